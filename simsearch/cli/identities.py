@@ -1,0 +1,103 @@
+"""simsearch enroll, recognize, forget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from simsearch.cli.options import index_option, json_option, quiet_option, threshold_option
+from simsearch.cli.output import read_standard_input, say, say_json, table, tell, tell_skipped
+
+if TYPE_CHECKING:
+    from simsearch.types import Recognition
+
+
+@click.command("enroll")
+@click.argument("label")
+@click.argument("files", metavar="FILE|-...", nargs=-1, required=True)
+@index_option
+@json_option
+@quiet_option
+def enroll_command(label: str, files: tuple[str, ...], index: str | None, as_json: bool, quiet: bool) -> int:
+    """Give examples of LABEL, to be recognised from now on. One is enough; nothing is trained."""
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        report = collection.enroll(label, [read_standard_input() if file == "-" else file for file in files])
+        labels = collection.labels()
+    tell_skipped(report.skipped)
+    if as_json:
+        counts = {"added": report.added, "existing": report.existing, "skipped": len(report.skipped)}
+        say_json({"label": label, "examples": labels.get(label, 0), **counts})
+    elif not quiet:
+        say(f"{label}: {report.added} examples added, {labels.get(label, 0)} in all; {len(labels)} labels")
+    return 0 if report.added or report.existing else 1
+
+
+@click.command("recognize")
+@click.argument("files", metavar="FILE|-...", nargs=-1, required=True)
+@index_option
+@threshold_option
+@json_option
+@quiet_option
+def recognize_command(
+    files: tuple[str, ...], index: str | None, threshold: float | None, as_json: bool, quiet: bool
+) -> int:
+    """Say which enrolled label each picture has, or "unknown" below the threshold.
+
+    Without a threshold the nearest label is always named.
+    """
+    from simsearch.collection.entry import identify, open_one
+
+    given = [read_standard_input() if file == "-" else file for file in files]
+    with open_one(index) as collection:
+        identified = identify(collection, given, threshold=threshold)
+    tell_skipped(identified.skipped)
+    if as_json:
+        for query, recognition in identified.answers:
+            say_json(_record(query, recognition))
+    elif identified.answers:
+        rows = [(_label(recognition), f"{recognition.score:.3f}", query) for query, recognition in identified.answers]
+        table(rows, right=(1,))
+        if threshold is None and not quiet:
+            tell("no threshold was given, so nothing can be unknown: -t 0.7 asks for a score of 0.7 or more")
+    return 0 if identified.answers else 1
+
+
+def _label(recognition: Recognition) -> str:
+    return "unknown" if recognition.label is None else recognition.label
+
+
+def _record(query: str, recognition: Recognition) -> dict[str, object]:
+    second = recognition.runner_up
+    return {
+        "query": query, "label": recognition.label, "score": round(recognition.score, 6),
+        "threshold": recognition.threshold,
+        "runner_up": None if second is None else {"label": second.example.label, "score": round(second.score, 6)},
+        "evidence": [
+            {"label": each.example.label, "path": each.example.uri, "score": round(each.score, 6)}
+            for each in recognition.evidence
+        ],
+    }  # fmt: skip
+
+
+@click.command("forget")
+@click.argument("label")
+@index_option
+@json_option
+@quiet_option
+def forget_command(label: str, index: str | None, as_json: bool, quiet: bool) -> int:
+    """Remove all examples of LABEL."""
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        count = collection.forget(label)
+        left = len(collection.labels())
+    if as_json:
+        say_json({"label": label, "removed": count})
+    elif count == 0:
+        tell(f"Error: nobody is enrolled as {label!r}; there are {left} labels")
+    elif not quiet:
+        say(f"{label}: {count} examples removed; {left} labels left")
+    return 0 if count else 1

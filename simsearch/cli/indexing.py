@@ -1,0 +1,76 @@
+"""simsearch index, simsearch remove."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from simsearch.cli.options import index_option, json_option, quiet_option
+from simsearch.cli.output import progress, say, say_json, tell, tell_skipped
+
+
+@click.command("index")
+@click.argument("sources", metavar="FOLDER|FILE...", nargs=-1, required=True)
+@index_option
+@click.option("--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo]")
+@click.option("--labels", metavar="folder|FILE.csv", help="Label items by their folder, or from a table path,label.")
+@click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
+@click.option("--rebuild", is_flag=True, help="Encode everything again, for instance with another --encoder.")
+@json_option
+@quiet_option
+def index_command(
+    sources: tuple[str, ...], index: str | None, encoder: str | None, labels: str | None, prune: bool,
+    rebuild: bool, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Make or update a collection of the pictures under folders.
+
+    Only what is new or changed is read. Killed at any moment, it goes on where it stopped.
+    """
+    from simsearch.collection.entry import index_sources
+
+    done = index_sources(
+        sources, index=index, encoder=encoder, labels=labels, prune=prune, rebuild=rebuild, progress=progress(quiet)
+    )
+    report = done.report
+    tell_skipped(report.skipped)
+    counts = {
+        "added": report.added, "reused": report.reused, "unchanged": report.unchanged, "updated": report.updated,
+        "removed": report.removed, "kept": report.kept, "skipped": len(report.skipped),
+    }  # fmt: skip
+    if as_json:
+        skipped = [{"path": skip.path, "reason": skip.reason} for skip in report.skipped]
+        say_json({"collection": str(done.folder), "items": done.items, **counts, "skipped_files": skipped})
+    elif not quiet:
+        listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
+        say(f"{done.folder}: {done.items:,} items ({listed})")
+    if report.kept and not quiet:
+        tell(
+            f"{report.kept:,} items have vanished, too many to be sure: is a disk away? They were kept; "
+            "--prune removes them."
+        )
+    for loss in done.lost_examples:
+        tell(f"not enrolled again, {loss.path}: {loss.reason}")
+    present = report.added + report.reused + report.unchanged + report.updated
+    return 1 if report.skipped and not present else 0
+
+
+@click.command("remove")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@index_option
+@json_option
+@quiet_option
+def remove_command(paths: tuple[str, ...], index: str | None, as_json: bool, quiet: bool) -> int:
+    """Take items out of a collection, by path or folder. The files stay where they are."""
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        counts = {path: collection.remove(path) for path in paths}
+    for path, count in counts.items():
+        if as_json:
+            say_json({"path": os.fspath(path), "removed": count})
+        elif count == 0:
+            tell(f"{path}: nothing in the collection has that path")
+    if not (as_json or quiet):
+        say(f"{sum(counts.values()):,} items removed")
+    return 0 if any(counts.values()) else 1

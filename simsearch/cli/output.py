@@ -1,0 +1,74 @@
+"""What the commands print: for people by default, one JSON object a line with --json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from simsearch.progress import Bar, Progress, Silent
+
+if TYPE_CHECKING:
+    from simsearch.types import Match, Skip
+
+
+def shown(text: str) -> str:
+    """The text with control and undecodable characters escaped, so that a name stays on its line."""
+    return "".join(c if c.isprintable() and not "\ud800" <= c <= "\udfff" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def tell(text: str) -> None:
+    """A line on standard error."""
+    click.echo(shown(text), err=True)
+
+
+def say(text: str) -> None:
+    """A line on standard output."""
+    click.echo(shown(text))
+
+
+def say_json(record: Mapping[str, object]) -> None:
+    """One JSON object on a line; characters outside ASCII are escaped, so any file name survives any terminal."""
+    click.echo(json.dumps(record))
+
+
+def progress(quiet: bool) -> Progress:
+    return Silent() if quiet else Bar()
+
+
+def tell_skipped(skipped: Sequence[Skip]) -> None:
+    """Every file that was left out with its reason, on standard error."""
+    for skip in skipped:
+        tell(f"skipped {skip.path}: {skip.reason}")
+
+
+def match_record(query: str, match: Match) -> dict[str, object]:
+    """A match as programs get it."""
+    item = match.item
+    return {
+        "query": query, "rank": match.rank, "score": round(match.score, 6), "id": item.id, "path": item.uri,
+        "label": item.label, "metadata": dict(item.metadata),
+    }  # fmt: skip
+
+
+def table(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:
+    """Rows in columns as wide as their contents; the columns in `right` are aligned to the right."""
+    cells = [[shown(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        line = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(line).rstrip())
+
+
+def read_standard_input() -> bytes:
+    return sys.stdin.buffer.read()

@@ -1,0 +1,104 @@
+"""simsearch info, check."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from simsearch.cli.options import index_option, json_option, quiet_option
+from simsearch.cli.output import say, say_json, table, tell
+
+if TYPE_CHECKING:
+    from simsearch.collection.upkeep import Info
+    from simsearch.encoders.folder import EncoderConfig
+
+
+@click.command("info")
+@click.argument("encoder", metavar="[ENCODER]", required=False)
+@index_option
+@json_option
+def info_command(encoder: str | None, index: str | None, as_json: bool) -> int:
+    """Describe a collection, or an encoder: the name of one that ships, or a folder."""
+    if encoder is None:
+        from simsearch.collection.entry import open_one
+
+        with open_one(index) as collection:
+            info = collection.info()
+        if as_json:
+            say_json(asdict(info))
+        else:
+            _print_collection(info)
+        return 0
+    from simsearch.encoders.folder import encoder_folder, read_config
+
+    config = read_config(encoder_folder(encoder))
+    if as_json:
+        say_json(asdict(config))
+    else:
+        _print_encoder(config)
+    return 0
+
+
+def _print_collection(info: Info) -> None:
+    rows: list[tuple[str, object]] = [
+        ("collection", info.folder),
+        ("items", f"{info.items:,} with {info.contents:,} different contents"),
+        ("encoder", f"{info.encoder or 'none, own vectors'} {info.fingerprint} ({info.dim} numbers an item)"),
+        ("on disk", f"{info.bytes_on_disk / 1e6:,.1f} MB"),
+        *[("fed from", root) for root in info.roots],
+        *[("enrolled", f"{label}: {count} examples") for label, count in info.labels.items()],
+    ]
+    table(rows)
+
+
+def _print_encoder(config: EncoderConfig) -> None:
+    colours = "grey" if config.channels == 1 else "colour"
+    rows: list[tuple[str, object]] = [
+        ("encoder", f"{config.name} {config.fingerprint}"),
+        ("takes", f"{config.modality}, {config.width}x{config.height} {colours}, fitted by {config.fit}"),
+        ("gives", f"{config.dim} numbers, normalized"),
+        ("parameters", f"{config.parameters:,}"),
+        *[("training: " + key, value) for key, value in config.training.items() if key != "history"],
+        *[("reached: " + key, _rounded(value)) for key, value in config.figures.items()],
+    ]
+    table(rows)
+    say("")
+    layers = [(layer.name, layer.kind, "x".join(map(str, layer.shape)), layer.parameters) for layer in config.layers]
+    table([("layer", "kind", "output", "parameters"), *layers], right=(3,))
+
+
+def _rounded(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+@click.command("check")
+@index_option
+@click.option("--repair", is_flag=True, help="Make a damaged index file anew from the database.")
+@json_option
+@quiet_option
+def check_command(index: str | None, repair: bool, as_json: bool, quiet: bool) -> int:
+    """Look for damage in a collection, reading all of it. Exits with 1 when there is any."""
+    from simsearch.collection.entry import nothing_yet, open_one
+
+    if index is None and (remark := nothing_yet()):
+        say(remark)
+        return 0
+    with open_one(index) as collection:
+        report = collection.check(repair=repair)
+        folder = str(collection.folder)
+    if as_json:
+        say_json({"collection": folder, "clean": report.clean, **asdict(report)})
+        return 0 if report.clean else 1
+    for problem in (*report.store_problems, *report.index_problems):
+        tell(f"damaged: {problem}")
+    for problem in report.repaired:
+        tell(f"repaired: {problem}")
+    if report.clean and not quiet:
+        say(f"{folder} is clean: {report.items:,} items, {report.contents:,} contents")
+    if report.index_problems and not repair:
+        tell("The database has all vectors: simsearch check --repair makes the index file anew.")
+    if report.store_problems:
+        tell("The database itself is damaged: restore it from a copy, or index the files into a new collection.")
+    return 0 if report.clean else 1

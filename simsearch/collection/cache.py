@@ -1,0 +1,130 @@
+"""The index file as a cache of the store: loaded, caught up or rebuilt, never trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.vectors.choose import choose, load_index, new_index
+
+from simsearch.errors import DamagedError, SimsearchError
+from simsearch.manifest import MANIFEST_NAME, IndexFile, read_manifest, replacing, write_manifest
+
+if TYPE_CHECKING:
+    from simsearch.store import Store
+    from simsearch.types import VectorIndex
+
+PATTERN = "vectors-*"
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """An index that agrees with the store at `generation`. `behind` says that the file on disk does not."""
+
+    index: VectorIndex
+    generation: int
+    behind: bool
+    reason: str = ""
+    """Why the file on disk could not be used as it is; "" when it could."""
+
+
+def load(folder: Path, store: Store, dim: int) -> Cached:
+    """The vectors of all contents, from the index file as far as it is good, the rest from the store.
+
+    Costs reading the file; a rebuild reads every vector of the store, n x dim x 4 bytes.
+    """
+    with store.snapshot():
+        generation = store.generation()
+        try:
+            promised = read_manifest(folder)
+            if promised is None:
+                return Cached(_rebuilt(store, dim), generation, True, "there is no index file yet")
+            if promised.generation > generation:
+                raise DamagedError(f"{folder / MANIFEST_NAME}: newer than the database, from another copy of it")
+            index = load_index(promised.kind, promised.verify(folder))
+            if len(index) != promised.count or index.dim != dim:
+                raise DamagedError(f"{folder / promised.name}: {len(index)} vectors of {index.dim}, not as promised")
+        except (DamagedError, OSError) as error:
+            return Cached(_rebuilt(store, dim), generation, True, str(error))
+        if promised.generation == generation:
+            return Cached(index, generation, False)
+        removed = store.removed_since(promised.generation)
+        if removed is None:
+            return Cached(_rebuilt(store, dim), generation, True, "the index file is too old to be caught up")
+        index.remove(removed)
+        for ids, vectors in store.vectors(after=promised.last_content_id):
+            index.add(ids, vectors)
+        return Cached(index, generation, True)
+
+
+def _rebuilt(store: Store, dim: int) -> VectorIndex:
+    index = new_index(choose(store.counts().contents, dim), dim)
+    for ids, vectors in store.vectors():
+        index.add(ids, vectors)
+    return index
+
+
+def save(folder: Path, store: Store, cached: Cached) -> None:
+    """Writes the index beside the old file, switches the manifest to it, and drops the files before.
+
+    The caller holds the writer's lock, and the store is still at `cached.generation`.
+    """
+    kind = choose(len(cached.index), cached.index.dim)
+    path = folder / f"vectors-{cached.generation:08d}.{kind}"
+    with replacing(path) as temporary:
+        cached.index.save(temporary)
+    record = IndexFile.of(
+        path, kind=kind, generation=cached.generation, last_content_id=store.last_content_id(), count=len(cached.index)
+    )
+    write_manifest(folder, record)
+    store.trim_journal(cached.generation)
+    for old in folder.glob(PATTERN):
+        if old.name != path.name:
+            _forget(old)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Removes what a killed writer left half written. The caller holds the writer's lock."""
+    for leftover in folder.glob(".*.tmp"):
+        _forget(leftover)
+
+
+def _forget(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        # Another process may still have it open (Windows); the next save tries again.
+        return
+
+
+def problems(folder: Path, store: Store, dim: int) -> list[str]:
+    """What is wrong with the index file, in words. Being behind the store is not wrong: it catches up by itself."""
+    try:
+        promised = read_manifest(folder)
+        if promised is None:
+            return []
+        index = load_index(promised.kind, promised.verify(folder, thorough=True))
+        if len(index) != promised.count or index.dim != dim:
+            return [f"{folder / promised.name}: holds {len(index)} vectors, {promised.count} were promised"]
+        if promised.generation > store.generation():
+            return [f"{folder / MANIFEST_NAME}: newer than the database"]
+    except SimsearchError as error:
+        return [str(error)]
+    return _differences(folder, store, index) if promised.generation == store.generation() else []
+
+
+def _differences(folder: Path, store: Store, index: VectorIndex) -> list[str]:
+    """Compares ids and vectors of the index, through what it answers, with those of the store. Streams."""
+    import numpy as np
+
+    known = np.sort(index.ids)
+    count = 0
+    for ids, vectors in store.vectors():
+        count += len(ids)
+        if not np.isin(ids, known).all():
+            return [f"{folder}: the index file lacks vectors of the database"]
+        scores, _ = index.search(vectors[:1], 1)
+        if len(scores) and scores[0, 0] < 0.999:
+            return [f"{folder}: the index file holds other vectors than the database"]
+    return [] if count == len(index) else [f"{folder}: the index file holds {len(index)} vectors, the database {count}"]

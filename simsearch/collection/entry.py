@@ -1,0 +1,189 @@
+"""The calls behind the commands: from names and files to a collection and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.collection.facade import Collection
+from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
+from simsearch.collection.rebuilding import rebuild as rebuild_collection
+from simsearch.errors import MediaError, UsageError
+from simsearch.media.images import read_file
+from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
+from simsearch.types import Skip
+
+if TYPE_CHECKING:
+    from simsearch.progress import Progress
+    from simsearch.types import AddReport, Match, Recognition, Source
+
+DEFAULT_ENCODER = "photo"
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """`lost_examples` could not be enrolled again in a rebuild, because their files are gone."""
+
+    folder: Path
+    report: AddReport
+    items: int
+    lost_examples: tuple[Skip, ...] = ()
+
+
+def open_one(index: str | None) -> Collection:
+    """The collection that a command means."""
+    return Collection.open(the_one(index))
+
+
+def nothing_yet() -> str | None:
+    """A remark when there is no collection at all."""
+    return None if existing() else f"No collection in {home()} yet. Make one: simsearch index FOLDER"
+
+
+def index_sources(
+    sources: Sequence[str],
+    *,
+    index: str | None,
+    encoder: str | None,
+    labels: str | None,
+    prune: bool,
+    rebuild: bool,
+    progress: Progress,
+) -> Indexed:
+    """Creates the collection if need be and brings it up to date with the sources."""
+    folder = named(index) if index is not None else home() / default_name(sources[0])
+    lost: tuple[Skip, ...] = ()
+    if rebuild:
+        lost = _rebuild(folder, encoder, progress)
+    with _opened(folder, sources, encoder, by_name=index is not None) as collection:
+        report = collection.add(sources, labels=labels, prune=prune, progress=progress)
+        return Indexed(folder, report, len(collection), lost)
+
+
+def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip, ...]:
+    if not is_collection(folder):
+        raise UsageError(f"{folder} is no collection yet; leave --rebuild out to make it")
+    return rebuild_collection(folder, encoder, progress)
+
+
+def _opened(folder: Path, sources: Sequence[str], encoder: str | None, *, by_name: bool) -> Collection:
+    """The collection at `folder`, made if it is not there. One that was made for another folder or encoder is refused."""
+    if not is_collection(folder):
+        missing = [source for source in sources if not Path(source).exists()]
+        if missing:
+            raise UsageError(f"{missing[0]} does not exist; give a folder or files")
+        return Collection.create(folder, encoder or DEFAULT_ENCODER)
+    collection = Collection.open(folder)
+    try:
+        _check_encoder(collection, encoder)
+        if not by_name:
+            _check_roots(collection, sources)
+    except UsageError:
+        collection.close()
+        raise
+    return collection
+
+
+def _check_encoder(collection: Collection, encoder: str | None) -> None:
+    if encoder is None:
+        return
+    from simsearch.encoders import open_encoder
+
+    asked, pinned = open_encoder(encoder), collection.store.setting("fingerprint")
+    if asked.fingerprint != pinned:
+        raise UsageError(
+            f"{collection.folder} was built with encoder {collection.store.setting('encoder')} ({pinned}), not with "
+            f"{encoder} ({asked.fingerprint}). Add --rebuild to encode everything again, or --index for another one"
+        )
+
+
+def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
+    """Two folders of the same name must not end in one collection unasked."""
+    roots = collection.store.roots()
+    for source in sources:
+        path = Path(source).absolute()
+        if roots and not any(path == Path(root) or Path(root) in path.parents for root in roots):
+            raise UsageError(
+                f"{collection.folder} is the collection of {roots[0]}, not of {path}. To add to it: "
+                f"--index {collection.folder.name}; to make another one: --index NEW_NAME"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The matches of one question; `source` is the path or the bytes that were asked with."""
+
+    query: str
+    source: str | bytes
+    matches: list[Match]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    answers: list[Answer]
+    skipped: tuple[Skip, ...]
+
+
+def ask(
+    collection: Collection, sources: Sequence[str | bytes], *, k: int, min_score: float | None, exclude_self: bool
+) -> Answered:
+    """The matches of each source that can be read; the others are listed."""
+    answers, skipped = [], []
+    for source in sources:
+        try:
+            found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self)
+        except MediaError as error:
+            skipped.append(Skip(_shown(source), _reason(source, error)))
+        else:
+            answers.append(Answer(_shown(source), source, found))
+    return Answered(answers, tuple(skipped))
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    answers: list[tuple[str, Recognition]]
+    skipped: tuple[Skip, ...]
+
+
+def identify(collection: Collection, sources: Sequence[Source], *, threshold: float | None) -> Identified:
+    """The identity of each source that can be read; the others are listed."""
+    answers, skipped = [], []
+    for source in sources:
+        try:
+            answers.append((_shown(source), collection.recognize(source, threshold=threshold)))
+        except MediaError as error:
+            skipped.append(Skip(_shown(source), _reason(source, error)))
+    return Identified(answers, tuple(skipped))
+
+
+def _shown(source: Source) -> str:
+    return STANDARD_INPUT if isinstance(source, bytes) else str(source)
+
+
+def _reason(source: Source, error: MediaError) -> str:
+    return str(error).removeprefix(f"{source}: ") if isinstance(source, str) else str(error)
+
+
+def save_matches(answers: Sequence[Answer], path: Path) -> None:
+    """Draws each question and its matches as a row of a sheet."""
+    rows = []
+    for answer in answers:
+        tiles = [Tile(_content(answer.source), (Path(answer.query).name, "query"), None)]
+        for match in answer.matches:
+            caption = (f"{match.rank}.  {match.score:.3f}", match.item.label or Path(match.item.uri).name)
+            tiles.append(Tile(_content(match.item.uri), caption, None))
+        rows.append(SheetRow(answer.query, tuple(tiles)))
+    save_sheet(contact_sheet(rows), path)
+
+
+def _content(source: str | bytes) -> bytes | None:
+    """The bytes of a picture, or None when the file is gone."""
+    if isinstance(source, bytes):
+        return source
+    try:
+        return read_file(source)
+    except MediaError:
+        return None

@@ -1,0 +1,327 @@
+"""Collection: everything that can be done with an index, in one place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import filelock
+
+from simsearch.collection import cache, identities, indexing, querying, upkeep
+from simsearch.collection.labels import labeller
+from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, is_collection
+from simsearch.encoders import open_encoder
+from simsearch.errors import CollectionNotFoundError, EncoderMismatchError, LockedError, StoreError, UsageError
+from simsearch.progress import Progress, Silent
+from simsearch.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.querying import Query
+    from simsearch.collection.upkeep import CheckReport, Info
+    from simsearch.types import (
+        AddReport,
+        Encoder,
+        Ids,
+        Item,
+        Match,
+        Metadata,
+        Recognition,
+        Scores,
+        Source,
+        VectorIndex,
+    )  # fmt: skip
+
+FORMAT = "1"
+
+
+class Collection:
+    """A folder with a store, an index file and the name of its encoder. Use `create` or `open`.
+
+    Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
+    state that was there when the collection was opened or last written through this object; `refresh` looks again.
+    """
+
+    def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
+        self.folder = folder
+        self._given = encoder
+        self._store: Store | None = Store.open(folder / STORE_NAME)
+        self._index: VectorIndex | None = None
+
+    @classmethod
+    def create(
+        cls, folder: str | Path, encoder: str | Path | Encoder | None = None, *, dim: int | None = None
+    ) -> Collection:
+        """A new, empty collection for an encoder (its name, folder or object), or with `dim` for your own vectors.
+
+        Raises UsageError when there is one already.
+        """
+        folder = Path(folder)
+        if (encoder is None) == (dim is None):
+            raise UsageError("Collection.create needs either an encoder or dim, the length of your own vectors")
+        if is_collection(folder):
+            raise UsageError(f"{folder} is a collection already; open it, or choose another name")
+        opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be made: {error.strerror or error}") from error
+        settings = {"format": FORMAT, "dim": str(dim), "encoder": "", "fingerprint": "", "modality": "vector"}
+        if opened is not None:
+            settings |= {
+                "dim": str(opened.dim), "encoder": _reference(encoder, opened), "fingerprint": opened.fingerprint,
+                "modality": opened.modality,
+            }  # fmt: skip
+        Store.create(folder / STORE_NAME, settings).close()
+        return cls(folder, opened)
+
+    @classmethod
+    def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Collection:
+        """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same."""
+        folder = Path(folder)
+        upkeep.finish_rebuild(folder)
+        if not is_collection(folder):
+            raise CollectionNotFoundError(f"No collection at {folder}. Make one: simsearch index FOLDER")
+        return cls(folder, encoder)
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        self._store = self._index = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- what it is made of ------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            raise UsageError(f"The collection {self.folder} was closed")
+        return self._store
+
+    @cached_property
+    def dim(self) -> int:
+        return int(self._setting("dim"))
+
+    def _setting(self, key: str) -> str:
+        value = self.store.setting(key)
+        if value is None:
+            raise StoreError(f"{self.folder / STORE_NAME} lacks the setting {key!r}: not a collection of simsearch")
+        return value
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that the collection is pinned to. Raises EncoderMismatchError when it is another by now."""
+        name, fingerprint = self._setting("encoder"), self._setting("fingerprint")
+        if not fingerprint:
+            raise UsageError(f"{self.folder} holds your own vectors and has no encoder: ask with vectors")
+        opened = self._given or open_encoder(name)
+        if opened.fingerprint != fingerprint:
+            raise EncoderMismatchError(
+                f"Index was built with encoder {name} ({fingerprint}), but {opened.name} ({opened.fingerprint}) is "
+                f"loaded. Re-index: simsearch index --index {self.folder} --encoder {opened.name} --rebuild"
+            )
+        return opened
+
+    @property
+    def index(self) -> VectorIndex:
+        """The vectors of all contents; loaded at first use."""
+        if self._index is None:
+            cached = cache.load(self.folder, self.store, self.dim)
+            self._index = cached.index
+            if cached.behind:
+                self._try_saving(cached)
+        return self._index
+
+    def _try_saving(self, cached: cache.Cached) -> None:
+        """Spares the next reader the catching up, if nobody is writing and the folder can be written."""
+        with contextlib.suppress(LockedError, StoreError, OSError), self.writing() as store:
+            if store.generation() == cached.generation:
+                cache.save(self.folder, store, cached)
+
+    def refresh(self) -> None:
+        """Forgets the loaded index, so that the next question sees what other processes have written."""
+        self._index = None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Store]:
+        """The store opened for writing, under the writer's lock."""
+        holder = self.folder / HOLDER_NAME
+        lock = filelock.FileLock(self.folder / LOCK_NAME, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            pid = holder.read_text().strip() if holder.is_file() else "?"
+            raise LockedError(
+                f"{self.folder} is being written by process {pid}; wait until it is done, or stop it"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror or error}") from error
+        try:
+            holder.write_text(f"{os.getpid()}\n")
+            with Store.open(self.folder / STORE_NAME, write=True) as store:
+                yield store
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror or error}") from error
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Store]:
+        """Like `writing`; afterwards the index file is brought up to date, also when the work was interrupted."""
+        with self.writing() as store:
+            cache.sweep_temporaries(self.folder)
+            before = store.generation()
+            try:
+                yield store
+            finally:
+                if store.generation() != before or not (self.folder / cache.MANIFEST_NAME).exists():
+                    cached = cache.load(self.folder, store, self.dim)
+                    cache.save(self.folder, store, cached)
+                    self._index = cached.index
+
+    # -- putting in and taking out -----------------------------------------------------------------------------
+
+    def add(
+        self,
+        sources: str | Path | Sequence[str | Path],
+        *,
+        labels: str | None = None,
+        prune: bool = False,
+        progress: Progress | None = None,
+    ) -> AddReport:
+        """Brings the collection up to date with folders or files; see `indexing.add_files` for what is removed.
+
+        `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
+        columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
+        """
+        roots = [sources] if isinstance(sources, (str, Path)) else list(sources)
+        encoder = self.encoder
+        reports = []
+        with self.changing() as store:
+            for root in roots:
+                path = os.path.abspath(root)  # noqa: PTH100  (resolving links would rename what is indexed)
+                indexing.check_root(store, path)
+                reports.append(
+                    indexing.add_files(
+                        store, encoder, path, label_of=labeller(labels, path), prune=prune,
+                        progress=progress or Silent(),
+                    )
+                )  # fmt: skip
+        return indexing.total(reports)
+
+    def add_vectors(
+        self, uris: Sequence[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None = None
+    ) -> AddReport:
+        """Stores your own embeddings, shape (len(uris), dim), in a collection made with `dim`.
+
+        Rows are normalized; a zero or non-finite row is refused with its number and nothing is stored. A uri that is
+        there already gets the new vector.
+        """
+        with self.changing() as store:
+            return indexing.add_vectors(store, self.dim, uris, vectors, metadata)
+
+    def remove(self, paths: str | Path | Iterable[str | Path]) -> int:
+        """Takes items out of the collection, by path, or all those under a folder; returns how many. The files stay."""
+        wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
+        with self.changing() as store:
+            return sum(store.remove_items(upkeep.ids_of(store, path)) for path in wanted)
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    def query(
+        self, source: Query, k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+    ) -> list[Match]:
+        """The k items nearest to a path, image, stored item or vector, best first.
+
+        A stored item finds itself first unless `exclude_self`. Raises MediaError when the file cannot be read.
+        """
+        return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self)[0]
+
+    def query_many(
+        self, sources: Sequence[Query], k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+    ) -> list[list[Match]]:
+        """`query` for several sources, encoded and searched together."""
+        vectors, own = querying.resolve(self, sources)
+        return querying.matches(
+            self.store, self.index, vectors, own, k=k, min_score=min_score, exclude_self=exclude_self
+        )
+
+    def search(self, vectors: ArrayLike, k: int = 10) -> tuple[Ids, Scores]:
+        """Content ids and scores as arrays of shape (n, min(k, contents)), for programs that need speed."""
+        from simsearch.vectors.arrays import as_vectors
+
+        scores, ids = self.index.search(as_vectors(vectors, self.dim), k)
+        return ids, scores
+
+    def items(self) -> Iterator[Item]:
+        """All items, by rising id; streams."""
+        for batch in self.store.iterate_items():
+            yield from batch
+
+    def __len__(self) -> int:
+        return self.store.counts().items
+
+    # -- identities ----------------------------------------------------------------------------------------------
+
+    def enroll(self, label: str, sources: Iterable[Source]) -> EnrollReport:
+        """Makes each source an example of `label`, to be recognised from now on without any training."""
+        encoder = self.encoder
+        with self.writing() as store:
+            return identities.enroll(store, encoder, label, sources)
+
+    def forget(self, label: str) -> int:
+        """Removes the examples of a label; returns how many there were."""
+        with self.writing() as store:
+            return store.remove_label(label)
+
+    def labels(self) -> dict[str, int]:
+        """The enrolled labels with their numbers of examples."""
+        return self.store.labels()
+
+    def recognize(self, source: Query, *, threshold: float | None = None) -> Recognition:
+        """The label of the nearest enrolled example, or None ("unknown") when its score is below `threshold`."""
+        return self.recognize_many([source], threshold=threshold)[0]
+
+    def recognize_many(self, sources: Sequence[Query], *, threshold: float | None = None) -> list[Recognition]:
+        """`recognize` for several sources, encoded together."""
+        return identities.recognise(self, sources, threshold)
+
+    # -- upkeep --------------------------------------------------------------------------------------------------
+
+    def info(self) -> Info:
+        """What the collection holds and how it was made."""
+        return upkeep.info(self.folder, self.store)
+
+    def check(self, *, repair: bool = False) -> CheckReport:
+        """Looks for damage in the database and the index file, reading all of both.
+
+        With `repair` the index file is made anew when it is damaged. A database that is damaged is only told of.
+        """
+        report = upkeep.check(self.folder, self.store, self.dim)
+        if not (repair and report.index_problems):
+            return report
+        with self.writing() as store:
+            upkeep.rebuild_index(self.folder, store, self.dim)
+        self.refresh()
+        return upkeep.check(self.folder, self.store, self.dim, repaired=report.index_problems)
+
+
+def _reference(encoder: str | Path | Encoder | None, opened: Encoder) -> str:
+    """What finds the encoder again: the bundled name, or the absolute path of its folder."""
+    from simsearch.encoders.folder import bundled_names
+
+    name = str(encoder) if isinstance(encoder, (str, Path)) else opened.name
+    if not isinstance(encoder, (str, Path)) or name in bundled_names():
+        return name
+    return str(Path(name).absolute())

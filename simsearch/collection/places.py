@@ -1,0 +1,65 @@
+"""Where collections are."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from simsearch.errors import CollectionNotFoundError, UsageError
+
+STORE_NAME = "collection.sqlite"
+LOCK_NAME = "lock"
+HOLDER_NAME = "lock.pid"
+REBUILDING = ".rebuilding"
+REPLACED = ".replaced"
+
+
+def home() -> Path:
+    """The folder of collections: `$SIMSEARCH_HOME`, or `indexes` in the current folder."""
+    return Path(os.environ.get("SIMSEARCH_HOME") or "indexes")
+
+
+def is_collection(folder: Path) -> bool:
+    return (folder / STORE_NAME).is_file()
+
+
+def existing() -> list[Path]:
+    """The collections under the home folder, sorted by name."""
+    suffixes = (REBUILDING, REPLACED)
+    return sorted(path.parent for path in home().glob(f"*/{STORE_NAME}") if path.parent.suffix not in suffixes)
+
+
+def named(name: str) -> Path:
+    """The folder that `--index NAME|PATH` means: a path if it has a separator or is a collection, else a name."""
+    has_separator = any(mark in name for mark in ("/", os.sep, os.altsep) if mark)
+    if has_separator or name in (".", "..") or is_collection(Path(name)):
+        return Path(name)
+    return home() / name
+
+
+def default_name(source: str) -> str:
+    """The name of the collection for a folder: that of the folder, without what is awkward in a file name."""
+    base = Path(os.path.abspath(source)).name  # noqa: PTH100  (resolve would follow links)
+    return re.sub(r"[^\w.-]+", "-", base).strip("-.") or "collection"
+
+
+def the_one(index: str | None) -> Path:
+    """The collection that a command means: the named one, or the only one there is."""
+    if index is not None:
+        folder = named(index)
+        if not is_collection(folder):
+            raise CollectionNotFoundError(f"No collection at {folder}{_others()}")
+        return folder
+    found = existing()
+    if not found:
+        raise CollectionNotFoundError(f"No collection in {home()} yet. Make one: simsearch index FOLDER")
+    if len(found) > 1:
+        names = ", ".join(folder.name for folder in found)
+        raise UsageError(f"There are {len(found)} collections in {home()}: {names}. Say which: --index NAME")
+    return found[0]
+
+
+def _others() -> str:
+    names = ", ".join(folder.name for folder in existing())
+    return f". There are in {home()}: {names}" if names else ". Make one: simsearch index FOLDER"

@@ -1,0 +1,69 @@
+"""Making a collection anew, for another encoder or after its encoder has changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.collection import identities, indexing
+from simsearch.collection.facade import Collection
+from simsearch.collection.places import is_collection
+from simsearch.collection.upkeep import rebuilding_folder, replace_by_rebuilt
+from simsearch.encoders import open_encoder
+from simsearch.errors import StoreError
+from simsearch.types import Skip
+
+if TYPE_CHECKING:
+    from simsearch.progress import Progress
+    from simsearch.store import Store
+    from simsearch.types import Encoder
+
+
+def rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip, ...]:
+    """Encodes all items and examples of a collection again, beside it, then takes its place in one step.
+
+    Labels, metadata and roots are kept. Returns what was lost because its file cannot be read any more; when that
+    is more than half of the items, StoreError is raised and the old collection stays. A killed rebuild goes on
+    where it stopped when it is called again.
+    """
+    target = rebuilding_folder(folder)
+    with Collection.open(folder) as old, old.writing():
+        name = encoder or old.store.setting("encoder") or ""
+        with _unfinished(target, name) as new:
+            lost = _copy(old.store, new, progress)
+            if 2 * len(lost) > old.store.counts().items + old.store.counts().examples:
+                raise StoreError(
+                    f"{len(lost)} files of {folder} cannot be read (the first: {lost[0].path}); is a disk away? "
+                    "The collection stays as it was"
+                )
+    replace_by_rebuilt(folder)
+    return lost
+
+
+def _unfinished(target: Path, encoder: str) -> Collection:
+    """The rebuild that was begun for this encoder, or a fresh one."""
+    if is_collection(target):
+        begun = Collection.open(target)
+        if begun.store.setting("fingerprint") == open_encoder(encoder).fingerprint:
+            return begun
+        begun.close()
+    shutil.rmtree(target, ignore_errors=True)
+    return Collection.create(target, encoder)
+
+
+def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
+    encoder = new.encoder
+    with new.changing() as store:
+        for root in old.roots():
+            store.add_root(root)
+        lost = indexing.encode_items(store, encoder, old, progress)
+        return (*lost, *_enrol_again(old, store, encoder))
+
+
+def _enrol_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
+    examples, _ = old.examples()
+    lost: list[Skip] = []
+    for example in examples:
+        lost += identities.enroll(store, encoder, example.label, [example.uri]).skipped
+    return lost

@@ -1,0 +1,113 @@
+"""Looking after a collection: what it holds, whether it is sound, and making it anew for another encoder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.collection import cache
+from simsearch.collection.places import REBUILDING, REPLACED, is_collection
+from simsearch.errors import StoreError
+from simsearch.manifest import MANIFEST_NAME
+
+if TYPE_CHECKING:
+    from simsearch.store import Store
+    from simsearch.types import Ids
+
+COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What `simsearch info` tells of a collection."""
+
+    folder: str
+    encoder: str
+    fingerprint: str
+    modality: str
+    dim: int
+    items: int
+    contents: int
+    labels: dict[str, int]
+    """Enrolled labels with their numbers of examples."""
+    roots: tuple[str, ...]
+    generation: int
+    bytes_on_disk: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What is wrong, in words. Problems of the index file can be repaired from the database."""
+
+    store_problems: tuple[str, ...]
+    index_problems: tuple[str, ...]
+    repaired: tuple[str, ...]
+    items: int
+    contents: int
+
+    @property
+    def clean(self) -> bool:
+        return not (self.store_problems or self.index_problems)
+
+
+def info(folder: Path, store: Store) -> Info:
+    with store.snapshot():
+        counts = store.counts()
+        return Info(
+            folder=str(folder), encoder=store.setting("encoder") or "", fingerprint=store.setting("fingerprint") or "",
+            modality=store.setting("modality") or "", dim=int(store.setting("dim") or 0), items=counts.items,
+            contents=counts.contents, labels=store.labels(), roots=store.roots(), generation=store.generation(),
+            bytes_on_disk=sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
+        )  # fmt: skip
+
+
+def check(folder: Path, store: Store, dim: int, *, repaired: tuple[str, ...] = ()) -> CheckReport:
+    """Reads the whole database and the whole index file."""
+    with store.snapshot():
+        counts = store.counts()
+        found = tuple(store.check())
+        index = tuple(cache.problems(folder, store, dim)) if not found else ()
+    return CheckReport(found, index, repaired, counts.items, counts.contents)
+
+
+def rebuild_index(folder: Path, store: Store, dim: int) -> None:
+    """Makes the index file anew from the database. The caller holds the writer's lock."""
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    cache.save(folder, store, cache.load(folder, store, dim))
+
+
+def ids_of(store: Store, path: str | Path) -> Ids:
+    """The items that a path means: itself, what lies under it, or a uri kept as given."""
+    text = os.fspath(path)
+    ids = store.ids_under(os.path.abspath(text))  # noqa: PTH100  (resolving links would give another name)
+    return ids if len(ids) else store.ids_under(text)
+
+
+def rebuilding_folder(folder: Path) -> Path:
+    """Where a collection is made anew beside the old one."""
+    return folder.with_name(folder.name + REBUILDING)
+
+
+def replace_by_rebuilt(folder: Path) -> None:
+    """Puts the finished new collection in the place of the old one. A kill in between is mended at the next opening."""
+    rebuilt = rebuilding_folder(folder)
+    (rebuilt / COMPLETE).touch()
+    replaced = folder.with_name(folder.name + REPLACED)
+    try:
+        folder.replace(replaced)
+        finish_rebuild(folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be replaced by {rebuilt}: {error.strerror or error}") from error
+
+
+def finish_rebuild(folder: Path) -> None:
+    """Completes a replacement that was interrupted: the new collection was finished, the old one moved away."""
+    rebuilt = rebuilding_folder(folder)
+    if not folder.exists() and is_collection(rebuilt) and (rebuilt / COMPLETE).exists():
+        rebuilt.replace(folder)
+    if (folder / COMPLETE).exists():
+        shutil.rmtree(folder.with_name(folder.name + REPLACED), ignore_errors=True)
+        (folder / COMPLETE).unlink(missing_ok=True)

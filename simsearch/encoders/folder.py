@@ -1,0 +1,150 @@
+"""The encoder folder: encoder.json beside its weights. Nothing in it can run code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.errors import EncoderError
+from simsearch.manifest import checksum, write_atomically
+
+if TYPE_CHECKING:
+    from simsearch.types import JSONValue
+
+ENCODER_FORMAT = 1
+CONFIG_NAME = "encoder.json"
+ONNX_NAME = "encoder.onnx"
+WEIGHTS_NAME = "weights.safetensors"
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A row of the table that `simsearch info` prints; `shape` is that of the output without the batch."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileRecord:
+        return cls(path.stat().st_size, checksum(path))
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """The contents of encoder.json. `model` is what the training code needs to build the network again."""
+
+    name: str
+    modality: str
+    dim: int
+    width: int
+    height: int
+    channels: int
+    fit: str
+    model: Mapping[str, JSONValue]
+    layers: tuple[Layer, ...]
+    training: Mapping[str, JSONValue]
+    figures: Mapping[str, JSONValue]
+    files: Mapping[str, FileRecord] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    def sealed(self, folder: Path) -> EncoderConfig:
+        """The same with the records of the files in `folder` and the fingerprint that follows from them."""
+        files = {name: FileRecord.of(folder / name) for name in (ONNX_NAME, WEIGHTS_NAME)}
+        sealed = replace(self, files=files)
+        return replace(sealed, fingerprint=sealed.expected_fingerprint())
+
+    def expected_fingerprint(self) -> str:
+        """16 hexadecimal digits over the weights in use and the preprocessing: equal ones give equal vectors."""
+        preprocessing = [self.modality, self.dim, self.width, self.height, self.channels, self.fit]
+        text = json.dumps([preprocessing, self.files[ONNX_NAME].sha256])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def parameters(self) -> int:
+        return sum(layer.parameters for layer in self.layers)
+
+
+def write_config(folder: Path, config: EncoderConfig) -> None:
+    document = {"format": ENCODER_FORMAT, **asdict(config)}
+    write_atomically(folder / CONFIG_NAME, json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+
+def read_config(folder: Path) -> EncoderConfig:
+    """The configuration of an encoder folder; its files are only named here, `read_verified` opens them.
+
+    Raises EncoderError when the folder holds no encoder, or one of another format, or one whose fingerprint is
+    not what its files and preprocessing give.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        document = json.loads(path.read_bytes())
+        if document.pop("format") != ENCODER_FORMAT:
+            raise EncoderError(f"{path}: another format than {ENCODER_FORMAT}; update simsearch")
+        config = _parsed(document)
+    except FileNotFoundError:
+        raise EncoderError(f"{folder} is no encoder folder: it has no {CONFIG_NAME}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EncoderError(f"{path}: not an encoder's description ({type(error).__name__}: {error})") from error
+    if config.fingerprint != config.expected_fingerprint():
+        raise EncoderError(
+            f"{path}: fingerprint {config.fingerprint!r}, but its weights and preprocessing give "
+            f"{config.expected_fingerprint()!r}: the file was edited; export the encoder again"
+        )
+    return config
+
+
+def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
+    layers = [Layer(row["name"], row["kind"], tuple(row["shape"]), row["parameters"]) for row in document.pop("layers")]  # type: ignore[union-attr,call-overload,index,arg-type]
+    files = {name: FileRecord(**record) for name, record in document.pop("files").items()}  # type: ignore[union-attr,arg-type]
+    return EncoderConfig(layers=tuple(layers), files=files, **document)  # type: ignore[arg-type]
+
+
+def read_verified(folder: Path, config: EncoderConfig, name: str) -> bytes:
+    """The bytes of a file of the folder, after its size and checksum were compared with encoder.json."""
+    path = folder / name
+    record = config.files[name]
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size == record.size else b""
+    except OSError as error:
+        raise EncoderError(f"{path}: {error.strerror or error}") from error
+    if size != record.size:
+        raise EncoderError(
+            f"{path}: {size} bytes instead of {record.size}; the encoder folder is damaged, copy it again"
+        )
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise EncoderError(
+            f"{path}: the checksum differs from {CONFIG_NAME}; the encoder folder is damaged, copy it again"
+        )
+    return content
+
+
+def bundled_names() -> Sequence[str]:
+    """The encoders that ship with simsearch."""
+    return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG_NAME}"))
+
+
+def encoder_folder(name: str) -> Path:
+    """The folder that a bundled name or a path stands for. Raises EncoderError listing what there is."""
+    if name in bundled_names():
+        return BUNDLED / name
+    folder = Path(name)
+    if (folder / CONFIG_NAME).is_file():
+        return folder
+    raise EncoderError(
+        f"No encoder {name!r}: it is neither one that ships ({', '.join(bundled_names())}) nor a folder with "
+        f"{CONFIG_NAME}. Train one: simsearch train LABELLED_FOLDER -o {name}"
+    )

@@ -1,0 +1,75 @@
+"""Every error that simsearch raises on purpose, as one tree.
+
+    SimsearchError                     exit code 1, told in one line
+    ├── UsageError                     wrong arguments or an impossible request; exit code 2
+    ├── MissingExtraError              an optional dependency is not installed
+    ├── MediaError                     one picture or text that cannot be read
+    ├── StoreError                     the database cannot be opened or written
+    │   ├── CollectionNotFoundError    no collection at that place
+    │   └── LockedError                another process writes to the collection
+    ├── DamagedError                   a file of ours fails its size, checksum or format
+    ├── EncoderError                   an encoder folder that cannot be used, or gives unusable output
+    │   └── EncoderMismatchError       the collection was built with another encoder
+    ├── VectorError                    vectors of the wrong shape, not finite, or of zero length
+    └── TrainingError                  labelled files that cannot be learned from, or a run that failed
+
+Each message says what is wrong, the value seen, and the cure.
+"""
+
+from __future__ import annotations
+
+
+class SimsearchError(Exception):
+    """Base of all errors raised on purpose; `exit_code` is what the command line exits with."""
+
+    exit_code = 1
+
+
+class UsageError(SimsearchError):
+    """The request itself is wrong: nothing was done."""
+
+    exit_code = 2
+
+
+class MissingExtraError(SimsearchError):
+    """An optional dependency is missing; the message names the extra to install."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs an extra that is not installed: pip install "simsearch[{extra}]"')
+        self.extra = extra
+
+
+class MediaError(SimsearchError):
+    """One input cannot be read; jobs skip it and list the reason."""
+
+
+class StoreError(SimsearchError):
+    """The database cannot be opened, read or written."""
+
+
+class CollectionNotFoundError(StoreError):
+    """There is no collection at that place."""
+
+
+class LockedError(StoreError):
+    """Another process holds the writer's lock."""
+
+
+class DamagedError(SimsearchError):
+    """A file that simsearch wrote fails its size, checksum or format."""
+
+
+class EncoderError(SimsearchError):
+    """An encoder folder cannot be used, or its output cannot."""
+
+
+class EncoderMismatchError(EncoderError):
+    """The collection is pinned to another encoder."""
+
+
+class VectorError(SimsearchError):
+    """Vectors have the wrong shape, are not finite, or have zero length."""
+
+
+class TrainingError(SimsearchError):
+    """Nothing can be learned from these files, or the run failed."""

@@ -1,0 +1,124 @@
+"""Files that are whole or not there: atomic replacement, checksums, and the manifest of index files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from simsearch.errors import DamagedError
+
+MANIFEST_FORMAT = 1
+MANIFEST_NAME = "manifest.json"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; on success it is fsynced and renamed onto `path`, else removed.
+
+    A reader sees the old file or the new one, never a part. The rename itself is made durable on POSIX
+    by syncing the folder; Windows has no such call and needs none.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        _sync(temporary, os.O_RDWR)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        _sync(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replaces `path` by `content`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits. Reads all of it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFile:
+    """What the manifest promises of one index file.
+
+    `generation` is that of the store when the file was written, `last_content_id` the largest id that the
+    store had ever given then. `kind` says how to read the file.
+    """
+
+    name: str
+    kind: str
+    generation: int
+    last_content_id: int
+    count: int
+    size: int
+    mtime_ns: int
+    inode: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path, *, kind: str, generation: int, last_content_id: int, count: int) -> IndexFile:
+        """The record of the file as it is now."""
+        stat = path.stat()
+        return cls(
+            path.name, kind, generation, last_content_id, count, stat.st_size, stat.st_mtime_ns, stat.st_ino,
+            checksum(path),
+        )  # fmt: skip
+
+    def verify(self, folder: Path, *, thorough: bool = False) -> Path:
+        """The path of the file if it is what was promised; else DamagedError.
+
+        Size, mtime and inode are compared; the checksum only when one of them differs, or when `thorough`.
+        """
+        path = folder / self.name
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise DamagedError(f"{path}: {error.strerror or error}") from error
+        if stat.st_size != self.size:
+            raise DamagedError(f"{path}: {stat.st_size} bytes instead of {self.size}")
+        same = (stat.st_mtime_ns, stat.st_ino) == (self.mtime_ns, self.inode)
+        if (thorough or not same) and checksum(path) != self.sha256:
+            raise DamagedError(f"{path}: the checksum differs from the manifest")
+        return path
+
+
+def write_manifest(folder: Path, index: IndexFile) -> None:
+    """Makes `index` the current index file of the folder; this is the switch."""
+    document = {"format": MANIFEST_FORMAT, "index": asdict(index)}
+    write_atomically(folder / MANIFEST_NAME, json.dumps(document, indent=1).encode())
+
+
+def read_manifest(folder: Path) -> IndexFile | None:
+    """The current index file, or None when the folder has no manifest. Raises DamagedError for anything else."""
+    path = folder / MANIFEST_NAME
+    try:
+        document = json.loads(path.read_bytes())
+        if document["format"] != MANIFEST_FORMAT:
+            raise DamagedError(f"{path}: format {document['format']!r}, this simsearch reads {MANIFEST_FORMAT}")
+        index = IndexFile(**document["index"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"{path}: not a manifest ({type(error).__name__}: {error})") from error
+    if not isinstance(index.name, str) or Path(index.name).name != index.name:
+        raise DamagedError(f"{path}: {index.name!r} is not a file name in this folder")
+    return index

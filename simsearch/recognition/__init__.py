@@ -1,0 +1,1 @@
+"""From scores to a label, or to none."""

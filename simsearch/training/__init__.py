@@ -1,0 +1,14 @@
+"""Learning a similarity: from labelled pictures to an encoder folder. Needs the extra `train`."""
+
+from __future__ import annotations
+
+from simsearch.errors import MissingExtraError
+
+try:
+    import torch
+except ImportError:
+    raise MissingExtraError("Training", "train") from None
+
+from simsearch.training.session import Trained, train
+
+__all__ = ["Trained", "torch", "train"]

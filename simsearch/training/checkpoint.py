@@ -1,0 +1,57 @@
+"""Checkpoints: whole or not there, and loaded without running code."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import TypedDict
+
+import torch
+from torch import Tensor
+
+from simsearch.errors import DamagedError, TrainingError
+from simsearch.manifest import replacing
+
+CHECKPOINT_FORMAT = 1
+
+
+class State(TypedDict):
+    """All that a run needs to go on. The batch and the random numbers of a step follow from the seed and the step."""
+
+    format: int
+    configuration: str
+    step: int
+    objective: dict[str, Tensor]
+    optimizer: dict[str, object]
+    best: dict[str, Tensor]
+    best_figure: float
+    best_step: int
+    history: list[dict[str, float]]
+    seconds: float
+
+
+def save_checkpoint(path: Path, state: State) -> None:
+    """Replaces the checkpoint; a kill leaves the old one or the new one."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path, configuration: str) -> State | None:
+    """The checkpoint of this run, or None when there is none.
+
+    Raises TrainingError when it belongs to another configuration, DamagedError when it cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+        found = (state["format"], state["configuration"])
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        cause = (str(error) or type(error).__name__).splitlines()[0]
+        raise DamagedError(f"{path}: not a checkpoint ({cause}); start again with --restart") from error
+    if found != (CHECKPOINT_FORMAT, configuration):
+        raise TrainingError(
+            f"{path} belongs to a run with other files or settings; "
+            "give the same ones to go on, or --restart to start again"
+        )
+    return state

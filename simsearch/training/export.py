@@ -1,0 +1,170 @@
+"""From a trained network to an encoder folder."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, EncoderConfig, Layer, write_config
+from simsearch.encoders.onnx import load_session
+from simsearch.errors import EncoderError, MissingExtraError
+from simsearch.training.models import ModelSpec, SiameseEncoder
+
+if TYPE_CHECKING:
+    import onnx
+    from numpy.typing import NDArray
+
+    from simsearch.types import JSONValue
+
+PARITY = 1e-4
+"""The largest difference between torch's and ONNX Runtime's embeddings that export accepts."""
+SMALL = 256
+"""Tensors with at most this many numbers keep full precision: they weigh nothing."""
+
+
+def export_encoder(
+    encoder: SiameseEncoder,
+    spec: ModelSpec,
+    folder: Path,
+    *,
+    name: str,
+    fit: str,
+    sample: NDArray[np.uint8],
+    half: bool,
+    training: Mapping[str, JSONValue],
+    figures: Mapping[str, JSONValue],
+) -> EncoderConfig:
+    """Writes encoder.onnx, weights.safetensors and encoder.json into `folder`, which must exist.
+
+    With `half` the weights are rounded to 16 bits in both files, and computed with in 32. `sample` is pixels of
+    shape (n, height, width, channels) on which torch and ONNX Runtime must agree to 1e-4, else EncoderError.
+    """
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise MissingExtraError("Exporting an encoder", "train") from None
+    encoder = encoder.eval()
+    if half:
+        encoder.load_state_dict({key: _rounded(tensor) for key, tensor in encoder.state_dict().items()})
+    model = to_onnx(encoder, sample[:2], half=half)
+    parity = check_parity(encoder, model, sample)
+    (folder / ONNX_NAME).write_bytes(model)
+    weights = {key: _stored(tensor, half).contiguous() for key, tensor in encoder.state_dict().items()}
+    save_file(weights, folder / WEIGHTS_NAME)
+    config = EncoderConfig(
+        name=name, modality="image", dim=spec.dim, width=spec.width, height=spec.height, channels=spec.channels,
+        fit=fit, model=asdict(spec) | {"widths": list(spec.widths), "half": half},
+        layers=layer_table(encoder, sample[:2]), training=training, figures={**figures, "onnx_parity": parity},
+    )  # fmt: skip
+    config = config.sealed(folder)
+    write_config(folder, config)
+    return config
+
+
+def _large(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.numel() > SMALL
+
+
+def _rounded(tensor: Tensor) -> Tensor:
+    return tensor.half().float() if _large(tensor) else tensor
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    return tensor.half() if half and _large(tensor) else tensor
+
+
+def to_onnx(encoder: SiameseEncoder, example: NDArray[np.uint8], *, half: bool = False) -> bytes:
+    """The network as one ONNX file from `pixels` (uint8, any batch) to `embeddings`, without traces of its making."""
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  (torch's exporter needs it and says so less clearly)
+    except ImportError:
+        raise MissingExtraError("Exporting an encoder", "train") from None
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    batch = torch.export.Dim("batch", min=1)
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), torch.no_grad():
+        program = torch.onnx.export(
+            encoder, (torch.from_numpy(np.array(example)),), dynamo=True, external_data=False, verbose=False,
+            input_names=["pixels"], output_names=["embeddings"], dynamic_shapes=({0: batch},),
+        )  # fmt: skip
+    assert program is not None
+    model = program.model_proto
+    _strip(model)
+    if half:
+        _halve(model)
+    onnx.checker.check_model(model)
+    return model.SerializeToString(deterministic=True)
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Takes out stack traces and documentation: they hold paths of the machine that exported."""
+    model.doc_string = ""
+    del model.metadata_props[:]
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]
+
+
+def _halve(model: onnx.ModelProto) -> None:
+    """Stores large weights in 16 bits with a cast to 32 behind each; ONNX Runtime casts once, when it loads."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != onnx.TensorProto.FLOAT or values.size <= SMALL:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+
+
+def check_parity(encoder: SiameseEncoder, model: bytes, sample: NDArray[np.uint8]) -> float:
+    """The largest difference of an embedding's component between torch and ONNX Runtime, on the sample.
+
+    Raises EncoderError above 1e-4, or when anything is not finite.
+    """
+    session = load_session(model, "the exported model")
+    with torch.inference_mode():
+        expected = encoder(torch.from_numpy(np.array(sample))).numpy()
+    found = session.run(None, {"pixels": np.ascontiguousarray(sample)})[0]
+    difference = float(np.abs(expected - found).max())
+    if not difference <= PARITY:
+        raise EncoderError(f"torch and ONNX Runtime differ by {difference:.2g}, more than {PARITY}: not exported")
+    return difference
+
+
+def layer_table(encoder: SiameseEncoder, example: NDArray[np.uint8]) -> tuple[Layer, ...]:
+    """Every layer without children in the order in which it runs, with its output shape and its parameters."""
+    rows: list[Layer] = []
+    handles = []
+    for name, module in encoder.trunk.named_modules():
+        if not any(True for _ in module.children()):
+            handles.append(module.register_forward_hook(_recorder(name, rows)))
+    with torch.inference_mode():
+        output = encoder(torch.from_numpy(np.array(example)))
+    for handle in handles:
+        handle.remove()
+    return (*rows, Layer("normalize", "L2", tuple(output.shape[1:]), 0))
+
+
+def _recorder(name: str, rows: list[Layer]) -> Callable[[nn.Module, object, Tensor], None]:
+    def record(module: nn.Module, _: object, output: Tensor) -> None:
+        count = sum(parameter.numel() for parameter in module.parameters())
+        rows.append(Layer(name, type(module).__name__, tuple(output.shape[1:]), count))
+
+    return record

@@ -1,0 +1,160 @@
+"""What flows between the parts: frozen dataclasses, and arrays of unit rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    Vectors: TypeAlias = NDArray[np.float32]
+    """float32, shape (n, dim), C-contiguous, finite, every row of length one."""
+    Ids: TypeAlias = NDArray[np.int64]
+    Scores: TypeAlias = NDArray[np.float32]
+    """Cosine similarity in [-1, 1]; larger is closer."""
+    Source: TypeAlias = str | bytes | Path | Image | NDArray[np.uint8]
+    """A path, the bytes of an image file, a PIL image, or uint8 pixels of shape (h, w) or (h, w, 3)."""
+
+JSONValue: TypeAlias = "str | int | float | bool | list[JSONValue] | dict[str, JSONValue] | None"
+Metadata: TypeAlias = "Mapping[str, JSONValue]"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A file that a job left out, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One path (or text) in a collection. Items with equal bytes share a `content_id`."""
+
+    id: int
+    uri: str
+    content_id: int
+    label: str | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An answer to a query: `rank` counts from 1, `score` is the cosine similarity."""
+
+    rank: int
+    score: float
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One enrolled example of an identity."""
+
+    id: int
+    label: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An enrolled example and its score against what was asked."""
+
+    score: float
+    example: Example
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """The identity of one input: `label` is None when the best score is below `threshold`.
+
+    `evidence` holds the best example of each of the nearest labels, best first.
+    """
+
+    label: str | None
+    score: float
+    threshold: float | None
+    runner_up: Evidence | None
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What `add` did, counted in items. `reused` items are new but needed no encoding."""
+
+    added: int = 0
+    reused: int = 0
+    unchanged: int = 0
+    updated: int = 0
+    removed: int = 0
+    kept: int = 0
+    """Items whose files have vanished but which were kept, because too many vanished at once."""
+    skipped: tuple[Skip, ...] = ()
+
+
+class Prepared(Protocol):
+    """An input as the network wants it; `width` and `height` are those of the original."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+
+class Encoder(Protocol):
+    """Turns images or texts into unit vectors."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def modality(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    def prepare(self, source: Source) -> Prepared:
+        """The input, read and decoded. Safe in threads. Raises MediaError with the reason alone."""
+        ...
+
+    def embed(self, prepared: Sequence[Any]) -> Vectors:
+        """Vectors of shape (len(prepared), dim) of what `prepare` gave. Raises VectorError for a zero or non-finite one."""
+        ...
+
+    def encode(self, sources: Sequence[Source]) -> Vectors:
+        """Vectors of shape (len(sources), dim), in order. Raises MediaError for an input it cannot read."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """Searches vectors by inner product. Ids are content ids; every method returns scores in falling order."""
+
+    def __len__(self) -> int: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def ids(self) -> Ids:
+        """All ids, in the order of the rows."""
+        ...
+
+    def search(self, queries: Vectors, k: int) -> tuple[Scores, Ids]:
+        """The k best of each query as arrays of shape (q, min(k, n)); equal scores by rising id."""
+        ...
+
+    def range_search(self, queries: Vectors, threshold: float) -> list[tuple[Scores, Ids]]:
+        """For each query everything that scores at least `threshold`, best first."""
+        ...
+
+    def add(self, ids: Ids, vectors: Vectors) -> None: ...
+    def remove(self, ids: Ids) -> int:
+        """The number of rows removed; ids that are not there are ignored."""
+        ...
+
+    def save(self, path: Path) -> None: ...
