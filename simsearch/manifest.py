@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from simsearch.errors import DamagedError
@@ -18,22 +18,46 @@ MANIFEST_NAME = "manifest.json"
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
     """A temporary path beside `path`; on success it is fsynced and renamed onto `path`, else removed.
 
     A reader sees the old file or the new one, never a part. The rename itself is made durable on POSIX
-    by syncing the folder; Windows has no such call and needs none.
+    by syncing the folder; Windows has no such call and needs none. With `new` a file that is there already, or
+    comes while this works, is left as it is: FileExistsError.
     """
+    if new and os.path.lexists(path):
+        raise FileExistsError(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
-        temporary.replace(path)
+        if new:
+            _rename_to_new(temporary, path)
+        else:
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     if os.name == "posix":
         _sync(path.parent, os.O_RDONLY)
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    if os.name != "posix":
+        # Refuses a file that is there; on POSIX it would replace it.
+        temporary.rename(path)
+        return
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links (FAT): here the look comes just before the rename, not with it.
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        temporary.rename(path)
+    else:
+        temporary.unlink()
 
 
 def _sync(path: Path, flags: int) -> None:
@@ -91,13 +115,13 @@ class IndexFile:
         path = folder / self.name
         try:
             stat = path.stat()
+            if stat.st_size != self.size:
+                raise DamagedError(f"{path}: {stat.st_size} bytes instead of {self.size}")
+            same = (stat.st_mtime_ns, stat.st_ino) == (self.mtime_ns, self.inode)
+            if (thorough or not same) and checksum(path) != self.sha256:
+                raise DamagedError(f"{path}: the checksum differs from the manifest")
         except OSError as error:
             raise DamagedError(f"{path}: {error.strerror or error}") from error
-        if stat.st_size != self.size:
-            raise DamagedError(f"{path}: {stat.st_size} bytes instead of {self.size}")
-        same = (stat.st_mtime_ns, stat.st_ino) == (self.mtime_ns, self.inode)
-        if (thorough or not same) and checksum(path) != self.sha256:
-            raise DamagedError(f"{path}: the checksum differs from the manifest")
         return path
 
 
@@ -119,6 +143,10 @@ def read_manifest(folder: Path) -> IndexFile | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"{path}: not a manifest ({type(error).__name__}: {error})") from error
-    if not isinstance(index.name, str) or Path(index.name).name != index.name:
+    for field in fields(index):
+        value = getattr(index, field.name)
+        if type(value).__name__ != field.type:
+            raise DamagedError(f"{path}: {field.name} is {value!r}, which is not of type {field.type}")
+    if index.name in ("", ".", "..") or "\0" in index.name or Path(index.name).name != index.name:
         raise DamagedError(f"{path}: {index.name!r} is not a file name in this folder")
     return index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from importlib import import_module
@@ -61,20 +62,30 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGPIPE"):
         # A reader that stops early (`simsearch query ... | head`) ends the program without a traceback.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that the terminal's encoding lacks is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_status())
+
+
+def _status() -> int:
     try:
-        status = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
+        return cli.main(prog_name="simsearch", standalone_mode=False) or 0
+    except (click.exceptions.Abort, KeyboardInterrupt):
         tell("Interrupted. What was done is kept; the same command goes on from there.")
-        sys.exit(130)
+        return 130
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except SimsearchError as error:
-        tell(f"Error: {error}")
-        sys.exit(error.exit_code)
-    except MemoryError:
-        tell("Error: out of memory")
-        sys.exit(1)
-    sys.exit(status or 0)
+        return error.exit_code
+    except (SimsearchError, OSError, MemoryError) as error:
+        tell(f"Error: {_words(error)}")
+        return error.exit_code if isinstance(error, SimsearchError) else 1
+
+
+def _words(error: SimsearchError | OSError | MemoryError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}"
+    return "out of memory" if isinstance(error, MemoryError) else str(error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simsearch.errors import UsageError
 from simsearch.progress import Bar, Progress, Silent
 
 if TYPE_CHECKING:
@@ -71,4 +72,7 @@ def table(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:
 
 
 def read_standard_input() -> bytes:
+    """All of standard input. Raises UsageError when the program was started without one."""
+    if sys.stdin is None:
+        raise UsageError("- stands for standard input, which is closed")
     return sys.stdin.buffer.read()

@@ -56,7 +56,9 @@ def train_command(
         pictures = [str(path) for path in trained.pictures]
         say_json({"encoder": str(trained.folder), "figures": trained.figures, "pictures": pictures})
     elif not quiet:
-        rows = [(name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()]
+        rows = [
+            (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()
+        ]
         table([("encoder", trained.folder), *rows, *[("picture", path) for path in trained.pictures]])
         say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
     return 0

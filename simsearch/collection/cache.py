@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.vectors.choose import choose, load_index, new_index
-
 from simsearch.errors import DamagedError, SimsearchError
 from simsearch.manifest import MANIFEST_NAME, IndexFile, read_manifest, replacing, write_manifest
+from simsearch.vectors.choose import choose, load_index, new_index
 
 if TYPE_CHECKING:
     from simsearch.store import Store

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.rebuilding import rebuild as rebuild_collection
+from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.images import read_file
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
@@ -55,6 +56,7 @@ def index_sources(
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
     folder = named(index) if index is not None else home() / default_name(sources[0])
+    finish_rebuild(folder)
     lost: tuple[Skip, ...] = ()
     if rebuild:
         lost = _rebuild(folder, encoder, progress)
@@ -70,7 +72,7 @@ def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Ski
 
 
 def _opened(folder: Path, sources: Sequence[str], encoder: str | None, *, by_name: bool) -> Collection:
-    """The collection at `folder`, made if it is not there. One that was made for another folder or encoder is refused."""
+    """The collection at `folder`, made if it is not there. One made for another folder or encoder is refused."""
     if not is_collection(folder):
         missing = [source for source in sources if not Path(source).exists()]
         if missing:

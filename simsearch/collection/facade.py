@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import filelock
-
-from simsearch.collection import cache, identities, indexing, querying, upkeep
+from simsearch.collection import cache, identities, indexing, locking, querying, upkeep, vectors_in
 from simsearch.collection.labels import labeller
-from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, is_collection
+from simsearch.collection.places import STORE_NAME, is_collection
+from simsearch.collection.switching import finish_rebuild
 from simsearch.encoders import open_encoder
 from simsearch.errors import CollectionNotFoundError, EncoderMismatchError, LockedError, StoreError, UsageError
+from simsearch.manifest import MANIFEST_NAME
 from simsearch.progress import Progress, Silent
 from simsearch.store import Store
 
@@ -25,18 +26,7 @@ if TYPE_CHECKING:
     from simsearch.collection.identities import EnrollReport
     from simsearch.collection.querying import Query
     from simsearch.collection.upkeep import CheckReport, Info
-    from simsearch.types import (
-        AddReport,
-        Encoder,
-        Ids,
-        Item,
-        Match,
-        Metadata,
-        Recognition,
-        Scores,
-        Source,
-        VectorIndex,
-    )  # fmt: skip
+    from simsearch.types import AddReport, Encoder, Ids, Item, Match, Metadata, Recognition, Scores, Source, VectorIndex
 
 FORMAT = "1"
 
@@ -85,7 +75,7 @@ class Collection:
     def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Collection:
         """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same."""
         folder = Path(folder)
-        upkeep.finish_rebuild(folder)
+        finish_rebuild(folder)
         if not is_collection(folder):
             raise CollectionNotFoundError(f"No collection at {folder}. Make one: simsearch index FOLDER")
         return cls(folder, encoder)
@@ -153,28 +143,9 @@ class Collection:
         """Forgets the loaded index, so that the next question sees what other processes have written."""
         self._index = None
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Store]:
+    def writing(self) -> AbstractContextManager[Store]:
         """The store opened for writing, under the writer's lock."""
-        holder = self.folder / HOLDER_NAME
-        lock = filelock.FileLock(self.folder / LOCK_NAME, timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            pid = holder.read_text().strip() if holder.is_file() else "?"
-            raise LockedError(
-                f"{self.folder} is being written by process {pid}; wait until it is done, or stop it"
-            ) from None
-        except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written: {error.strerror or error}") from error
-        try:
-            holder.write_text(f"{os.getpid()}\n")
-            with Store.open(self.folder / STORE_NAME, write=True) as store:
-                yield store
-        except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written: {error.strerror or error}") from error
-        finally:
-            lock.release()
+        return locking.writing(self.folder)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Store]:
@@ -185,10 +156,10 @@ class Collection:
             try:
                 yield store
             finally:
-                if store.generation() != before or not (self.folder / cache.MANIFEST_NAME).exists():
+                if store.generation() != before or not (self.folder / MANIFEST_NAME).exists():
                     cached = cache.load(self.folder, store, self.dim)
-                    cache.save(self.folder, store, cached)
                     self._index = cached.index
+                    cache.save(self.folder, store, cached)
 
     # -- putting in and taking out -----------------------------------------------------------------------------
 
@@ -229,7 +200,7 @@ class Collection:
         there already gets the new vector.
         """
         with self.changing() as store:
-            return indexing.add_vectors(store, self.dim, uris, vectors, metadata)
+            return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
 
     def remove(self, paths: str | Path | Iterable[str | Path]) -> int:
         """Takes items out of the collection, by path, or all those under a folder; returns how many. The files stay."""

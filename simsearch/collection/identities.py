@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.media.images import read_file
-from simsearch.recognition.decide import recognize
-
 from simsearch.collection.querying import Asked, resolve
 from simsearch.errors import MediaError, UsageError
+from simsearch.media.images import read_file
+from simsearch.recognition.decide import recognize
 from simsearch.types import Recognition, Skip
 
 if TYPE_CHECKING:

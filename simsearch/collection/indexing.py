@@ -11,25 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+
+from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import IMAGE_SUFFIXES, read_file
 from simsearch.media.scan import Found, count, scan
-from simsearch.vectors.arrays import as_vectors
-
-from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.progress import Progress, Silent, Working
 from simsearch.store import Store, Write
 from simsearch.types import AddReport, Skip
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from simsearch.store import Known
-    from simsearch.types import Encoder, Ids, Item, Metadata, Prepared, Vectors
+    from simsearch.types import Encoder, Ids, Item, Prepared, Vectors
 
 LOOK_UP = 1_000
 TRANSACTION = 256
-VECTORS_AT_ONCE = 10_000
 T = TypeVar("T")
 Labeller = Callable[[str], str | None]
 
@@ -89,7 +85,7 @@ def add_files(
     `prune`: the disk may just not be there. Each batch of 256 files is one transaction.
     """
     run = _Run(store, encoder, progress, label_of, store.last_item_id())
-    total = None if isinstance(progress, Silent) else count(root)
+    total = None if isinstance(progress, Silent) or not os.path.lexists(root) else count(root)
     with Working(progress, total, "files", "indexing"):
         for batch in _batches(ahead(lambda job: _read(encoder, job), _changed(run, root)), TRANSACTION):
             _write(run, batch)
@@ -104,10 +100,12 @@ def _batches(source: Iterator[T], size: int) -> Iterator[list[T]]:
 
 def _changed(run: _Run, root: str) -> Iterator[_Job]:
     """The files that must be read. Notes on the way which items are still there."""
-    for entries in _batches(iter(scan(root, IMAGE_SUFFIXES)), LOOK_UP):
+    # A root that is known but gone has no files: then its items are kept, or go with `prune`.
+    found = scan(root, IMAGE_SUFFIXES) if os.path.lexists(root) else iter(())
+    for entries in _batches(found, LOOK_UP):
         known = run.store.known([entry.path for entry in entries if isinstance(entry, Found)])
         relabelled: list[tuple[int, str | None]] = []
-        before = run.unchanged
+        same = 0
         for entry in entries:
             if isinstance(entry, Skip):
                 _skip_entry(run, entry)
@@ -117,13 +115,14 @@ def _changed(run: _Run, root: str) -> Iterator[_Job]:
                 yield _Job(entry, item)
                 continue
             run.seen.append(item.item_id)
-            run.unchanged += 1
+            same += 1
             label = run.label_of(entry.path)
             if label is not None and label != item.label:
                 relabelled.append((item.item_id, label))
         if relabelled:
             run.store.set_labels(relabelled)
-        run.progress.advance(run.unchanged - before)
+        run.unchanged += same
+        run.progress.advance(same)
 
 
 def _skip_entry(run: _Run, entry: Skip) -> None:
@@ -278,41 +277,3 @@ def total(reports: Sequence[AddReport]) -> AddReport:
         kept=sum(report.kept for report in reports),
         skipped=tuple(skip for report in reports for skip in report.skipped),
     )
-
-
-def add_vectors(
-    store: Store, dim: int, uris: Sequence[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None
-) -> AddReport:
-    """Stores given vectors under given uris; checks all before the first is written. One transaction for each 10,000."""
-    if store.setting("modality") != "vector":
-        raise UsageError(
-            "this collection has an encoder; own vectors need one made with Collection.create(path, dim=...)"
-        )
-    rows = as_vectors(vectors, dim)
-    if len(uris) != len(rows) or (metadata is not None and len(metadata) != len(rows)):
-        raise UsageError(
-            f"{len(uris)} uris and {len(metadata or ())} metadata for {len(rows)} vectors: give one for each"
-        )
-    if len(set(uris)) != len(uris):
-        raise UsageError("a uri stands twice in the list; each needs its own")
-    counted = AddReport()
-    for start in range(0, len(rows), VECTORS_AT_ONCE):
-        part = slice(start, start + VECTORS_AT_ONCE)
-        known = store.known(uris[part])
-        digests = [hashlib.sha256(row).digest() for row in rows[part]]
-        contents = store.content_ids(digests)
-        writes = [
-            Write(
-                uri=uri, sha256=digest, size=row.nbytes, mtime_ns=0, label=None,
-                metadata=None if metadata is None else metadata[start + number], kind="vector", width=None, height=None,
-                vector=None if digest in contents else row,
-            )
-            for number, (uri, digest, row) in enumerate(zip(uris[part], digests, rows[part], strict=True))
-        ]  # fmt: skip
-        store.write(writes)
-        same = sum(
-            uri in known and known[uri].content_id == contents.get(digest)
-            for uri, digest in zip(uris[part], digests, strict=True)
-        )
-        counted = total([counted, AddReport(added=len(writes) - len(known), unchanged=same, updated=len(known) - same)])
-    return counted

@@ -17,7 +17,7 @@ def labeller(labels: str | None, root: str) -> Callable[[str], str | None]:
     none), or the path of a CSV file with the columns `path`, relative to that file, and `label`.
     """
     if labels is None:
-        return lambda path: None
+        return lambda _: None
     if labels == "folder":
         return lambda path: _folder(path, root)
     table = _table(Path(labels))

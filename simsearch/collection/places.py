@@ -6,13 +6,12 @@ import os
 import re
 from pathlib import Path
 
+from simsearch.collection.switching import REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
 from simsearch.errors import CollectionNotFoundError, UsageError
 
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
-REBUILDING = ".rebuilding"
-REPLACED = ".replaced"
 
 
 def home() -> Path:
@@ -26,6 +25,7 @@ def is_collection(folder: Path) -> bool:
 
 def existing() -> list[Path]:
     """The collections under the home folder, sorted by name."""
+    finish_rebuilds(home())
     suffixes = (REBUILDING, REPLACED)
     return sorted(path.parent for path in home().glob(f"*/{STORE_NAME}") if path.parent.suffix not in suffixes)
 
@@ -48,6 +48,7 @@ def the_one(index: str | None) -> Path:
     """The collection that a command means: the named one, or the only one there is."""
     if index is not None:
         folder = named(index)
+        finish_rebuild(folder)
         if not is_collection(folder):
             raise CollectionNotFoundError(f"No collection at {folder}{_others()}")
         return folder

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from simsearch.vectors.arrays import as_vectors
 
 from simsearch.errors import MediaError, UsageError
 from simsearch.types import Item, Match
+from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
     from simsearch.store import Store

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from simsearch.collection import identities, indexing
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import is_collection
-from simsearch.collection.upkeep import rebuilding_folder, replace_by_rebuilt
+from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
-from simsearch.errors import StoreError
+from simsearch.errors import StoreError, UsageError
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ def rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip
     """
     target = rebuilding_folder(folder)
     with Collection.open(folder) as old, old.writing():
+        if old.store.setting("modality") == "vector":
+            raise UsageError(f"{folder} holds your own vectors: there is nothing to encode again")
         name = encoder or old.store.setting("encoder") or ""
         with _unfinished(target, name) as new:
             lost = _copy(old.store, new, progress)
@@ -57,13 +62,30 @@ def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
     with new.changing() as store:
         for root in old.roots():
             store.add_root(root)
+        _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
         return (*lost, *_enrol_again(old, store, encoder))
+
+
+def _forget_outdated(old: Store, store: Store) -> None:
+    """Takes out of a rebuild that was begun earlier what the old collection holds no more, or not like that."""
+    outdated = []
+    for items in store.iterate_items():
+        for item in items:
+            there = old.item_by_uri(item.uri)
+            if there is None or replace(there, id=item.id, content_id=item.content_id) != item:
+                outdated.append(item.id)
+    store.remove_items(np.array(outdated, dtype=np.int64))
+    for label in store.labels():
+        store.remove_label(label)
 
 
 def _enrol_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
     examples, _ = old.examples()
     lost: list[Skip] = []
     for example in examples:
-        lost += identities.enroll(store, encoder, example.label, [example.uri]).skipped
+        if example.uri:
+            lost += identities.enroll(store, encoder, example.label, [example.uri]).skipped
+        else:
+            lost.append(Skip(f"an example of {example.label}", "it was given without a file"))
     return lost

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import cache
-from simsearch.collection.places import REBUILDING, REPLACED, is_collection
-from simsearch.errors import StoreError
 from simsearch.manifest import MANIFEST_NAME
 
 if TYPE_CHECKING:
     from simsearch.store import Store
     from simsearch.types import Ids
-
-COMPLETE = "complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +79,3 @@ def ids_of(store: Store, path: str | Path) -> Ids:
     text = os.fspath(path)
     ids = store.ids_under(os.path.abspath(text))  # noqa: PTH100  (resolving links would give another name)
     return ids if len(ids) else store.ids_under(text)
-
-
-def rebuilding_folder(folder: Path) -> Path:
-    """Where a collection is made anew beside the old one."""
-    return folder.with_name(folder.name + REBUILDING)
-
-
-def replace_by_rebuilt(folder: Path) -> None:
-    """Puts the finished new collection in the place of the old one. A kill in between is mended at the next opening."""
-    rebuilt = rebuilding_folder(folder)
-    (rebuilt / COMPLETE).touch()
-    replaced = folder.with_name(folder.name + REPLACED)
-    try:
-        folder.replace(replaced)
-        finish_rebuild(folder)
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be replaced by {rebuilt}: {error.strerror or error}") from error
-
-
-def finish_rebuild(folder: Path) -> None:
-    """Completes a replacement that was interrupted: the new collection was finished, the old one moved away."""
-    rebuilt = rebuilding_folder(folder)
-    if not folder.exists() and is_collection(rebuilt) and (rebuilt / COMPLETE).exists():
-        rebuilt.replace(folder)
-    if (folder / COMPLETE).exists():
-        shutil.rmtree(folder.with_name(folder.name + REPLACED), ignore_errors=True)
-        (folder / COMPLETE).unlink(missing_ok=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from simsearch.media.ahead import ahead
-from simsearch.media.images import Picture, PixelSpec, decode, from_array, from_image, read_file
 
 from simsearch.encoders.folder import ONNX_NAME, EncoderConfig, read_config, read_verified
 from simsearch.errors import EncoderError, MediaError, VectorError
+from simsearch.media.ahead import ahead
+from simsearch.media.images import Picture, PixelSpec, decode, from_array, from_image, read_file
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -103,8 +103,9 @@ class OnnxEncoder:
         try:
             return self.prepare(source)
         except MediaError as error:
-            named = isinstance(source, (str, Path))
-            raise MediaError(f"{source}: {error}" if named else str(error)) from error
+            if isinstance(source, (str, Path)):
+                raise MediaError(f"{source}: {error}") from error
+            raise
 
 
 def load_session(model: bytes, name: str) -> InferenceSession:

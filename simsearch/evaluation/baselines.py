@@ -38,10 +38,9 @@ def raw_pixels(pixels: NDArray[np.uint8]) -> Vectors:
     A picture of one grey becomes the same vector as every other: a positive constant, at right angles to all the rest.
     """
     _check(pixels)
-    vectors = pixels.reshape(len(pixels), -1).astype(np.float32)
+    vectors = pixels.reshape(len(pixels), int(np.prod(pixels.shape[1:]))).astype(np.float32)
+    # In float64 the mean of one grey is that grey exactly.
     vectors -= vectors.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
-    # A constant picture leaves the rounding of its mean; whole levels are far above that.
-    vectors[np.abs(vectors).max(axis=1) < 1e-3] = 0
     return _unit(vectors)
 
 

@@ -78,8 +78,7 @@ def _neighbours(
         scores[np.arange(len(rows)), rows] = -np.inf
         # One integer holds the score, falling, above the row: a partial sort of it settles ties too.
         key = (_falling(scores).astype(np.uint64) << np.uint64(32)) | columns
-        if ranks < key.shape[1]:
-            key = np.partition(key, ranks - 1, axis=1)[:, :ranks]
+        key = np.partition(key, ranks - 1, axis=1)[:, :ranks]
         key.sort(axis=1)
         yield rows, (key & np.uint64(0xFFFFFFFF)).astype(np.int64)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
-from simsearch.media.scan import scan
 
-from simsearch.errors import TrainingError
+from simsearch.errors import TrainingError, UsageError
+from simsearch.media.scan import scan
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def read_class_folders(root: Path, suffixes: frozenset[str]) -> LabelledFiles:
     Files directly in `root` belong to no class and are skipped.
     """
     paths, names, skipped = [], [], []
-    start = len(str(root.absolute()).rstrip("/\\")) + 1
+    # `scan` resolves ".." in this way too, so that the start of its paths is as long as this.
+    start = len(os.path.abspath(root).rstrip("/\\")) + 1  # noqa: PTH100
     for entry in scan(root, suffixes):
         if isinstance(entry, Skip):
             skipped.append(entry)
@@ -80,14 +82,19 @@ def read_pairs(file: Path, *, convention: str | None = None) -> LabelledPairs:
     and not similar under `different` or `dissimilar`. Under any other name `convention` must say "same" or
     "different". Relative paths start at the file's folder. Raises TrainingError with the line.
     """
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        column, means_same = _convention(file, tuple(reader.fieldnames or ()), convention)
-        position: dict[str, int] = {}
-        pairs, same = [], []
-        for left, right, value in _pair_rows(file, reader, column):
-            pairs.append([position.setdefault(path, len(position)) for path in (left, right)])
-            same.append(value == means_same)
+    if convention not in (None, "same", "different"):
+        raise UsageError(f"no convention {convention!r}; there are same, different")
+    position: dict[str, int] = {}
+    pairs, same = [], []
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            column, means_same = _convention(file, tuple(reader.fieldnames or ()), convention)
+            for left, right, value in _pair_rows(file, reader, column):
+                pairs.append([position.setdefault(path, len(position)) for path in (left, right)])
+                same.append(value == means_same)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{file}: not a CSV file in UTF-8 that can be read: {error}") from error
     if not any(same) or all(same):
         raise TrainingError(f"{file}: pairs of both kinds are needed, similar and not; found {len(same)} of one kind")
     return LabelledPairs(tuple(position), np.array(pairs, dtype=np.int64), np.array(same, dtype=np.bool_))

@@ -34,7 +34,7 @@ def recognize(
     Raises UsageError when nobody is enrolled.
     """
     _check(queries, examples, vectors, evidence)
-    order = sorted(range(len(examples)), key=lambda row: (examples[row].label, examples[row].id))
+    order = sorted(range(len(examples)), key=lambda row: examples[row].label)
     labels = np.array([examples[row].label for row in order], dtype=object)
     starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
     ids = np.array([examples[row].id for row in order], dtype=np.int64)

@@ -16,7 +16,7 @@ AUGMENTATIONS = ("none", "photo", "drawing")
 def augment(images: Tensor, kind: str) -> Tensor:
     """A random variant of each image, with torch's global random state.
 
-    `photo`: crops of 35 to 100 % of the area, mirror images, brightness, contrast and colour. `drawing`: small
+    `photo`: crops of 50 to 100 % of the area, mirror images, brightness, contrast and colour. `drawing`: small
     rotations, shears, shifts and changes of scale, white around.
     """
     if kind == "none":
@@ -44,7 +44,7 @@ def _uniform(n: int, low: float, high: float) -> Tensor:
 
 def _crops(n: int) -> Tensor:
     """(n, 2, 3) matrices that cut a random window and mirror every second image."""
-    side = _uniform(n, 0.35, 1.0).sqrt()
+    side = _uniform(n, 0.5, 1.0).sqrt()
     stretch = torch.exp(_uniform(n, math.log(3 / 4), math.log(4 / 3)) / 2)
     width, height = (side * stretch).clamp_max(1.0), (side / stretch).clamp_max(1.0)
     matrix = torch.zeros(n, 2, 3)
@@ -75,9 +75,9 @@ def _warp(images: Tensor, matrices: Tensor, padding: str) -> Tensor:
 
 def _colours(images: Tensor) -> Tensor:
     n = len(images)
-    brightness = _uniform(n, 0.7, 1.3).view(n, 1, 1, 1)
-    contrast = _uniform(n, 0.7, 1.3).view(n, 1, 1, 1)
-    saturation = _uniform(n, 0.6, 1.4).view(n, 1, 1, 1)
+    brightness = _uniform(n, 0.8, 1.2).view(n, 1, 1, 1)
+    contrast = _uniform(n, 0.8, 1.2).view(n, 1, 1, 1)
+    saturation = _uniform(n, 0.7, 1.3).view(n, 1, 1, 1)
     grey = images.mean(dim=1, keepdim=True)
     coloured = grey + (images - grey) * saturation
     middle = coloured.mean(dim=(1, 2, 3), keepdim=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from simsearch.media.images import IMAGE_SUFFIXES, PixelSpec
 
 from simsearch.errors import TrainingError
+from simsearch.media.images import IMAGE_SUFFIXES, PixelSpec
 from simsearch.media.labelled import (
     LabelledFiles,
     Split,
@@ -90,16 +90,16 @@ def _of_classes(files: LabelledFiles, pictures: Pictures, recipe: Recipe, test: 
     _check_classes(split, labels, files.classes)
     _, group = np.unique(np.array(files.groups), return_inverse=True)
     grouped = group[labels] if len(set(files.groups)) < len(files.classes) else None
-    sides = [
+    train, validation, tested = (
         Side(rows, labels[rows], groups=None if grouped is None else grouped[rows])
         for rows in (split.train, split.validation, split.test)
-    ]
+    )
     dense = np.unique(labels[split.train], return_inverse=True)[1]
     sampler = ClassSampler(
         dense, rows=split.train, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
     )
     return Dataset(
-        pictures.pixels, paths, *sides, files.classes, split.by, sampler,
+        pictures.pixels, paths, train, validation, tested, files.classes, split.by, sampler,
         _digest(pictures.contents, split.train, labels[split.train]),
         len(paths) - len(set(pictures.contents)), (*files.skipped, *pictures.skipped),
     )  # fmt: skip
@@ -136,13 +136,13 @@ def _of_pairs(
     pairs = row[given.pairs]
     readable = (pairs >= 0).all(axis=1)
     pairs, same = pairs[readable], given.same[readable]
-    sides = _split_pairs(pairs, same, pictures.contents, recipe)
-    train = sides[0]
+    train, validation, test = _split_pairs(pairs, same, pictures.contents, recipe)
     assert train.pairs is not None and train.same is not None
     sampler = PairSampler(train.rows[train.pairs], train.same, count=recipe.batch_pairs, seed=recipe.seed)
     return Dataset(
-        pictures.pixels, tuple(given.paths[position] for position in pictures.positions), *sides, (), "content",
-        sampler, _digest(pictures.contents, train.rows[train.pairs], train.same),
+        pictures.pixels, tuple(given.paths[position] for position in pictures.positions),
+        train, validation, test, (), "content", sampler,
+        _digest(pictures.contents, train.rows[train.pairs], train.same),
         len(pictures.contents) - len(set(pictures.contents)), pictures.skipped,
     )  # fmt: skip
 
@@ -170,5 +170,5 @@ def _split_pairs(
 def _digest(contents: Sequence[bytes], *arrays: NDArray[np.int64] | NDArray[np.bool_]) -> str:
     digest = hashlib.sha256(b"".join(contents))
     for array in arrays:
-        digest.update(np.ascontiguousarray(array))
+        digest.update(array.tobytes())
     return digest.hexdigest()

@@ -103,7 +103,8 @@ def to_onnx(encoder: SiameseEncoder, example: NDArray[np.uint8], *, half: bool =
     if half:
         _halve(model)
     onnx.checker.check_model(model)
-    return model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from simsearch.evaluation.metrics import accuracy_at, best_threshold, confusion, pair_scores, roc_auc, sample_pairs
+
+from simsearch.evaluation.metrics import accuracy_at, best_threshold, confusion, roc_auc
+from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from simsearch.evaluation.metrics import Confusion
 
+    from simsearch.evaluation.metrics import Confusion
     from simsearch.training.dataset import Side
     from simsearch.training.models import SiameseEncoder
     from simsearch.types import Scores, Vectors

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from simsearch.media.ahead import ahead
-from simsearch.media.images import Picture, PixelSpec, decode, read_file
 
 from simsearch.errors import MediaError, TrainingError
+from simsearch.media.ahead import ahead
+from simsearch.media.images import Picture, PixelSpec, decode, read_file
 from simsearch.progress import Progress, Working
 from simsearch.types import Skip
 
@@ -38,7 +38,9 @@ def load_pictures(paths: Sequence[str], spec: PixelSpec, cache: Path, progress: 
     """
     shape = (len(paths), spec.height, spec.width, spec.channels)
     stored = np.lib.format.open_memmap(cache, mode="w+", dtype=np.uint8, shape=shape)
-    positions, contents, skipped = [], [], []
+    positions: list[int] = []
+    contents: list[bytes] = []
+    skipped: list[Skip] = []
     with Working(progress, len(paths), "files", "reading"):
         for position, outcome in enumerate(_decoded(paths, spec)):
             progress.advance()
@@ -46,7 +48,7 @@ def load_pictures(paths: Sequence[str], spec: PixelSpec, cache: Path, progress: 
                 skipped.append(outcome)
                 continue
             stored[len(positions)] = outcome.pixels
-            contents.append(hashlib.sha256(outcome.pixels).digest())
+            contents.append(hashlib.sha256(outcome.pixels.data).digest())
             positions.append(position)
     if not positions:
         raise TrainingError(f"none of the {len(paths)} files can be read; the first: {skipped[0].reason}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from simsearch.evaluation.metrics import cosine_to_distance
 from simsearch.evaluation.plots import plot_confusion, plot_curves, plot_embedding, plot_scores
 from simsearch.media.images import read_file
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from simsearch.training.dataset import Dataset
     from simsearch.training.measure import Verification
@@ -39,7 +41,7 @@ def write_report(
     save_sheet(_pairs_sheet(data, verification), folder / "pairs.png")
 
 
-def _pairs_sheet(data: Dataset, verification: Verification) -> object:
+def _pairs_sheet(data: Dataset, verification: Verification) -> Image:
     """Test pairs with their distance, wrong ones in red: the worst mistakes first, then right ones at random."""
     said_same = verification.scores >= verification.threshold
     wrong = said_same != verification.same

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,11 +94,23 @@ def train(
                 Path(source), chosen, test=test, convention=convention, cache=work / "pixels.npy",
                 progress=progress or Silent(),
             )  # fmt: skip
-            trained = _run(chosen, dataset, folder, work, half, report, progress or Silent())
+            with _threads(chosen.threads):
+                trained = _run(chosen, dataset, folder, work, half, report, progress or Silent())
     except filelock.Timeout:
         raise LockedError(f"another training works in {work}; wait for it, or choose another -o") from None
     shutil.rmtree(work, ignore_errors=True)
     return trained
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _run(

@@ -1,0 +1,132 @@
+"""How well the bundled encoders place classes that they have never seen, beside vectors that need no learning."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from measuring import Bar, Report
+
+import simsearch
+from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, EncoderConfig, encoder_folder, read_config
+from simsearch.evaluation.baselines import colour_histogram, raw_pixels
+from simsearch.evaluation.protocols import episodes
+from simsearch.media.ahead import ahead
+from simsearch.media.images import IMAGE_SUFFIXES
+from simsearch.media.labelled import LabelledFiles, read_class_folders
+
+if TYPE_CHECKING:
+    from simsearch.encoders.onnx import OnnxEncoder
+    from simsearch.types import Vectors
+
+EPISODES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Pictures of classes that were held out in training, as pixels of shape (n, h, w, channels)."""
+
+    paths: list[str]
+    pixels: np.ndarray
+    vectors: Vectors
+    labels: np.ndarray
+    groups: np.ndarray | None
+    classes: int
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "encoder",
+        help="photo or glyph, or an encoder folder that was trained with --split class: its held-out classes are used",
+    )
+    parser.add_argument(
+        "folder", type=Path,
+        help="the class folders that it was trained on, CLASS/*.jpg for photo, ALPHABET/CHARACTER/*.png for glyph",
+    )  # fmt: skip
+    parser.add_argument("--ways", type=int, nargs="+", default=[5, 20])
+    parser.add_argument("--full", type=Path, help="the same encoder with weights of 32 bits, to see what 16 bits cost")
+    options = parser.parse_args()
+    folder = encoder_folder(options.encoder)
+    config = read_config(folder)
+    held_out = config.training.get("held_out")
+    if not isinstance(held_out, list) or not held_out:
+        parser.error(f"{options.encoder} names no held-out classes: it was not trained with --split class")
+    files = read_class_folders(options.folder, IMAGE_SUFFIXES)
+    missing = sorted(set(map(str, held_out)) - set(files.classes))
+    if missing:
+        parser.error(f"{options.folder} lacks {len(missing)} of the held-out classes, the first is {missing[0]}")
+    encoder = simsearch.open_encoder(folder)
+    report(config, folder, unseen(files, set(map(str, held_out)), encoder), options.ways, options.full)
+
+
+def unseen(files: LabelledFiles, held_out: set[str], encoder: OnnxEncoder) -> Unseen:
+    """The pictures of the held-out classes, decoded once and encoded."""
+    wanted = np.array([name in held_out for name in files.classes])[files.labels]
+    paths = [path for path, want in zip(files.paths, wanted, strict=True) if want]
+    labels = files.labels[wanted]
+    pictures = list(ahead(encoder.prepare_named, paths))
+    pixels = np.stack([picture.pixels for picture in pictures])
+    grouped = len(set(files.groups)) < len(files.classes)
+    groups = np.unique(np.array(files.groups), return_inverse=True)[1][labels] if grouped else None
+    return Unseen(paths, pixels, encoder.embed(pictures), labels, groups, len(held_out))
+
+
+def report(config: EncoderConfig, folder: Path, unseen: Unseen, ways: Sequence[int], full: Path | None) -> None:
+    colour = unseen.pixels if config.channels == 3 else np.repeat(unseen.pixels, 3, axis=3)
+    systems = {f"encoder {config.name}": unseen.vectors, "raw pixels": raw_pixels(colour)}
+    if config.channels == 3:
+        systems["histogram of colours"] = colour_histogram(colour)
+    rows: list[Sequence[str]] = [("one example of each", *[f"{count}-way" for count in ways])]
+    accuracies = {}
+    for name, vectors in systems.items():
+        results = [one_shot(vectors, unseen, count) for count in ways]
+        rows.append((name, *[f"{accuracy:.3f} ± {half_width:.3f}" for accuracy, half_width in results]))
+        accuracies[name] = results[-1][0]
+    best = max(accuracy for name, accuracy in list(accuracies.items())[1:])
+    where = " of one alphabet (or other group)" if unseen.groups is not None else ""
+    Report(
+        f"encoders-{config.name}",
+        f"The encoder {config.name} tells classes apart that it has never seen, from one example of each.",
+        f"{len(unseen.labels):,} pictures of {unseen.classes} classes held out in training; {EPISODES:,} episodes, "
+        f"each with classes{where}; ± is half of the 95 % interval",
+        [*rows, ("chance", *[f"{1 / count:.3f}" for count in ways])],
+        [
+            Bar(
+                f"{ways[-1]}-way accuracy / best without learning",
+                accuracies[f"encoder {config.name}"] / best,
+                at_least=1,
+            ),
+            Bar("MB of the network in use", (folder / ONNX_NAME).stat().st_size / 1e6),
+            Bar("MB of the weights to train on", (folder / WEIGHTS_NAME).stat().st_size / 1e6),
+        ],
+        [] if full is None else [half_precision(full, unseen, ways[-1])],
+    ).publish()
+
+
+def one_shot(vectors: Vectors, unseen: Unseen, ways: int) -> tuple[float, float]:
+    result = episodes(
+        vectors, unseen.labels, ways=ways, shots=1, queries=1, count=EPISODES, seed=0, groups=unseen.groups
+    )
+    return result.accuracy, result.half_width
+
+
+def half_precision(full: Path, unseen: Unseen, ways: int) -> str:
+    """What weights rounded to 16 bits cost, in a sentence; `full` is the same encoder with weights of 32 bits."""
+    precise = simsearch.open_encoder(full)
+    vectors = precise.encode(unseen.paths)
+    cosines = np.einsum("ij,ij->i", vectors, unseen.vectors)
+    before, _ = one_shot(vectors, unseen, ways)
+    after, _ = one_shot(unseen.vectors, unseen, ways)
+    return (
+        f"Weights of 32 bits reach {before:.4f} in {ways}-way, those of 16 bits {after:.4f}; the vectors of a picture "
+        f"have a cosine of at least {cosines.min():.6f}."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""A tour in a minute: search photos, learn what "similar" means, recognise characters from one example each.
+
+Everything is written to ./demo-output, which is emptied first.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import shapes
+
+import simsearch
+from simsearch.encoders.folder import read_config
+from simsearch.evaluation.baselines import colour_histogram
+from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
+
+SAMPLES = Path(os.path.relpath(Path(__file__).parent / "samples"))
+OUTPUT = Path("demo-output")
+INDEXES = OUTPUT / "indexes"
+NEAREST = 5
+PER_COLOUR = 60
+
+
+def main() -> None:
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    OUTPUT.mkdir()
+    # The tour has collections of its own; those of the user stay as they are.
+    os.environ["SIMSEARCH_HOME"] = str(INDEXES)
+    search_photos()
+    learn_colours()
+    recognise_characters()
+    chapter("Look at the pictures")
+    for path in sorted(OUTPUT.rglob("*.png")):
+        if OUTPUT / "shapes" not in path.parents:
+            print(path)
+    print(f"\nAll of them are in {OUTPUT.absolute()}")
+
+
+def chapter(title: str) -> None:
+    print(f"\n{title}\n{'=' * len(title)}")
+
+
+def run(*arguments: str | Path) -> None:
+    """Shows a command as one would type it, and runs it."""
+    words = [argument.as_posix() if isinstance(argument, Path) else argument for argument in arguments]
+    print(f"\n$ simsearch {' '.join(words)}", flush=True)
+    subprocess.run([sys.executable, "-m", "simsearch", *words], check=True)
+
+
+def share(right: Sequence[bool] | np.ndarray) -> str:
+    return f"{np.mean(right):6.1%}"
+
+
+# -- 1. search -----------------------------------------------------------------------------------------------------
+
+
+def search_photos() -> None:
+    chapter("1. Search: which photos look like this one?")
+    count = len(list((SAMPLES / "clothing").glob("*/*.jpg")))
+    print(f"{count} photos of clothes, in a folder for each kind, go into a collection.")
+    run("index", SAMPLES / "clothing", "--labels", "folder")
+    queries = sorted((SAMPLES / "clothing-queries").glob("*/*.jpg"))
+    print("\nNow a photo that is not in the collection:")
+    run("query", queries[0], "--top", str(NEAREST))
+    print("\nOne of each kind and what is nearest to it, on a sheet:")
+    one_each = list({path.parent.name: path for path in queries}.values())
+    with simsearch.Collection.open(INDEXES / "clothing") as collection:
+        draw_matches(collection, one_each, OUTPUT / "search.png")
+        print(OUTPUT / "search.png")
+        judge_search(collection, queries)
+
+
+def draw_matches(collection: simsearch.Collection, queries: Sequence[Path], file: Path) -> None:
+    """A sheet with a row a query; matches of the same class have a green border, others a red one."""
+    rows = []
+    for query, matches in zip(queries, collection.query_many(queries, NEAREST), strict=True):
+        truth = query.parent.name
+        tiles = [Tile(query.read_bytes(), ("query", truth), None)]
+        for match in matches:
+            border = "green" if match.item.label == truth else "red"
+            tiles.append(
+                Tile(Path(match.item.uri).read_bytes(), (f"{match.score:.3f}", match.item.label or ""), border)
+            )
+        rows.append(SheetRow(truth, tuple(tiles)))
+    save_sheet(contact_sheet(rows), file)
+
+
+def judge_search(collection: simsearch.Collection, queries: Sequence[Path]) -> None:
+    """Prints how often the nearest photos are of the class of the query, beside what needs no learning."""
+    items = list(collection.items())
+    known = np.array([item.label for item in items])
+    truth = np.array([path.parent.name for path in queries])
+    prepare = collection.encoder.prepare
+    histograms = [
+        colour_histogram(np.stack([prepare(path).pixels for path in paths]))
+        for paths in (queries, [item.uri for item in items])
+    ]
+    by_colour = known[np.argsort(-histograms[0] @ histograms[1].T, axis=1, kind="stable")[:, :NEAREST]]
+    answers = collection.query_many(queries, NEAREST)
+    by_photo = np.array([[match.item.label for match in matches] for matches in answers])
+    chance = share(truth[:, None] == known[None, :])
+    print(f"\nOf the nearest photos of {len(queries)} queries that are not in the collection, of the same class are:")
+    print(f"{'':30}{'the nearest':>12}{f'the nearest {NEAREST}':>16}")
+    for name, found in (("encoder photo", by_photo), ("histogram of colours", by_colour)):
+        hits = found == truth[:, None]
+        print(f"{name:30}{share(hits[:, 0]):>12}{share(hits):>16}")
+    print(f"{'chance':30}{chance:>12}{chance:>16}")
+
+
+# -- 2. learn ------------------------------------------------------------------------------------------------------
+
+
+def learn_colours() -> None:
+    chapter("2. Learn: here, things are similar when their colour is")
+    folder = shapes.draw_by_colour(OUTPUT / "shapes", PER_COLOUR)
+    encoder = OUTPUT / "encoders" / "by-colour"
+    encoder.parent.mkdir()
+    print(f"{PER_COLOUR} drawn pictures in each of the folders {', '.join(shapes.COLOURS)}; in each, all the shapes:")
+    print(f"{', '.join(shapes.SHAPES)}. What is in one folder counts as similar, whatever its shape.")
+    run("train", folder, "-o", encoder, "--preset", "shapes", "--quiet")
+    config = read_config(encoder)
+    train, validation, test = (count // len(shapes.COLOURS) for count in config.training["pictures"])
+    print(
+        f"Of each colour it learned from {train} pictures, set itself up on {validation}, was tested on {test} others."
+    )
+    print(f"The training took {config.training['seconds']} seconds.")
+    figures = config.figures
+    print(f"Pairs of test pictures: {figures['test_pairs']:,}; judged right: {figures['test_pair_accuracy']:.1%}")
+
+
+# -- 3. recognise --------------------------------------------------------------------------------------------------
+
+
+def recognise_characters() -> None:
+    alphabet = sorted((SAMPLES / "omniglot").iterdir())[0]
+    drawings = {folder.name: sorted(folder.glob("*.png")) for folder in sorted(alphabet.iterdir())}
+    chapter("3. Recognise: one example of each is enough")
+    print(f"{len(drawings)} characters of the alphabet {alphabet.name}, which the encoder has never seen.")
+    with simsearch.Collection.create(INDEXES / "characters", encoder="glyph") as collection:
+        for name, (first, *_) in drawings.items():
+            collection.enroll(name, [first])
+        asked = [drawing for _, *others in drawings.values() for drawing in others]
+        answers = collection.recognize_many(asked)
+    print("Each was enrolled with one drawing. The same by hand, for one of the other drawings:")
+    run("recognize", asked[0], "--index", "characters", "--quiet")
+    right = [answer.label == path.parent.name for path, answer in zip(asked, answers, strict=True)]
+    print(f"\n{'drawing':28}{'recognised as':16}{'score':>6}")
+    for path, answer in list(zip(asked, answers, strict=True))[:: len(asked) // len(drawings)]:
+        verdict = "" if answer.label == path.parent.name else "  wrong"
+        print(f"{path.parent.name + '/' + path.name:28}{answer.label:16}{answer.score:6.3f}{verdict}")
+    print(f"\nRight: {sum(right)} of {len(right)} ({share(right).strip()}; by chance {1 / len(drawings):.1%})")
+    draw_recognised(drawings, answers, OUTPUT / "recognised.png")
+    print(OUTPUT / "recognised.png")
+
+
+def draw_recognised(
+    drawings: Mapping[str, Sequence[Path]], answers: Sequence[simsearch.Recognition], file: Path
+) -> None:
+    """A sheet with a row a character: the enrolled drawing, then the others with what was said and what is true."""
+    answer = iter(answers)
+    rows = []
+    for truth, (enrolled, *others) in drawings.items():
+        tiles = [Tile(enrolled.read_bytes(), ("enrolled", truth), None)]
+        for path in others:
+            said = next(answer).label
+            border = "green" if said == truth else "red"
+            tiles.append(Tile(path.read_bytes(), (f"said {said}", f"is {truth}"), border))
+        rows.append(SheetRow(truth, tuple(tiles)))
+    save_sheet(contact_sheet(rows), file)
+
+
+if __name__ == "__main__":
+    main()

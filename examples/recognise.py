@@ -1,0 +1,31 @@
+"""Recognises handwritten characters from one example each, in an alphabet that the encoder has never seen."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import simsearch
+
+ALPHABET = sorted((Path(__file__).parent / "samples" / "omniglot").iterdir())[0]
+
+
+def main() -> None:
+    drawings = {folder.name: sorted(folder.glob("*.png")) for folder in sorted(ALPHABET.iterdir())}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        simsearch.Collection.create(Path(folder) / "characters", encoder="glyph") as collection,
+    ):
+        for name, (first, *_) in drawings.items():
+            collection.enroll(name, [first])
+        asked = [(name, drawing) for name, (_, *others) in drawings.items() for drawing in others]
+        answers = collection.recognize_many([drawing for _, drawing in asked])
+    right = sum(answer.label == name for (name, _), answer in zip(asked, answers, strict=True))
+    print(
+        f"{ALPHABET.name}: {right} of {len(asked)} drawings recognised from one example of {len(drawings)} characters"
+    )
+    print(f"By chance it would be about {len(asked) / len(drawings):.0f}.")
+
+
+if __name__ == "__main__":
+    main()

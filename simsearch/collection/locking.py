@@ -1,0 +1,50 @@
+"""One writer at a time: a file lock, with the pid of who holds it beside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME
+from simsearch.errors import LockedError, StoreError
+from simsearch.store import Store
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[Store]:
+    """The store of a collection opened for writing, under the writer's lock.
+
+    Raises LockedError naming the process that holds it, StoreError when the folder cannot be written.
+    """
+    lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise LockedError(
+            f"{folder} is being written by process {_holder(folder)}; wait until it is done, or stop it"
+        ) from None
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        (folder / HOLDER_NAME).write_text(f"{os.getpid()}\n")
+        with Store.open(folder / STORE_NAME, write=True) as store:
+            yield store
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        lock.release()
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return (folder / HOLDER_NAME).read_text().strip() or "?"
+    except OSError:
+        return "?"
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(f"{folder} cannot be written: {error.strerror or error}")

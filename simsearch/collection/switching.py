@@ -1,0 +1,55 @@
+"""Putting a collection that was made anew in the place of the old one, in steps that a kill cannot spoil."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from simsearch.errors import StoreError
+
+REBUILDING = ".rebuilding"
+REPLACED = ".replaced"
+COMPLETE = "complete"
+
+
+def rebuilding_folder(folder: Path) -> Path:
+    """Where a collection is made anew beside the old one."""
+    return folder.with_name(folder.name + REBUILDING)
+
+
+def replaced_folder(folder: Path) -> Path:
+    """Where the old collection is while the new one takes its place."""
+    return folder.with_name(folder.name + REPLACED)
+
+
+def replace_by_rebuilt(folder: Path) -> None:
+    """Puts the finished new collection in the place of the old one. A kill in between is mended at the next opening."""
+    rebuilt = rebuilding_folder(folder)
+    try:
+        (rebuilt / COMPLETE).touch()
+        folder.replace(replaced_folder(folder))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be replaced by {rebuilt}: {error.strerror or error}") from error
+    finish_rebuild(folder)
+
+
+def finish_rebuild(folder: Path) -> None:
+    """Completes a replacement that was interrupted: the new collection was finished, the old one moved away.
+
+    Where the folders cannot be written, everything stays as it is.
+    """
+    rebuilt = rebuilding_folder(folder)
+    with contextlib.suppress(OSError):
+        if not folder.exists() and (rebuilt / COMPLETE).exists():
+            rebuilt.replace(folder)
+        if (folder / COMPLETE).exists():
+            shutil.rmtree(replaced_folder(folder), ignore_errors=True)
+            (folder / COMPLETE).unlink(missing_ok=True)
+
+
+def finish_rebuilds(home: Path) -> None:
+    """Completes the interrupted replacements of all collections in a folder."""
+    for complete in home.glob(f"*{REBUILDING}/{COMPLETE}"):
+        rebuilt = complete.parent
+        finish_rebuild(rebuilt.with_name(rebuilt.name.removesuffix(REBUILDING)))

@@ -1,0 +1,1 @@
+"""Files: finding, reading and decoding them, and pictures made of pictures."""

@@ -1,0 +1,84 @@
+"""Reading regular files, and saying in a few words why a file cannot be read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from simsearch.errors import MediaError
+
+MAX_FILE_BYTES = 512 * 2**20
+# A named pipe opened for reading would wait for its writer. Windows has no such flag; it would translate line ends.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
+_KINDS = {
+    stat.S_IFDIR: "is a folder",
+    stat.S_IFIFO: "a named pipe, not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+    stat.S_IFCHR: "a device, not a file",
+    stat.S_IFBLK: "a device, not a file",
+}
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The whole of a regular file of at most 512 MiB. Never waits on a named pipe or a device.
+
+    Raises MediaError with the reason alone; the path is for the caller to add.
+    """
+    content = _read(path, None)
+    if not content:
+        raise MediaError("empty file")
+    return content
+
+
+def read_head(path: str | os.PathLike[str], length: int) -> bytes:
+    """At most the first `length` bytes of a regular file of any size. Raises MediaError like `read_file`."""
+    return _read(path, length)
+
+
+def _read(path: str | os.PathLike[str], length: int | None) -> bytes:
+    """At most `length` bytes of a file; with None all of it, and an error when that is over the limit."""
+    try:
+        handle = os.open(path, _FLAGS)
+    except (OSError, ValueError) as error:
+        raise MediaError(_why_not_opened(error, path)) from error
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(not_a_file(status.st_mode))
+        if length is None and status.st_size > MAX_FILE_BYTES:
+            raise MediaError(
+                f"{status.st_size / 2**20:,.0f} MiB, over the limit of {MAX_FILE_BYTES // 2**20} MiB for one file"
+            )
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            # A file may grow while it is read, so the limit holds here as well.
+            return stream.read(MAX_FILE_BYTES if length is None else length)
+    except OSError as error:
+        raise MediaError(why(error)) from error
+    finally:
+        os.close(handle)
+
+
+def not_a_file(mode: int) -> str:
+    """What stands in the place of a regular file, by the `st_mode` of its status."""
+    return _KINDS.get(stat.S_IFMT(mode), "not a regular file")
+
+
+def why(error: OSError) -> str:
+    """The reason of an error of the operating system, in a few words on one line."""
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _why_not_opened(error: OSError | ValueError, path: str | os.PathLike[str]) -> str:
+    if isinstance(error, ValueError):
+        return "not a file name"
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return why(error)
+    # A socket cannot be opened at all, and Windows reports a folder as "permission denied".
+    return why(error) if stat.S_ISREG(mode) else not_a_file(mode)

@@ -1,0 +1,136 @@
+"""The pictures under a folder, in an order that is always the same."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeAlias
+
+from simsearch.errors import MediaError
+from simsearch.media.files import not_a_file, read_head, why
+from simsearch.media.formats import HEAD, sniff
+from simsearch.types import Skip
+
+COLLECTION_FILE = "collection.sqlite"
+_SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini"))
+_Entry: TypeAlias = "os.DirEntry[str]"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture file, by its name at least."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def scan(root: str | os.PathLike[str], suffixes: frozenset[str]) -> Iterator[Found | Skip]:
+    """Every file under `root` (a folder, or a file, which yields just itself): found, or skipped with a reason.
+
+    Paths are absolute, links are followed but each real folder is visited once, and names in a folder come sorted.
+    Left out in silence: hidden names, and folders that hold one of our collections. Files with a suffix in
+    `suffixes` (lower case) are found, those without any suffix are recognised by their first bytes. Raises
+    MediaError when `root` does not exist.
+    """
+    for entry in _walk(root):
+        yield entry if isinstance(entry, Skip) else _judged(entry, suffixes)
+
+
+def count(root: str | os.PathLike[str]) -> int:
+    """The number of entries that `scan` gives, found and skipped; cheaper, as files are not looked at."""
+    return sum(1 for _ in _walk(root))
+
+
+@dataclass(frozen=True, slots=True)
+class _Root:
+    """A file given by its own path, looking like an os.DirEntry."""
+
+    path: str
+    name: str
+
+    def stat(self) -> os.stat_result:
+        return os.stat(self.path)  # noqa: PTH116
+
+
+def _walk(root: str | os.PathLike[str]) -> Iterator[_Entry | _Root | Skip]:
+    top = os.path.abspath(root)  # noqa: PTH100
+    if not os.path.lexists(top):
+        raise MediaError(f"{top}: no such file or folder")
+    if not os.path.isdir(top):  # noqa: PTH112
+        yield _Root(top, os.path.basename(top))  # noqa: PTH119
+        return
+    visited: set[tuple[int, int]] = set()
+    # A stack of iterators, not recursion: folders can be nested deeper than Python's stack.
+    stack = [_listed(top, visited)]
+    while stack:
+        for entry in stack[-1]:
+            if not isinstance(entry, Skip) and _is_folder(entry):
+                stack.append(_listed(entry.path, visited))
+                break
+            yield entry
+        else:
+            stack.pop()
+
+
+def _listed(folder: str, visited: set[tuple[int, int]]) -> Iterator[_Entry | Skip]:
+    """What lies in a folder, sorted by name; nothing when it was visited before, a Skip when it cannot be read."""
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+        identity = (status.st_dev, status.st_ino)
+        if identity in visited:
+            return
+        visited.add(identity)
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=attrgetter("name"))
+    except OSError as error:
+        yield Skip(folder, why(error))
+        return
+    if any(entry.name == COLLECTION_FILE for entry in entries):
+        return
+    for entry in entries:
+        if not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM_FILES:
+            yield entry
+
+
+def _is_folder(entry: _Entry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself, or into a folder that cannot be entered: the reason comes out of stat.
+        return False
+
+
+def _judged(entry: _Entry | _Root, suffixes: frozenset[str]) -> Found | Skip:
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return Skip(entry.path, _why_no_status(entry, error))
+    if not stat.S_ISREG(status.st_mode):
+        return Skip(entry.path, not_a_file(status.st_mode))
+    suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+    if suffix not in suffixes:
+        reason = _why_not_a_picture(entry.path, suffix)
+        if reason is not None:
+            return Skip(entry.path, reason)
+    return Found(entry.path, status.st_size, status.st_mtime_ns)
+
+
+def _why_no_status(entry: _Entry | _Root, error: OSError) -> str:
+    broken = isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP
+    return "broken link" if broken and os.path.islink(entry.path) else why(error)  # noqa: PTH114
+
+
+def _why_not_a_picture(path: str, suffix: str) -> str | None:
+    """The reason, or None for a file without a suffix that begins like a picture."""
+    if suffix not in ("", "."):
+        shown = "".join(letter if letter.isprintable() else "?" for letter in suffix[:12])
+        return f"not an image ({shown})"
+    try:
+        return None if sniff(read_head(path, HEAD)) else "not an image"
+    except MediaError as error:
+        return str(error)

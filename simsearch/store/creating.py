@@ -1,0 +1,35 @@
+"""A new database file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from simsearch.errors import UsageError
+from simsearch.store.database import engine_of, telling
+from simsearch.store.schema import MIGRATIONS, SETTING, apply, create_journal
+
+
+def make(path: Path, settings: Mapping[str, str], *, goes_to: Path) -> None:
+    """Makes the database at `path`, where nobody looks for it yet; one file when this returns.
+
+    Errors name `goes_to`, the place that it is meant for.
+    """
+    if not settings.get("dim", "").isdecimal():
+        raise UsageError(f"a store needs the setting 'dim', the length of its vectors, not {settings.get('dim')!r}")
+    given = {**settings, "generation": "0", "journal_floor": "0"}
+    engine = engine_of(path, "mode=rwc")
+    try:
+        with telling(goes_to), engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            # No journal in a file: a kill here leaves one file behind, which can be found by its name.
+            driver.execute("PRAGMA journal_mode = MEMORY")
+            with connection.begin():
+                create_journal(connection)
+                for migration in MIGRATIONS:
+                    apply(connection, migration)
+                connection.execute(SETTING.insert(), [{"key": key, "value": given[key]} for key in given])
+            driver.execute("PRAGMA journal_mode = WAL")
+    finally:
+        engine.dispose()

@@ -1,0 +1,55 @@
+"""Enrolled examples: labels with vectors of their own, apart from the items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from simsearch.store.reading import as_array, number_setting
+from simsearch.store.schema import EXAMPLE
+from simsearch.store.writing import stored_vector
+from simsearch.types import Example
+
+if TYPE_CHECKING:
+    from simsearch.types import Vectors
+
+
+def add(connection: Connection, label: str, rows: Sequence[tuple[str, bytes, Vectors]]) -> int:
+    """The number of examples that are new to the label; a content that it has already is left as it is."""
+    if not rows:
+        return 0
+    dim = number_setting(connection, "dim")
+    before = _count(connection, label)
+    connection.execute(
+        insert(EXAMPLE).on_conflict_do_nothing(),
+        [
+            {"label": label, "uri": uri, "sha256": sha256, "vector": stored_vector(vector, dim, repr(uri))}
+            for uri, sha256, vector in rows
+        ],
+    )
+    return _count(connection, label) - before
+
+
+def _count(connection: Connection, label: str) -> int:
+    return connection.scalar(select(func.count()).select_from(EXAMPLE).where(EXAMPLE.c.label == label)) or 0
+
+
+def remove_label(connection: Connection, label: str) -> int:
+    return connection.execute(EXAMPLE.delete().where(EXAMPLE.c.label == label)).rowcount
+
+
+def labels(connection: Connection) -> dict[str, int]:
+    """The labels in alphabetical order, with their numbers of examples."""
+    rows = connection.execute(select(EXAMPLE.c.label, func.count()).group_by(EXAMPLE.c.label))
+    return dict(sorted((label, count) for label, count in rows))
+
+
+def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
+    """Every example by rising id, and their vectors, shape (n, dim)."""
+    dim = number_setting(connection, "dim")
+    rows = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
+    found = tuple(Example(row.id, row.label, row.uri) for row in rows)
+    return found, as_array([row.vector for row in rows], dim)

@@ -1,0 +1,167 @@
+"""Questions to the store. Each takes the connection of a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    column,
+    distinct,
+    func,
+    or_,
+    select,
+    table,
+)
+
+from simsearch.errors import StoreError
+from simsearch.store.records import Counts, Known
+from simsearch.store.schema import CONTENT, EXAMPLE, ITEM, REMOVED, SETTING, range_under, to_bytes, to_text
+from simsearch.types import Item
+
+if TYPE_CHECKING:
+    from simsearch.types import Ids, Vectors
+
+T = TypeVar("T")
+# SQLite before 3.32 takes 999 variables in a statement.
+AT_ONCE = 900
+SEQUENCE = table("sqlite_sequence", column("name", String), column("seq", Integer))
+
+
+def chunks(values: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
+    """The values in order, at most `size` at a time."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def among(where: ColumnElement[int], ids: Iterable[int]) -> ColumnElement[bool]:
+    """The condition that an id is one of `ids`, of which there may be any number: they go as one JSON text."""
+    listed = func.json_each(bindparam("ids", json.dumps(list(ids)), type_=String)).table_valued("value")
+    return where.in_(select(listed.c.value))
+
+
+def setting(connection: Connection, key: str) -> str | None:
+    return connection.scalar(select(SETTING.c.value).where(SETTING.c.key == key))
+
+
+def number_setting(connection: Connection, key: str) -> int:
+    """A setting that is a number. Raises StoreError when it is not."""
+    value = setting(connection, key)
+    try:
+        return int(value or "")
+    except ValueError:
+        raise StoreError(
+            f"the setting {key!r} is {value!r} instead of a number: not a collection of simsearch"
+        ) from None
+
+
+def last_id(connection: Connection, name: str) -> int:
+    """The largest id that a table has ever given; 0 when it never gave any."""
+    return connection.scalar(select(SEQUENCE.c.seq).where(SEQUENCE.c.name == name)) or 0
+
+
+def counts(connection: Connection) -> Counts:
+    def count(of: Any) -> Any:
+        return select(func.count()).select_from(of).scalar_subquery()
+
+    row = connection.execute(
+        select(
+            count(ITEM), count(CONTENT), count(EXAMPLE),
+            select(func.count(distinct(EXAMPLE.c.label))).scalar_subquery(),
+        )
+    ).one()  # fmt: skip
+    return Counts(*row)
+
+
+def known(connection: Connection, uris: Sequence[str]) -> dict[str, Known]:
+    """What is stored under each uri that there is.
+
+    This is asked for every file in each run, so it goes to the driver itself: twice as fast.
+    """
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    found: dict[str, Known] = {}
+    for part in chunks(uris):
+        places = ",".join("?" * len(part))
+        rows = driver.execute(
+            f"SELECT uri, id, content_id, size, mtime_ns, label FROM item WHERE uri IN ({places})",
+            tuple(map(to_bytes, part)),
+        )
+        for uri, item_id, content_id, size, mtime_ns, label in rows:
+            text = to_text(label) if isinstance(label, bytes) else label
+            found[to_text(uri)] = Known(item_id, content_id, size, mtime_ns, text)
+    return found
+
+
+def content_ids(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, int]:
+    """The ids of those contents that are stored, by their sha256."""
+    found: dict[bytes, int] = {}
+    for part in chunks(shas):
+        rows = connection.execute(select(CONTENT.c.sha256, CONTENT.c.id).where(CONTENT.c.sha256.in_(part)))
+        found.update((row.sha256, row.id) for row in rows)
+    return found
+
+
+def item_of(row: Row[Any]) -> Item:
+    return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, json.loads(row.metadata))
+
+
+def items(connection: Connection, where: ColumnElement[bool], limit: int | None = None) -> list[Item]:
+    """The items for which the condition holds, by rising id."""
+    return [item_of(row) for row in connection.execute(select(ITEM).where(where).order_by(ITEM.c.id).limit(limit))]
+
+
+def ids_under(connection: Connection, root: str) -> Ids:
+    exact, first, beyond = range_under(root)
+    under = or_(ITEM.c.uri == exact, and_(ITEM.c.uri >= first, ITEM.c.uri < beyond))
+    return id_array(connection, select(ITEM.c.id).where(under).order_by(ITEM.c.id))
+
+
+def id_array(connection: Connection, query: Select[tuple[int]]) -> Ids:
+    """The numbers that a query of one column gives."""
+    return np.array(connection.scalars(query).all(), dtype=np.int64)
+
+
+def page_of_vectors(connection: Connection, after: int, batch: int, dim: int) -> tuple[Ids, Vectors]:
+    """The next vectors by rising content id, at most `batch` of them."""
+    query = select(CONTENT.c.id, CONTENT.c.vector).where(CONTENT.c.id > after).order_by(CONTENT.c.id).limit(batch)
+    rows = connection.execute(query).all()
+    return np.array([row.id for row in rows], dtype=np.int64), as_array([row.vector for row in rows], dim)
+
+
+def vectors_of(connection: Connection, wanted: Sequence[int], dim: int) -> Vectors:
+    """The vectors of contents, in the order asked for. Raises StoreError for one that is not there."""
+    distinct_ids = sorted(set(wanted))
+    query = select(CONTENT.c.id, CONTENT.c.vector).where(among(CONTENT.c.id, distinct_ids))
+    found = {row.id: row.vector for row in connection.execute(query)}
+    missing = [content_id for content_id in distinct_ids if content_id not in found]
+    if missing:
+        raise StoreError(f"content {missing[0]} is not stored any more; ask again, the collection has changed")
+    return as_array([found[content_id] for content_id in wanted], dim)
+
+
+def as_array(rows: Sequence[bytes], dim: int) -> Vectors:
+    """Stored vectors as one array. Raises StoreError when one has another length."""
+    joined = b"".join(rows)
+    if any(len(row) != 4 * dim for row in rows):
+        raise StoreError(f"a stored vector has not {dim} numbers; look closer: simsearch check")
+    # Stored little-endian; astype copies, because an array over bytes could not be written to.
+    return np.frombuffer(joined, dtype="<f4").reshape(len(rows), dim).astype(np.float32)
+
+
+def removed_since(connection: Connection, generation: int) -> Ids | None:
+    """The contents that went after `generation`; None when the journal does not reach back that far."""
+    if generation < number_setting(connection, "journal_floor"):
+        return None
+    query = select(REMOVED.c.content_id).where(REMOVED.c.generation > generation).order_by(REMOVED.c.content_id)
+    return id_array(connection, query)

@@ -1,0 +1,58 @@
+"""What goes into the store and comes out of it, beside items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from simsearch.types import Metadata, Vectors
+
+
+class Known(NamedTuple):
+    """What an item was when it was stored, as far as it tells whether its file has changed."""
+
+    item_id: int
+    content_id: int
+    size: int
+    mtime_ns: int
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One item to store. `vector`, of shape (dim,), is None when the content with this `sha256` is stored already.
+
+    A `label` or `metadata` of None leaves those of an item that is there as they are.
+    """
+
+    uri: str
+    sha256: bytes
+    size: int
+    mtime_ns: int
+    label: str | None
+    metadata: Metadata | None
+    kind: str
+    width: int | None
+    height: int | None
+    vector: Vectors | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a transaction did: items that are new or were there, contents that came and went."""
+
+    added: int
+    updated: int
+    new_contents: int
+    removed_contents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the store holds. `identities` counts the labels of the examples."""
+
+    items: int
+    contents: int
+    examples: int
+    identities: int

@@ -1,0 +1,236 @@
+"""Store: the only truth of a collection, in one SQLite file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import select
+
+from simsearch.errors import StoreError
+from simsearch.manifest import replacing
+from simsearch.store import checking, examples, reading, writing
+from simsearch.store.creating import make
+from simsearch.store.database import Database, open_database
+from simsearch.store.schema import CONTENT, ITEM, ROOT
+
+if TYPE_CHECKING:
+    from simsearch.store.records import Counts, Known, Write, Written
+    from simsearch.types import Example, Ids, Item, Vectors
+
+
+class Store:
+    """Items, contents, examples and roots. Use `create` or `open`.
+
+    Every method is one transaction: done as a whole, and durable when it returns, or not done. An item is a path or a
+    text; it points to a content, which has a vector and never changes. A content is there as long as an item points to
+    it. Ids are never used again. Raises StoreError or DamagedError for whatever the database fails at.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dim: int | None = None
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, str]) -> Store:
+        """A new store, open for writing. `settings` must hold `dim`. Refuses a path at which there is a file.
+
+        It appears whole or not at all, also when the process is killed.
+        """
+        try:
+            with replacing(path, new=True) as temporary:
+                make(temporary, settings, goes_to=path)
+        except FileExistsError:
+            raise StoreError(f"{path} exists already; open it, or choose another name") from None
+        except OSError as error:
+            raise StoreError(f"{path} cannot be made: {error.strerror or error}") from error
+        return cls.open(path, write=True)
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool = False) -> Store:
+        """The store in the file `path`, brought to the current format. Readers see what others have committed."""
+        return cls(open_database(path, write=write))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is from one moment, whatever others write meanwhile. Nothing can be written inside."""
+        with self._database.reading():
+            yield
+
+    # -- settings ----------------------------------------------------------------------------------------------
+
+    def setting(self, key: str) -> str | None:
+        with self._database.reading() as connection:
+            return reading.setting(connection, key)
+
+    def set_setting(self, key: str, value: str) -> None:
+        with self._database.writing() as connection:
+            writing.set_setting(connection, key, value)
+
+    @property
+    def dim(self) -> int:
+        """The length of the vectors; pinned when the store is made."""
+        if self._dim is None:
+            with self._database.reading() as connection:
+                self._dim = reading.number_setting(connection, "dim")
+        return self._dim
+
+    def generation(self) -> int:
+        """How often the set of contents has changed."""
+        with self._database.reading() as connection:
+            return reading.number_setting(connection, "generation")
+
+    def last_content_id(self) -> int:
+        """The largest content id that was ever given; 0 at first."""
+        with self._database.reading() as connection:
+            return reading.last_id(connection, CONTENT.name)
+
+    def last_item_id(self) -> int:
+        """The largest item id that was ever given; 0 at first."""
+        with self._database.reading() as connection:
+            return reading.last_id(connection, ITEM.name)
+
+    def counts(self) -> Counts:
+        with self._database.reading() as connection:
+            return reading.counts(connection)
+
+    # -- items and contents --------------------------------------------------------------------------------------
+
+    def known(self, uris: Sequence[str]) -> dict[str, Known]:
+        """What is stored under each of the uris that there are. Cheap: some 2 µs for each."""
+        with self._database.reading() as connection:
+            return reading.known(connection, uris)
+
+    def content_ids(self, shas: Sequence[bytes]) -> dict[bytes, int]:
+        """The ids of those contents that are stored, by their sha256."""
+        with self._database.reading() as connection:
+            return reading.content_ids(connection, shas)
+
+    def write(self, batch: Sequence[Write]) -> Written:
+        """Stores items, and the contents that are new; contents that lose their last item go. Item ids stay.
+
+        Of two writes to one uri the later counts. Raises StoreError, with nothing done, when a vector is missing.
+        """
+        with self._database.writing() as connection:
+            return writing.write(connection, batch)
+
+    def touch(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Sets size and mtime_ns of items, by id: same content, new time."""
+        with self._database.writing() as connection:
+            writing.touch(connection, rows)
+
+    def set_labels(self, rows: Sequence[tuple[int, str | None]]) -> None:
+        """Sets or, with None, takes away the labels of items, by id."""
+        with self._database.writing() as connection:
+            writing.set_labels(connection, rows)
+
+    def remove_items(self, ids: Ids) -> int:
+        """Takes out items, all or none, with the contents that lose their last one; returns how many there were."""
+        with self._database.writing() as connection:
+            return writing.remove_items(connection, ids)
+
+    def ids_under(self, root: str) -> Ids:
+        """The items in a folder, however deep, and the one that is exactly that path; by rising id."""
+        with self._database.reading() as connection:
+            return reading.ids_under(connection, root)
+
+    def items(self, ids: Ids) -> list[Item]:
+        """The items that there are of those asked for, by rising id."""
+        with self._database.reading() as connection:
+            return reading.items(connection, reading.among(ITEM.c.id, ids.tolist()))
+
+    def item_by_uri(self, uri: str) -> Item | None:
+        with self._database.reading() as connection:
+            found = reading.items(connection, ITEM.c.uri == uri)
+            return found[0] if found else None
+
+    def items_of(self, content_ids: Sequence[int]) -> dict[int, list[Item]]:
+        """The items of each content that there is, by rising id."""
+        with self._database.reading() as connection:
+            grouped: dict[int, list[Item]] = {}
+            for item in reading.items(connection, reading.among(ITEM.c.content_id, content_ids)):
+                grouped.setdefault(item.content_id, []).append(item)
+            return grouped
+
+    def iterate_items(self, batch: int = 1000) -> Iterator[list[Item]]:
+        """All items by rising id, in lists of `batch`. Each list is read by itself, outside a snapshot."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                found = reading.items(connection, ITEM.c.id > after, batch)
+            if not found:
+                return
+            yield found
+            after = found[-1].id
+
+    def vectors(self, after: int = 0, batch: int = 10_000) -> Iterator[tuple[Ids, Vectors]]:
+        """The vectors of contents with an id above `after`, by rising id. Holds `batch` of them in memory."""
+        while True:
+            with self._database.reading() as connection:
+                ids, vectors = reading.page_of_vectors(connection, after, batch, self.dim)
+            if not len(ids):
+                return
+            yield ids, vectors
+            after = int(ids[-1])
+
+    def vectors_of(self, content_ids: Sequence[int]) -> Vectors:
+        """The vectors of contents, in the order asked for. Raises StoreError for one that is not there."""
+        with self._database.reading() as connection:
+            return reading.vectors_of(connection, content_ids, self.dim)
+
+    def removed_since(self, generation: int) -> Ids | None:
+        """The contents that went after `generation`; None when the journal does not reach back that far."""
+        with self._database.reading() as connection:
+            return reading.removed_since(connection, generation)
+
+    def trim_journal(self, generation: int) -> None:
+        """Forgets which contents went up to `generation`."""
+        with self._database.writing() as connection:
+            writing.trim_journal(connection, generation)
+
+    # -- roots and examples --------------------------------------------------------------------------------------
+
+    def roots(self) -> tuple[str, ...]:
+        """The places that the collection is fed from, in the order they were added."""
+        with self._database.reading() as connection:
+            return tuple(connection.scalars(select(ROOT.c.path).order_by(ROOT.c.id)))
+
+    def add_root(self, path: str) -> None:
+        with self._database.writing() as connection:
+            connection.execute(ROOT.insert().prefix_with("OR IGNORE").values(path=path))
+
+    def add_examples(self, label: str, rows: Sequence[tuple[str, bytes, Vectors]]) -> int:
+        """The number of examples (uri, sha256, vector) that are new to the label; the others are left as they are."""
+        with self._database.writing() as connection:
+            return examples.add(connection, label, rows)
+
+    def remove_label(self, label: str) -> int:
+        """The number of examples that were removed."""
+        with self._database.writing() as connection:
+            return examples.remove_label(connection, label)
+
+    def labels(self) -> dict[str, int]:
+        """The labels in alphabetical order, with their numbers of examples."""
+        with self._database.reading() as connection:
+            return examples.labels(connection)
+
+    def examples(self) -> tuple[tuple[Example, ...], Vectors]:
+        """Every example by rising id, and their vectors, shape (n, dim)."""
+        with self._database.reading() as connection:
+            return examples.all_of(connection)
+
+    def check(self) -> list[str]:
+        """What is wrong with the database, in words; empty when nothing is. Reads all of it."""
+        with self._database.reading() as connection:
+            return checking.problems(connection, self._database.path)

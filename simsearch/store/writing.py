@@ -1,0 +1,139 @@
+"""Changes to items and contents. Each function is the inside of one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, case, exists, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from simsearch.errors import StoreError
+from simsearch.store.reading import among, content_ids, id_array, known, number_setting
+from simsearch.store.records import Write, Written
+from simsearch.store.schema import CONTENT, ITEM, REMOVED, SETTING
+
+if TYPE_CHECKING:
+    from simsearch.types import Ids, Vectors
+
+
+def set_setting(connection: Connection, key: str, value: str) -> None:
+    statement = insert(SETTING).values(key=key, value=value)
+    connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def stored_vector(vector: Vectors, dim: int, what: str) -> bytes:
+    """The bytes of one vector, little-endian float32. Raises StoreError when it has not `dim` numbers."""
+    row = np.asarray(vector)
+    if row.shape != (dim,):
+        raise StoreError(f"the vector of {what} has the shape {row.shape} instead of ({dim},)")
+    return row.astype("<f4").tobytes()
+
+
+def write(connection: Connection, batch: Sequence[Write]) -> Written:
+    """Stores items and the contents that are new. Of two writes to one uri the later counts."""
+    writes = {one.uri: one for one in batch}
+    before = known(connection, list(writes))
+    contents, new = _contents(connection, batch, {one.sha256 for one in writes.values()})
+    if writes:
+        connection.execute(_UPSERT, [_item(one, contents[one.sha256]) for one in writes.values()])
+    left = {row.content_id for uri, row in before.items() if row.content_id != contents[writes[uri].sha256]}
+    removed = _drop_orphans(connection, left, changed=new > 0)
+    return Written(len(writes) - len(before), len(before), new, removed)
+
+
+def _contents(connection: Connection, batch: Sequence[Write], needed: set[bytes]) -> tuple[dict[bytes, int], int]:
+    """The ids of the contents that are needed, and how many of them are new."""
+    wanted = sorted(needed)
+    there = content_ids(connection, wanted)
+    offered = {one.sha256: one for one in batch if one.vector is not None}
+    # By the order of the batch, so that ids do not depend on hashes.
+    new = [one for sha, one in offered.items() if sha in needed and sha not in there]
+    if not new:
+        found = there
+    else:
+        dim = number_setting(connection, "dim")
+        connection.execute(CONTENT.insert(), [_content(one, dim) for one in new])
+        found = content_ids(connection, wanted)
+    for one in batch:
+        if one.sha256 in needed and one.sha256 not in found:
+            raise StoreError(f"the content of {one.uri!r} is not stored, and no vector was given for it")
+    return found, len(new)
+
+
+def _content(one: Write, dim: int) -> Mapping[str, Any]:
+    assert one.vector is not None
+    vector = stored_vector(one.vector, dim, repr(one.uri))
+    return {"sha256": one.sha256, "kind": one.kind, "width": one.width, "height": one.height, "vector": vector}
+
+
+def _item(one: Write, content_id: int) -> Mapping[str, Any]:
+    return {
+        "uri": one.uri, "content_id": content_id, "label": one.label, "size": one.size, "mtime_ns": one.mtime_ns,
+        "metadata": json.dumps(dict(one.metadata or {})), "keeps": one.metadata is None,
+    }  # fmt: skip
+
+
+def _upsert() -> Any:
+    statement = insert(ITEM).values({name: bindparam(name) for name in ITEM.c.keys() if name != "id"})  # noqa: SIM118
+    given = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["uri"],
+        set_={
+            "content_id": given.content_id,
+            "size": given.size,
+            "mtime_ns": given.mtime_ns,
+            "label": func.coalesce(given.label, ITEM.c.label),
+            "metadata": case((bindparam("keeps"), ITEM.c.metadata), else_=given.metadata),
+        },
+    )
+
+
+_UPSERT = _upsert()
+
+
+def remove_items(connection: Connection, ids: Ids) -> int:
+    """Takes items out, and the contents that no item is left of; returns how many items there were."""
+    here = among(ITEM.c.id, ids.tolist())
+    contents = id_array(connection, select(ITEM.c.content_id).where(here).distinct()).tolist()
+    count = connection.execute(ITEM.delete().where(here)).rowcount
+    _drop_orphans(connection, contents, changed=False)
+    return count
+
+
+def _drop_orphans(connection: Connection, candidates: Iterable[int], *, changed: bool) -> int:
+    """Deletes and journals those contents that have no item. A new generation if any went, or came (`changed`)."""
+    orphan = ~exists().where(ITEM.c.content_id == CONTENT.c.id)
+    gone = id_array(connection, select(CONTENT.c.id).where(among(CONTENT.c.id, candidates), orphan)).tolist()
+    if not (changed or gone):
+        return 0
+    generation = number_setting(connection, "generation") + 1
+    set_setting(connection, "generation", str(generation))
+    if gone:
+        connection.execute(REMOVED.insert(), [{"generation": generation, "content_id": one} for one in gone])
+        connection.execute(CONTENT.delete().where(among(CONTENT.c.id, gone)))
+    return len(gone)
+
+
+def touch(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:
+    statement = ITEM.update().where(ITEM.c.id == bindparam("item")).values(
+        size=bindparam("bytes"), mtime_ns=bindparam("time")
+    )  # fmt: skip
+    if rows:
+        connection.execute(statement, [{"item": item, "bytes": size, "time": time} for item, size, time in rows])
+
+
+def set_labels(connection: Connection, rows: Sequence[tuple[int, str | None]]) -> None:
+    statement = ITEM.update().where(ITEM.c.id == bindparam("item")).values(label=bindparam("words"))
+    if rows:
+        connection.execute(statement, [{"item": item, "words": label} for item, label in rows])
+
+
+def trim_journal(connection: Connection, generation: int) -> None:
+    """Forgets what was removed up to `generation`; an index older than that has to be rebuilt."""
+    floor = min(generation, number_setting(connection, "generation"))
+    if floor > number_setting(connection, "journal_floor"):
+        connection.execute(REMOVED.delete().where(REMOVED.c.generation <= floor))
+        set_setting(connection, "journal_floor", str(floor))

@@ -1,0 +1,111 @@
+"""Vectors as everything behind expects them, checked once where they are made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from simsearch.errors import UsageError, VectorError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from simsearch.types import Ids, Scores, Vectors
+
+# Rounding a unit row to float32 moves its length by less than this, so that a second pass changes nothing.
+UNIT_TOLERANCE = 1e-6
+NUMBERS_AT_ONCE = 1 << 22
+
+
+def as_vectors(array: ArrayLike, dim: int | None = None) -> Vectors:
+    """float32, shape (n, dim), C-contiguous, rows of length one; the array itself when it is that already.
+
+    Raises VectorError for another shape, for what is not numbers, and for a zero or non-finite row, with its number.
+    Lengths are taken in float64 and relative to the largest number, so that neither 1e30 nor 1e-30 is lost.
+    """
+    given = _two_dimensional(array)
+    if dim is not None and given.shape[1] != dim:
+        raise VectorError(f"vectors have {given.shape[1]} numbers each instead of {dim}")
+    ready = given.dtype == np.float32 and given.flags.c_contiguous and given.dtype.isnative
+    unit = cast("Vectors", given) if ready else np.empty(given.shape, dtype=np.float32)
+    step = max(1, NUMBERS_AT_ONCE // given.shape[1])
+    for start in range(0, len(given), step):
+        part = slice(start, start + step)
+        rows = given[part].astype(np.float64)
+        lengths = _lengths(rows, start)
+        off = np.abs(lengths - 1.0) > UNIT_TOLERANCE
+        if off.any() and unit is given:
+            unit = unit.copy()
+        if unit is not given:
+            peaks = np.abs(rows[off]).max(axis=1, keepdims=True, initial=0.0)
+            scaled = rows[off] / peaks
+            rows[off] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+            unit[part] = rows
+    return unit
+
+
+def _two_dimensional(array: ArrayLike) -> NDArray[np.generic]:
+    try:
+        given = np.asarray(array)
+    except ValueError as error:
+        raise VectorError(f"vectors must all have the same length ({error})") from error
+    if given.ndim == 1 and given.dtype != object:
+        raise VectorError(f"one vector of shape {given.shape} where rows are expected; give vector.reshape(1, -1)")
+    if given.ndim != 2 or given.shape[1] == 0:
+        raise VectorError(f"vectors have the shape {given.shape} instead of (n, dim)")
+    if given.dtype.kind not in "fiu":
+        raise VectorError(f"vectors are of type {given.dtype}; give real numbers")
+    return given
+
+
+def _lengths(rows: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    """The lengths of the rows; inexact, but never one, where squares over- or underflow."""
+    bad = ~np.isfinite(rows).all(axis=1)
+    if bad.any():
+        raise VectorError(f"row {first + int(bad.argmax())} has a number that is not finite")
+    zero = ~rows.any(axis=1)
+    if zero.any():
+        raise VectorError(f"row {first + int(zero.argmax())} is zero: it has no direction")
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.linalg.norm(rows, axis=1))
+
+
+def checked_queries(queries: Vectors, dim: int, k: int = 1) -> Vectors:
+    """The queries, if they have the shape (q, dim); VectorError otherwise. UsageError for a `k` below one."""
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
+    if queries.ndim != 2 or queries.shape[1] != dim:
+        raise VectorError(f"queries have the shape {queries.shape} instead of (n, {dim})")
+    if not np.isfinite(queries).all():
+        raise VectorError("a query has a number that is not finite")
+    return np.ascontiguousarray(queries, dtype=np.float32)
+
+
+def checked_rows(ids: Ids, vectors: Vectors, present: Ids, dim: int) -> tuple[Ids, Vectors]:
+    """Ids and vectors that can be added beside the ids `present`. Raises VectorError otherwise."""
+    numbers, rows = np.ascontiguousarray(ids, dtype=np.int64), np.ascontiguousarray(vectors, dtype=np.float32)
+    if numbers.ndim != 1 or rows.shape != (len(numbers), dim):
+        raise VectorError(f"{numbers.shape} ids for vectors of shape {rows.shape}; both must be (n,) and (n, {dim})")
+    if not len(numbers):
+        return numbers, rows
+    if numbers.min() < 0:
+        raise VectorError(f"id {numbers.min()} is negative; ids count from 0")
+    in_order = np.sort(numbers)
+    twice = in_order[1:][in_order[1:] == in_order[:-1]]
+    # Ids mostly rise from call to call; then the costly look is spared.
+    if not len(twice) and len(present) and in_order[0] <= present.max():
+        twice = np.intersect1d(numbers, present)
+    if len(twice):
+        raise VectorError(f"id {twice[0]} is in the index already; remove it first")
+    return numbers, rows
+
+
+def cosines(queries: NDArray[np.float64], rows: NDArray[np.float64]) -> Scores:
+    """The scores of all pairs, shape (q, n), summed in float64: a pair has the same score wherever it is asked for."""
+    return np.clip(queries @ rows.T, -1.0, 1.0).astype(np.float32)
+
+
+def best_first(scores: Scores, ids: Ids) -> NDArray[np.intp]:
+    """The order by falling score, equal scores by rising id; along the last axis."""
+    return np.lexsort((ids, -scores))

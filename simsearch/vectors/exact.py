@@ -1,0 +1,134 @@
+"""Exact search in plain numpy: slow, obvious, and what every other index is measured against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simsearch.errors import DamagedError
+from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, cosines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simsearch.types import Ids, Scores, Vectors
+
+QUERIES_AT_ONCE = 64
+ROWS_AT_ONCE = 16_384
+
+
+class ExactIndex:
+    """A VectorIndex that compares every query with every row. Memory beside the rows does not grow with them."""
+
+    def __init__(self, dim: int) -> None:
+        self._ids: Ids = np.empty(0, dtype=np.int64)
+        self._rows: Vectors = np.empty((0, dim), dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def dim(self) -> int:
+        return int(self._rows.shape[1])
+
+    @property
+    def ids(self) -> Ids:
+        return self._ids.copy()
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """Adds rows. Copies all that are there. Raises VectorError for an id that is there already."""
+        ids, vectors = checked_rows(ids, vectors, self._ids, self.dim)
+        self._ids = np.concatenate([self._ids, ids])
+        self._rows = np.concatenate([self._rows, vectors])
+
+    def remove(self, ids: Ids) -> int:
+        stays = ~np.isin(self._ids, ids)
+        self._ids, self._rows = self._ids[stays], self._rows[stays]
+        return len(stays) - len(self._ids)
+
+    def search(self, queries: Vectors, k: int) -> tuple[Scores, Ids]:
+        queries = checked_queries(queries, self.dim, k)
+        k = min(k, len(self))
+        scores = np.empty((len(queries), k), dtype=np.float32)
+        ids = np.empty((len(queries), k), dtype=np.int64)
+        if k == 0:
+            return scores, ids
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            best = [_Best(k) for _ in queries[start : start + QUERIES_AT_ONCE]]
+            for block_scores, block_ids in self._blocks(queries[start : start + QUERIES_AT_ONCE]):
+                for one, row in zip(best, block_scores, strict=True):
+                    one.take(row, block_ids)
+            for number, one in enumerate(best, start):
+                scores[number], ids[number] = one.scores, one.ids
+        return scores, ids
+
+    def range_search(self, queries: Vectors, threshold: float) -> list[tuple[Scores, Ids]]:
+        queries = checked_queries(queries, self.dim)
+        found: list[tuple[Scores, Ids]] = []
+        for start in range(0, len(queries), QUERIES_AT_ONCE):
+            part = queries[start : start + QUERIES_AT_ONCE]
+            scores: list[list[Scores]] = [[np.empty(0, dtype=np.float32)] for _ in part]
+            ids: list[list[Ids]] = [[np.empty(0, dtype=np.int64)] for _ in part]
+            for block_scores, block_ids in self._blocks(part):
+                for number, row in enumerate(block_scores):
+                    near = row >= np.float32(threshold)
+                    scores[number].append(row[near])
+                    ids[number].append(block_ids[near])
+            for some_scores, some_ids in zip(map(np.concatenate, scores), map(np.concatenate, ids), strict=True):
+                order = best_first(some_scores, some_ids)
+                found.append((some_scores[order], some_ids[order]))
+        return found
+
+    def _blocks(self, queries: Vectors) -> Iterator[tuple[Scores, Ids]]:
+        """Scores of shape (q, rows of the block), and the ids of those rows."""
+        precise = queries.astype(np.float64)
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            yield cosines(precise, self._rows[part].astype(np.float64)), self._ids[part]
+
+    def save(self, path: Path) -> None:
+        """Writes a `.npy` of records (id, vector)."""
+        records = np.empty(len(self), dtype=_record(self.dim))
+        records["id"], records["vector"] = self._ids, self._rows
+        with path.open("wb") as stream:
+            np.lib.format.write_array(stream, records, allow_pickle=False)
+
+    @classmethod
+    def load(cls, path: Path) -> ExactIndex:
+        """The index that `save` wrote. Raises DamagedError for anything else."""
+        try:
+            with path.open("rb") as stream:
+                records = np.lib.format.read_array(stream, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise DamagedError(f"{path}: not an index of vectors ({error})") from error
+        names = records.dtype.names or ()
+        vector = records.dtype["vector"] if names == ("id", "vector") else records.dtype
+        if records.ndim != 1 or len(vector.shape) != 1 or records.dtype != _record(vector.shape[0]):
+            raise DamagedError(f"{path}: not an index of vectors, but an array of {records.dtype}")
+        index = cls(vector.shape[0])
+        index.add(records["id"], records["vector"])
+        return index
+
+
+class _Best:
+    """The best k of what was taken so far, best first."""
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self.scores: Scores = np.empty(0, dtype=np.float32)
+        self.ids: Ids = np.empty(0, dtype=np.int64)
+
+    def take(self, scores: Scores, ids: Ids) -> None:
+        if len(scores) > self._k:
+            # All that reach the k-th score stay, so that a tie at the cut is settled by id and not by place.
+            near = scores >= np.partition(scores, -self._k)[-self._k]
+            scores, ids = scores[near], ids[near]
+        scores, ids = np.concatenate([self.scores, scores]), np.concatenate([self.ids, ids])
+        order = best_first(scores, ids)[: self._k]
+        self.scores, self.ids = scores[order], ids[order]
+
+
+def _record(dim: int) -> np.dtype[np.void]:
+    return np.dtype([("id", "<i8"), ("vector", "<f4", (dim,))])

@@ -1,0 +1,93 @@
+"""simsearch enroll, recognize and forget."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simsearch.encoders import open_encoder
+
+
+@pytest.fixture
+def people(command, indexed, draw, place):
+    """Ana with pictures 20 and 21, Ben with 22."""
+    for seed in (20, 21, 22, 23):
+        draw(place / "people" / f"{seed}.png", seed)
+    assert command("enroll", "Ana", "people/20.png", "people/21.png", "--quiet").code == 0
+    assert command("enroll", "Ben", "people/22.png", "--quiet").code == 0
+    return place / "people"
+
+
+def test_enroll_counts_examples(command, people):
+    done = command("enroll", "Ben", people / "22.png", people / "23.png", "--json")
+    assert done.records == [{"label": "Ben", "examples": 2, "added": 1, "existing": 1, "skipped": 0}]
+    again = command("enroll", "Ben", people / "22.png")
+    assert again.code == 0
+    assert again.out.startswith("Ben: 0 ")
+    assert again.out.endswith("2 in all; 2 labels\n")
+    piped = command("enroll", "Cy", "-", "--json", given=(people / "23.png").read_bytes())
+    assert piped.records == [{"label": "Cy", "examples": 1, "added": 1, "existing": 0, "skipped": 0}]
+
+
+def test_enroll_of_what_cannot_be_read_exits_1_unless_something_could(command, people, place):
+    (place / "bad.png").write_bytes(b"x")
+    done = command("enroll", "Dee", "bad.png")
+    assert done.code == 1
+    assert done.err.startswith(f"skipped {place / 'bad.png'}: ")
+    assert command("info", "--json").records[0]["labels"] == {"Ana": 2, "Ben": 1}
+    assert command("enroll", "Dee", "bad.png", people / "20.png", "--quiet").code == 0
+
+
+def test_recognize_tells_the_label_the_runner_up_and_the_evidence(command, people, tiny):
+    done = command("recognize", people / "23.png", people / "22.png", "--json")
+    assert (done.code, done.err) == (0, "")
+    vectors = open_encoder(tiny).encode([people / f"{n}.png" for n in (20, 21, 22, 23)]).astype(np.float64)
+    for record, row in zip(done.records, vectors[[3, 2]] @ vectors[:3].T, strict=True):
+        best = {"Ana": row[:2].max(), "Ben": row[2]}
+        first, second = sorted(best, key=lambda name: -best[name])
+        assert list(record) == ["query", "label", "score", "threshold", "runner_up", "evidence"]
+        assert (record["label"], record["threshold"]) == (first, None)
+        assert record["score"] == pytest.approx(best[first], abs=1e-5)
+        assert record["runner_up"]["label"] == second
+        assert record["runner_up"]["score"] == pytest.approx(best[second], abs=1e-5)
+        assert [each["label"] for each in record["evidence"]] == [first, second]
+    assert done.records[1]["evidence"][0]["path"] == str(people / "22.png")
+
+
+def test_below_the_threshold_it_is_unknown(command, people, indexed):
+    done = command("recognize", people / "20.png", indexed / "3.png", "-t", "0.99")
+    assert done.code == 0
+    assert done.err == ""
+    assert [line.split()[0] for line in done.out.splitlines()] == ["Ana", "unknown"]
+    assert command("recognize", indexed / "3.png", "-t", "0.99", "--json").records[0]["label"] is None
+    remark = command("recognize", indexed / "3.png").err
+    assert "nothing can be unknown" in remark
+    assert command("recognize", indexed / "3.png", "--quiet").err == ""
+
+
+def test_recognize_reads_standard_input_and_lists_what_it_cannot_read(command, people):
+    done = command("recognize", "-", "missing.png", "--json", given=(people / "21.png").read_bytes())
+    assert done.code == 0
+    assert (done.records[0]["query"], done.records[0]["label"]) == ("-", "Ana")
+    assert done.err == "skipped missing.png: no such file\n"
+    assert command("recognize", "missing.png").code == 1
+
+
+def test_recognition_sees_no_items_and_queries_see_no_examples(command, people, indexed):
+    found = command("query", people / "20.png", "--json", "-k", "100").records
+    assert {record["path"] for record in found} == {str(indexed / f"{n}.png") for n in range(8)}
+    evidence = command("recognize", indexed / "0.png", "--json").records[0]["evidence"]
+    assert {each["path"] for each in evidence} <= {str(people / f"{n}.png") for n in (20, 21, 22)}
+
+
+def test_forget_removes_a_label_and_an_unknown_one_exits_1(command, people):
+    done = command("forget", "Ana", "--json")
+    assert (done.code, done.records) == (0, [{"label": "Ana", "removed": 2}])
+    again = command("forget", "Ana")
+    assert (again.code, again.out, again.err) == (1, "", "Error: nobody is enrolled as 'Ana'; there are 1 labels\n")
+    assert command("forget", "Ana", "--json").records == [{"label": "Ana", "removed": 0}]
+    assert command("recognize", people / "20.png", "--json").records[0]["label"] == "Ben"
+    assert command("forget", "Ben").out == "Ben: 1 examples removed; 0 labels left\n"
+    nobody = command("recognize", people / "20.png")
+    assert nobody.code == 2
+    assert nobody.err == "Error: Nobody is enrolled yet. Enrol an example first: simsearch enroll LABEL FILE\n"

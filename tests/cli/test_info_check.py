@@ -1,0 +1,144 @@
+"""simsearch info and check, which collection is meant, and the help."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from simsearch import __version__
+from simsearch.cli import COMMANDS
+from simsearch.encoders.folder import read_config
+
+
+def test_info_describes_the_collection(command, indexed, tiny):
+    command("enroll", "Ana", indexed / "0.png")
+    record = command("info", "--json").records[0]
+    fingerprint = read_config(tiny).fingerprint
+    assert record.pop("bytes_on_disk") > 10_000
+    assert record == {
+        "folder": "indexes/gallery", "encoder": str(tiny), "fingerprint": fingerprint, "modality": "image", "dim": 24,
+        "items": 8, "contents": 8, "labels": {"Ana": 1}, "roots": [str(indexed)], "generation": 1,
+    }  # fmt: skip
+    lines = command("info").out.splitlines()
+    assert lines[1] == "items       8 with 8 different contents"
+    assert lines[-1] == "enrolled    Ana: 1 examples"
+
+
+def test_info_describes_an_encoder_without_loading_torch(command, tiny):
+    record = command("info", tiny, "--json").records[0]
+    assert (record["dim"], record["width"], record["fingerprint"]) == (24, 32, read_config(tiny).fingerprint)
+    lines = command("info", tiny).out.splitlines()
+    assert lines[0].split()[:2] == ["encoder", "tiny"]
+    assert lines[-1].split() == ["projection", "linear", "24", "1152"]
+
+
+def test_check_says_clean(command, indexed):
+    done = command("check")
+    assert (done.code, done.out, done.err) == (0, "indexes/gallery is clean: 8 items, 8 contents\n", "")
+    record = command("check", "--json").records[0]
+    assert record == {
+        "collection": "indexes/gallery", "clean": True, "store_problems": [], "index_problems": [], "repaired": [],
+        "items": 8, "contents": 8,
+    }  # fmt: skip
+
+
+def test_check_without_any_collection_says_so(command):
+    done = command("check")
+    assert (done.code, done.out) == (0, "No collection in indexes yet. Make one: simsearch index FOLDER\n")
+
+
+def test_check_finds_a_damaged_index_file_and_repair_mends_it(command, indexed, place):
+    before = command("query", indexed / "1.png", "--json").records
+    (vectors,) = (place / "indexes" / "gallery").glob("vectors-*")
+    content = bytearray(vectors.read_bytes())
+    content[-3] ^= 0xFF
+    stat = vectors.stat()
+    vectors.write_bytes(content)
+    os.utime(vectors, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    found = command("check")
+    assert (found.code, found.out) == (1, "")
+    assert found.err.splitlines() == [
+        f"damaged: {vectors.relative_to(place)}: the checksum differs from the manifest",
+        "The database has all vectors: simsearch check --repair makes the index file anew.",
+    ]
+    assert command("check", "--json").records[0]["clean"] is False
+    mended = command("check", "--repair")
+    assert (mended.code, mended.out) == (0, "indexes/gallery is clean: 8 items, 8 contents\n")
+    assert mended.err.startswith("repaired: ")
+    assert command("check", "--repair").err == ""
+    assert command("query", indexed / "1.png", "--json").records == before
+
+
+def test_check_tells_of_a_damaged_database(command, indexed, place):
+    path = place / "indexes" / "gallery" / "collection.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE content SET vector = zeroblob(96) WHERE id = 3")
+    connection.commit()
+    connection.close()
+    done = command("check", "--repair")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines() == [
+        "damaged: 1 vectors in content are not finite or not of length one: 3",
+        "The database itself is damaged: restore it from a copy, or index the files into a new collection.",
+    ]
+
+
+def test_which_collection_is_meant(command, indexed, tiny, draw, place, monkeypatch):
+    draw(place / "second" / "1.png", 50)
+    assert command("index", "second", "--encoder", tiny, "--quiet").code == 0
+    several = command("query", indexed / "0.png")
+    assert (several.code, several.out) == (2, "")
+    assert several.err == "Error: There are 2 collections in indexes: gallery, second. Say which: --index NAME\n"
+    assert len(command("query", indexed / "0.png", "--index", "gallery", "--json").records) == 8
+    assert len(command("query", indexed / "0.png", "--index", "indexes/second", "--json").records) == 1
+    missing = command("query", indexed / "0.png", "--index", "third")
+    assert (missing.code, missing.out) == (1, "")
+    assert missing.err == "Error: No collection at indexes/third. There are in indexes: gallery, second\n"
+    monkeypatch.setenv("SIMSEARCH_HOME", str(place / "home"))
+    none = command("query", indexed / "0.png")
+    assert none.code == 1
+    assert none.err == f"Error: No collection in {place / 'home'} yet. Make one: simsearch index FOLDER\n"
+    assert command("index", indexed, "--encoder", tiny, "--quiet").code == 0
+    assert (place / "home" / "gallery" / "collection.sqlite").is_file()
+    assert command("info", "--json").records[0]["folder"] == str(place / "home" / "gallery")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(command, name):
+    done = command(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: simsearch {name} ")
+
+
+def test_the_help_lists_every_command(command):
+    done = command("--help")
+    assert done.code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.out
+
+
+def test_version(command):
+    assert command("--version").out == f"simsearch, version {__version__}\n"
+
+
+HEAVY = ("numpy", "PIL", "faiss", "sqlalchemy", "torch", "onnxruntime", "matplotlib", "tqdm")
+
+
+def test_help_loads_nothing_heavy_and_a_query_no_torch(indexed, place):
+    code = (
+        "import sys, contextlib\nfrom simsearch.cli import main\n"
+        "with contextlib.suppress(SystemExit):\n    main()\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+
+    def loaded(*words: object) -> str:
+        line = [sys.executable, "-c", code, *map(str, words)]
+        return subprocess.run(line, capture_output=True, text=True, cwd=place, timeout=60).stderr
+
+    assert loaded("--help") == "[]\n"
+    assert loaded("query", "--help") == "[]\n"
+    assert loaded("query", indexed / "0.png") == "['numpy', 'PIL', 'faiss', 'sqlalchemy']\n"

@@ -1,0 +1,63 @@
+"""simsearch train, and the encoder that it makes in use."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory, image):
+    """Three classes of twenty noisy pictures each."""
+    root = tmp_path_factory.mktemp("train") / "labelled"
+    for number in range(60):
+        base = np.asarray(image(number % 3).resize((28, 28))).astype(np.int64)
+        noisy = base + np.random.default_rng(number).normal(0, 15, size=base.shape)
+        folder = root / "abc"[number % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(folder / f"{number}.png")
+    return root
+
+
+def test_a_trained_encoder_is_used_by_the_other_commands(command, process, labelled, place):
+    words = ("--preset", "digits", "--steps", "30", "--no-report", "--seed", "3")
+    # In a process of its own: torch warns of itself while it exports.
+    done = process("train", labelled, "-o", "encoders/mine", *words, "--json", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    record = done.records[0]
+    assert record["encoder"] == "encoders/mine"
+    assert record["pictures"] == []
+    written = json.loads((place / "encoders" / "mine" / "encoder.json").read_bytes())
+    assert written["figures"] == record["figures"]
+    assert written["dim"] == 128
+    assert command("info", "encoders/mine").out.startswith("encoder ")
+    again = command("train", labelled, "-o", "encoders/mine", *words)
+    assert again.code != 0
+    assert "--overwrite" in again.err
+    assert command("index", labelled, "--encoder", "encoders/mine", "--labels", "folder", "--quiet").code == 0
+    hits = 0
+    for name in "abc":
+        path = sorted((labelled / name).iterdir())[0]
+        found = command("query", path, "--json", "-k", "5", "--exclude-self").records
+        hits += sum(match["label"] == name for match in found)
+    assert hits == 15
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["missing", "-o", "out"], "missing"),
+        (["LABELLED", "-o", "out", "--preset", "nope"], "No preset 'nope'; there are shapes, digits"),
+        (["LABELLED", "-o", "out", "--loss", "nope"], "No loss 'nope'"),
+        (["LABELLED", "-o", "out", "--steps", "0"], "steps must be above 0"),
+        (["LABELLED"], "Missing option '-o'"),
+    ],
+)
+def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, said):
+    done = command("train", *[labelled if word == "LABELLED" else word for word in words], "--quiet")
+    assert done.code in (1, 2)
+    assert said in done.err.splitlines()[-1]
+    assert not (place / "out").exists()

@@ -1,0 +1,108 @@
+"""Every example runs as it ships, from another folder, and says what it promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run(name: str, folder: Path) -> str:
+    """What an example prints; a warning in it is an error."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / name], cwd=folder, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def number(pattern: str, text: str) -> float:
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return float(found[1])
+
+
+def test_every_example_has_a_test() -> None:
+    scripts = {path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
+    assert scripts == {"demo.py", "learn.py", "own_vectors.py", "recognise.py", "search.py"}
+
+
+@pytest.mark.parametrize("name", ["learn.py", "own_vectors.py", "recognise.py", "search.py"])
+def test_the_short_examples_are_short(name: str) -> None:
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) < 40
+
+
+def test_search(tmp_path: Path) -> None:
+    lines = run("search.py", tmp_path).splitlines()
+    photos = len(list((EXAMPLES / "samples" / "clothing").glob("*/*.jpg")))
+    assert lines[0] == f"{photos} photos indexed, 0 of them copies, 0 skipped"
+    matches = [line.split() for line in lines[2:]]
+    assert [match[0] for match in matches] == ["1", "2", "3", "4", "5"]
+    scores = [float(match[1]) for match in matches]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] < 0.999, "the photo must not be in the collection"
+    assert [match[2] for match in matches].count("shoes") >= 2
+    for match in matches:
+        assert (EXAMPLES / "samples" / "clothing" / match[2] / match[3]).is_file()
+    assert not list(tmp_path.iterdir())
+
+
+def test_recognise(tmp_path: Path) -> None:
+    text = run("recognise.py", tmp_path)
+    asked = number(r"of (\d+) drawings", text)
+    assert number(r": (\d+) of", text) >= 0.7 * asked
+    assert number(r"about (\d+)\.", text) == asked / number(r"example of (\d+) characters", text)
+
+
+def test_learn(tmp_path: Path) -> None:
+    text = run("learn.py", tmp_path)
+    assert number(r"test pairs: ([\d.]+)%", text) >= 95
+    same, different = number(r"triangle: ([-\d.]+)", text), number(r"blue circle: +([-\d.]+)", text)
+    assert same > 0.6 > 0.5 > different
+
+
+def test_own_vectors(tmp_path: Path) -> None:
+    lines = run("own_vectors.py", tmp_path).splitlines()
+    assert [line.split("  ")[2] for line in lines] == [
+        "Madrid, latitude 40.4",
+        "Oslo, latitude 59.9",
+        "Lisbon, latitude 38.7",
+    ]
+    # Paris and Madrid are 1,060 km apart, 0.1664 of the radius of the earth; this is the cosine of that.
+    assert float(lines[0].split()[1]) == pytest.approx(0.986, abs=0.0006)
+
+
+def test_demo_runs_twice_and_names_its_pictures(tmp_path: Path) -> None:
+    (tmp_path / "demo-output").mkdir()
+    (tmp_path / "demo-output" / "old.png").write_bytes(b"of an earlier run")
+    (tmp_path / "indexes").mkdir()
+    text = run("demo.py", tmp_path)
+    named = {line for line in text.splitlines() if line.endswith(".png") and not line.startswith(("$", " "))}
+    pictures = {Path(line).name for line in named if len(line.split()) == 1}
+    assert {"search.png", "recognised.png", "embedding.png", "curves.png"} <= pictures
+    assert "old.png" not in pictures
+    for line in named:
+        path = tmp_path / line.split()[-1]
+        with Image.open(path) as picture:
+            assert min(picture.size) >= 200, path
+    assert not list((tmp_path / "indexes").iterdir()), "the collections of the user were touched"
+    check_demo_figures(text)
+
+
+def check_demo_figures(text: str) -> None:
+    nearest = number(r"encoder photo +([\d.]+)%", text)
+    assert nearest >= number(r"histogram of colours +([\d.]+)%", text)
+    assert nearest > 2 * number(r"chance +([\d.]+)%", text)
+    assert number(r"judged right: ([\d.]+)%", text) >= 95
+    right, asked = number(r"Right: (\d+) of", text), number(r"Right: \d+ of (\d+)", text)
+    assert 0.7 * asked <= right <= asked
+    assert "$ simsearch index " in text
+    assert "$ simsearch query " in text
+    assert "$ simsearch train demo-output/shapes -o demo-output/encoders/by-colour --preset shapes" in text
+    assert "$ simsearch recognize " in text

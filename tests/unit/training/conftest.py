@@ -1,0 +1,65 @@
+"""What the tests of training need: one thread, and small coloured shapes to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+SIDE = 28
+COLOURS = {"red": (210, 40, 40), "green": (40, 170, 60), "blue": (50, 70, 200)}
+DrawShape = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def single_threaded() -> Iterator[None]:
+    """Tiny networks lose more by waiting for other threads than they win."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def shape_picture(shape: str, colour: str, seed: int) -> Image.Image:
+    """A filled shape of random size and place on white; the same seed gives the same picture."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(10, 19))
+    left, top = (int(value) for value in rng.integers(1, SIDE - size - 1, size=2))
+    box = (left, top, left + size, top + size)
+    jitter = rng.integers(-25, 26, size=3)
+    fill = tuple(int(value) for value in np.clip(np.array(COLOURS[colour]) + jitter, 0, 255))
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    pen = ImageDraw.Draw(image)
+    if shape == "circle":
+        pen.ellipse(box, fill=fill)
+    elif shape == "square":
+        pen.rectangle(box, fill=fill)
+    else:
+        pen.polygon([(left + size // 2, top), (left, top + size), (left + size, top + size)], fill=fill)
+    return image
+
+
+@pytest.fixture(scope="session")
+def draw_shape() -> DrawShape:
+    """Draws a shape into a file and returns its path; missing folders are made."""
+
+    def drawn(path: Path, shape: str, colour: str, seed: int) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shape_picture(shape, colour, seed).save(path)
+        return path
+
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory, draw_shape: DrawShape) -> Path:
+    """A folder of three classes with 24 pictures each, all different."""
+    root = tmp_path_factory.mktemp("shapes") / "labelled"
+    for shape, colour in (("circle", "red"), ("square", "green"), ("triangle", "blue")):
+        for number in range(24):
+            draw_shape(root / shape / f"{number:02}.png", shape, colour, 1000 * len(shape) + number)
+    return root

@@ -1,0 +1,139 @@
+"""The presets have the published settings, and changes to them are checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from simsearch.errors import UsageError
+from simsearch.training.augment import AUGMENTATIONS
+from simsearch.training.recipes import LOSSES, PRESETS, Recipe, adjusted, preset
+
+
+def test_shapes_has_the_published_settings() -> None:
+    recipe = preset("shapes")
+    model = recipe.model
+    assert (model.kind, model.width, model.height, model.channels, model.dim) == ("shapes", 28, 28, 3, 16)
+    assert recipe.loss == "dot"
+    # AdamW without decay is Adam.
+    assert (recipe.optimizer, recipe.learning_rate, recipe.weight_decay) == ("adamw", 1e-3, 0.0)
+    assert recipe.epochs == 10
+    assert recipe.pairs_per_epoch == 0
+    assert recipe.counts == (20, 20, 20)
+
+
+def test_digits_has_the_published_settings() -> None:
+    recipe = preset("digits")
+    model = recipe.model
+    assert (model.kind, model.width, model.height, model.channels, model.dim) == ("digits", 28, 28, 1, 128)
+    assert model.dropout == 0.3
+    assert (recipe.loss, recipe.margin) == ("contrastive", 1.0)
+    assert (recipe.optimizer, recipe.learning_rate) == ("rmsprop", 1e-3)
+    assert recipe.epochs == 20
+
+
+def test_backbone_has_the_published_settings() -> None:
+    model = preset("backbone").model
+    assert (model.kind, model.width, model.height, model.channels, model.dim) == ("backbone", 128, 128, 3, 128)
+    assert preset("backbone").loss == "contrastive"
+
+
+@pytest.mark.parametrize("recipe", PRESETS.values(), ids=PRESETS)
+def test_every_preset_makes_sense(recipe: Recipe) -> None:
+    assert PRESETS[recipe.name] is recipe
+    assert recipe.loss in LOSSES
+    assert recipe.augmentation in AUGMENTATIONS
+    assert recipe.optimizer in ("adamw", "rmsprop", "sgd")
+    assert recipe.split in ("content", "class")
+    assert recipe.fit in ("squash", "crop", "pad")
+    assert recipe.steps or recipe.epochs
+    assert recipe.batch_classes >= 2
+    assert recipe.batch_images >= 2
+    assert not recipe.quarter_turns or recipe.model.width == recipe.model.height
+    assert recipe.summary
+
+
+def test_an_unknown_preset_lists_what_there_is() -> None:
+    with pytest.raises(UsageError, match="'faces'.*shapes, digits, backbone, photo, glyph"):
+        preset("faces")
+
+
+def test_batch_pairs_are_all_pairs_of_a_batch() -> None:
+    recipe = replace(preset("shapes"), batch_classes=3, batch_images=4)
+    assert recipe.batch_pairs == math.comb(12, 2)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "per_epoch", "images", "expected"),
+    [
+        (10, 0, 60, 269),
+        (1, 0, 2, 1),
+        (1, 66, 1000, 1),
+        (1, 67, 1000, 2),
+        (3, 660, 1000, 30),
+    ],
+)
+def test_an_epoch_counts_pairs(epochs: int, per_epoch: int, images: int, expected: int) -> None:
+    recipe = replace(
+        preset("shapes"), steps=0, epochs=epochs, pairs_per_epoch=per_epoch, batch_classes=3, batch_images=4
+    )
+    pairs = per_epoch or math.comb(images, 2)
+    assert recipe.total_steps(images) == max(1, math.ceil(epochs * pairs / 66)) == expected
+
+
+def test_given_steps_stand_above_epochs() -> None:
+    assert replace(preset("shapes"), steps=7, epochs=100).total_steps(1000) == 7
+
+
+def test_nothing_given_changes_nothing() -> None:
+    for recipe in PRESETS.values():
+        assert adjusted(recipe) == recipe
+
+
+def test_what_is_given_stands_in_place() -> None:
+    changed = adjusted(preset("shapes"), loss="contrastive", epochs=3, seed=9, learning_rate=0.5, margin=0.7)
+    expected = replace(preset("shapes"), loss="contrastive", epochs=3, seed=9, learning_rate=0.5, margin=0.7)
+    assert changed == expected
+
+
+def test_epochs_take_the_place_of_steps() -> None:
+    recipe = adjusted(preset("photo"), epochs=2)
+    assert (recipe.steps, recipe.epochs) == (0, 2)
+    assert recipe.total_steps(100) == math.ceil(2 * math.comb(100, 2) / recipe.batch_pairs)
+
+
+def test_steps_take_the_place_of_epochs() -> None:
+    assert adjusted(preset("shapes"), steps=11).total_steps(1000) == 11
+
+
+@pytest.mark.parametrize(("margin", "expected"), [(None, 0.2), (0.5, 0.5)])
+def test_triplet_has_a_margin_of_its_own(margin: float | None, expected: float) -> None:
+    assert adjusted(preset("backbone"), loss="triplet", margin=margin).margin == expected
+
+
+def test_another_split_takes_shares() -> None:
+    assert adjusted(preset("shapes"), split="class").counts == (0.6, 0.2, 0.2)
+    assert adjusted(preset("shapes"), split="content").counts == preset("shapes").counts
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "hinge"}, "'hinge'.*contrastive, dot, triplet, classifier"),
+        ({"split": "random"}, "'random'.*content, class"),
+        ({"epochs": 0}, "epochs must be above 0, not 0"),
+        ({"steps": -1}, "steps must be above 0, not -1"),
+        ({"learning_rate": 0.0}, "learning rate must be above 0, not 0.0"),
+        ({"margin": -0.5}, "margin must be above 0, not -0.5"),
+    ],
+)
+def test_values_without_sense_are_refused(change: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        adjusted(preset("shapes"), **change)  # type: ignore[arg-type]
+
+
+def test_a_recipe_without_steps_or_epochs_is_refused() -> None:
+    with pytest.raises(UsageError, match="'shapes' needs steps or epochs"):
+        adjusted(replace(preset("shapes"), epochs=0, steps=0))
