@@ -16,8 +16,8 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 help:
 	@echo "make setup      .venv with everything that is needed"
 	@echo "make demo       the tour: learn, index, query, recognise"
-	@echo "make test       setup, then check"
-	@echo "make check      lint, format, types, layers, tests"
+	@echo "make test       set up and run every check"
+	@echo "make check      the same: lint, format, types, layers, tests"
 	@echo "make bench      the measurements"
 	@echo "make docs       the command reference, from --help"
 	@echo "make clean      remove caches, build output and demo output"
@@ -37,10 +37,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python examples/demo.py
 
-test: setup
-	$(MAKE) check
+test: check
 
-check:
+check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

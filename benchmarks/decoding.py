@@ -53,8 +53,8 @@ def photo_like(seed: int) -> bytes:
     picture = coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
     canvas = ImageDraw.Draw(picture)
     for _ in range(200):
-        left, top, size = rng.integers(0, WIDTH), rng.integers(0, HEIGHT), rng.integers(20, 600)
-        canvas.ellipse((left, top, left + size, top + size), fill=tuple(rng.integers(0, 256, 3).tolist()))
+        left, top, size = rng.integers(0, (WIDTH, HEIGHT, 580)).tolist()
+        canvas.ellipse((left, top, left + size + 20, top + size + 20), fill=tuple(rng.integers(0, 256, 3).tolist()))
     picture = picture.filter(ImageFilter.GaussianBlur(1.5))
     grain = rng.normal(0, 6, (HEIGHT, WIDTH, 1))
     grained = Image.fromarray(np.clip(np.asarray(picture) + grain, 0, 255).astype(np.uint8))

@@ -96,7 +96,7 @@ def judge_search(collection: simsearch.Collection, queries: Sequence[Path]) -> N
     items = list(collection.items())
     known = np.array([item.label for item in items])
     truth = np.array([path.parent.name for path in queries])
-    prepare = collection.encoder.prepare
+    prepare = simsearch.open_encoder("photo").prepare
     histograms = [
         colour_histogram(np.stack([prepare(path).pixels for path in paths]))
         for paths in (queries, [item.uri for item in items])
@@ -125,7 +125,7 @@ def learn_colours() -> None:
     print(f"{', '.join(shapes.SHAPES)}. What is in one folder counts as similar, whatever its shape.")
     run("train", folder, "-o", encoder, "--preset", "shapes", "--quiet")
     config = read_config(encoder)
-    train, validation, test = (count // len(shapes.COLOURS) for count in config.training["pictures"])
+    train, validation, test = np.array(config.training["pictures"]) // len(shapes.COLOURS)
     print(
         f"Of each colour it learned from {train} pictures, set itself up on {validation}, was tested on {test} others."
     )

@@ -125,7 +125,7 @@ class Encoder(Protocol):
         ...
 
     def embed(self, prepared: Sequence[Any]) -> Vectors:
-        """Vectors of shape (len(prepared), dim) of what `prepare` gave. Raises VectorError for a zero or non-finite one."""
+        """Vectors of shape (len(prepared), dim) of what `prepare` gave. Raises VectorError for a bad one."""
         ...
 
     def encode(self, sources: Sequence[Source]) -> Vectors:

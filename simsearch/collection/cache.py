@@ -70,7 +70,7 @@ def save(folder: Path, store: Store, cached: Cached) -> None:
     The caller holds the writer's lock, and the store is still at `cached.generation`.
     """
     kind = choose(len(cached.index), cached.index.dim)
-    path = folder / f"vectors-{cached.generation:08d}.{kind}"
+    path = folder / f"vectors-{cached.generation:08d}.faiss"
     with replacing(path) as temporary:
         cached.index.save(temporary)
     record = IndexFile.of(

@@ -43,6 +43,8 @@ class SheetRow:
 
     title: str
     tiles: tuple[Tile, ...]
+    ruled: bool = True
+    """False for tiles that are all of one kind: no rule sets the first apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _draw_row(sheet: Image.Image, row: SheetRow, top: int, layout: _Layout) -> N
         top += layout.line
     for column, tile in enumerate(row.tiles):
         _draw_tile(sheet, tile, (layout.left(column), top), layout)
-    if len(row.tiles) > 1:
+    if row.ruled and len(row.tiles) > 1:
         rule = layout.left(1) - _GAP - _GAP // 2
         draw.line((rule, top, rule, top + layout.tile + 2 * _BORDER), fill=_PALE, width=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import TypedDict
 
@@ -44,9 +45,10 @@ def load_checkpoint(path: Path, configuration: str) -> State | None:
     if not path.exists():
         return None
     try:
-        state: State = torch.load(path, map_location="cpu", weights_only=True)
+        state = _read(path)
         found = (state["format"], state["configuration"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError,
+            zipfile.BadZipFile) as error:  # fmt: skip
         cause = (str(error) or type(error).__name__).splitlines()[0]
         raise DamagedError(f"{path}: not a checkpoint ({cause}); start again with --restart") from error
     if found != (CHECKPOINT_FORMAT, configuration):
@@ -54,4 +56,15 @@ def load_checkpoint(path: Path, configuration: str) -> State | None:
             f"{path} belongs to a run with other files or settings; "
             "give the same ones to go on, or --restart to start again"
         )
+    return state
+
+
+def _read(path: Path) -> State:
+    # torch writes a zip file and does not look at its checksums when it reads; older formats it has are not ours.
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()) or archive.testzip():
+            raise ValueError("a checksum differs")
+    state: State = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not state.keys() >= State.__required_keys__:
+        raise ValueError("parts are missing")
     return state

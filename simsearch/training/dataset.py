@@ -116,6 +116,11 @@ def _check_classes(split: Split, labels: NDArray[np.int64], classes: Sequence[st
             "add pictures or take the folder away"
         )
     for side, rows in (("validation", split.validation), ("test", split.test)):
+        if len(rows) and len(np.unique(labels[rows])) < 2:
+            raise TrainingError(
+                f"only one class would be left for {side}, so no pair of it could differ: {len(classes)} classes are "
+                "too few to hold some out, use --split content"
+            )
         if len(rows) and np.unique(labels[rows], return_counts=True)[1].max() < 2:
             raise TrainingError(
                 f"too few pictures: no class has two different ones for {side}; about 6 a class are needed"

@@ -54,7 +54,7 @@ def export_encoder(
         raise MissingExtraError("Exporting an encoder", "train") from None
     encoder = encoder.eval()
     if half:
-        encoder.load_state_dict({key: _rounded(tensor) for key, tensor in encoder.state_dict().items()})
+        round_weights(encoder)
     model = to_onnx(encoder, sample[:2], half=half)
     parity = check_parity(encoder, model, sample)
     (folder / ONNX_NAME).write_bytes(model)
@@ -68,6 +68,11 @@ def export_encoder(
     config = config.sealed(folder)
     write_config(folder, config)
     return config
+
+
+def round_weights(encoder: SiameseEncoder) -> None:
+    """Rounds the large weights to what 16 bits can hold."""
+    encoder.load_state_dict({key: _rounded(tensor) for key, tensor in encoder.state_dict().items()})
 
 
 def _large(tensor: Tensor) -> bool:

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from simsearch.evaluation.metrics import cosine_to_distance
 from simsearch.evaluation.plots import plot_confusion, plot_curves, plot_embedding, plot_scores
-from simsearch.media.images import read_file
+from simsearch.media.images import read_file, thumbnail
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
     from simsearch.training.dataset import Dataset
     from simsearch.training.measure import Verification
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EMBEDDING_POINTS = 2_000
 PAIRS_SHOWN = 6
+PICTURE, GAP = 128, 8
 
 
 def write_report(
@@ -41,7 +42,7 @@ def write_report(
     save_sheet(_pairs_sheet(data, verification), folder / "pairs.png")
 
 
-def _pairs_sheet(data: Dataset, verification: Verification) -> Image:
+def _pairs_sheet(data: Dataset, verification: Verification) -> Image.Image:
     """Test pairs with their distance, wrong ones in red: the worst mistakes first, then right ones at random."""
     said_same = verification.scores >= verification.threshold
     wrong = said_same != verification.same
@@ -54,18 +55,28 @@ def _pairs_sheet(data: Dataset, verification: Verification) -> Image:
         right = rng.permutation(np.flatnonzero(kind & ~wrong))
         for name, chosen in ((f"{title}, judged right", right), (f"{title}, judged wrong", mistakes)):
             if len(chosen):
-                rows.append(SheetRow(f"{name}: {len(chosen)}", _tiles(data, verification, chosen[:PAIRS_SHOWN])))
-    return contact_sheet(rows)
+                rows.append(
+                    SheetRow(f"{name}: {len(chosen)}", _tiles(data, verification, chosen[:PAIRS_SHOWN]), ruled=False)
+                )
+    return contact_sheet(rows, tile=2 * PICTURE + GAP)
 
 
 def _tiles(data: Dataset, verification: Verification, chosen: NDArray[np.int64]) -> tuple[Tile, ...]:
     distances = cosine_to_distance(verification.scores[chosen])
     wrong = (verification.scores[chosen] >= verification.threshold) != verification.same[chosen]
     tiles = []
-    for number, pair in enumerate(verification.pairs[chosen]):
-        border = "red" if wrong[number] else "green"
-        for side, position in enumerate(pair):
-            path = data.paths[data.test.rows[position]]
-            name = (Path(path).parent.name, f"distance {distances[number]:.2f}")[side]
-            tiles.append(Tile(read_file(path), (name,), border))
+    for pair, distance, mistaken in zip(verification.pairs[chosen], distances, wrong, strict=True):
+        paths = [data.paths[data.test.rows[position]] for position in pair]
+        names = " | ".join(Path(path).parent.name for path in paths)
+        tiles.append(Tile(_beside(paths), (names, f"distance {distance:.2f}"), "red" if mistaken else "green"))
     return tuple(tiles)
+
+
+def _beside(paths: Sequence[str]) -> Image.Image:
+    """The pictures of a pair side by side."""
+    both = Image.new("RGB", (2 * PICTURE + GAP, PICTURE), "white")
+    for number, path in enumerate(paths):
+        small = thumbnail(read_file(path), PICTURE)
+        left = number * (PICTURE + GAP) + (PICTURE - small.width) // 2
+        both.paste(small, (left, (PICTURE - small.height) // 2))
+    return both

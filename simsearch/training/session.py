@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,10 @@ import numpy as np
 import torch
 
 from simsearch.encoders.folder import CONFIG_NAME, EncoderConfig
-from simsearch.errors import LockedError, UsageError
+from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.progress import Progress, Silent
 from simsearch.training.dataset import Dataset, load_dataset
-from simsearch.training.export import export_encoder
+from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.measure import Verification, chosen_threshold, embed_rows, one_shot, verify
 from simsearch.training.models import SiameseEncoder, build
@@ -78,6 +79,10 @@ def train(
         preset(recipe) if isinstance(recipe, str) else recipe, loss=loss, epochs=epochs, steps=steps,
         learning_rate=learning_rate, margin=margin, split=split, seed=seed,
     )  # fmt: skip
+    if test and chosen.split != "class":
+        raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
+    if report and importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("The report's pictures (--no-report leaves them out)", "plots")
     folder = Path(out)
     if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
         raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
@@ -162,6 +167,8 @@ def _finish(
     report: bool,
 ) -> Trained:
     encoder.eval()
+    if half:
+        round_weights(encoder)
     vectors = embed_rows(encoder, data.pixels, data.validation.rows)
     threshold, accuracy = chosen_threshold(data.validation, vectors, recipe.seed)
     figures: dict[str, JSONValue] = {

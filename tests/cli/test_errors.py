@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -94,8 +95,6 @@ def test_a_failure_with_a_collection_is_told_in_one_line(command, indexed, words
 
 
 def test_a_missing_encoder_says_so_and_stored_items_can_still_be_asked(command, gallery, place, tiny, draw):
-    import shutil
-
     shutil.copytree(tiny, place / "mine")
     command("index", gallery, "--encoder", "mine", "--quiet")
     shutil.rmtree(place / "mine")
@@ -109,8 +108,6 @@ def test_a_missing_encoder_says_so_and_stored_items_can_still_be_asked(command, 
 
 @pytest.mark.parametrize("name", ["encoder.onnx", "encoder.json"])
 def test_a_damaged_encoder_is_told_in_one_line(command, gallery, place, tiny, draw, name):
-    import shutil
-
     shutil.copytree(tiny, place / "mine")
     command("index", gallery, "--encoder", "mine", "--quiet")
     (place / "mine" / name).write_bytes((place / "mine" / name).read_bytes()[:-20])
@@ -123,7 +120,7 @@ def test_a_damaged_encoder_is_told_in_one_line(command, gallery, place, tiny, dr
 def test_names_that_the_terminal_cannot_show_are_escaped(place, indexed, tiny, draw):
     draw(indexed / "日本.png", 60)
     line = [sys.executable, "-m", "simsearch", "index", str(indexed), "--quiet"]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
     assert subprocess.run(line, cwd=place, env=environment, timeout=60).returncode == 0
     line = [sys.executable, "-m", "simsearch", "query", str(indexed / "0.png")]
     done = subprocess.run(line, cwd=place, env=environment, capture_output=True, timeout=60)

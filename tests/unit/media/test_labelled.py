@@ -115,7 +115,7 @@ def test_any_other_name_needs_a_convention(tmp_path: Path, convention: str, same
 
 def test_a_convention_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     file = csv_file(tmp_path, "left,right,y", "a.png,b.png,1", "a.png,c.png,0")
-    with pytest.raises(UsageError, match="'equal'.*same, different"):
+    with pytest.raises(UsageError, match=r"'equal'.*same, different"):
         read_pairs(file, convention="equal")
 
 
