@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simsearch.cli.options import index_option, json_option, quiet_option, threshold_option
-from simsearch.cli.output import read_standard_input, say, say_json, table, tell, tell_skipped
+from simsearch.cli.output import counted, read_standard_input, say, say_json, table, tell, tell_skipped
 
 if TYPE_CHECKING:
     from simsearch.types import Recognition
@@ -31,7 +31,8 @@ def enroll_command(label: str, files: tuple[str, ...], index: str | None, as_jso
         counts = {"added": report.added, "existing": report.existing, "skipped": len(report.skipped)}
         say_json({"label": label, "examples": labels.get(label, 0), **counts})
     elif not quiet:
-        say(f"{label}: {report.added} examples added, {labels.get(label, 0)} in all; {len(labels)} labels")
+        added, known = counted(report.added, "example"), counted(len(labels), "label")
+        say(f"{label}: {added} added, {labels.get(label, 0)} in all; {known}")
     return 0 if report.added or report.existing else 1
 
 
@@ -99,5 +100,5 @@ def forget_command(label: str, index: str | None, as_json: bool, quiet: bool) ->
     elif count == 0:
         tell(f"Error: nobody is enrolled as {label!r}; there are {left} labels")
     elif not quiet:
-        say(f"{label}: {count} examples removed; {left} labels left")
+        say(f"{label}: {counted(count, 'example')} removed; {counted(left, 'label')} left")
     return 0 if count else 1

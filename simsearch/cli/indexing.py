@@ -7,7 +7,7 @@ import os
 import click
 
 from simsearch.cli.options import index_option, json_option, quiet_option
-from simsearch.cli.output import progress, say, say_json, tell, tell_skipped
+from simsearch.cli.output import counted, progress, say, say_json, tell, tell_skipped
 
 
 @click.command("index")
@@ -43,7 +43,7 @@ def index_command(
         say_json({"collection": str(done.folder), "items": done.items, **counts, "skipped_files": skipped})
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
-        say(f"{done.folder}: {done.items:,} items ({listed})")
+        say(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
     if report.kept and not quiet:
         tell(
             f"{report.kept:,} items have vanished, too many to be sure: is a disk away? They were kept; "
@@ -72,5 +72,5 @@ def remove_command(paths: tuple[str, ...], index: str | None, as_json: bool, qui
         elif count == 0:
             tell(f"{path}: nothing in the collection has that path")
     if not (as_json or quiet):
-        say(f"{sum(counts.values()):,} items removed")
+        say(f"{counted(sum(counts.values()), 'item')} removed")
     return 0 if any(counts.values()) else 1

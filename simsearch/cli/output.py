@@ -40,6 +40,11 @@ def say_json(record: Mapping[str, object]) -> None:
     click.echo(json.dumps(record))
 
 
+def counted(number: int, thing: str) -> str:
+    """As "1 item", "2,000 items"."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def progress(quiet: bool) -> Progress:
     return Silent() if quiet else Bar()
 

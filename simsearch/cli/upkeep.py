@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simsearch.cli.options import index_option, json_option, quiet_option
-from simsearch.cli.output import say, say_json, table, tell
+from simsearch.cli.output import counted, say, say_json, table, tell
 
 if TYPE_CHECKING:
     from simsearch.collection.upkeep import Info
@@ -48,7 +48,7 @@ def _print_collection(info: Info) -> None:
         ("encoder", f"{info.encoder or 'none, own vectors'} {info.fingerprint} ({info.dim} numbers an item)"),
         ("on disk", f"{info.bytes_on_disk / 1e6:,.1f} MB"),
         *[("fed from", root) for root in info.roots],
-        *[("enrolled", f"{label}: {count} examples") for label, count in info.labels.items()],
+        *[("enrolled", f"{label}: {counted(count, 'example')}") for label, count in info.labels.items()],
     ]
     table(rows)
 
@@ -96,7 +96,7 @@ def check_command(index: str | None, repair: bool, as_json: bool, quiet: bool) -
     for problem in report.repaired:
         tell(f"repaired: {problem}")
     if report.clean and not quiet:
-        say(f"{folder} is clean: {report.items:,} items, {report.contents:,} contents")
+        say(f"{folder} is clean: {counted(report.items, 'item')}, {counted(report.contents, 'content')}")
     if report.index_problems and not repair:
         tell("The database has all vectors: simsearch check --repair makes the index file anew.")
     if report.store_problems:

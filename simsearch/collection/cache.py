@@ -46,7 +46,7 @@ def load(folder: Path, store: Store, dim: int) -> Cached:
                 raise DamagedError(f"{folder / promised.name}: {len(index)} vectors of {index.dim}, not as promised")
         except (DamagedError, OSError) as error:
             return Cached(_rebuilt(store, dim), generation, True, str(error))
-        if promised.generation == generation:
+        if promised.generation == generation and promised.last_content_id == store.last_content_id():
             return Cached(index, generation, False)
         removed = store.removed_since(promised.generation)
         if removed is None:
@@ -81,6 +81,19 @@ def save(folder: Path, store: Store, cached: Cached) -> None:
     for old in folder.glob(PATTERN):
         if old.name != path.name:
             _forget(old)
+
+
+def forget_newer(folder: Path, store: Store) -> None:
+    """Removes the manifest of an index that is newer than the database, which then was put back from a copy.
+
+    Done before anything is written: later the generation would reach that of the manifest, with other contents.
+    """
+    try:
+        promised = read_manifest(folder)
+    except DamagedError:
+        return
+    if promised is not None and promised.generation > store.generation():
+        (folder / MANIFEST_NAME).unlink(missing_ok=True)
 
 
 def sweep_temporaries(folder: Path) -> None:

@@ -152,6 +152,7 @@ class Collection:
         """Like `writing`; afterwards the index file is brought up to date, also when the work was interrupted."""
         with self.writing() as store:
             cache.sweep_temporaries(self.folder)
+            cache.forget_newer(self.folder, store)
             before = store.generation()
             try:
                 yield store

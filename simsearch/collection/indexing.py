@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -65,7 +66,7 @@ class _Run:
     label_of: Labeller
     last_item: int
     """The largest item id before this run: later ones are this run's own."""
-    seen: list[int] = field(default_factory=list)
+    seen: array[int] = field(default_factory=lambda: array("q"))
     kept_ids: list[Ids] = field(default_factory=list)
     reused_contents: set[int] = field(default_factory=set)
     skipped: list[Skip] = field(default_factory=list)
@@ -222,11 +223,20 @@ def _sweep(run: _Run, root: str, prune: bool) -> tuple[int, int]:
     if not len(missing):
         return 0, 0
     before = int((under <= run.last_item).sum())
-    moved = [item.id for item in run.store.items(missing) if item.content_id in run.reused_contents]
-    vanished = np.setdiff1d(missing, np.array(moved, dtype=np.int64))
+    moved = _moved(run, missing)
+    vanished = np.setdiff1d(missing, moved)
     if not prune and 2 * len(vanished) > before:
-        return run.store.remove_items(np.array(moved, dtype=np.int64)), len(vanished)
+        return run.store.remove_items(moved), len(vanished)
     return run.store.remove_items(missing), 0
+
+
+def _moved(run: _Run, missing: Ids) -> Ids:
+    """Those of the missing items whose content this run met under a new path."""
+    moved = []
+    for start in range(0, len(missing) if run.reused_contents else 0, LOOK_UP):
+        items = run.store.items(missing[start : start + LOOK_UP])
+        moved += [item.id for item in items if item.content_id in run.reused_contents]
+    return np.array(moved, dtype=np.int64)
 
 
 def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress) -> list[Skip]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict
@@ -97,7 +98,10 @@ def to_onnx(encoder: SiameseEncoder, example: NDArray[np.uint8], *, half: bool =
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     batch = torch.export.Dim("batch", min=1)
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), torch.no_grad():
+    quiet = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
+    with quiet[0], quiet[1], warnings.catch_warnings(), torch.no_grad():
+        # The exporter uses parts of torch that torch itself calls outdated.
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             encoder, (torch.from_numpy(np.array(example)),), dynamo=True, external_data=False, verbose=False,
             input_names=["pixels"], output_names=["embeddings"], dynamic_shapes=({0: batch},),

@@ -87,7 +87,7 @@ def test_forget_removes_a_label_and_an_unknown_one_exits_1(command, people):
     assert (again.code, again.out, again.err) == (1, "", "Error: nobody is enrolled as 'Ana'; there are 1 labels\n")
     assert command("forget", "Ana", "--json").records == [{"label": "Ana", "removed": 0}]
     assert command("recognize", people / "20.png", "--json").records[0]["label"] == "Ben"
-    assert command("forget", "Ben").out == "Ben: 1 examples removed; 0 labels left\n"
+    assert command("forget", "Ben").out == "Ben: 1 example removed; 0 labels left\n"
     nobody = command("recognize", people / "20.png")
     assert nobody.code == 2
     assert nobody.err == "Error: Nobody is enrolled yet. Enrol an example first: simsearch enroll LABEL FILE\n"

@@ -129,7 +129,7 @@ def test_labels_come_from_folders_or_a_table(command, place, tiny, draw, how):
 
 def test_remove_takes_items_out_and_leaves_the_files(command, indexed):
     done = command("remove", indexed / "0.png", indexed / "nothing.png")
-    assert (done.code, done.out) == (0, "1 items removed\n")
+    assert (done.code, done.out) == (0, "1 item removed\n")
     assert done.err == f"{indexed / 'nothing.png'}: nothing in the collection has that path\n"
     assert (indexed / "0.png").exists()
     assert command("remove", indexed / "0.png").code == 1
