@@ -169,7 +169,7 @@ Path(place, "warm").mkdir()
 Image.effect_noise((9, 9), 50).save(Path(place, "warm", "a.png"))
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
     command("index", place + "/warm", "--encoder", encoder, "--index", place + "/index")
-    command("query", place + "/warm/a.png", "--index", place + "/index")
+    command("query", place + "/warm/a.png", "--index", place + "/index", "-k", "1", "--json")
     command("check", "--index", place + "/index")
     command("query", place + "/nothing", "--index", place + "/nothing")
 become_nobody()

@@ -94,14 +94,15 @@ def read_config(folder: Path) -> EncoderConfig:
         if document.pop("format") != ENCODER_FORMAT:
             raise EncoderError(f"{path}: another format than {ENCODER_FORMAT}; update simsearch")
         config = _parsed(document)
+        expected = config.expected_fingerprint()
     except FileNotFoundError:
         raise EncoderError(f"{folder} is no encoder folder: it has no {CONFIG_NAME}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EncoderError(f"{path}: not an encoder's description ({type(error).__name__}: {error})") from error
-    if config.fingerprint != config.expected_fingerprint():
+    if config.fingerprint != expected:
         raise EncoderError(
             f"{path}: fingerprint {config.fingerprint!r}, but its weights and preprocessing give "
-            f"{config.expected_fingerprint()!r}: the file was edited; export the encoder again"
+            f"{expected!r}: the file was edited; export the encoder again"
         )
     return config
 

@@ -40,7 +40,7 @@ SPECS = {
 }
 KINDS = pytest.mark.parametrize(
     ("name", "half"),
-    [("shapes", False), ("digits", False), ("backbone", False), ("residual", False), ("backbone", True), ("residual", True)],
+    [("shapes", False), ("digits", False), ("backbone", False), ("backbone", True), ("residual", True)],
 )  # fmt: skip
 ALL_SPECS = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 
@@ -90,10 +90,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     place = tmp_path_factory.mktemp("exported")
 
     @functools.cache
-    def once(name: str, half: bool = False) -> Exported:
+    def once(name: str, half: bool) -> Exported:
         return export(place / f"{name} {half}", name, half=half)
 
-    return once
+    return lambda name, half=False: once(name, half)
 
 
 @pytest.fixture
@@ -248,14 +248,14 @@ def test_the_table_leaves_no_hooks_behind() -> None:
 
 
 def test_the_description_is_read_back_as_it_was_written(made: Made) -> None:
-    written = made("residual").config
-    found = read_config(made("residual").folder)
+    written = made("backbone").config
+    found = read_config(made("backbone").folder)
     assert found == replace(written, model=found.model)
     assert dict(found.model) == json.loads(json.dumps(dict(written.model)))
     assert (found.name, found.modality, found.dim, found.width, found.height, found.channels, found.fit) == (
-        "small", "image", 12, 16, 16, 3, "squash",
+        "small", "image", 10, 14, 14, 3, "squash",
     )  # fmt: skip
-    assert found.parameters == sum(parameter.numel() for parameter in made("residual").encoder.parameters())
+    assert found.parameters == sum(parameter.numel() for parameter in made("backbone").encoder.parameters())
     assert found.training == {"seed": 0, "history": [{"step": 1.0}]}
 
 
