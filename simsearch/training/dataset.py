@@ -163,12 +163,15 @@ def _split_pairs(
     sides = []
     for number in range(3):
         inside = (side_of[pairs] == number).all(axis=1)
+        if len(set(same[inside].tolist())) < 2:
+            if number < 2:
+                raise TrainingError(
+                    f"{len(pairs)} pairs are too few: after the split no pairs of both kinds are left on a side"
+                )
+            # Nothing can be measured on pairs of one kind: the run goes without a test.
+            inside[:] = False
         rows, positions = np.unique(pairs[inside], return_inverse=True)
         sides.append(Side(rows, pairs=positions.reshape(-1, 2), same=same[inside]))
-        if number < 2 and len(set(same[inside].tolist())) < 2:
-            raise TrainingError(
-                f"{len(pairs)} pairs are too few: after the split no pairs of both kinds are left on a side"
-            )
     return sides[0], sides[1], sides[2]
 
 

@@ -70,8 +70,8 @@ SHAPES = Recipe(
     "shapes",
     "small pictures in colour: two convolutions, the dot product regressed on same or different",
     ModelSpec("shapes", 28, 28, 3, 16),
-    fit="squash", loss="dot", optimizer="adamw", learning_rate=1e-3,
-    batch_classes=3, batch_images=3, epochs=10, counts=(20, 20, 20), evaluate_every=50, threads=1,
+    fit="squash", loss="dot", optimizer="adamw", learning_rate=4e-3,
+    batch_classes=3, batch_images=6, epochs=10, counts=(20, 20, 20), evaluate_every=50, threads=1,
 )  # fmt: skip
 
 DIGITS = Recipe(

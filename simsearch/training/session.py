@@ -201,7 +201,8 @@ def _test_figures(
     figures: dict[str, JSONValue] = {
         "test_pairs": len(verification.pairs),
         "test_pair_accuracy": verification.accuracy,
-        "test_pair_accuracy_at_distance_0.5": verification.accuracy_at_half,
+        "test_pair_accuracy_at_distance_0.5": verification.accuracy_at_half_distance,
+        "test_pair_accuracy_at_score_0.5": verification.accuracy_at_half_score,
         "test_roc_auc": verification.auc,
     }
     for ways in sorted({VALIDATION_WAYS, MOST_WAYS[data.split]}):

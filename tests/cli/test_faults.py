@@ -30,17 +30,35 @@ def start(place: Path, *words: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(line, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def committed(folder: Path) -> set[bytes]:
-    """The paths of the items that any process sees now; what is seen was acknowledged."""
+def look(folder: Path, question: str) -> list[bytes]:
+    """What any process sees in the database now; what is seen was acknowledged."""
     path = folder / "collection.sqlite"
     if not path.is_file():
-        return set()
+        return []
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
         try:
-            return {row[0] for row in connection.execute("SELECT uri FROM item")}
+            return [row[0] for row in connection.execute(question)]
         except sqlite3.OperationalError:
             # The writer is just making or removing the files of its log.
-            return set()
+            return []
+
+
+def committed(folder: Path) -> set[Path]:
+    return {Path(os.fsdecode(uri)) for uri in look(folder, "SELECT uri FROM item")}
+
+
+def changed(path: Path) -> Callable[[], bool]:
+    """A function that says whether a file has been made or replaced since now."""
+
+    def state() -> tuple[int, int]:
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return stat.st_ino, stat.st_mtime_ns
+
+    before = state()
+    return lambda: state() != before
 
 
 def until(running: subprocess.Popen[bytes], seen: Callable[[], bool]) -> None:
@@ -50,24 +68,38 @@ def until(running: subprocess.Popen[bytes], seen: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline
 
 
-MOMENTS = ("begun", "writing", "stored", "stored", "indexed")
+def moments(folder: Path) -> dict[str, Callable[[], bool]]:
+    """Signs of how far a run has come that begins now. A transaction goes into the log page by page."""
+    log, before = folder / "collection.sqlite-wal", committed(folder)
 
+    def longer_than(size: int) -> Callable[[], bool]:
+        return lambda: log.is_file() and log.stat().st_size > size
 
-def wait_for(moment: str, running: subprocess.Popen[bytes], folder: Path, rng: np.random.Generator) -> set[bytes]:
-    """Waits for a moment of the work and a random while after; returns what had been acknowledged by then."""
-    before = len(committed(folder))
-    manifest = folder / "manifest.json"
-    old = manifest.stat().st_mtime_ns if manifest.exists() else 0
-    seen = {
-        "begun": (folder / "lock.pid").exists,
-        "writing": (folder / "collection.sqlite-wal").exists,
-        "stored": lambda: len(committed(folder)) > before,
-        "indexed": lambda: manifest.exists() and manifest.stat().st_mtime_ns != old,
+    return {
+        "locked": changed(folder / "lock.pid"),
+        "writing": longer_than(0),
+        "written": longer_than(100_000),
+        "stored": lambda: committed(folder) != before,
+        "indexed": changed(folder / "manifest.json"),
     }
-    until(running, seen[moment])
-    for _ in range(int(rng.integers(0, 30))):
-        acknowledged = committed(folder)
-    return acknowledged if before or moment != "begun" else committed(folder)
+
+
+def killed(place: Path, moment: str, rng: np.random.Generator, *words: object) -> tuple[bool, set[Path]]:
+    """Kills a run some random while after a moment; whether that was in its middle, and what was stored by then."""
+    folder = place / "indexes" / "gallery"
+    seen = moments(folder)[moment]
+    with start(place, *words) as running:
+        until(running, seen)
+        for _ in range(int(rng.integers(0, 3000))):
+            running.poll()
+        stored = committed(folder)
+        for _ in range(int(rng.integers(0, 2000))):
+            running.poll()
+        in_the_middle = running.poll() is None
+        running.kill()
+        out, err = running.communicate(timeout=PATIENCE)
+    assert (out, err) == (b"", b"")
+    return in_the_middle and running.returncode != 0, stored
 
 
 def test_kills_at_any_moment_lose_nothing(place, tiny, draw, command):
@@ -76,34 +108,29 @@ def test_kills_at_any_moment_lose_nothing(place, tiny, draw, command):
     gallery, folder = place / "gallery", place / "indexes" / "gallery"
     for seed in range(400):
         draw(gallery / f"{seed:03}.png", seed)
+    names = list(moments(folder))
     landed = 0
-    for attempt in range(90):
-        if attempt % 6 == 0:
+    for attempt in range(60):
+        if attempt % 4 == 0:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            for number in rng.integers(0, 400, size=100).tolist():
+            for number in rng.integers(0, 400, size=40).tolist():
                 draw(gallery / f"{number:03}.png", int(rng.integers(10**6)))
-            (gallery / f"{int(rng.integers(400)):03}.png").rename(gallery / f"moved-{attempt}.png")
-        with start(place, "index", gallery, "--encoder", tiny, "--quiet") as running:
-            acknowledged = wait_for(MOMENTS[attempt % len(MOMENTS)], running, folder, rng)
-            was_running = running.poll() is None
-            running.kill()
-            out, err = running.communicate(timeout=PATIENCE)
-        if was_running and running.returncode != 0:
-            landed += 1
-            assert (out, err) == (b"", b"")
+            (gallery / f"{attempt:03}.png").replace(gallery / f"moved-{attempt}.png")
+        in_the_middle, stored = killed(
+            place, names[attempt // 4 % len(names)], rng, "index", gallery, "--encoder", tiny, "--quiet"
+        )
+        landed += in_the_middle
         if (folder / "collection.sqlite").exists():
             with Collection.open(folder) as opened:
                 assert opened.check().clean
-                present = committed(folder)
-                gone = {uri for uri in acknowledged - present if Path(os.fsdecode(uri)).exists()}
-                assert gone == set()
+                assert {path for path in stored - committed(folder) if path.exists()} == set()
                 assert len(opened.index) == opened.store.counts().contents
         if landed == 30:
             break
     assert landed == 30
-    assert command("index", gallery, "--encoder", tiny, "--quiet", "--prune").code == 0
-    assert {Path(os.fsdecode(uri)) for uri in committed(folder)} == set(gallery.iterdir())
+    assert command("index", gallery, "--encoder", tiny, "--quiet").code == 0
+    assert committed(folder) == set(gallery.iterdir())
     assert command("check").code == 0
     assert list(folder.glob(".*.tmp")) == []
 
@@ -328,7 +355,7 @@ def test_five_hundred_damaged_pictures_do_no_harm(process, place, tiny):
     assert done.code == 0
     record = done.records[0]
     skipped = {entry["path"] for entry in record["skipped_files"]}
-    items = {os.fsdecode(uri) for uri in committed(place / "indexes" / "damaged")}
+    items = {str(path) for path in committed(place / "indexes" / "damaged")}
     assert items.isdisjoint(skipped)
     assert items | skipped == {str(path) for path in (place / "damaged").iterdir()}
     assert record["added"] + record["reused"] == len(items) == record["items"]

@@ -143,7 +143,8 @@ def test_paths_start_at_the_files_folder_and_are_numbered_once(tmp_path: Path) -
     assert names == [(a, b), (a, str(elsewhere)), (c, b)]
     assert found.same.tolist() == [True, False, False]
     assert len(found.paths) == len(set(found.paths)) == 4
-    assert (found.pairs.dtype, found.same.dtype) == (np.int64, np.bool_)
+    assert found.pairs.dtype == np.int64
+    assert found.same.dtype == np.bool_
 
 
 @pytest.mark.parametrize("row", ["a.png,b.png,maybe", "a.png,b.png,", "a.png,,1", ",b.png,1", "a.png", "a.png,b.png,2"])

@@ -57,9 +57,9 @@ def draw_shape() -> DrawShape:
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory, draw_shape: DrawShape) -> Path:
-    """A folder of three classes with 24 pictures each, all different."""
+    """A folder of three classes with 60 pictures each, all different."""
     root = tmp_path_factory.mktemp("shapes") / "labelled"
     for shape, colour in (("circle", "red"), ("square", "green"), ("triangle", "blue")):
-        for number in range(24):
+        for number in range(60):
             draw_shape(root / shape / f"{number:02}.png", shape, colour, 1000 * len(shape) + number)
     return root

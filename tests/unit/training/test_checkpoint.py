@@ -54,7 +54,7 @@ def test_a_checkpoint_is_read_back_as_it_was_written(path: Path) -> None:
         assert found[name].keys() == written[name].keys()
         assert all(torch.equal(found[name][key], written[name][key]) for key in written[name])
     plain = ("format", "configuration", "step", "best_figure", "best_step", "history", "seconds")
-    assert [found[key] for key in plain] == [written[key] for key in plain]
+    assert {key: dict(found)[key] for key in plain} == {key: dict(written)[key] for key in plain}
     moments = found["optimizer"]["state"]
     assert isinstance(moments, dict)
     assert isinstance(written["optimizer"]["state"], dict)

@@ -219,7 +219,7 @@ AWKWARD = {
 def test_loss_and_gradient_are_finite_at_awkward_points(dtype: torch.dtype, name: str, case: str) -> None:
     raw = torch.tensor(AWKWARD[case], dtype=dtype, requires_grad=True)
     loss = loss_of(name, raw, torch.tensor([0, 0, 1, 2]))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert math.isfinite(loss.item())
     assert raw.grad is not None
     assert torch.isfinite(raw.grad).all()
@@ -242,7 +242,7 @@ def test_contrastive_pushes_identical_strangers_apart_by_the_full_margin() -> No
 def test_triplet_without_triplets_is_zero(labels: list[int]) -> None:
     raw = at_random(torch.float32, n=3).requires_grad_()
     loss = triplet(raw, torch.tensor(labels))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == 0.0
     assert raw.grad is not None
     assert (raw.grad == 0).all()
