@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from simsearch.errors import MediaError, UsageError
+from simsearch.errors import UsageError
 from simsearch.types import Item, Match
 from simsearch.vectors.arrays import as_vectors
 
@@ -120,16 +120,3 @@ def _ranked(
             if len(found) == k:
                 return found
     return found
-
-
-def readable(asked: Asked, sources: Sequence[Query]) -> tuple[list[int], list[str]]:
-    """Positions of the sources that can be resolved, and the reasons of the others. Reads each file once more."""
-    good, reasons = [], []
-    for number, source in enumerate(sources):
-        try:
-            resolve(asked, [source])
-        except MediaError as error:
-            reasons.append(str(error))
-        else:
-            good.append(number)
-    return good, reasons

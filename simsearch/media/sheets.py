@@ -85,6 +85,15 @@ def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 160) -> Image.Image:
     return sheet
 
 
+def side_by_side(contents: Sequence[bytes], size: int) -> Image.Image:
+    """The pictures in a row on white, each fitted into a square of `size` pixels. Raises MediaError."""
+    joined = Image.new("RGB", (len(contents) * size, size), "white")
+    for number, content in enumerate(contents):
+        small = thumbnail(content, size)
+        joined.paste(small, (number * size + (size - small.width) // 2, (size - small.height) // 2))
+    return joined
+
+
 def save_sheet(image: Image.Image, path: str | Path) -> None:
     """Writes the sheet, whole or not at all, in the format that the suffix names.
 

@@ -17,7 +17,7 @@ from simsearch.progress import Progress, Working
 from simsearch.training.checkpoint import CHECKPOINT_FORMAT, State, load_checkpoint, save_checkpoint
 from simsearch.training.objective import Objective
 from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import Sampler
+from simsearch.training.sampling import Batch, Sampler
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,17 +69,11 @@ def fit(
             torch.manual_seed(recipe.seed * 1_000_003 + step)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, steps)
-            objective.train()
-            loss = objective(sampler.batch(step), pixels)
-            value = loss.item()
+            value = _learn(objective, optimizer, sampler.batch(step), pixels, recipe)
             if not math.isfinite(value):
                 raise TrainingError(
                     f"the loss is {value} at step {step}; lower the learning rate ({recipe.learning_rate} now)"
                 )
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip)
-            optimizer.step()
             running = value if math.isnan(running) else LOSS_MEMORY * running + (1 - LOSS_MEMORY) * value
             progress.advance()
             if (step + 1) % recipe.evaluate_every == 0 or step + 1 == steps:
@@ -89,6 +83,21 @@ def fit(
                 save_checkpoint(checkpoint, state)
     objective.encoder.load_state_dict(state["best"])
     return Fitted(tuple(state["history"]), state["best_figure"], state["best_step"], state["step"], state["seconds"])
+
+
+def _learn(
+    objective: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pixels: NDArray[np.uint8], recipe: Recipe
+) -> float:
+    """The loss of a batch, after a step against its gradient; a loss that is not finite changes nothing."""
+    objective.train()
+    loss = objective(batch, pixels)
+    value: float = loss.item()
+    if math.isfinite(value):
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip)
+        optimizer.step()
+    return value
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from simsearch.evaluation.metrics import cosine_to_distance
 from simsearch.evaluation.plots import plot_confusion, plot_curves, plot_embedding, plot_scores
-from simsearch.media.images import read_file, thumbnail
-from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
+from simsearch.media.images import read_file
+from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from simsearch.training.dataset import Dataset
     from simsearch.training.measure import Verification
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EMBEDDING_POINTS = 2_000
 PAIRS_SHOWN = 6
-PICTURE, GAP = 128, 8
+PICTURE = 128
 
 
 def write_report(
@@ -42,7 +42,7 @@ def write_report(
     save_sheet(_pairs_sheet(data, verification), folder / "pairs.png")
 
 
-def _pairs_sheet(data: Dataset, verification: Verification) -> Image.Image:
+def _pairs_sheet(data: Dataset, verification: Verification) -> Image:
     """Test pairs with their distance, wrong ones in red: the worst mistakes first, then right ones at random."""
     said_same = verification.scores >= verification.threshold
     wrong = said_same != verification.same
@@ -58,7 +58,7 @@ def _pairs_sheet(data: Dataset, verification: Verification) -> Image.Image:
                 rows.append(
                     SheetRow(f"{name}: {len(chosen)}", _tiles(data, verification, chosen[:PAIRS_SHOWN]), ruled=False)
                 )
-    return contact_sheet(rows, tile=2 * PICTURE + GAP)
+    return contact_sheet(rows, tile=2 * PICTURE)
 
 
 def _tiles(data: Dataset, verification: Verification, chosen: NDArray[np.int64]) -> tuple[Tile, ...]:
@@ -68,15 +68,6 @@ def _tiles(data: Dataset, verification: Verification, chosen: NDArray[np.int64])
     for pair, distance, mistaken in zip(verification.pairs[chosen], distances, wrong, strict=True):
         paths = [data.paths[data.test.rows[position]] for position in pair]
         names = " | ".join(Path(path).parent.name for path in paths)
-        tiles.append(Tile(_beside(paths), (names, f"distance {distance:.2f}"), "red" if mistaken else "green"))
+        joined = side_by_side([read_file(path) for path in paths], PICTURE)
+        tiles.append(Tile(joined, (names, f"distance {distance:.2f}"), "red" if mistaken else "green"))
     return tuple(tiles)
-
-
-def _beside(paths: Sequence[str]) -> Image.Image:
-    """The pictures of a pair side by side."""
-    both = Image.new("RGB", (2 * PICTURE + GAP, PICTURE), "white")
-    for number, path in enumerate(paths):
-        small = thumbnail(read_file(path), PICTURE)
-        left = number * (PICTURE + GAP) + (PICTURE - small.width) // 2
-        both.paste(small, (left, (PICTURE - small.height) // 2))
-    return both

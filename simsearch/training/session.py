@@ -84,13 +84,7 @@ def train(
     if report and importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("The report's pictures (--no-report leaves them out)", "plots")
     folder = Path(out)
-    if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
-        raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
-    work = folder.with_name(folder.name + ".training")
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{work} cannot be made: {error.strerror or error}") from error
+    work = _workplace(folder, overwrite)
     try:
         with filelock.FileLock(work / "lock", timeout=0):
             if restart:
@@ -105,6 +99,18 @@ def train(
         raise LockedError(f"another training works in {work}; wait for it, or choose another -o") from None
     shutil.rmtree(work, ignore_errors=True)
     return trained
+
+
+def _workplace(folder: Path, overwrite: bool) -> Path:
+    """The folder beside the encoder's in which a run keeps its checkpoint; it may hold one from an earlier run."""
+    if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
+        raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
+    work = folder.with_name(folder.name + ".training")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{work} cannot be made: {error.strerror or error}") from error
+    return work
 
 
 @contextlib.contextmanager
@@ -189,7 +195,9 @@ def _finish(
     )  # fmt: skip
     if report and verification is not None:
         write_report(temporary / "report", data, tested, verification, fitted.history)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(work / "replaced", ignore_errors=True)
+        folder.replace(work / "replaced")
     temporary.replace(folder)
     pictures = tuple(sorted((folder / "report").glob("*.png")))
     return Trained(folder, config, figures, fitted.history, pictures, data.skipped)

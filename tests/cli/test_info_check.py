@@ -25,7 +25,7 @@ def test_info_describes_the_collection(command, indexed, tiny):
     }  # fmt: skip
     lines = command("info").out.splitlines()
     assert lines[1] == "items       8 with 8 different contents"
-    assert lines[-1] == "enrolled    Ana: 1 examples"
+    assert lines[-1] == "enrolled    Ana: 1 example"
 
 
 def test_info_describes_an_encoder_without_loading_torch(command, tiny):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from simsearch.collection import Collection
 from simsearch.encoders import open_encoder
-from simsearch.errors import EncoderError, SimsearchError, UsageError, VectorError
-from simsearch.types import AddReport, Skip
+from simsearch.errors import UsageError
+from simsearch.types import AddReport
 
 
 @pytest.fixture
@@ -238,39 +238,6 @@ def test_the_middle_of_three_fails_and_the_others_keep_their_vectors(collection,
     assert vectors == pytest.approx(expected, abs=1e-6)
 
 
-def test_labels_come_from_folders(collection, tmp_path, draw):
-    root = tmp_path / "root"
-    draw(root / "cats" / "0.png", 0)
-    draw(root / "dogs" / "small" / "1.png", 1)
-    draw(root / "2.png", 2)
-    assert collection.add(root, labels="folder").added == 3
-    labels = {Path(item.uri).name: item.label for item in collection.items()}
-    assert labels == {"0.png": "cats", "1.png": "dogs/small", "2.png": None}
-
-
-def test_labels_come_from_a_table_also_for_items_that_are_there(collection, counting, gallery, tmp_path):
-    collection.add(gallery)
-    counting.taken()
-    table = tmp_path / "labels.csv"
-    table.write_text("path,label\ngallery/0.png,cat\ngallery/1.png,dog\ngallery/none.png,bird\n", encoding="utf-8")
-    assert collection.add(gallery, labels=str(table)) == AddReport(unchanged=8)
-    assert counting.taken() == 0
-    labels = {Path(item.uri).name: item.label for item in collection.items()}
-    assert labels == {f"{n}.png": {0: "cat", 1: "dog"}.get(n) for n in range(8)}
-    assert collection.add(gallery) == AddReport(unchanged=8)
-    assert {item.label for item in collection.items()} == {"cat", "dog", None}
-
-
-@pytest.mark.parametrize("text", [None, "file,class\na,b\n", "\x00"])
-def test_a_table_without_its_columns_is_refused(collection, gallery, tmp_path, text):
-    table = tmp_path / "labels.csv"
-    if text is not None:
-        table.write_text(text)
-    with pytest.raises(UsageError, match=r"labels\.csv"):
-        collection.add(gallery, labels=str(table))
-    assert len(collection) == 0
-
-
 def test_items_are_removed_by_path_and_by_folder(collection, gallery, tmp_path, draw):
     draw(gallery / "sub" / "x.png", 30)
     draw(gallery / "sub" / "y.png", 31)
@@ -281,53 +248,6 @@ def test_items_are_removed_by_path_and_by_folder(collection, gallery, tmp_path, 
     assert names(collection) == [f"{n}.png" for n in range(2, 8)]
     assert (gallery / "0.png").exists()
     assert collection.check().clean
-
-
-class Failing:
-    """An encoder that gives no vector for pictures whose first pixel has this colour."""
-
-    def __init__(self, inner) -> None:
-        self.inner, self.name, self.fingerprint = inner, inner.name, inner.fingerprint
-        self.modality, self.dim = inner.modality, inner.dim
-
-    def prepare(self, source):
-        return self.inner.prepare(source)
-
-    def embed(self, prepared):
-        if any((one.pixels == 255).all() for one in prepared):
-            raise VectorError("a white picture")
-        return self.inner.embed(prepared)
-
-
-def test_a_picture_without_a_vector_is_skipped_alone(tmp_path, tiny, gallery, draw):
-    from PIL import Image
-
-    Image.new("RGB", (9, 9), "white").save(gallery / "4-white.png")
-    with Collection.create(tmp_path / "col", Failing(open_encoder(tiny))) as made:
-        report = made.add(gallery)
-        assert report == AddReport(added=8, skipped=(Skip(str(gallery / "4-white.png"), "a white picture"),))
-        assert made.check().clean
-
-
-def test_creating_needs_an_encoder_or_a_length_and_a_free_place(tmp_path, tiny, collection):
-    with pytest.raises(UsageError, match="either"):
-        Collection.create(tmp_path / "x")
-    with pytest.raises(UsageError, match="either"):
-        Collection.create(tmp_path / "x", tiny, dim=3)
-    with pytest.raises(UsageError, match="already"):
-        Collection.create(collection.folder, tiny)
-    with pytest.raises(EncoderError, match="No encoder 'nope'"):
-        Collection.create(tmp_path / "x", "nope")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SimsearchError, match="cannot be made"):
-        Collection.create(tmp_path / "file" / "x", tiny)
-    assert not (tmp_path / "x").exists()
-
-
-def test_a_closed_collection_says_so(collection, gallery):
-    collection.close()
-    with pytest.raises(UsageError, match="was closed"):
-        collection.query(gallery / "0.png")
 
 
 NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b"])

@@ -1,0 +1,170 @@
+"""Processes that are killed or interrupted in the middle of their work lose nothing that was acknowledged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simsearch.collection import Collection
+
+PATIENCE = 60.0
+"""Seconds after which something that must happen is taken as never happening."""
+
+
+def start(place: Path, *words: object) -> subprocess.Popen[bytes]:
+    line = [sys.executable, "-m", "simsearch", *map(str, words)]
+    return subprocess.Popen(line, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def look(folder: Path, question: str) -> list[bytes]:
+    """What any process sees in the database now; what is seen was acknowledged."""
+    path = folder / "collection.sqlite"
+    if not path.is_file():
+        return []
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+        try:
+            return [row[0] for row in connection.execute(question)]
+        except sqlite3.OperationalError:
+            # The writer is just making or removing the files of its log.
+            return []
+
+
+def committed(folder: Path) -> set[Path]:
+    return {Path(os.fsdecode(uri)) for uri in look(folder, "SELECT uri FROM item")}
+
+
+def changed(path: Path) -> Callable[[], bool]:
+    """A function that says whether a file has been made or replaced since now."""
+
+    def state() -> tuple[int, int]:
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return stat.st_ino, stat.st_mtime_ns
+
+    before = state()
+    return lambda: state() != before
+
+
+def until(running: subprocess.Popen[bytes], seen: Callable[[], bool]) -> None:
+    """Waits, without resting, until something is seen or the process has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while not seen() and running.poll() is None:
+        assert time.monotonic() < deadline
+
+
+def moments(folder: Path) -> dict[str, Callable[[], bool]]:
+    """Signs of how far a run has come that begins now. A transaction goes into the log page by page."""
+    log, before = folder / "collection.sqlite-wal", committed(folder)
+
+    def longer_than(size: int) -> Callable[[], bool]:
+        def seen() -> bool:
+            try:
+                return log.stat().st_size > size
+            except FileNotFoundError:
+                return False
+
+        return seen
+
+    return {
+        "locked": changed(folder / "lock.pid"),
+        "writing": longer_than(0),
+        "written": longer_than(100_000),
+        "stored": lambda: committed(folder) != before,
+        "indexed": changed(folder / "manifest.json"),
+    }
+
+
+def killed(place: Path, moment: str, rng: np.random.Generator, *words: object) -> tuple[bool, set[Path]]:
+    """Kills a run some random while after a moment; whether that was in its middle, and what was stored by then."""
+    folder = place / "indexes" / "gallery"
+    seen = moments(folder)[moment]
+    with start(place, *words) as running:
+        until(running, seen)
+        for _ in range(int(rng.integers(0, 3000))):
+            running.poll()
+        stored = committed(folder)
+        for _ in range(int(rng.integers(0, 2000))):
+            running.poll()
+        in_the_middle = running.poll() is None
+        running.kill()
+        out, err = running.communicate(timeout=PATIENCE)
+    assert (out, err) == (b"", b"")
+    return in_the_middle and running.returncode != 0, stored
+
+
+def test_kills_at_any_moment_lose_nothing(place, tiny, draw, command):
+    """Thirty times SIGKILL in the middle of the work: always clean, and always what was seen stored is there."""
+    rng = np.random.default_rng(20)
+    gallery, folder = place / "gallery", place / "indexes" / "gallery"
+    for seed in range(400):
+        draw(gallery / f"{seed:03}.png", seed)
+    names = list(moments(folder))
+    landed = 0
+    for attempt in range(60):
+        if attempt % 4 == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            for number in rng.integers(0, 400, size=40).tolist():
+                draw(gallery / f"{number:03}.png", int(rng.integers(10**6)))
+            (gallery / f"{attempt:03}.png").replace(gallery / f"moved-{attempt}.png")
+        in_the_middle, stored = killed(
+            place, names[attempt // 4 % len(names)], rng, "index", gallery, "--encoder", tiny, "--quiet"
+        )
+        landed += in_the_middle
+        if (folder / "collection.sqlite").exists():
+            with Collection.open(folder) as opened:
+                assert opened.check().clean
+                assert {path for path in stored - committed(folder) if path.exists()} == set()
+                assert len(opened.index) == opened.store.counts().contents
+        if landed == 30:
+            break
+    assert landed == 30
+    assert command("index", gallery, "--encoder", tiny, "--quiet").code == 0
+    assert committed(folder) == set(gallery.iterdir())
+    assert command("check").code == 0
+    assert list(folder.glob(".*.tmp")) == []
+
+
+def draw_slow(gallery: Path, count: int) -> None:
+    """Pictures that take a while to decode and come last in the order of names."""
+    Image.new("L", (5000, 5000), 100).save(gallery / "z0.png")
+    for number in range(1, count):
+        os.link(gallery / "z0.png", gallery / f"z{number}.png")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_ends_with_130_and_one_line_and_goes_on(place, tiny, draw, command):
+    gallery, folder = place / "gallery", place / "indexes" / "gallery"
+    for seed in range(260):
+        draw(gallery / f"{seed:03}.png", seed)
+    draw_slow(gallery, 30)
+    with start(place, "index", gallery, "--encoder", tiny, "--quiet") as running:
+        until(running, lambda: len(committed(folder)) > 0)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 130
+    assert out == b""
+    assert err.split() == b"Interrupted. What was done is kept; the same command goes on from there.".split()
+    stored = len(committed(folder))
+    assert 0 < stored < 290
+    with Collection.open(folder) as opened:
+        assert opened.check().clean
+        assert len(opened.index) == opened.store.counts().contents
+    for number in range(1, 30):
+        (gallery / f"z{number}.png").unlink()
+    record = command("index", gallery, "--quiet", "--json").records[0]
+    assert (record["items"], record["unchanged"]) == (261, min(stored, 261))
