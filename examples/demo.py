@@ -6,6 +6,7 @@ Everything is written to ./demo-output, which is emptied first.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -138,25 +139,30 @@ def learn_colours() -> None:
 
 
 def recognise_characters() -> None:
-    alphabet = sorted((SAMPLES / "omniglot").iterdir())[0]
-    drawings = {folder.name: sorted(folder.glob("*.png")) for folder in sorted(alphabet.iterdir())}
     chapter("3. Recognise: one example of each is enough")
-    print(f"{len(drawings)} characters of the alphabet {alphabet.name}, which the encoder has never seen.")
-    with simsearch.Collection.create(INDEXES / "characters", encoder="glyph") as collection:
+    alphabets = sorted(folder for folder in (SAMPLES / "omniglot").iterdir() if folder.is_dir())
+    print(f"Ten characters of each of {len(alphabets)} alphabets, none of which the encoder has ever seen. Each is")
+    print("enrolled with one drawing; the drawings of other people are then recognised.\n")
+    for alphabet in alphabets:
+        drawings = {folder.name: sorted(folder.glob("*.png")) for folder in sorted(alphabet.iterdir())}
+        answers = recognise(drawings, INDEXES / alphabet.name)
+        truth = [name for name, (_, *others) in drawings.items() for _ in others]
+        right = [answer.label == name for answer, name in zip(answers, truth, strict=True)]
+        chance = f"by chance {1 / len(drawings):.0%}"
+        print(f"{alphabet.name:22}{sum(right):3} of {len(right)} right ({share(right).strip()}; {chance})")
+        plain = re.sub(r"[^a-z]+", "-", alphabet.name.lower()).strip("-")
+        draw_recognised(drawings, answers, OUTPUT / f"recognised-{plain}.png")
+    asked = sorted((alphabets[-1] / "character01").glob("*.png"))[1]
+    print("\nThe same by hand, for one drawing:")
+    run("recognize", asked, "--index", alphabets[-1].name, "--quiet")
+
+
+def recognise(drawings: Mapping[str, Sequence[Path]], index: Path) -> list[simsearch.Recognition]:
+    """What each drawing but the first of its character is taken for, knowing the first ones only."""
+    with simsearch.Collection.create(index, encoder="glyph") as collection:
         for name, (first, *_) in drawings.items():
             collection.enroll(name, [first])
-        asked = [drawing for _, *others in drawings.values() for drawing in others]
-        answers = collection.recognize_many(asked)
-    print("Each was enrolled with one drawing. The same by hand, for one of the other drawings:")
-    run("recognize", asked[0], "--index", "characters", "--quiet")
-    right = [answer.label == path.parent.name for path, answer in zip(asked, answers, strict=True)]
-    print(f"\n{'drawing':28}{'recognised as':16}{'score':>6}")
-    for path, answer in list(zip(asked, answers, strict=True))[:: len(asked) // len(drawings)]:
-        verdict = "" if answer.label == path.parent.name else "  wrong"
-        print(f"{path.parent.name + '/' + path.name:28}{answer.label:16}{answer.score:6.3f}{verdict}")
-    print(f"\nRight: {sum(right)} of {len(right)} ({share(right).strip()}; by chance {1 / len(drawings):.1%})")
-    draw_recognised(drawings, answers, OUTPUT / "recognised.png")
-    print(OUTPUT / "recognised.png")
+        return collection.recognize_many([path for _, *others in drawings.values() for path in others])
 
 
 def draw_recognised(

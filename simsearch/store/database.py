@@ -179,6 +179,9 @@ def telling(path: Path) -> Iterator[None]:
     """Turns every failure of the database inside into one line with the path and, where there is one, the cure."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        # SQLite quotes a damaged schema in its messages, and the driver takes them for valid text.
+        raise DamagedError(f"{path}: {error}. Restore a copy, or remove the collection and index again") from error
     except DBAPIError as error:
         raise _told(path, error.orig) from error
     except sqlite3.Error as error:

@@ -47,6 +47,8 @@ class Recipe:
     counts: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
     evaluate_every: int = 100
+    validation_ways: int = 5
+    """For a split by class, the classes among which one-shot recognition chooses when a run is validated."""
     threads: int = 0
     """Processor threads; 0 is torch's choice. A small network loses more by waiting for others than they help."""
     patience: int = 0
@@ -79,7 +81,7 @@ DIGITS = Recipe(
     "grey pictures: three dense layers of 128, contrastive loss with margin 1 (Hadsell et al. 2006)",
     ModelSpec("digits", 28, 28, 1, 128, dropout=0.3),
     fit="pad", loss="contrastive", optimizer="rmsprop", learning_rate=2e-3, cosine_decay=True,
-    batch_classes=10, batch_images=6, epochs=20, pairs_per_epoch=320_000, positive_share=0.3,
+    batch_classes=10, batch_images=12, epochs=20, pairs_per_epoch=1_100_000, positive_share=0.3,
     counts=(0.7, 0.1, 0.2), evaluate_every=200, threads=1,
 )  # fmt: skip
 
@@ -106,9 +108,9 @@ GLYPH = Recipe(
     "drawings and handwriting: a residual network, turned drawings as further classes",
     ModelSpec("residual", 32, 32, 1, 128, widths=(32, 64, 128, 192), stem_stride=1),
     fit="pad", loss="classifier", optimizer="sgd", learning_rate=0.1,
-    batch_classes=64, batch_images=2, steps=2_500, weight_decay=5e-4, cosine_decay=True,
+    batch_classes=64, batch_images=2, steps=3_000, weight_decay=5e-4, cosine_decay=True,
     augmentation="drawing", quarter_turns=True, contrast_weight=0.5,
-    split="class", counts=(0.8, 0.1, 0.1), evaluate_every=250,
+    split="class", counts=(0.8, 0.1, 0.1), evaluate_every=250, validation_ways=20,
 )  # fmt: skip
 
 PRESETS = {recipe.name: recipe for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH)}

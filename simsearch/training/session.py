@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from simsearch.types import JSONValue, Skip
 
 STATISTICS_SAMPLE = 2_000
-MOST_WAYS = {"content": 10, "class": 20}
-VALIDATION_WAYS = 5
+REPORTED_WAYS = {"content": (5, 10), "class": (5, 20)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def _run(
     objective = Objective(build(recipe.model, mean=mean, std=std), recipe, data.training_classes)
     fitted = fit(
         objective, data.sampler, data.pixels, recipe=recipe, steps=recipe.total_steps(len(data.train.rows)),
-        validate=lambda: _validation(objective.encoder, data, recipe.seed), checkpoint=work / "checkpoint.pt",
+        validate=lambda: _validation(objective.encoder, data, recipe), checkpoint=work / "checkpoint.pt",
         configuration=_configuration(recipe, data), progress=progress,
     )  # fmt: skip
     return _finish(objective.encoder, recipe, data, fitted, folder, work, half, report)
@@ -152,14 +151,14 @@ def _configuration(recipe: Recipe, data: Dataset) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _validation(encoder: SiameseEncoder, data: Dataset, seed: int) -> float:
+def _validation(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> float:
     """One-shot accuracy on held-out classes, or the best accuracy on held-out pairs."""
     vectors = embed_rows(encoder, data.pixels, data.validation.rows)
     if data.split == "class":
-        result = one_shot(data.validation, vectors, most_ways=VALIDATION_WAYS, seed=seed)
+        result = one_shot(data.validation, vectors, most_ways=recipe.validation_ways, seed=recipe.seed)
         if result is not None:
             return result.accuracy
-    return chosen_threshold(data.validation, vectors, seed)[1]
+    return chosen_threshold(data.validation, vectors, recipe.seed)[1]
 
 
 def _finish(
@@ -213,7 +212,7 @@ def _test_figures(
         "test_pair_accuracy_at_score_0.5": verification.accuracy_at_half_score,
         "test_roc_auc": verification.auc,
     }
-    for ways in sorted({VALIDATION_WAYS, MOST_WAYS[data.split]}):
+    for ways in REPORTED_WAYS[data.split]:
         result = one_shot(data.test, vectors, most_ways=ways, seed=recipe.seed)
         if result is not None:
             figures[f"test_{result.ways}_way_1_shot"] = result.accuracy
