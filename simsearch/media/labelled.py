@@ -162,9 +162,10 @@ def split_by_content(
 
 
 def _whole(counts: tuple[float, float, float], available: int) -> list[int]:
-    """Whole numbers of files for the three sides: at least two for training; each other side two or none."""
-    asked = [int(count) if count >= 1 else int(count * available + 0.5) for count in counts]
-    train = max(2, min(asked[0], available))
+    """Whole numbers of files for the three sides, two at least where there are enough; training comes first."""
+    asked = [max(2, int(count * available + 0.5)) if 0 < count < 1 else int(count) for count in counts]
+    held_out = asked[1] + asked[2] if counts[0] < 1 else 0
+    train = max(2, min(asked[0], available - held_out))
     rest = max(0, available - train)
     validation = min(asked[1], rest // 2 if asked[2] else rest)
     return [min(train, available), validation, min(asked[2], rest - validation)]

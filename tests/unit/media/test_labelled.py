@@ -228,7 +228,7 @@ def labels_of(labels: NDArray[np.int64], side: Sequence[int]) -> dict[int, int]:
         (3, (0.6, 0.2, 0.2), (2, 0, 1)),
         (2, (20, 20, 20), (2, 0, 0)),
         (1, (0.6, 0.2, 0.2), (1, 0, 0)),
-        (6, (0.6, 0.2, 0.2), (4, 1, 1)),
+        (6, (0.6, 0.2, 0.2), (2, 2, 2)),
     ],
 )
 def test_each_class_gives_its_count_to_each_side(
