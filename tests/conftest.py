@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -177,15 +178,22 @@ become_nobody()
 Nobody = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session")
+def unmeasured() -> dict[str, str]:
+    """The environment of a child that cannot write what it measures of its coverage."""
+    return {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+
+
 @pytest.fixture
-def nobody(tiny: Path, tmp_path: Path) -> Nobody:
+def nobody(tiny: Path, tmp_path: Path, unmeasured: dict[str, str]) -> Nobody:
     """Runs Python code in a process without any privileges; `command` runs a command line within it."""
 
     def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         place = Path(tempfile.mkdtemp(dir=tmp_path))
         script = f"{PRELUDE}\narguments = {list(map(str, arguments))!r}\n{code}"
         return subprocess.run(
-            [sys.executable, "-c", script, tiny, place], capture_output=True, text=True, timeout=60, cwd=tmp_path
-        )
+            [sys.executable, "-c", script, tiny, place], capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            env=unmeasured,
+        )  # fmt: skip
 
     return run

@@ -88,7 +88,9 @@ def add_files(
     run = _Run(store, encoder, progress, label_of, store.last_item_id())
     total = None if isinstance(progress, Silent) or not os.path.lexists(root) else count(root)
     with Working(progress, total, "files", "indexing"):
-        for batch in _batches(ahead(lambda job: _read(encoder, job), _changed(run, root)), TRANSACTION):
+        for batch in _batches(
+            ahead(lambda job: _read(encoder, job), _changed(run, root), depth=TRANSACTION), TRANSACTION
+        ):
             _write(run, batch)
     removed, kept = _sweep(run, root, prune)
     return AddReport(run.added, run.reused, run.unchanged, run.updated, removed, kept, tuple(run.skipped))
@@ -132,6 +134,11 @@ def _skip_entry(run: _Run, entry: Skip) -> None:
     run.progress.advance()
     if Path(entry.path).is_dir():
         run.kept_ids.append(run.store.ids_under(entry.path))
+
+
+def _outcomes(encoder: Encoder, jobs: Iterator[_Job]) -> Iterator[list[_Read | _Failed]]:
+    """The files of the jobs, read in threads while the batch before them is encoded and stored."""
+    return _batches(ahead(lambda job: _read(encoder, job), jobs, depth=TRANSACTION), TRANSACTION)
 
 
 def _read(encoder: Encoder, job: _Job) -> _Read | _Failed:
@@ -246,7 +253,9 @@ def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress)
     """
     run = _Run(store, encoder, progress, lambda _: None, store.last_item_id())
     with Working(progress, old.counts().items, "files", "encoding"):
-        for batch in _batches(ahead(lambda job: _read(encoder, job), _missing(run, old)), TRANSACTION):
+        for batch in _batches(
+            ahead(lambda job: _read(encoder, job), _missing(run, old), depth=TRANSACTION), TRANSACTION
+        ):
             _write(run, batch)
     return run.skipped
 

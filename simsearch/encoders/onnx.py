@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from simsearch.types import Source, Vectors
 
-BATCH = 64
+BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class OnnxEncoder:
         return from_image(source, self.spec)
 
     def embed(self, pictures: Sequence[Picture]) -> Vectors:
-        """Unit vectors of prepared pictures, shape (n, dim), computed in batches of 64.
+        """Unit vectors of prepared pictures, shape (n, dim), computed in batches of 32 on all processors.
 
         Raises VectorError when the network gives a zero or non-finite vector, naming the row.
         """
-        vectors = np.empty((len(pictures), self.dim), dtype=np.float32)
-        for start in range(0, len(pictures), BATCH):
-            pixels = np.stack([picture.pixels for picture in pictures[start : start + BATCH]])
-            vectors[start : start + BATCH] = self._session.run(None, {"pixels": pixels})[0]
+        chunks = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+        # One thread a chunk and several chunks at a time: no thread waits for another at the end of each layer.
+        parts = list(ahead(self._run, chunks)) if len(chunks) > 1 else [self._run(chunk) for chunk in chunks]
+        vectors = np.concatenate(parts) if parts else np.empty((0, self.dim), dtype=np.float32)
         lengths = np.linalg.norm(vectors, axis=1)
         bad = np.flatnonzero(~(np.abs(lengths - 1.0) < 1e-3))
         if len(bad):
@@ -85,6 +85,10 @@ class OnnxEncoder:
                 f"encoder {self.name!r} gave a vector of length {lengths[bad[0]]:.3g} in row {bad[0]}, not 1"
             )
         return vectors
+
+    def _run(self, pictures: Sequence[Picture]) -> Vectors:
+        embeddings: Vectors = self._session.run(None, {"pixels": np.stack([each.pixels for each in pictures])})[0]
+        return embeddings
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""
@@ -117,8 +121,7 @@ def load_session(model: bytes, name: str) -> InferenceSession:
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     options = onnxruntime.SessionOptions()
-    # Threads that spin while they wait take the processor from the threads that decode.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = 1
     options.log_severity_level = 3
     failures = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NotImplemented,
                 state.RuntimeException, state.NoModel, RuntimeError, ValueError)  # fmt: skip
