@@ -92,11 +92,13 @@ def indexing(folder: Path, encoder: str) -> float:
     """
     import simsearch
 
-    with tempfile.TemporaryDirectory() as home:
-        with simsearch.Collection.create(Path(home) / "photos", encoder) as collection:
-            started = time.perf_counter()
-            collection.add(folder)
-            return time.perf_counter() - started
+    with (
+        tempfile.TemporaryDirectory() as home,
+        simsearch.Collection.create(Path(home) / "photos", encoder) as collection,
+    ):
+        started = time.perf_counter()
+        collection.add(folder)
+        return time.perf_counter() - started
 
 
 if __name__ == "__main__":
