@@ -24,8 +24,6 @@ class Cached:
     index: VectorIndex
     generation: int
     behind: bool
-    reason: str = ""
-    """Why the file on disk could not be used as it is; "" when it could."""
 
 
 def load(folder: Path, store: Store, dim: int) -> Cached:
@@ -38,19 +36,20 @@ def load(folder: Path, store: Store, dim: int) -> Cached:
         try:
             promised = read_manifest(folder)
             if promised is None:
-                return Cached(_rebuilt(store, dim), generation, True, "there is no index file yet")
+                return Cached(_rebuilt(store, dim), generation, True)
             if promised.generation > generation:
                 raise DamagedError(f"{folder / MANIFEST_NAME}: newer than the database, from another copy of it")
             index = load_index(promised.kind, promised.verify(folder))
             if len(index) != promised.count or index.dim != dim:
                 raise DamagedError(f"{folder / promised.name}: {len(index)} vectors of {index.dim}, not as promised")
-        except (DamagedError, OSError) as error:
-            return Cached(_rebuilt(store, dim), generation, True, str(error))
+        except (DamagedError, OSError):
+            return Cached(_rebuilt(store, dim), generation, True)
         if promised.generation == generation and promised.last_content_id == store.last_content_id():
             return Cached(index, generation, False)
         removed = store.removed_since(promised.generation)
         if removed is None:
-            return Cached(_rebuilt(store, dim), generation, True, "the index file is too old to be caught up")
+            # The journal no longer reaches back to that file.
+            return Cached(_rebuilt(store, dim), generation, True)
         index.remove(removed)
         for ids, vectors in store.vectors(after=promised.last_content_id):
             index.add(ids, vectors)

@@ -88,9 +88,7 @@ def add_files(
     run = _Run(store, encoder, progress, label_of, store.last_item_id())
     total = None if isinstance(progress, Silent) or not os.path.lexists(root) else count(root)
     with Working(progress, total, "files", "indexing"):
-        for batch in _batches(
-            ahead(lambda job: _read(encoder, job), _changed(run, root), depth=TRANSACTION), TRANSACTION
-        ):
+        for batch in _outcomes(encoder, _changed(run, root)):
             _write(run, batch)
     removed, kept = _sweep(run, root, prune)
     return AddReport(run.added, run.reused, run.unchanged, run.updated, removed, kept, tuple(run.skipped))
@@ -253,9 +251,7 @@ def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress)
     """
     run = _Run(store, encoder, progress, lambda _: None, store.last_item_id())
     with Working(progress, old.counts().items, "files", "encoding"):
-        for batch in _batches(
-            ahead(lambda job: _read(encoder, job), _missing(run, old), depth=TRANSACTION), TRANSACTION
-        ):
+        for batch in _outcomes(encoder, _missing(run, old)):
             _write(run, batch)
     return run.skipped
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from simsearch.errors import MissingExtraError
 
 try:
-    import torch
+    import torch  # noqa: F401  (all that follows needs it)
 except ImportError:
     raise MissingExtraError("Training", "train") from None
 
 from simsearch.training.session import Trained, train
 
-__all__ = ["Trained", "torch", "train"]
+__all__ = ["Trained", "train"]
