@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +130,15 @@ class Encoder(Protocol):
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError for an input it cannot read."""
+        ...
+
+
+@runtime_checkable
+class WordsFindPictures(Protocol):
+    """An image encoder whose space can be asked with words too: pictures and texts that belong together lie close."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (len(texts), dim) in the space of the pictures, in order."""
         ...
 
 
