@@ -1,4 +1,4 @@
-"""Labelled files for training and evaluation, and splits of them that do not leak."""
+"""The front door to what can be trained and evaluated on, whatever form it has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,114 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
+from simsearch.media.columns import Roles, find_roles, parse_columns, told_columns
+from simsearch.media.folders import read_folder
+from simsearch.media.lists import read_lines, read_manifest, read_unlabelled_table
+from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, text_contents
+from simsearch.media.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
 from simsearch.media.scan import scan
+from simsearch.media.tables import TABLE_SUFFIXES, open_lines, open_table
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+__all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "read_labelled", "text_contents"]
+
+
+def read_labelled(
+    source: Path,
+    *,
+    modality: Modality | None = None,
+    kind: Kind | None = None,
+    columns: str | None = None,
+    convention: str | None = None,
+    score_range: tuple[float, float] | None = None,
+    label_until: str | None = None,
+    by_line: bool = False,
+) -> Labelled:
+    """What a folder or a file holds to learn from; docs/training-data.md shows every form.
+
+    A folder holds class folders, or with kind "unlabelled" any files. A CSV, TSV or JSON Lines file is classes, pairs,
+    graded pairs or triplets by the names of its columns, which `columns` gives or maps (see `parse_columns`). A .txt
+    file without tabs in its first line is a text a line. Reads row by row and keeps the sources and small arrays;
+    pictures are only named, not opened. Raises UsageError for options that do not go together, TrainingError with
+    file and line for anything that cannot be learned from.
+    """
+    _check_options(kind, convention, score_range)
+    if not source.exists():
+        raise TrainingError(f"{source} does not exist; give a folder, or a .csv, .tsv, .jsonl or .txt file")
+    told = parse_columns(columns)
+    if source.is_dir():
+        if columns is not None or kind not in (None, "classes", "unlabelled"):
+            raise UsageError(
+                f"{source} is a folder: it holds classes or is unlabelled, and has no columns; name a file"
+            )
+        return read_folder(source, modality=modality, kind=kind or "classes", by_line=by_line)
+    if source.suffix.lower() not in TABLE_SUFFIXES:
+        raise TrainingError(
+            f"{source}: not a .csv, .tsv, .jsonl or .txt file, nor a folder; convert it to one of these"
+        )
+    if source.suffix.lower() == ".txt" and columns is None and _are_lines(source, kind):
+        if modality == "image" or kind not in (None, "unlabelled"):
+            raise TrainingError(f"{source}: lines of text, without labels or pictures; a table has tabs and a header")
+        return read_lines(source)
+    with open_table(source, told.names) as table:
+        roles = find_roles(table, told)
+        return _read_table(roles, _kind_of(roles, kind, convention), modality, convention, score_range, label_until)
+
+
+def _check_options(kind: str | None, convention: str | None, score_range: tuple[float, float] | None) -> None:
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
+    if convention not in (None, "same", "different"):
+        raise UsageError(f"no convention {convention!r}; there are same, different")
+    if score_range is not None and (score_range[0] == score_range[1] or not np.isfinite(score_range).all()):
+        raise UsageError(f"no range from {score_range[0]} to {score_range[1]}; two different numbers are needed")
+
+
+def _are_lines(file: Path, kind: Kind | None) -> bool:
+    """Whether a .txt file is a text a line; a tab in its first line makes it a table, unless it is unlabelled."""
+    with open_lines(file) as lines:
+        return kind == "unlabelled" or "\t" not in next(lines, "")
+
+
+def _kind_of(roles: Roles, kind: Kind | None, convention: str | None) -> Kind:
+    """What the columns are made for; `kind` decides where they are made for several things."""
+    if roles.has("anchor", "positive", "negative"):
+        return kind or "triplets"
+    if not roles.has("left", "right"):
+        return kind or "classes"
+    answered = convention is not None or "same" in roles or "different" in roles
+    if kind is None and "score" in roles and answered:
+        raise TrainingError(
+            f"{roles.table.file}: both a score and an answer that says which pairs are similar; say --kind graded or "
+            "--kind pairs"
+        )
+    return kind or ("graded" if "score" in roles else "pairs")
+
+
+def _read_table(
+    roles: Roles, kind: Kind, modality: Modality | None, convention: str | None,
+    score_range: tuple[float, float] | None, label_until: str | None,
+) -> Labelled:  # fmt: skip
+    needed = {"pairs": ("left", "right"), "graded": ("left", "right", "score"), "triplets": ANCHOR}.get(kind, ())
+    for role in needed:
+        if role not in roles:
+            raise TrainingError(
+                f"{roles.table.file}: no column {role!r}, which {kind} need; {told_columns(roles.table.columns)}; say "
+                f"--columns {role}=NAME"
+            )
+    if kind == "pairs":
+        return read_pairs_table(roles, modality, convention)
+    if kind == "graded":
+        return read_graded_table(roles, modality, score_range)
+    if kind == "triplets":
+        return read_triplets_table(roles, modality)
+    if kind == "classes":
+        return read_manifest(roles, modality, label_until)
+    return read_unlabelled_table(roles, modality)
+
 
 SAME_COLUMNS = ("same", "similar")
 DIFFERENT_COLUMNS = ("different", "dissimilar")

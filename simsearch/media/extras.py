@@ -1,0 +1,49 @@
+"""The columns that any table may have: the side and the group of a row."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from simsearch.media.columns import Roles
+from simsearch.media.material import Labelled
+from simsearch.media.tables import Row
+
+SIDE_WORDS: Mapping[str, int] = {
+    "train": 0, "training": 0, "validation": 1, "valid": 1, "val": 1, "dev": 1, "test": 2, "testing": 2,
+}  # fmt: skip
+
+
+class Extras:
+    """What the columns `split` and `group` say, row by row; nothing where they are missing."""
+
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles
+        self._sides = array("b")
+        self._grouped = array("q")
+        self._groups: dict[str, int] = {}
+
+    def add(self, row: Row) -> None:
+        """Takes in a row that is used. Raises TrainingError for a side of another name."""
+        if "split" in self._roles:
+            word = self._roles.value(row, "split").strip().lower()
+            if word not in SIDE_WORDS:
+                raise self._roles.table.wrong(
+                    row, f"{self._roles.name('split')}={word!r}; train, validation or test is needed"
+                )
+            self._sides.append(SIDE_WORDS[word])
+        if "group" in self._roles:
+            name = self._roles.value(row, "group").strip()
+            self._grouped.append(self._groups.setdefault(name, len(self._groups)))
+
+    def on(self, labelled: Labelled) -> Labelled:
+        """The same with the sides and groups of its rows."""
+        return replace(
+            labelled,
+            sides=np.array(self._sides, dtype=np.int8) if "split" in self._roles else None,
+            grouped=np.array(self._grouped, dtype=np.int64) if "group" in self._roles else None,
+            group_names=tuple(self._groups),
+        )

@@ -1,0 +1,124 @@
+"""A source a row: manifests of classes, tables without labels, and plain lines of text."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from simsearch.errors import TrainingError
+from simsearch.media.columns import Roles, told_columns
+from simsearch.media.extras import Extras
+from simsearch.media.material import Labelled, Modality, sorted_classes
+from simsearch.media.sources import Sources
+from simsearch.media.tables import Row, open_lines
+
+
+def read_manifest(roles: Roles, modality: Modality | None, label_until: str | None) -> Labelled:
+    """Sources of the column path or text with the class in `label`.
+
+    With `label_until` a label ends before the first of these signs: captions `7.jpg#0` and `7.jpg#1` have class
+    `7.jpg` by "#".
+    """
+    table = roles.table
+    role = source_role(roles, modality)
+    if "label" not in roles:
+        raise TrainingError(
+            f"{table.file}: no column 'label', so nothing says which are similar; name it so, say "
+            f"--columns label=NAME, or --kind unlabelled to learn without labels; {told_columns(table.columns)}"
+        )
+    sources, extras = Sources(roles, modality), Extras(roles)
+    numbers, known = array("q"), dict[str, int]()
+    for row in table.rows:
+        label = _label(roles, row, label_until)
+        if sources.append(row, role):
+            numbers.append(known.setdefault(label, len(known)))
+            extras.add(row)
+    if len(known) < 2:
+        raise TrainingError(f"{table.file}: {len(known)} classes, at least 2 are needed")
+    classes, labels = sorted_classes(known, numbers)
+    found = extras.on(Labelled(
+        sources.modality, "classes", sources.all, labels=labels, classes=classes, groups=classes,
+        skipped=tuple(sources.skipped),
+    ))  # fmt: skip
+    return replace(found, groups=_groups_of_classes(found))
+
+
+def _label(roles: Roles, row: Row, until: str | None) -> str:
+    label = roles.value(row, "label").strip()
+    if until is None:
+        return label
+    name = label.partition(until)[0]
+    if until not in label or not name:
+        raise roles.table.wrong(row, f"{roles.name('label')}={label[:60]!r} has nothing before a {until!r}")
+    return name
+
+
+def _groups_of_classes(found: Labelled) -> tuple[str, ...]:
+    """The group of each class where every class is in one group; the classes themselves otherwise."""
+    if found.grouped is None or found.labels is None:
+        return found.classes
+    both = np.unique(np.stack([found.labels, found.grouped], axis=1), axis=0)
+    if len(both) > len(found.classes):
+        return found.classes
+    return tuple(found.group_names[group] for group in both[:, 1])
+
+
+def read_unlabelled_table(roles: Roles, modality: Modality | None) -> Labelled:
+    """Sources of the column path or text, about which nothing is known."""
+    role = source_role(roles, modality)
+    sources, extras = Sources(roles, modality), Extras(roles)
+    for row in roles.table.rows:
+        if sources.append(row, role):
+            extras.add(row)
+    _check_count(roles.table.file, len(sources.all))
+    return extras.on(Labelled(sources.modality, "unlabelled", sources.all, skipped=tuple(sources.skipped)))
+
+
+def source_role(roles: Roles, modality: Modality | None) -> str:
+    """Which of the columns path and text holds the sources. Raises TrainingError for none, or both and no modality."""
+    columns = roles.table.columns
+    if roles.has("path", "text"):
+        if modality is None:
+            raise TrainingError(
+                f"{roles.table.file}: pictures in {roles.name('path')!r} or texts in {roles.name('text')!r}? Say "
+                "--modality image or --modality text"
+            )
+        return "path" if modality == "image" else "text"
+    if "path" in roles or "text" in roles:
+        return "path" if "path" in roles else "text"
+    raise TrainingError(
+        f"{roles.table.file}: no column 'path' or 'text' with the sources, 'left' and 'right' for pairs, or 'anchor', "
+        f"'positive' and 'negative'; {told_columns(columns)}. Say --columns ROLE=NAME,... or, where the first line is "
+        "no header, --columns NAME,NAME,..."
+    )
+
+
+def read_lines(file: Path) -> Labelled:
+    """Each line of a text file that is not blank; where there are blank lines, what stands between is a document."""
+    with open_lines(file) as lines:
+        found = list(documents_of(lines))
+    _check_count(file, len(found))
+    documents = np.array([document for _, document in found], dtype=np.int64)
+    return Labelled(
+        "text", "unlabelled", tuple(text for text, _ in found), documents=documents if documents[-1] else None
+    )
+
+
+def documents_of(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """The lines that are not blank, stripped, each with the number of the block of lines that it is in."""
+    document, ended = -1, True
+    for line in lines:
+        text = line.strip()
+        if text:
+            document += ended
+            yield text, document
+        ended = not text
+
+
+def _check_count(file: Path, count: int) -> None:
+    if count < 2:
+        raise TrainingError(f"{file}: {count} sources, at least 2 are needed")

@@ -1,0 +1,102 @@
+"""What can be trained and evaluated on: one dataclass for images and texts, whatever it was read from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from simsearch.types import Skip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Modality: TypeAlias = Literal["image", "text"]
+Kind: TypeAlias = Literal["classes", "pairs", "graded", "triplets", "unlabelled"]
+KINDS: tuple[Kind, ...] = ("classes", "pairs", "graded", "triplets", "unlabelled")
+Number = TypeVar("Number", bound=np.generic)
+SIDES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Sources and what is known about them. A row is one pair or one triplet; other kinds have no rows."""
+
+    modality: Modality
+    kind: Kind
+    sources: tuple[str, ...]
+    """Paths of files, or the texts themselves. In pairs and triplets each different source is here once."""
+    labels: NDArray[np.int64] | None = None
+    """The number of the class of each source."""
+    classes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """The group of each class: the top folder of its path, or what a manifest says; else the class itself."""
+    pairs: NDArray[np.int64] | None = None
+    """(m, 2) positions in `sources`."""
+    same: NDArray[np.bool_] | None = None
+    scores: NDArray[np.float32] | None = None
+    """The score of each pair, scaled to [0, 1] by `score_range`."""
+    score_range: tuple[float, float] | None = None
+    """The scores of the file that became 0 and 1."""
+    triplets: NDArray[np.int64] | None = None
+    """(t, 3) positions in `sources`: anchor, positive, negative."""
+    documents: NDArray[np.int64] | None = None
+    """The document of each text, rising: neighbours of one document are a positive pair."""
+    sides: NDArray[np.int8] | None = None
+    """The side that the file gives each row, or each source where there are no rows: a position in SIDES."""
+    grouped: NDArray[np.int64] | None = None
+    """The group that the file gives each row, or each source where there are no rows: a number of `group_names`."""
+    group_names: tuple[str, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+
+    @property
+    def rows(self) -> NDArray[np.int64] | None:
+        """The pairs or triplets, or None."""
+        return self.pairs if self.pairs is not None else self.triplets
+
+    def keep(self, positions: Sequence[int] | NDArray[np.int64]) -> Labelled:
+        """The same with these sources only, in this order, each at most once: those that could be read.
+
+        A pair or a triplet that has lost a source goes. Classes keep their numbers.
+        """
+        kept = np.asarray(positions, dtype=np.int64)
+        sources = tuple(self.sources[position] for position in kept)
+        if self.rows is None:
+            return replace(
+                self, sources=sources, labels=_at(self.labels, kept), documents=_at(self.documents, kept),
+                sides=_at(self.sides, kept), grouped=_at(self.grouped, kept),
+            )  # fmt: skip
+        moved = np.full(len(self.sources), -1)
+        moved[kept] = np.arange(len(kept))
+        left = self.take(np.flatnonzero((moved[self.rows] >= 0).all(axis=1)))
+        return replace(left, sources=sources, pairs=_at(moved, left.pairs), triplets=_at(moved, left.triplets))
+
+    def take(self, rows: NDArray[np.int64]) -> Labelled:
+        """The same sources with these pairs or triplets only."""
+        return replace(
+            self, pairs=_at(self.pairs, rows), same=_at(self.same, rows), scores=_at(self.scores, rows),
+            triplets=_at(self.triplets, rows), sides=_at(self.sides, rows), grouped=_at(self.grouped, rows),
+        )  # fmt: skip
+
+
+def _at(values: NDArray[Number] | None, positions: NDArray[np.int64] | None) -> NDArray[Number] | None:
+    return None if values is None or positions is None else values[positions]
+
+
+def text_contents(texts: Sequence[str]) -> tuple[bytes, ...]:
+    """A digest of each text: equal for texts that differ in upper and lower case or in white space alone."""
+    return tuple(
+        hashlib.blake2b(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        for text in texts
+    )
+
+
+def sorted_classes(known: Mapping[str, int], numbers: Sequence[int]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The names of classes in order, and labels that count in this order in the place of `known`'s."""
+    classes = tuple(sorted(known))
+    order = np.empty(len(classes), dtype=np.int64)
+    order[[known[name] for name in classes]] = np.arange(len(classes))
+    return classes, order[np.array(numbers, dtype=np.int64)]

@@ -1,0 +1,116 @@
+"""Where a table or a folder leads: files of pictures, files of texts, or the texts themselves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+
+from simsearch.errors import MediaError, TrainingError
+from simsearch.media.columns import Roles
+from simsearch.media.files import read_file
+from simsearch.media.formats import IMAGE_SUFFIXES
+from simsearch.media.material import Modality
+from simsearch.media.tables import Row
+from simsearch.types import Skip
+
+TEXT_SUFFIXES = frozenset((".txt", ".md"))
+_PATH_NAMES = ("path", "file", "image", "path1", "path2", "image1", "image2")
+_TEXT_NAMES = ("text", "sentence", "caption", "s1", "s2", "q1", "q2", "text1", "text2", "sentence1", "sentence2",
+               "question1", "question2")  # fmt: skip
+
+
+def read_text(path: str) -> str:
+    """The text of a file in UTF-8, without byte order mark. Raises MediaError with the reason alone."""
+    content = read_file(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MediaError(f"not a text in UTF-8: byte {content[error.start]:#04x} at {error.start}") from error
+    if "\0" in text:
+        raise MediaError("not a text: it has a NUL character")
+    if not text.strip():
+        raise MediaError("an empty text")
+    return text
+
+
+class Sources:
+    """The sources that the cells of a table name, each different one once, in the order of their first mention.
+
+    What the first cell is decides for all: columns named path, file or image hold paths, columns named text, s1, q1
+    and the like hold texts, and those of other names (left, anchor) hold paths when the first cell ends like the
+    name of a picture, or names a text file that is there. Relative paths start at the folder of the table.
+    """
+
+    def __init__(self, roles: Roles, modality: Modality | None) -> None:
+        self._table = roles.table
+        self._roles = roles
+        self._asked = modality
+        self._position: dict[str, int | None] = {}
+        self._texts: list[str] = []
+        self._held: tuple[Modality, bool] | None = None
+        self.skipped: list[Skip] = []
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return tuple(self._texts)
+
+    @property
+    def modality(self) -> Modality:
+        return self._held[0] if self._held else self._asked or "image"
+
+    def positions(self, row: Row, *roles: str) -> list[int] | None:
+        """Positions of the row's sources; None when one is a text file that cannot be read, which is skipped."""
+        found = [self._of(self._roles.value(row, role), role) for role in roles]
+        known = [position for position in found if position is not None]
+        return known if len(known) == len(found) else None
+
+    def append(self, row: Row, role: str) -> bool:
+        """Adds the row's source even if it was there before; False when it is a text file that cannot be read."""
+        value = self._roles.value(row, role)
+        source = self._source(value, role)
+        if source is None:
+            return False
+        self._texts.append(source)
+        return True
+
+    def _of(self, value: str, role: str) -> int | None:
+        if value not in self._position:
+            source = self._source(value, role)
+            if source is None:
+                self._position[value] = None
+            else:
+                self._position[value] = len(self._texts)
+                self._texts.append(source)
+        return self._position[value]
+
+    def _source(self, value: str, role: str) -> str | None:
+        if self._held is None:
+            self._held = self._what(value, self._roles.name(role).lower())
+        modality, is_path = self._held
+        if not is_path:
+            return value
+        path = self._path(value)
+        if modality == "image":
+            return path
+        try:
+            return read_text(path)
+        except MediaError as error:
+            self.skipped.append(Skip(path, str(error)))
+            return None
+
+    def _path(self, value: str) -> str:
+        return str(self._table.file.parent / value)
+
+    def _what(self, value: str, column: str) -> tuple[Modality, bool]:
+        """The modality, and whether cells are paths."""
+        suffix = PurePath(value).suffix.lower()
+        if column in _TEXT_NAMES:
+            if self._asked == "image":
+                raise TrainingError(f"{self._table.file}: column {column!r} holds texts, not pictures; name it 'path'")
+            return "text", False
+        text_file = suffix in TEXT_SUFFIXES and (column in _PATH_NAMES or os.path.isfile(self._path(value)))  # noqa: PTH113
+        if column in _PATH_NAMES:
+            return self._asked or ("text" if text_file else "image"), True
+        if self._asked == "image" or (self._asked is None and suffix in IMAGE_SUFFIXES):
+            return "image", True
+        return "text", text_file
