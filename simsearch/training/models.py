@@ -29,38 +29,63 @@ class ModelSpec:
 
 
 class SiameseEncoder(nn.Module):
-    """Unit embeddings of uint8 pixels (n, height, width, channels).
+    """Unit embeddings of inputs, one tensor of them.
 
     The twin branches of a siamese network share their weights (Bromley et al. 1993), so they are one network
-    applied to every picture of a pair.
+    applied to every input of a pair. `head` is a last linear layer that fine-tuning may add.
     """
 
-    def __init__(self, trunk: nn.Module, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(self, trunk: nn.Module, head: nn.Module | None = None) -> None:
         super().__init__()
         self.trunk = trunk
+        self.head = head or nn.Identity()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.embed(self.prepare(inputs))
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """The inputs as augmentation works on them."""
+        return inputs
+
+    def standardized(self, prepared: Tensor) -> Tensor:
+        """What the first layer takes."""
+        return prepared
+
+    def embed(self, prepared: Tensor) -> Tensor:
+        """Unit embeddings (n, dim) of what `prepare` gave."""
+        return unit_rows(self.head(self.trunk(self.standardized(prepared))))
+
+
+class ImageEncoder(SiameseEncoder):
+    """Unit embeddings of uint8 pixels (n, height, width, channels)."""
+
+    def __init__(
+        self, trunk: nn.Module, head: nn.Module | None = None, *, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
+        super().__init__(trunk, head)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.embed(self.images(pixels))
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Pixels as float32 (n, channels, height, width) in [0, 1]."""
+        return inputs.permute(0, 3, 1, 2).to(torch.float32) / 255.0
 
-    @staticmethod
-    def images(pixels: Tensor) -> Tensor:
-        """Pixels as float32 (n, channels, height, width) in [0, 1]; what augmentation works on."""
-        return pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Unit embeddings of images in [0, 1]."""
-        mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        return F.normalize(self.trunk((images - mean) / std), dim=1, eps=NORM_FLOOR)
+    def standardized(self, prepared: Tensor) -> Tensor:
+        """Images with the mean of each channel taken away, divided by its standard deviation."""
+        return (prepared - self.get_buffer("mean")) / self.get_buffer("std")
 
 
-def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> SiameseEncoder:
+def unit_rows(vectors: Tensor) -> Tensor:
+    """The vectors divided by their length, or by NORM_FLOOR if that is more."""
+    return F.normalize(vectors, dim=1, eps=NORM_FLOOR)
+
+
+def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageEncoder:
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
     builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": _residual}
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
-    return SiameseEncoder(builders[spec.kind](spec), mean=mean, std=std)
+    return ImageEncoder(builders[spec.kind](spec), mean=mean, std=std)
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:

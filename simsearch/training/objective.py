@@ -34,7 +34,7 @@ class Objective(nn.Module):
         self.classifier = losses.CosineClassifier(recipe.model.dim, turned * classes) if wanted else None
 
     def forward(self, batch: Batch, pixels: NDArray[np.uint8]) -> Tensor:
-        images = self.encoder.images(torch.from_numpy(pixels[batch.images]))
+        images = self.encoder.prepare(torch.from_numpy(pixels[batch.images]))
         if batch.labels is None:
             return self._of_pairs(images, batch)
         labels = torch.from_numpy(batch.labels)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simsearch.errors import UsageError
-from simsearch.training.models import ModelSpec, ResidualBlock, SiameseEncoder, build
+from simsearch.training.models import ImageEncoder, ModelSpec, ResidualBlock, SiameseEncoder, build
 from simsearch.training.recipes import PRESETS, preset
 
 SPECS = {recipe.name: recipe.model for recipe in PRESETS.values()}
@@ -81,9 +81,9 @@ def test_a_zero_output_of_the_residual_network_stays_zero(name: str) -> None:
 
 def test_pixels_are_scaled_then_normalized_by_channel() -> None:
     spec = ModelSpec("digits", 2, 2, 3, 4)
-    encoder = SiameseEncoder(nn.Flatten(), mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.125))
+    encoder = ImageEncoder(nn.Flatten(), mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 0.125))
     raw = pixels(spec, 2)
-    images = encoder.images(raw)
+    images = encoder.prepare(raw)
     assert images.shape == (2, 3, 2, 2)
     expected = torch.zeros(2, 3, 2, 2)
     for n in range(2):
