@@ -1,4 +1,4 @@
-"""The columns that any table may have: the side and the group of a row."""
+"""What any table says of its rows: the line of each, and by the columns split and group its side and its group."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ SIDE_WORDS: Mapping[str, int] = {
 
 
 class Extras:
-    """What the columns `split` and `group` say, row by row; nothing where they are missing."""
+    """The lines of the rows, and what the columns `split` and `group` say of them."""
 
     def __init__(self, roles: Roles) -> None:
         self._roles = roles
+        self._lines = array("q")
         self._sides = array("b")
         self._grouped = array("q")
         self._groups: dict[str, int] = {}
 
     def add(self, row: Row) -> None:
         """Takes in a row that is used. Raises TrainingError for a side of another name."""
+        self._lines.append(row.line)
         if "split" in self._roles:
             word = self._roles.value(row, "split").strip().lower()
             if word not in SIDE_WORDS:
@@ -40,9 +42,10 @@ class Extras:
             self._grouped.append(self._groups.setdefault(name, len(self._groups)))
 
     def on(self, labelled: Labelled) -> Labelled:
-        """The same with the sides and groups of its rows."""
+        """The same with the lines, sides and groups of its rows."""
         return replace(
             labelled,
+            lines=np.array(self._lines, dtype=np.int64),
             sides=np.array(self._sides, dtype=np.int8) if "split" in self._roles else None,
             grouped=np.array(self._grouped, dtype=np.int64) if "group" in self._roles else None,
             group_names=tuple(self._groups),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simsearch.errors import MediaError, TrainingError
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.lists import documents_of
+from simsearch.media.lists import blocks_of
 from simsearch.media.material import Kind, Labelled, Modality, sorted_classes
 from simsearch.media.scan import scan
 from simsearch.media.sources import TEXT_SUFFIXES, read_text
 from simsearch.types import Skip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def read_folder(root: Path, *, modality: Modality | None, kind: Kind, by_line: bool) -> Labelled:
@@ -31,9 +35,10 @@ def read_folder(root: Path, *, modality: Modality | None, kind: Kind, by_line: b
     kinds = {"image": "an image", "text": "a text"}
     other: Modality = "text" if modality == "image" else "image"
     skipped += [Skip(path, f"not {kinds[modality]} ({PurePath(path).suffix.lower()})") for path in found[other]]
+    gathered = _Gathered(modality, by_line, skipped)
     if kind == "classes":
-        return _of_classes(root, modality, found[modality], skipped, by_line)
-    return _unlabelled(root, modality, found[modality], skipped, by_line)
+        return _of_classes(root, gathered, found[modality])
+    return _unlabelled(root, gathered, found[modality])
 
 
 def _files(root: Path, modality: Modality | None) -> tuple[dict[str, list[str]], list[Skip]]:
@@ -49,59 +54,77 @@ def _files(root: Path, modality: Modality | None) -> tuple[dict[str, list[str]],
     return found, skipped
 
 
-def _of_classes(root: Path, modality: Modality, files: list[str], skipped: list[Skip], by_line: bool) -> Labelled:
+class _Gathered:
+    """What the files hold: pictures are named, texts are read, and those that cannot be read are skipped."""
+
+    def __init__(self, modality: Modality, by_line: bool, skipped: list[Skip]) -> None:
+        self._modality = modality
+        self._by_line = by_line and modality == "text"
+        self._sources: list[str] = []
+        self._files: list[str] = []
+        self._documents: list[NDArray[np.int64]] = []
+        self._lines: list[NDArray[np.int64]] = []
+        self._blocks = 0
+        self.skipped = skipped
+
+    @property
+    def what(self) -> str:
+        return "pictures" if self._modality == "image" else "texts"
+
+    def add(self, path: str) -> int:
+        """The number of sources in a file."""
+        if self._modality == "image":
+            self._sources.append(path)
+            return 1
+        try:
+            text = read_text(path)
+        except MediaError as error:
+            self.skipped.append(Skip(path, str(error)))
+            return 0
+        texts = self._lines_of(text) if self._by_line else [text]
+        self._sources += texts
+        self._files += [path] * len(texts)
+        return len(texts)
+
+    def _lines_of(self, text: str) -> list[str]:
+        texts, blocks, lines = blocks_of(text.split("\n"))
+        self._documents.append(blocks + self._blocks)
+        self._lines.append(lines)
+        self._blocks += int(blocks[-1]) + 1
+        return texts
+
+    def labelled(self, kind: Kind) -> Labelled:
+        return Labelled(
+            self._modality, kind, tuple(self._sources), files=tuple(self._files), skipped=tuple(self.skipped),
+            lines=np.concatenate(self._lines) if self._lines else None,
+            documents=np.concatenate(self._documents) if self._documents and kind == "unlabelled" else None,
+        )  # fmt: skip
+
+
+def _of_classes(root: Path, gathered: _Gathered, files: list[str]) -> Labelled:
     # `scan` resolves ".." in this way too, so that the start of its paths is as long as this.
     start = len(os.path.abspath(root).rstrip("/\\")) + 1  # noqa: PTH100
-    sources, numbers, known = [], array("q"), dict[str, int]()
+    numbers, known = array("q"), dict[str, int]()
     for path in files:
         folder = PurePath(path[start:]).parent
         if folder == PurePath():
-            skipped.append(Skip(path, "not in a class folder"))
+            gathered.skipped.append(Skip(path, "not in a class folder"))
             continue
-        for source, _ in _sources(path, modality, by_line, skipped):
-            sources.append(source)
-            numbers.append(known.setdefault(folder.as_posix(), len(known)))
-    what = "pictures" if modality == "image" else "texts"
+        count = gathered.add(path)
+        if count:
+            numbers.extend([known.setdefault(folder.as_posix(), len(known))] * count)
     if len(known) < 2:
         raise TrainingError(
-            f"{root} has {len(known)} class folders with {what}, at least 2 are needed: put the {what} of each class "
-            "into a folder of its own, or say --kind unlabelled to learn without labels"
+            f"{root} has {len(known)} class folders with {gathered.what}, at least 2 are needed: put the "
+            f"{gathered.what} of each class into a folder of its own, or say --kind unlabelled to learn without labels"
         )
     classes, labels = sorted_classes(known, numbers)
     groups = tuple(name.split("/")[0] for name in classes)
-    return Labelled(
-        modality, "classes", tuple(sources), labels=labels, classes=classes, groups=groups, skipped=tuple(skipped)
-    )
+    return replace(gathered.labelled("classes"), labels=labels, classes=classes, groups=groups)
 
 
-def _unlabelled(root: Path, modality: Modality, files: list[str], skipped: list[Skip], by_line: bool) -> Labelled:
-    sources, documents, before = [], array("q"), 0
-    for path in files:
-        document = 0
-        for source, document in _sources(path, modality, by_line, skipped):
-            sources.append(source)
-            documents.append(before + document)
-        before += document + 1
-    if len(sources) < 2:
-        what = "pictures" if modality == "image" else "texts"
-        raise TrainingError(f"{root} has {len(sources)} {what}, at least 2 are needed")
-    return Labelled(
-        modality, "unlabelled", tuple(sources), skipped=tuple(skipped),
-        documents=np.array(documents, dtype=np.int64) if by_line and modality == "text" else None,
-    )  # fmt: skip
-
-
-def _sources(path: str, modality: Modality, by_line: bool, skipped: list[Skip]) -> Iterator[tuple[str, int]]:
-    """What a file holds, each with the number of its document in the file; a text that cannot be read is skipped."""
-    if modality == "image":
-        yield path, 0
-        return
-    try:
-        text = read_text(path)
-    except MediaError as error:
-        skipped.append(Skip(path, str(error)))
-        return
-    if by_line:
-        yield from documents_of(text.splitlines())
-    else:
-        yield text, 0
+def _unlabelled(root: Path, gathered: _Gathered, files: list[str]) -> Labelled:
+    count = sum(gathered.add(path) for path in files)
+    if count < 2:
+        raise TrainingError(f"{root} has {count} {gathered.what}, at least 2 are needed")
+    return gathered.labelled("unlabelled")

@@ -18,13 +18,14 @@ from simsearch.media.lists import read_lines, read_manifest, read_unlabelled_tab
 from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, text_contents
 from simsearch.media.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
 from simsearch.media.scan import scan
+from simsearch.media.splits import Split
 from simsearch.media.tables import TABLE_SUFFIXES, open_lines, open_table
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "read_labelled", "text_contents"]
+__all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "Split", "read_labelled", "text_contents"]
 
 
 def read_labelled(
@@ -229,17 +230,6 @@ def _pair_rows(file: Path, reader: csv.DictReader[str], column: str) -> Iterator
                 "two paths and 0 or 1 are needed"
             )
         yield str(file.parent / row["left"]), str(file.parent / row["right"]), TRUE_WORDS[word]
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Positions of the files on each side; no two sides share a content."""
-
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
-    by: str
-    """What separates the sides: "content" (classes are shared) or "class" (no class is shared)."""
 
 
 def split_by_content(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from simsearch.media.extras import Extras
 from simsearch.media.material import Labelled, Modality, sorted_classes
 from simsearch.media.sources import Sources
 from simsearch.media.tables import Row, open_lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def read_manifest(roles: Roles, modality: Modality | None, label_until: str | None) -> Labelled:
@@ -100,23 +104,23 @@ def source_role(roles: Roles, modality: Modality | None) -> str:
 def read_lines(file: Path) -> Labelled:
     """Each line of a text file that is not blank; where there are blank lines, what stands between is a document."""
     with open_lines(file) as lines:
-        found = list(documents_of(lines))
-    _check_count(file, len(found))
-    documents = np.array([document for _, document in found], dtype=np.int64)
-    return Labelled(
-        "text", "unlabelled", tuple(text for text, _ in found), documents=documents if documents[-1] else None
-    )
+        texts, documents, numbers = blocks_of(lines)
+    _check_count(file, len(texts))
+    return Labelled("text", "unlabelled", tuple(texts), documents=documents if documents[-1] else None, lines=numbers)
 
 
-def documents_of(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """The lines that are not blank, stripped, each with the number of the block of lines that it is in."""
-    document, ended = -1, True
-    for line in lines:
+def blocks_of(lines: Iterable[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    """The lines that are not blank, stripped; the number of the block of lines that each is in; its own number."""
+    texts, blocks, numbers, block, ended = [], array("q"), array("q"), -1, True
+    for number, line in enumerate(lines, start=1):
         text = line.strip()
         if text:
-            document += ended
-            yield text, document
+            block += ended
+            texts.append(text)
+            blocks.append(block)
+            numbers.append(number)
         ended = not text
+    return texts, np.array(blocks, dtype=np.int64), np.array(numbers, dtype=np.int64)
 
 
 def _check_count(file: Path, count: int) -> None:

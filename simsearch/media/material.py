@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Modality: TypeAlias = Literal["image", "text"]
 Kind: TypeAlias = Literal["classes", "pairs", "graded", "triplets", "unlabelled"]
 KINDS: tuple[Kind, ...] = ("classes", "pairs", "graded", "triplets", "unlabelled")
-Number = TypeVar("Number", bound=np.generic)
+Number = TypeVar("Number", bound="np.generic")
 SIDES = ("train", "validation", "test")
 
 
@@ -46,10 +46,14 @@ class Labelled:
     documents: NDArray[np.int64] | None = None
     """The document of each text, rising: neighbours of one document are a positive pair."""
     sides: NDArray[np.int8] | None = None
-    """The side that the file gives each row, or each source where there are no rows: a position in SIDES."""
+    """The side that the file gives each row, or each source where there are no rows: a position in SIDES, or -1."""
     grouped: NDArray[np.int64] | None = None
     """The group that the file gives each row, or each source where there are no rows: a number of `group_names`."""
     group_names: tuple[str, ...] = ()
+    lines: NDArray[np.int64] | None = None
+    """The line, counted from 1, at which each row, or each source where there are no rows, starts in its file."""
+    files: tuple[str, ...] = ()
+    """The file of each text that was read from a folder."""
     skipped: tuple[Skip, ...] = ()
 
     @property
@@ -67,7 +71,8 @@ class Labelled:
         if self.rows is None:
             return replace(
                 self, sources=sources, labels=_at(self.labels, kept), documents=_at(self.documents, kept),
-                sides=_at(self.sides, kept), grouped=_at(self.grouped, kept),
+                sides=_at(self.sides, kept), grouped=_at(self.grouped, kept), lines=_at(self.lines, kept),
+                files=tuple(self.files[position] for position in kept) if self.files else (),
             )  # fmt: skip
         moved = np.full(len(self.sources), -1)
         moved[kept] = np.arange(len(kept))
@@ -79,6 +84,7 @@ class Labelled:
         return replace(
             self, pairs=_at(self.pairs, rows), same=_at(self.same, rows), scores=_at(self.scores, rows),
             triplets=_at(self.triplets, rows), sides=_at(self.sides, rows), grouped=_at(self.grouped, rows),
+            lines=_at(self.lines, rows),
         )  # fmt: skip
 
 

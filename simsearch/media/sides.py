@@ -1,0 +1,129 @@
+"""Which side each source or row falls on: pure functions on arrays. A side is 0, 1 or 2, or -1 for none.
+
+`points` (n, w) holds the contents of each row: two of a pair, three of a triplet, one of a source on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from simsearch.errors import TrainingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Counts: TypeAlias = tuple[float, float, float]
+"""How much train, validation and test get: numbers up to 1 are shares, larger ones are whole numbers."""
+_LARGEST_KNOT = 0.1
+"""A knot of rows is held out only if it is at most this part of what is held out, so that shares come out right."""
+
+
+def of_classes(labels: NDArray[np.int64], content: NDArray[np.int64], counts: Counts, seed: int) -> NDArray[np.int8]:
+    """Each class on all sides, each content once: copies add nothing, a content of two classes is in its first.
+
+    `counts` are sources a class; where there are enough, a share is two at least. Training comes first.
+    """
+    rng = np.random.default_rng(seed)
+    _, first = np.unique(content, return_index=True)
+    side = np.full(len(labels), -1, dtype=np.int8)
+    order = np.argsort(labels[first], kind="stable")
+    _, starts = np.unique(labels[first][order], return_index=True)
+    for members in np.split(first[order], starts[1:]):
+        drawn = rng.permutation(np.sort(members))
+        ends = np.cumsum(_of_class(counts, len(drawn)))
+        side[drawn[: ends[2]]] = np.searchsorted(ends, np.arange(ends[2]), side="right")
+    return side
+
+
+def _of_class(counts: Counts, available: int) -> list[int]:
+    """Whole numbers of files for the three sides, two at least where there are enough; training comes first."""
+    asked = [max(2, int(count * available + 0.5)) if 0 < count <= 1 else int(count) for count in counts]
+    held_out = asked[1] + asked[2] if counts[0] <= 1 else 0
+    train = max(2, min(asked[0], available - held_out))
+    rest = max(0, available - train)
+    validation = min(asked[1], rest // 2 if asked[2] else rest)
+    return [min(train, available), validation, min(asked[2], rest - validation)]
+
+
+def of_units(
+    names: Sequence[str], what: str, counts: Counts, held_out: tuple[frozenset[str], frozenset[str]], seed: int
+) -> NDArray[np.int8]:
+    """The side of each class or group, all different: those held out by name for validation and test, others at random.
+
+    `counts` are shares of the units, or numbers of them; training takes all that are left.
+    """
+    free = np.random.default_rng(seed).permutation(np.array(sorted(set(names) - held_out[0] - held_out[1])))
+    validation = 0 if held_out[0] else _whole(counts[1], len(names))
+    test = 0 if held_out[1] else _whole(counts[2], len(names))
+    if len(free) - validation - test < 1:
+        raise TrainingError(f"{len(names)} {what} are too few to hold some out; use --split content")
+    tests = held_out[1] | set(free[:test].tolist())
+    validations = held_out[0] | set(free[test : test + validation].tolist())
+    return np.array([2 if name in tests else 1 if name in validations else 0 for name in names], dtype=np.int8)
+
+
+def _whole(count: float, available: int) -> int:
+    """A whole number; one at least of any share but zero."""
+    if count > 1:
+        return int(count)
+    return max(1, round(count * available)) if count > 0 else 0
+
+
+def of_rows(points: NDArray[np.int64], tied: NDArray[np.int64] | None, counts: Counts, seed: int) -> NDArray[np.int8]:
+    """Rows that share a content, or have the same number in `tied`, fall on one side together: none is lost.
+
+    Where too much hangs together for that (a few pictures, and all pairs of them), the contents are drawn instead,
+    and a row with a foot on two sides falls on none.
+    """
+    rng = np.random.default_rng(seed)
+    _, knot, sizes = np.unique(_knots(points, tied), return_inverse=True, return_counts=True)
+    validation, test = (_whole(count, len(points)) for count in counts[1:])
+    small = np.flatnonzero(sizes <= max(1.0, _LARGEST_KNOT * min(count for count in (validation, test) if count))
+                           ) if validation + test else np.empty(0, dtype=np.int64)  # fmt: skip
+    drawn = rng.permutation(small)
+    ends = np.cumsum(sizes[drawn])
+    if validation + test > (int(ends[-1]) if len(ends) else 0):
+        return _of_contents(points, validation / len(points), test / len(points), rng)
+    side_of_knot = np.zeros(len(sizes), dtype=np.int8)
+    side_of_knot[drawn[ends <= validation + test]] = 1
+    side_of_knot[drawn[ends <= test]] = 2
+    return side_of_knot[knot]
+
+
+def _knots(points: NDArray[np.int64], tied: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """A number for each row, equal for rows that hang together."""
+    ends = points if tied is None else np.column_stack([points, points.max(initial=0) + 1 + tied])
+    if ends.shape[1] == 1:
+        return ends[:, 0]
+    first, second = np.repeat(ends[:, 0], ends.shape[1] - 1), ends[:, 1:].reshape(-1)
+    root = np.arange(ends.max(initial=0) + 1)
+    while not np.array_equal(root[first], root[second]):
+        # Each tree hangs itself under the lowest neighbour, then every node finds the top of its tree.
+        low = np.minimum(root[first], root[second])
+        np.minimum.at(root, root[first], low)
+        np.minimum.at(root, root[second], low)
+        while not np.array_equal(root, root[root]):
+            root = root[root]
+    return root[ends[:, 0]]
+
+
+def _of_contents(
+    points: NDArray[np.int64], validation: float, test: float, rng: np.random.Generator
+) -> NDArray[np.int8]:
+    drawn = rng.random(points.max() + 1)
+    side_of_content = np.where(drawn < test, 2, np.where(drawn < test + validation, 1, 0)).astype(np.int8)
+    sides = side_of_content[points]
+    return np.where((sides == sides[:, :1]).all(axis=1), sides[:, 0], np.int8(-1))
+
+
+def without_leaks(side: NDArray[np.int8], points: NDArray[np.int64]) -> NDArray[np.int8]:
+    """The same, without rows that share a content with a row of a later side: nothing that is tested was trained on."""
+    clean = side.copy()
+    for later in (2, 1):
+        taken = np.zeros(points.max(initial=0) + 1, dtype=np.bool_)
+        taken[points[clean == later]] = True
+        clean[(clean >= 0) & (clean < later) & taken[points].any(axis=1)] = -1
+    return clean
