@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simsearch.errors import UsageError, VectorError
+from simsearch.progress import Progress, Silent, Working
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.types import Vectors
+    from simsearch.types import Scores, Vectors
 
 CELLS = 4_194_304
-"""Scores held at once, at 20 bytes each."""
+"""Scores held at once, at 13 bytes each at most."""
+STRIDE = 16
+"""Of so many scores one is looked at to guess where the best begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The figures of each query. `rows` are the vectors that were asked, `best` the answer ranked first for each."""
+
+    rows: NDArray[np.int64]
+    best: NDArray[np.int64]
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    """(queries, figures), in the order of `names`."""
+
+    def means(self) -> dict[str, float]:
+        """Each figure over all queries."""
+        return dict(zip(self.names, self.values.mean(axis=0).tolist(), strict=True))
 
 
 def recall_at(ranked_hits: NDArray[np.bool_], k: int) -> float:
@@ -28,33 +47,71 @@ def recall_at(ranked_hits: NDArray[np.bool_], k: int) -> float:
 def retrieval(
     vectors: Vectors, labels: NDArray[Any], ks: Sequence[int] = (1, 5, 10), block: int = 1024
 ) -> dict[str, float]:
-    """`recall@k` for each k, `map@r` and `r_precision`, each vector being asked for the others of its class.
+    """The means of the figures that `rank_queries` gives."""
+    return rank_queries(vectors, labels, ks, block).means()
 
-    R is the number of others of the class; MAP@R as Musgrave et al. 2020, section 3.2. Vectors that are alone in
-    their class are searched but not asked. Equal scores rank by rising row. At most `block` rows are asked at once,
-    fewer when there are many vectors, so that memory stays bounded. Raises VectorError when no class has two vectors.
+
+def rank_queries(
+    vectors: Vectors,
+    labels: NDArray[Any],
+    ks: Sequence[int] = (1, 5, 10),
+    block: int = 1024,
+    progress: Progress | None = None,
+) -> Ranked:
+    """`recall@k` for each k, `map@r`, `r_precision`, `mrr` and `ndcg` of each vector, asked for others of its class.
+
+    R is the number of others of the class; MAP@R as Musgrave et al. 2020, section 3.2. `mrr` is the reciprocal of
+    the rank of the first hit, wherever it is. `ndcg@k`, for the largest k, is that of Järvelin and Kekäläinen 2002
+    with gain 1 for a hit. Vectors that are alone in their class are searched but not asked. Equal scores rank by rising
+    row. At most `block` rows are asked at once, fewer when there are many vectors, so that memory stays bounded:
+    the best of each row are kept, never all scores. Raises VectorError when no class has two vectors.
     """
-    labels = np.asarray(labels)
-    if labels.shape != (len(vectors),):
-        raise VectorError(f"{len(vectors)} vectors but labels of shape {labels.shape}; give one label for each vector")
+    inverse, sizes = _checked(vectors, labels)
     if block < 1 or not ks or min(ks) < 1:
         raise UsageError(f"ks {tuple(ks)} and block {block}: all must be at least 1")
-    _, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     asked = np.flatnonzero(sizes[inverse] > 1)
     if not len(asked):
         raise VectorError(f"none of {len(sizes)} classes has two vectors, so there is nothing to find")
     relevant = sizes[inverse] - 1
     ranks = min(len(vectors) - 1, max(*ks, int(relevant.max())))
-    block = min(block, max(1, CELLS // len(vectors)))
-    found = dict.fromkeys([*(f"recall@{k}" for k in ks), "map@r", "r_precision"], 0.0)
-    for rows, nearest in _neighbours(vectors, asked, ranks, block):
-        hits = inverse[nearest] == inverse[rows, None]
-        for k in ks:
-            found[f"recall@{k}"] += recall_at(hits, k) * len(rows)
-        precise, mean_precise = _within_r(hits, relevant[rows])
-        found["r_precision"] += float(precise.sum())
-        found["map@r"] += float(mean_precise.sum())
-    return {name: total / len(asked) for name, total in found.items()}
+    names = (*(f"recall@{k}" for k in ks), "map@r", "r_precision", "mrr", f"ndcg@{max(ks)}")
+    values, best = np.empty((len(asked), len(names))), np.empty(len(asked), dtype=np.int64)
+    done = 0
+    with Working(progress or Silent(), len(asked), "queries", "ranking") as working:
+        for rows, scores, nearest in _blocks(vectors, asked, ranks, block):
+            hits = inverse[nearest] == inverse[rows, None]
+            first = _first_hits(hits, scores, rows, inverse)
+            place = slice(done, done + len(rows))
+            values[place] = np.stack(_figures(hits, relevant[rows], first, ks), axis=1)
+            best[place] = nearest[:, 0]
+            done += len(rows)
+            working.progress.advance(len(rows))
+    return Ranked(asked, best, names, values)
+
+
+def neighbours(vectors: Vectors, rows: NDArray[np.int64], ranks: int) -> NDArray[np.int64]:
+    """The `ranks` nearest other rows of each of these rows, best first, equal scores by rising row."""
+    ranks = min(ranks, len(vectors) - 1)
+    return np.concatenate([nearest for *_, nearest in _blocks(vectors, rows, ranks, len(rows))])
+
+
+def _checked(vectors: Vectors, labels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The number of each vector's class, and the size of each class."""
+    labels = np.asarray(labels)
+    if labels.shape != (len(vectors),):
+        raise VectorError(f"{len(vectors)} vectors but labels of shape {labels.shape}; give one label for each vector")
+    if not np.isfinite(vectors).all():
+        raise VectorError("a vector is not finite; check the encoder that it comes from")
+    _, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    return inverse.astype(np.int64), sizes.astype(np.int64)
+
+
+def _figures(
+    hits: NDArray[np.bool_], relevant: NDArray[np.int64], first: NDArray[np.int64], ks: Sequence[int]
+) -> list[NDArray[Any]]:
+    precise, mean_precise = _within_r(hits, relevant)
+    recalls: list[NDArray[Any]] = [hits[:, :k].max(axis=1) for k in ks]
+    return [*recalls, mean_precise, precise, 1 / first, _ndcg(hits[:, : max(ks)], relevant)]
 
 
 def _within_r(hits: NDArray[np.bool_], relevant: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -67,24 +124,67 @@ def _within_r(hits: NDArray[np.bool_], relevant: NDArray[np.int64]) -> tuple[NDA
     return so_far[:, -1] / relevant, average / relevant
 
 
-def _neighbours(
+def _ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.int64]) -> NDArray[np.float64]:
+    discount = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
+    ideal = np.cumsum(discount)[np.minimum(relevant, len(discount)) - 1]
+    shares: NDArray[np.float64] = (hits @ discount) / ideal
+    return shares
+
+
+def _first_hits(
+    hits: NDArray[np.bool_], scores: Scores, rows: NDArray[np.int64], inverse: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The rank of the first hit of each row, from 1; where it lies behind those that were kept, it is counted."""
+    first: NDArray[np.int64] = hits.argmax(axis=1) + 1
+    for place in np.flatnonzero(~hits.any(axis=1)):
+        others = np.flatnonzero(inverse == inverse[rows[place]])
+        found = others[scores[place, others].argmax()]
+        score = scores[place, found]
+        before = np.count_nonzero(scores[place] > score) + np.count_nonzero(scores[place, :found] == score)
+        first[place] = before + 1
+    return first
+
+
+def _blocks(
     vectors: Vectors, asked: NDArray[np.int64], ranks: int, block: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Blocks of asked rows with their `ranks` nearest other rows, best first, equal scores by rising row."""
-    columns = np.arange(len(vectors), dtype=np.uint64)
+) -> Iterator[tuple[NDArray[np.int64], Scores, NDArray[np.int64]]]:
+    """Blocks of asked rows with their scores, that of a row with itself being lowest, and their `ranks` nearest."""
+    block = min(block, max(1, CELLS // len(vectors)))
     for begin in range(0, len(asked), block):
         rows = asked[begin : begin + block]
         scores = vectors[rows] @ vectors.T
         scores[np.arange(len(rows)), rows] = -np.inf
-        # One integer holds the score, falling, above the row: a partial sort of it settles ties too.
-        key = (_falling(scores).astype(np.uint64) << np.uint64(32)) | columns
-        key = np.partition(key, ranks - 1, axis=1)[:, :ranks]
-        key.sort(axis=1)
-        yield rows, (key & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        yield rows, scores, _best(scores, ranks)
 
 
-def _falling(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """Integers that order as the scores do, turned round. IEEE 754 orders as its bits but for the sign."""
-    bits = np.asarray(0 - scores, dtype=np.float32).view(np.uint32)
-    negative = bits >> np.uint32(31) == 1
-    return np.where(negative, ~bits, bits | np.uint32(0x80000000))
+def _best(scores: Scores, ranks: int) -> NDArray[np.int64]:
+    """The columns of the `ranks` largest scores of each row, best first, equal scores by rising column.
+
+    A sample of the columns gives a bound that about twice as many scores reach, so that few are sorted. Rows in which
+    too few or too many do are bounded by a partial sort of all their scores.
+    """
+    sample = scores[:, ::STRIDE]
+    wanted = 2 * ranks // STRIDE + 8
+    if wanted >= sample.shape[1]:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :ranks]
+    cut = -np.partition(-sample, wanted, axis=1)[:, wanted]
+    row, column = np.divmod(np.flatnonzero(scores >= cut[:, None]), scores.shape[1])
+    reached = np.bincount(row, minlength=len(scores))
+    good = (reached >= ranks) & (reached <= 8 * ranks + 8 * STRIDE)
+    nearest = np.empty((len(scores), ranks), dtype=np.int64)
+    kept = good[row]
+    row, column = row[kept], column[kept]
+    # Candidates come by rising column within a row, and the sort is stable.
+    order = np.lexsort((-scores[row, column], row))
+    start = (np.cumsum(reached[good]) - reached[good])[:, None]
+    nearest[good] = column[order][start + np.arange(ranks)]
+    for place in np.flatnonzero(~good):
+        nearest[place] = _best_of_row(scores[place], ranks)
+    return nearest
+
+
+def _best_of_row(scores: Scores, ranks: int) -> NDArray[np.int64]:
+    least = -np.partition(-scores, ranks - 1)[ranks - 1]
+    above = np.flatnonzero(scores > least)
+    level = np.flatnonzero(scores == least)[: ranks - len(above)]
+    return np.concatenate([above[np.argsort(-scores[above], kind="stable")], level])

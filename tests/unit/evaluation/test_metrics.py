@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score, roc_curve
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import metrics
@@ -104,6 +104,13 @@ def test_tar_at_far_is_the_best_that_a_threshold_reaches(pairs: tuple[np.ndarray
     assert metrics.tar_at_far(scores, same, far) == pytest.approx(max(reached))
 
 
+@given(scored())
+def test_average_precision_is_that_of_scikit_learn(pairs: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, same = pairs
+    expected = average_precision_score(same, scores.astype(np.float64))
+    assert metrics.average_precision(scores, same) == pytest.approx(expected, abs=1e-12)
+
+
 def test_a_perfect_and_a_reversed_score() -> None:
     scores, same = np.array([0.9, 0.8, 0.2, 0.1], dtype=np.float32), np.array([True, True, False, False])
     assert (metrics.roc_auc(scores, same), metrics.equal_error_rate(scores, same)) == (1.0, 0.0)
@@ -156,58 +163,6 @@ def test_distances_are_those_of_the_vectors() -> None:
     distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=-1)
     np.testing.assert_allclose(metrics.cosine_to_distance(vectors @ vectors.T), distances, atol=1e-7)
     assert metrics.cosine_to_distance(np.array([1.0000001, -1.0, 0.875])).tolist() == [0.0, 2.0, 0.5]
-
-
-def test_mean_interval_is_that_of_the_normal_distribution() -> None:
-    mean, half = metrics.mean_interval([1.0, 2.0, 3.0, 4.0])
-    # s = 1.2909944, z = 1.9599640, n = 4
-    assert (mean, half) == (2.5, pytest.approx(1.2651513, abs=1e-6))
-    assert metrics.mean_interval([5.0, 5.0], level=0.5) == (5.0, 0.0)
-
-
-def test_mean_interval_covers_the_mean_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(1)
-    covered = 0
-    for sample in rng.normal(3.0, 2.0, size=(2000, 50)):
-        mean, half = metrics.mean_interval(sample, level=0.9)
-        covered += abs(mean - 3.0) <= half
-    assert 0.87 < covered / 2000 < 0.92
-
-
-def test_bootstrap_of_a_mean_agrees_with_its_interval() -> None:
-    sample = np.random.default_rng(2).normal(size=400)
-    low, high = metrics.bootstrap(sample, lambda rows: float(rows.mean()), np.random.default_rng(3), rounds=2000)
-    mean, half = metrics.mean_interval(sample)
-    assert low == pytest.approx(mean - half, abs=0.1 * half)
-    assert high == pytest.approx(mean + half, abs=0.1 * half)
-
-
-def test_bootstrap_resamples_whole_rows_and_repeats_with_its_seed() -> None:
-    pairs = np.arange(20).reshape(10, 2)
-
-    def spread(rows: np.ndarray) -> float:
-        assert (rows[:, 1] == rows[:, 0] + 1).all()
-        return float(rows[:, 0].max())
-
-    first = metrics.bootstrap(pairs, spread, np.random.default_rng(4), rounds=50, level=0.5)
-    assert first == metrics.bootstrap(pairs, spread, np.random.default_rng(4), rounds=50, level=0.5)
-    assert first[0] <= first[1] <= 18.0
-    assert metrics.bootstrap([7.0], lambda rows: float(rows[0]), np.random.default_rng(0), rounds=3) == (7.0, 7.0)
-
-
-@pytest.mark.parametrize("level", [0.0, 1.0, -1.0])
-def test_a_level_that_is_no_share_is_refused(level: float) -> None:
-    with pytest.raises(UsageError, match="between 0 and 1"):
-        metrics.mean_interval([1.0, 2.0], level=level)
-
-
-def test_intervals_of_too_little_are_refused() -> None:
-    with pytest.raises(VectorError, match="two or more"):
-        metrics.mean_interval([1.0])
-    with pytest.raises(VectorError, match="no values"):
-        metrics.mean_interval([])
-    with pytest.raises(UsageError, match="0 rounds"):
-        metrics.bootstrap([1.0], np.mean, np.random.default_rng(0), rounds=0)
 
 
 @settings(max_examples=20)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import ndcg_score
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import ranking
-from simsearch.evaluation.ranking import recall_at, retrieval
+from simsearch.evaluation.ranking import neighbours, rank_queries, recall_at, retrieval
+from simsearch.progress import Silent
 
 # Products of these rows are exact in float32, so that equal scores are equal.
 ROWS = np.array(
@@ -21,8 +23,12 @@ ROWS = np.array(
 )  # fmt: skip
 
 
+def names(ks: tuple[int, ...]) -> list[str]:
+    return [*(f"recall@{k}" for k in ks), "map@r", "r_precision", "mrr", f"ndcg@{max(ks)}"]
+
+
 def naive(vectors: np.ndarray, labels: list[int], ks: tuple[int, ...]) -> dict[str, float]:
-    figures: dict[str, list[float]] = {name: [] for name in [*(f"recall@{k}" for k in ks), "map@r", "r_precision"]}
+    figures: dict[str, list[float]] = {name: [] for name in names(ks)}
     for query, label in enumerate(labels):
         others = [row for row in range(len(labels)) if row != query]
         relevant = sum(labels[row] == label for row in others)
@@ -33,6 +39,9 @@ def naive(vectors: np.ndarray, labels: list[int], ks: tuple[int, ...]) -> dict[s
         for k in ks:
             figures[f"recall@{k}"].append(float(any(hits[:k])))
         figures["r_precision"].append(sum(hits[:relevant]) / relevant)
+        figures["mrr"].append(1 / (hits.index(True) + 1))
+        gains = [hit / np.log2(place + 2) for place, hit in enumerate(hits[: max(ks)])]
+        figures[f"ndcg@{max(ks)}"].append(sum(gains) / sum(1 / np.log2(p + 2) for p in range(min(max(ks), relevant))))
         precisions = [sum(hits[: i + 1]) / (i + 1) for i in range(relevant) if hits[i]]
         figures["map@r"].append(sum(precisions) / relevant)
     return {name: sum(values) / len(values) for name, values in figures.items()}
@@ -51,7 +60,7 @@ def test_retrieval_is_that_of_a_loop(rows: list[tuple[int, int]], ks: tuple[int,
     labels = [label for _, label in rows]
     found = retrieval(vectors, np.array(labels), ks=ks, block=block)
     assert found == pytest.approx(naive(vectors, labels, ks))
-    assert list(found) == [*(f"recall@{k}" for k in ks), "map@r", "r_precision"]
+    assert list(found) == names(ks)
 
 
 def test_retrieval_of_real_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,31 +86,90 @@ def test_figures_of_a_ranking_done_by_hand() -> None:
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     labels = np.array(["a", "a", "alone", "a"])
     # R is 2. Rows 0 and 1 rank hit, miss, hit; row 3 ranks miss, hit, hit; row 2 is not asked.
-    expected = {"recall@1": 2 / 3, "recall@2": 1.0, "map@r": (1 / 2 + 1 / 2 + (1 / 2) / 2) / 3, "r_precision": 1 / 2}
+    second = 1 / np.log2(3)
+    expected = {
+        "recall@1": 2 / 3, "recall@2": 1.0, "map@r": (1 / 2 + 1 / 2 + (1 / 2) / 2) / 3, "r_precision": 1 / 2,
+        "mrr": (1 + 1 + 1 / 2) / 3, "ndcg@2": (1 + 1 + second) / (1 + second) / 3,
+    }  # fmt: skip
     assert retrieval(vectors, labels, ks=(1, 2)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("cells", "block", "rows"), [(1000, 1024, 33), (10, 1024, 1), (100_000, 8, 8)])
 def test_few_scores_are_held_at_once(cells: int, block: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
-    real = ranking._falling
+    real = ranking._best
 
-    def spy(scores: np.ndarray) -> np.ndarray:
+    def spy(scores: np.ndarray, ranks: int) -> np.ndarray:
         shapes.append(scores.shape)
-        return real(scores)
+        return real(scores, ranks)
 
     monkeypatch.setattr(ranking, "CELLS", cells)
-    monkeypatch.setattr(ranking, "_falling", spy)
+    monkeypatch.setattr(ranking, "_best", spy)
     retrieval(ROWS[np.arange(30) % 8], np.arange(30) % 3, block=block)
     assert shapes[0] == (rows if rows < 30 else 30, 30)
     assert sum(height for height, _ in shapes) == 30
 
 
-def test_keys_order_as_scores_do_and_zero_has_no_sign() -> None:
-    scores = np.array([1.0, 0.5, 1e-40, 0.0, -1e-40, -0.5, -1.0, -np.inf], dtype=np.float32)
-    keys = ranking._falling(scores).astype(np.int64)
-    assert (np.diff(keys) > 0).all()
-    assert ranking._falling(np.array([-0.0], dtype=np.float32)) == keys[3]
+@settings(max_examples=150)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from([1, 2, 3, 20, 10_000]), st.integers(1, 40))
+def test_the_best_are_those_of_a_stable_sort(seed: int, width: int, levels: int, ranks: int) -> None:
+    """With few levels nearly all scores tie, with many hardly any; sorted rows make the sample a bad guess."""
+    rng = np.random.default_rng(seed)
+    scores = (rng.integers(-levels, levels + 1, size=(6, 16 * width)) / levels).astype(np.float32)
+    scores[2].sort()
+    scores[3] = scores[3, np.argsort(-scores[3])]
+    scores[4, ::16] = 1.0
+    scores[5, ::16] = -1.0
+    scores[0, rng.integers(16 * width)] = -np.inf
+    scores[1][scores[1] == 0] = -0.0
+    ranks = min(ranks, 16 * width - 1)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :ranks]
+    np.testing.assert_array_equal(ranking._best(scores.copy(), ranks), expected)
+
+
+def test_neighbours_are_those_of_a_loop() -> None:
+    rng = np.random.default_rng(1)
+    vectors = ROWS[rng.integers(0, 8, size=60)]
+    rows = np.array([59, 3, 17])
+    for row, found in zip(rows, neighbours(vectors, rows, 5), strict=True):
+        others = sorted(set(range(60)) - {row}, key=lambda other: (-float(vectors[row] @ vectors[other]), other))
+        assert found.tolist() == others[:5]
+    assert neighbours(vectors, rows, 100).shape == (3, 59)
+
+
+def test_each_query_has_its_figures_and_its_best_answer() -> None:
+    rng = np.random.default_rng(2)
+    vectors, labels = ROWS[rng.integers(0, 8, size=40)], rng.integers(0, 30, size=40)
+    ranked = rank_queries(vectors, labels, (1, 3))
+    counts = np.bincount(labels)
+    assert ranked.rows.tolist() == [row for row in range(40) if counts[labels[row]] > 1]
+    assert ranked.best.tolist() == neighbours(vectors, ranked.rows, 1)[:, 0].tolist()
+    assert ranked.values[:, 0].tolist() == (labels[ranked.best] == labels[ranked.rows]).tolist()
+    assert ranked.means() == retrieval(vectors, labels, (1, 3))
+
+
+def test_ndcg_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(60, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    labels = rng.integers(0, 6, size=60)
+    ranked = rank_queries(vectors, labels, (10,))
+    for row, value in zip(ranked.rows, ranked.values[:, ranked.names.index("ndcg@10")], strict=True):
+        others = np.delete(np.arange(60), row)
+        truth = (labels[others] == labels[row])[None].astype(float)
+        assert value == pytest.approx(ndcg_score(truth, (vectors[others] @ vectors[row])[None], k=10))
+
+
+def test_progress_counts_each_query() -> None:
+    class Counting(Silent):
+        seen = 0
+
+        def advance(self, n: int = 1) -> None:
+            self.seen += n
+
+    counting = Counting()
+    rank_queries(ROWS[np.arange(30) % 8], np.arange(30) % 3, block=7, progress=counting)
+    assert counting.seen == 30
 
 
 def test_recall_at_counts_rows_with_a_hit() -> None:
@@ -119,6 +187,8 @@ def test_what_cannot_be_measured_is_refused() -> None:
         retrieval(vectors, np.arange(3))
     with pytest.raises(VectorError, match="3 vectors but labels of shape"):
         retrieval(vectors, np.arange(2))
+    with pytest.raises(VectorError, match="not finite"):
+        retrieval(np.array([[1, 0], [np.nan, 0]], dtype=np.float32), np.zeros(2))
     for ks, block in (((), 1), ((0,), 1), ((1,), 0)):
         with pytest.raises(UsageError, match="at least 1"):
             retrieval(vectors, np.zeros(3), ks=ks, block=block)
