@@ -101,12 +101,12 @@ class AddReport:
 
 
 class Prepared(Protocol):
-    """An input as the network wants it; `width` and `height` are those of the original."""
+    """An input as the network wants it; `width` and `height` are those of the original, None for a text."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int | None: ...
     @property
-    def height(self) -> int: ...
+    def height(self) -> int | None: ...
 
 
 class Encoder(Protocol):

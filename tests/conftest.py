@@ -16,6 +16,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from safetensors.numpy import save_file
+from text_encoder import make_text_encoder
 
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, EncoderConfig, Layer, write_config
@@ -76,6 +77,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another encoder of the same size, with another fingerprint."""
     return make_encoder(tmp_path_factory.mktemp("encoders") / "other", seed=2)
+
+
+@pytest.fixture(scope="session")
+def tiny_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small text encoder: texts that share words score higher than others."""
+    return make_text_encoder(tmp_path_factory.mktemp("encoders") / "tiny-text")
 
 
 def picture(seed: int, size: tuple[int, int] = (24, 20)) -> Image.Image:

@@ -31,11 +31,11 @@ def info_command(encoder: str | None, index: str | None, as_json: bool) -> int:
         else:
             _print_collection(info)
         return 0
-    from simsearch.encoders.folder import encoder_folder, read_config
+    from simsearch.encoders.folder import described, encoder_folder, read_config
 
     config = read_config(encoder_folder(encoder))
     if as_json:
-        say_json(asdict(config))
+        say_json(described(config))
     else:
         _print_encoder(config)
     return 0
@@ -54,10 +54,9 @@ def _print_collection(info: Info) -> None:
 
 
 def _print_encoder(config: EncoderConfig) -> None:
-    colours = "grey" if config.channels == 1 else "colour"
     rows: list[tuple[str, object]] = [
         ("encoder", f"{config.name} {config.fingerprint}"),
-        ("takes", f"{config.modality}, {config.width}x{config.height} {colours}, fitted by {config.fit}"),
+        ("takes", f"{config.modality}, {_input(config)}"),
         ("gives", f"{config.dim} numbers, normalized"),
         ("parameters", f"{config.parameters:,}"),
         *[("training: " + key, value) for key, value in config.training.items() if key != "history"],
@@ -67,6 +66,13 @@ def _print_encoder(config: EncoderConfig) -> None:
     say("")
     layers = [(layer.name, layer.kind, "x".join(map(str, layer.shape)), layer.parameters) for layer in config.layers]
     table([("layer", "kind", "output", "parameters"), *layers], right=(3,))
+
+
+def _input(config: EncoderConfig) -> str:
+    if config.modality == "text":
+        return f"the first {config.max_tokens:,} tokens, {config.vocabulary:,} different ones"
+    colours = "grey" if config.channels == 1 else "colour"
+    return f"{config.width}x{config.height} {colours}, fitted by {config.fit}"
 
 
 def _rounded(value: object) -> object:

@@ -19,6 +19,11 @@ ENCODER_FORMAT = 1
 CONFIG_NAME = "encoder.json"
 ONNX_NAME = "encoder.onnx"
 WEIGHTS_NAME = "weights.safetensors"
+TOKENIZER_NAME = "tokenizer.json"
+FILES = {"image": (ONNX_NAME, WEIGHTS_NAME), "text": (ONNX_NAME, WEIGHTS_NAME, TOKENIZER_NAME)}
+"""The files of an encoder folder beside encoder.json, by modality."""
+INPUTS = {"image": ("width", "height", "channels", "fit"), "text": ("max_tokens", "vocabulary")}
+"""The fields of encoder.json that say what goes into the network, by modality; those of another are left out."""
 BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -49,27 +54,32 @@ class EncoderConfig:
     name: str
     modality: str
     dim: int
-    width: int
-    height: int
-    channels: int
-    fit: str
     model: Mapping[str, JSONValue]
     layers: tuple[Layer, ...]
     training: Mapping[str, JSONValue]
     figures: Mapping[str, JSONValue]
+    width: int = 0
+    height: int = 0
+    channels: int = 0
+    fit: str = ""
+    max_tokens: int = 0
+    """What follows the first tokens of a text is not looked at."""
+    vocabulary: int = 0
+    """The token ids that the network knows are 0 to `vocabulary` - 1."""
     files: Mapping[str, FileRecord] = field(default_factory=dict)
     fingerprint: str = ""
 
     def sealed(self, folder: Path) -> EncoderConfig:
         """The same with the records of the files in `folder` and the fingerprint that follows from them."""
-        files = {name: FileRecord.of(folder / name) for name in (ONNX_NAME, WEIGHTS_NAME)}
+        files = {name: FileRecord.of(folder / name) for name in FILES[self.modality]}
         sealed = replace(self, files=files)
         return replace(sealed, fingerprint=sealed.expected_fingerprint())
 
     def expected_fingerprint(self) -> str:
         """16 hexadecimal digits over the weights in use and the preprocessing: equal ones give equal vectors."""
-        preprocessing = [self.modality, self.dim, self.width, self.height, self.channels, self.fit]
-        text = json.dumps([preprocessing, self.files[ONNX_NAME].sha256])
+        preprocessing = [self.modality, self.dim, *(getattr(self, name) for name in INPUTS[self.modality])]
+        used = [self.files[name].sha256 for name in FILES[self.modality] if name != WEIGHTS_NAME]
+        text = json.dumps([preprocessing, *used])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -78,8 +88,14 @@ class EncoderConfig:
 
 
 def write_config(folder: Path, config: EncoderConfig) -> None:
-    document = {"format": ENCODER_FORMAT, **asdict(config)}
+    document = {"format": ENCODER_FORMAT, **described(config)}
     write_atomically(folder / CONFIG_NAME, json.dumps(document, indent=1, ensure_ascii=False).encode())
+
+
+def described(config: EncoderConfig) -> dict[str, JSONValue]:
+    """The configuration as encoder.json tells it, without the fields of other modalities."""
+    others = {name for modality, names in INPUTS.items() if modality != config.modality for name in names}
+    return {name: value for name, value in asdict(config).items() if name not in others}
 
 
 def read_config(folder: Path) -> EncoderConfig:
@@ -110,7 +126,13 @@ def read_config(folder: Path) -> EncoderConfig:
 def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
     layers = [Layer(row["name"], row["kind"], tuple(row["shape"]), row["parameters"]) for row in document.pop("layers")]  # type: ignore[union-attr,call-overload,index,arg-type]
     files = {name: FileRecord(**record) for name, record in document.pop("files").items()}  # type: ignore[union-attr,arg-type]
-    return EncoderConfig(layers=tuple(layers), files=files, **document)  # type: ignore[arg-type]
+    config = EncoderConfig(layers=tuple(layers), files=files, **document)  # type: ignore[arg-type]
+    if config.modality not in INPUTS:
+        raise ValueError(f"modality {config.modality!r}, but there are {', '.join(INPUTS)}")
+    missing = [name for name in INPUTS[config.modality] if not getattr(config, name)]
+    if missing:
+        raise KeyError(missing[0])
+    return config
 
 
 def read_verified(folder: Path, config: EncoderConfig, name: str) -> bytes:

@@ -10,54 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.encoders.folder import ONNX_NAME, EncoderConfig, read_config, read_verified
-from simsearch.errors import EncoderError, MediaError, VectorError
+from simsearch.encoders.network import FolderEncoder
+from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import Picture, PixelSpec, decode, from_array, from_image, read_file
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
     from simsearch.types import Source, Vectors
 
 BATCH = 32
 
 
 @dataclass(frozen=True)
-class OnnxEncoder:
-    """An encoder folder in use. The network is loaded at the first `embed`."""
-
-    folder: Path
-    config: EncoderConfig
-
-    @classmethod
-    def open(cls, folder: Path) -> OnnxEncoder:
-        """Reads the description only. Raises EncoderError."""
-        return cls(folder, read_config(folder))
-
-    @property
-    def name(self) -> str:
-        return self.config.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.config.fingerprint
-
-    @property
-    def modality(self) -> str:
-        return self.config.modality
-
-    @property
-    def dim(self) -> int:
-        return self.config.dim
+class OnnxEncoder(FolderEncoder):
+    """An image encoder's folder in use."""
 
     @cached_property
     def spec(self) -> PixelSpec:
         return PixelSpec(self.config.width, self.config.height, self.config.channels, self.config.fit)
-
-    @cached_property
-    def _session(self) -> InferenceSession:
-        return load_session(read_verified(self.folder, self.config, ONNX_NAME), str(self.folder / ONNX_NAME))
 
     def prepare(self, source: Source) -> Picture:
         """The pixels that the network wants. Safe in threads. Raises MediaError with the reason alone."""
@@ -78,17 +48,10 @@ class OnnxEncoder:
         # One thread a chunk and several chunks at a time: no thread waits for another at the end of each layer.
         parts = list(ahead(self._run, chunks)) if len(chunks) > 1 else [self._run(chunk) for chunk in chunks]
         vectors = np.concatenate(parts) if parts else np.empty((0, self.dim), dtype=np.float32)
-        lengths = np.linalg.norm(vectors, axis=1)
-        bad = np.flatnonzero(~(np.abs(lengths - 1.0) < 1e-3))
-        if len(bad):
-            raise VectorError(
-                f"encoder {self.name!r} gave a vector of length {lengths[bad[0]]:.3g} in row {bad[0]}, not 1"
-            )
-        return vectors
+        return self.checked(vectors)
 
     def _run(self, pictures: Sequence[Picture]) -> Vectors:
-        embeddings: Vectors = self._session.run(None, {"pixels": np.stack([each.pixels for each in pictures])})[0]
-        return embeddings
+        return self.run("pixels", np.stack([each.pixels for each in pictures]))
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""
@@ -110,22 +73,3 @@ class OnnxEncoder:
             if isinstance(source, (str, Path)):
                 raise MediaError(f"{source}: {error}") from error
             raise
-
-
-def load_session(model: bytes, name: str) -> InferenceSession:
-    """The network in `model`. Raises EncoderError when it is broken, or keeps weights in other files."""
-    # An ONNX file can name other files to load, anywhere on the disk. Each such reference has the key "location".
-    if b"location" in model:
-        raise EncoderError(f"{name}: the model refers to external data; export it again as one file")
-    import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    failures = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NotImplemented,
-                state.RuntimeException, state.NoModel, RuntimeError, ValueError)  # fmt: skip
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except failures as error:
-        raise EncoderError(f"{name}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error

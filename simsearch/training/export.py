@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, EncoderConfig, Layer, write_config
-from simsearch.encoders.onnx import load_session
+from simsearch.encoders.network import load_session
 from simsearch.errors import EncoderError, MissingExtraError
 from simsearch.training.models import ModelSpec, SiameseEncoder
 

@@ -36,6 +36,12 @@ def test_info_describes_an_encoder_without_loading_torch(command, tiny):
     assert lines[-1].split() == ["projection", "linear", "24", "1152"]
 
 
+def test_info_describes_a_text_encoder(command, tiny_text):
+    record = command("info", tiny_text, "--json").records[0]
+    assert (record["modality"], record["max_tokens"], "width" in record) == ("text", 64, False)
+    assert "text, the first 64 tokens, 746 different ones" in command("info", tiny_text).out
+
+
 def test_check_says_clean(command, indexed):
     done = command("check")
     assert (done.code, done.out, done.err) == (0, "indexes/gallery is clean: 8 items, 8 contents\n", "")

@@ -27,7 +27,8 @@ from simsearch.encoders.folder import (
     read_config,
     read_verified,
 )
-from simsearch.encoders.onnx import OnnxEncoder, load_session
+from simsearch.encoders.network import load_session
+from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import EncoderError
 from simsearch.training.export import PARITY, SMALL, check_parity, export_encoder, layer_table, round_weights
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
@@ -192,7 +193,7 @@ def test_equal_weights_give_an_equal_file_and_fingerprint(made: Made, tmp_path: 
     assert other.config.fingerprint != first.config.fingerprint
 
 
-CHANGES = [{"width": 17}, {"height": 5}, {"channels": 1}, {"dim": 9}, {"fit": "pad"}, {"modality": "text"}]
+CHANGES = [{"width": 17}, {"height": 5}, {"channels": 1}, {"dim": 9}, {"fit": "pad"}]
 
 
 def test_the_fingerprint_follows_the_preprocessing_and_nothing_beside(made: Made) -> None:

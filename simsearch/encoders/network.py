@@ -1,0 +1,94 @@
+"""What image and text encoders share: an encoder folder and its network on ONNX Runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from simsearch.encoders.folder import ONNX_NAME, EncoderConfig, read_config, read_verified
+from simsearch.errors import EncoderError, VectorError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+    from simsearch.types import Vectors
+
+
+@dataclass(frozen=True)
+class FolderEncoder:
+    """An encoder folder in use. The network is loaded when it is first needed."""
+
+    folder: Path
+    config: EncoderConfig
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Reads the description only. Raises EncoderError."""
+        return cls(folder, read_config(folder))
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self.config.fingerprint
+
+    @property
+    def modality(self) -> str:
+        return self.config.modality
+
+    @property
+    def dim(self) -> int:
+        return self.config.dim
+
+    @cached_property
+    def _session(self) -> InferenceSession:
+        return load_session(read_verified(self.folder, self.config, ONNX_NAME), str(self.folder / ONNX_NAME))
+
+    def run(self, name: str, batch: NDArray[np.generic]) -> Vectors:
+        """What the network gives for its input `name`, on one thread. Raises EncoderError when it cannot take it."""
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        session = self._session
+        try:
+            embeddings: Vectors = session.run(None, {name: batch})[0]
+        except (state.Fail, state.InvalidArgument, state.RuntimeException, ValueError) as error:
+            raise EncoderError(
+                f"{self.folder / ONNX_NAME} does not do what its description says: {str(error).splitlines()[0]}"
+            ) from error
+        return embeddings
+
+    def checked(self, vectors: Vectors) -> Vectors:
+        """The same vectors. Raises VectorError for a zero or non-finite one, naming the row."""
+        lengths = np.linalg.norm(vectors, axis=1)
+        bad = np.flatnonzero(~(np.abs(lengths - 1.0) < 1e-3))
+        if len(bad):
+            raise VectorError(
+                f"encoder {self.name!r} gave a vector of length {lengths[bad[0]]:.3g} in row {bad[0]}, not 1"
+            )
+        return vectors
+
+
+def load_session(model: bytes, name: str) -> InferenceSession:
+    """The network in `model`. Raises EncoderError when it is broken, or keeps weights in other files."""
+    # An ONNX file can name other files to load, anywhere on the disk. Each such reference has the key "location".
+    if b"location" in model:
+        raise EncoderError(f"{name}: the model refers to external data; export it again as one file")
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    failures = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NotImplemented,
+                state.RuntimeException, state.NoModel, RuntimeError, ValueError)  # fmt: skip
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except failures as error:
+        raise EncoderError(f"{name}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,97 @@
+"""From a text to token ids, by the tokenizer.json of an encoder folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simsearch.errors import EncoderError, MediaError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PADDING = ("<pad>", "[PAD]")
+CHARACTERS_A_TOKEN = 64
+"""Of a text longer than this many characters for each token that counts, the rest is not even looked at."""
+LONGEST_KNOWN = 40
+MOST_KNOWN = 1 << 17
+"""Words of up to 40 characters are remembered, at most this many: about 25 MB."""
+
+
+class Tokens:
+    """A tokenizer in use: texts in, ids out, at most `max_tokens` of them. Safe in threads."""
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        # Where each word is cut up by itself, a dictionary of words already met is ten times as fast as the cutting.
+        self._known: dict[str, list[int]] | None = {} if _by_words(tokenizer) else None
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        """The ids of the first `max_tokens` tokens. Raises MediaError for a text without any."""
+        text = text[: CHARACTERS_A_TOKEN * self._max_tokens] if len(text) > self._max_tokens else text
+        if not text or text.isspace():
+            raise MediaError("empty text")
+        found = self._cut(text) if self._known is None else self._looked_up(text, self._known)
+        if not found:
+            raise MediaError("empty text: nothing in it is a token")
+        return tuple(found[: self._max_tokens])
+
+    def _looked_up(self, text: str, known: dict[str, list[int]]) -> list[int]:
+        found: list[int] = []
+        for word in text.split(" "):
+            ids = known.get(word)
+            if ids is None:
+                ids = self._cut(word)
+                if len(word) <= LONGEST_KNOWN and len(known) < MOST_KNOWN:
+                    known[word] = ids
+            found += ids
+        return found
+
+    def _cut(self, text: str) -> list[int]:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise MediaError(f"no text: U+{ord(text[error.start]):04X} is half of a surrogate pair") from None
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+
+def _by_words(tokenizer: Tokenizer) -> bool:
+    """Whether a space always ends a token, and what stands beyond it changes nothing."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    splits = (pre_tokenizers.BertPreTokenizer, pre_tokenizers.Whitespace, pre_tokenizers.WhitespaceSplit)
+    local = (normalizers.BertNormalizer, normalizers.Lowercase)
+    normalizer = tokenizer.normalizer
+    added = tokenizer.get_added_tokens_decoder().values()
+    return (
+        isinstance(tokenizer.pre_tokenizer, splits)
+        and (normalizer is None or isinstance(normalizer, local))
+        and tokenizer.post_processor is None
+        and all(token.special for token in added)
+    )
+
+
+def load_tokens(content: bytes, name: str, *, max_tokens: int, vocabulary: int) -> Tokens:
+    """The tokenizer in the bytes of a tokenizer.json (Hugging Face `tokenizers`).
+
+    What looks like a special token in a text is cut up like the rest of it. Raises EncoderError when it cannot be
+    read, when its token 0 is not the padding, or when it has more tokens than the network's `vocabulary`.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_buffer(content)
+    except ValueError as error:
+        raise EncoderError(f"{name}: not a tokenizer: {str(error).splitlines()[0]}") from error
+    padding, size = tokenizer.id_to_token(0), tokenizer.get_vocab_size()
+    if padding not in PADDING:
+        raise EncoderError(f"{name}: token 0 is {padding!r}, but the network takes 0 for padding ({PADDING[0]})")
+    if size > vocabulary:
+        raise EncoderError(
+            f"{name} has {size:,} tokens, but the network knows {vocabulary:,}: it belongs to another encoder"
+        )
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.encode_special_tokens = True
+    return Tokens(tokenizer, max_tokens)
