@@ -51,23 +51,27 @@ def read_labelled(
     if not source.exists():
         raise TrainingError(f"{source} does not exist; give a folder, or a .csv, .tsv, .jsonl or .txt file")
     told = parse_columns(columns)
+    of_tables = (columns, convention, score_range, label_until)
     if source.is_dir():
-        if columns is not None or kind not in (None, "classes", "unlabelled"):
-            raise UsageError(
-                f"{source} is a folder: it holds classes or is unlabelled, and has no columns; name a file"
-            )
+        if any(option is not None for option in of_tables) or kind not in (None, "classes", "unlabelled"):
+            raise UsageError(f"{source} is a folder: it holds classes or unlabelled files; other kinds, and options of "
+                             "columns, are for tables")  # fmt: skip
         return read_folder(source, modality=modality, kind=kind or "classes", by_line=by_line)
     if source.suffix.lower() not in TABLE_SUFFIXES:
         raise TrainingError(
             f"{source}: not a .csv, .tsv, .jsonl or .txt file, nor a folder; convert it to one of these"
         )
     if source.suffix.lower() == ".txt" and columns is None and _are_lines(source, kind):
-        if modality == "image" or kind not in (None, "unlabelled"):
+        if modality == "image" or kind not in (None, "unlabelled") or any(option is not None for option in of_tables):
             raise TrainingError(f"{source}: lines of text, without labels or pictures; a table has tabs and a header")
         return read_lines(source)
+    if by_line:
+        raise UsageError(f"{source}: a row of a table is one source; --by-line is for folders of texts")
     with open_table(source, told.names) as table:
         roles = find_roles(table, told)
-        return _read_table(roles, _kind_of(roles, kind, convention), modality, convention, score_range, label_until)
+        found = _kind_of(roles, kind, convention)
+        _check_use(found, convention, score_range, label_until)
+        return _read_table(roles, found, modality, convention, score_range, label_until)
 
 
 def _check_options(kind: str | None, convention: str | None, score_range: tuple[float, float] | None) -> None:
@@ -77,6 +81,19 @@ def _check_options(kind: str | None, convention: str | None, score_range: tuple[
         raise UsageError(f"no convention {convention!r}; there are same, different")
     if score_range is not None and (score_range[0] == score_range[1] or not np.isfinite(score_range).all()):
         raise UsageError(f"no range from {score_range[0]} to {score_range[1]}; two different numbers are needed")
+
+
+def _check_use(
+    kind: Kind, convention: str | None, score_range: tuple[float, float] | None, label_until: str | None
+) -> None:
+    """Raises UsageError for an option that would do nothing."""
+    used = (("convention", "pairs", convention), ("score-range", "graded", score_range),
+            ("label-until", "classes", label_until))  # fmt: skip
+    for option, kind_of_it, value in used:
+        if value is not None and kind != kind_of_it:
+            raise UsageError(
+                f"--{option} is for {kind_of_it}, and these are {kind}; leave it out or say --kind {kind_of_it}"
+            )
 
 
 def _are_lines(file: Path, kind: Kind | None) -> bool:

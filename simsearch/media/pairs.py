@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simsearch.errors import TrainingError
+from simsearch.errors import TrainingError, UsageError
 from simsearch.media.columns import Roles, told_columns
 from simsearch.media.extras import Extras
 from simsearch.media.material import Labelled, Modality
@@ -60,6 +60,9 @@ def read_pairs_table(roles: Roles, modality: Modality | None, convention: str | 
 
 def _answer(roles: Roles, convention: str | None) -> tuple[Roles, Answer]:
     named = [role for role in ("same", "different") if role in roles]
+    if convention is not None and named and named != [convention]:
+        raise UsageError(f"{roles.table.file}: column {roles.name(named[0])!r} says what 1 means, and --convention "
+                         f"{convention} says the opposite; leave that out")  # fmt: skip
     if len(named) == 1:
         return roles, Answer(named[0], named[0] == "same")
     others = roles.others
@@ -92,7 +95,9 @@ def read_graded_table(roles: Roles, modality: Modality | None, score_range: tupl
     values = np.array(scores, dtype=np.float64)
     low, high = score_range or ((float(values.min()), float(values.max())) if len(values) else (0.0, 0.0))
     if low == high or len(np.unique(values)) < 2:
-        raise TrainingError(f"{table.file}: two different scores at least are needed; {len(values)} pairs have one")
+        raise TrainingError(
+            f"{table.file}: at least 2 different scores are needed; {len(values)} pairs have {len(set(scores))}"
+        )
     scaled = ((values - low) / (high - low)).astype(np.float32)
     return extras.on(Labelled(
         sources.modality, "graded", sources.all, pairs=_rows(pairs, 2), scores=scaled, score_range=(low, high),

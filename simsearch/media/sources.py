@@ -14,9 +14,8 @@ from simsearch.media.tables import Row
 from simsearch.types import Skip
 
 TEXT_SUFFIXES = frozenset((".txt", ".md"))
-_PATH_NAMES = ("path", "file", "image", "path1", "path2", "image1", "image2")
-_TEXT_NAMES = ("text", "sentence", "caption", "s1", "s2", "q1", "q2", "text1", "text2", "sentence1", "sentence2",
-               "question1", "question2")  # fmt: skip
+_PATH_NAMES = ("path1", "path2", "image1", "image2")
+_TEXT_NAMES = ("s1", "s2", "q1", "q2", "text1", "text2", "sentence1", "sentence2", "question1", "question2")
 
 
 def read_text(path: str) -> str:
@@ -36,9 +35,9 @@ def read_text(path: str) -> str:
 class Sources:
     """The sources that the cells of a table name, each different one once, in the order of their first mention.
 
-    What the first cell is decides for all: columns named path, file or image hold paths, columns named text, s1, q1
-    and the like hold texts, and those of other names (left, anchor) hold paths when the first cell ends like the
-    name of a picture, or names a text file that is there. Relative paths start at the folder of the table.
+    What the first cell is decides for all: the role path, and columns named path1 or image1, hold paths; the role
+    text, and columns named s1, q1 and the like, hold texts; others (left, anchor) hold paths when the first cell ends
+    like the name of a picture, or names a text file that is there. Relative paths start at the folder of the table.
     """
 
     def __init__(self, roles: Roles, modality: Modality | None) -> None:
@@ -85,7 +84,7 @@ class Sources:
 
     def _source(self, value: str, role: str) -> str | None:
         if self._held is None:
-            self._held = self._what(value, self._roles.name(role).lower())
+            self._held = self._what(value, role)
         modality, is_path = self._held
         if not is_path:
             return value
@@ -101,16 +100,18 @@ class Sources:
     def _path(self, value: str) -> str:
         return str(self._table.file.parent / value)
 
-    def _what(self, value: str, column: str) -> tuple[Modality, bool]:
+    def _what(self, value: str, role: str) -> tuple[Modality, bool]:
         """The modality, and whether cells are paths."""
+        column = self._roles.name(role)
         suffix = PurePath(value).suffix.lower()
-        if column in _TEXT_NAMES:
+        if role == "text" or column.lower() in _TEXT_NAMES:
             if self._asked == "image":
-                raise TrainingError(f"{self._table.file}: column {column!r} holds texts, not pictures; name it 'path'")
+                raise TrainingError(
+                    f"{self._table.file}: column {column!r} holds texts, not pictures; name it 'path' or 'path1'"
+                )
             return "text", False
-        text_file = suffix in TEXT_SUFFIXES and (column in _PATH_NAMES or os.path.isfile(self._path(value)))  # noqa: PTH113
-        if column in _PATH_NAMES:
-            return self._asked or ("text" if text_file else "image"), True
+        if role == "path" or column.lower() in _PATH_NAMES:
+            return self._asked or ("text" if suffix in TEXT_SUFFIXES else "image"), True
         if self._asked == "image" or (self._asked is None and suffix in IMAGE_SUFFIXES):
             return "image", True
-        return "text", text_file
+        return "text", suffix in TEXT_SUFFIXES and os.path.isfile(self._path(value))  # noqa: PTH113

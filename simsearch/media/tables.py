@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from simsearch.errors import TrainingError
 from simsearch.media.files import why
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson"))
 JSON_SUFFIXES = frozenset((".jsonl", ".ndjson"))
@@ -119,7 +122,7 @@ def _delimiter(line: str) -> str:
     return next((sign for sign in (",", ";", "\t") if sign in line), ",")
 
 
-def _csv_rows(file: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
+def _csv_rows(file: Path, reader: Reader) -> Iterator[Row]:
     start = 1
     while True:
         try:
@@ -130,7 +133,7 @@ def _csv_rows(file: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
             raise TrainingError(f"{file}, line {start}: {_csv_reason(error)}") from error
         if any(cell.strip() for cell in cells):
             yield Row(start, tuple(cells))
-        start = reader.line_num + 1  # type: ignore[attr-defined]
+        start = reader.line_num + 1
 
 
 def _csv_reason(error: csv.Error) -> str:
@@ -138,6 +141,8 @@ def _csv_reason(error: csv.Error) -> str:
         return "a cell of over 131,072 characters; does a quote never close?"
     if "unexpected end of data" in str(error):
         return "a quote that never closes"
+    if "new-line character" in str(error):
+        return "a line end that is neither LF nor CR LF; save the file with one of these"
     return f"no row of a CSV file: {error}"
 
 
