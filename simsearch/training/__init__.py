@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from simsearch.errors import MissingExtraError
 
-try:
-    import torch  # noqa: F401  (all that follows needs it)
-except ImportError:
-    raise MissingExtraError("Training", "train") from None
-
-from simsearch.training.session import Trained, train
+if TYPE_CHECKING:
+    from simsearch.training.session import Trained, train
 
 __all__ = ["Trained", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """`train` brings torch with it, so it is imported when it is first used; the table of losses is read without."""
+    if name not in __all__:
+        raise AttributeError(f"module 'simsearch.training' has no attribute {name!r}")
+    try:
+        import torch  # noqa: F401  (all that follows needs it)
+    except ImportError:
+        raise MissingExtraError("Training", "train") from None
+    from simsearch.training import session
+
+    return getattr(session, name)
