@@ -28,6 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HEAVY = ("torch", "faiss", "onnxruntime", "sqlalchemy", "numpy", "PIL", "onnx", "safetensors", "matplotlib", "tqdm")
 OWNERS = {
     "torch": "training", "onnx": "training", "onnxscript": "training", "safetensors": "training",
+    "pytorch_metric_learning": "training",
     "faiss": "vectors", "sqlalchemy": "store", "sqlite3": "store", "onnxruntime": "encoders", "click": "cli",
     "matplotlib": "evaluation", "PIL": "media", "pillow_heif": "media", "tqdm": "progress",
 }  # fmt: skip
