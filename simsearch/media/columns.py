@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.tables import Row, Table
+from simsearch.media.tables import Row, Table, shown
 
 ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "image"),
@@ -105,9 +105,5 @@ def find_roles(table: Table, columns: Columns) -> Roles:
 
 def _position(table: Table, role: str, name: str) -> int:
     if name not in table.columns:
-        raise TrainingError(f"{table.file}: no column {name!r} for {role}; {told_columns(table.columns)}")
+        raise TrainingError(f"{table.file}: no column {name!r} for {role}; the columns are {shown(table.columns)}")
     return table.columns.index(name)
-
-
-def told_columns(columns: Sequence[str]) -> str:
-    return f"the columns are {', '.join(columns)}"[:300]

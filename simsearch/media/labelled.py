@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Roles, find_roles, parse_columns, told_columns
+from simsearch.media.columns import Roles, find_roles, parse_columns
 from simsearch.media.folders import read_folder
 from simsearch.media.lists import read_lines, read_manifest, read_unlabelled_table
 from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, text_contents
 from simsearch.media.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
 from simsearch.media.scan import scan
 from simsearch.media.splits import Split
-from simsearch.media.tables import TABLE_SUFFIXES, open_lines, open_table
+from simsearch.media.tables import TABLE_SUFFIXES, open_lines, open_table, shown
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def _read_table(
     for role in needed:
         if role not in roles:
             raise TrainingError(
-                f"{roles.table.file}: no column {role!r}, which {kind} need; {told_columns(roles.table.columns)}; say "
-                f"--columns {role}=NAME"
+                f"{roles.table.file}: no column {role!r}, which {kind} need; the columns are "
+                f"{shown(roles.table.columns)}; say --columns {role}=NAME"
             )
     if kind == "pairs":
         return read_pairs_table(roles, modality, convention)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError
-from simsearch.media.columns import Roles, told_columns
+from simsearch.media.columns import Roles
 from simsearch.media.extras import Extras
 from simsearch.media.material import Labelled, Modality, sorted_classes
 from simsearch.media.sources import Sources
-from simsearch.media.tables import Row, open_lines
+from simsearch.media.tables import Row, open_lines, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,8 @@ def read_manifest(roles: Roles, modality: Modality | None, label_until: str | No
     if "label" not in roles:
         raise TrainingError(
             f"{table.file}: no column 'label', so nothing says which are similar; name it so, say "
-            f"--columns label=NAME, or --kind unlabelled to learn without labels; {told_columns(table.columns)}"
+            f"--columns label=NAME, or --kind unlabelled to learn without labels; the columns are "
+            f"{shown(table.columns)}"
         )
     sources, extras = Sources(roles, modality), Extras(roles)
     numbers, known = array("q"), dict[str, int]()
@@ -96,8 +97,8 @@ def source_role(roles: Roles, modality: Modality | None) -> str:
         return "path" if "path" in roles else "text"
     raise TrainingError(
         f"{roles.table.file}: no column 'path' or 'text' with the sources, 'left' and 'right' for pairs, or 'anchor', "
-        f"'positive' and 'negative'; {told_columns(columns)}. Say --columns ROLE=NAME,... or, where the first line is "
-        "no header, --columns NAME,NAME,..."
+        f"'positive' and 'negative'; the columns are {shown(columns)}. Say --columns ROLE=NAME,... or, where "
+        "the first line is no header, --columns NAME,NAME,..."
     )
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Roles, told_columns
+from simsearch.media.columns import Roles
 from simsearch.media.extras import Extras
 from simsearch.media.material import Labelled, Modality
 from simsearch.media.sources import Sources
-from simsearch.media.tables import Row
+from simsearch.media.tables import Row, shown
 
 TRUE_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 ANCHOR = ("anchor", "positive", "negative")
@@ -72,7 +72,7 @@ def _answer(roles: Roles, convention: str | None) -> tuple[Roles, Answer]:
     raise TrainingError(
         f"{roles.table.file}: which pairs are similar? Name the column 'same' (1 = similar) or 'different' (1 = not "
         "similar), or say --columns same=NAME or --columns different=NAME, or, where one column is left over, "
-        f"--convention same|different; {told_columns(roles.table.columns)}"
+        f"--convention same|different; the columns are {shown(roles.table.columns)}"
     )
 
 

@@ -151,10 +151,17 @@ def _whole(file: Path, columns: tuple[str, ...], rows: Iterator[Row], *, named: 
         if len(row.cells) != len(columns):
             where = "--columns names" if named else "the header has"
             raise TrainingError(
-                f"{file}, line {row.line}: {len(row.cells)} cells, but {where} {len(columns)}: {', '.join(columns)}; "
+                f"{file}, line {row.line}: {len(row.cells)} cells, but {where} {len(columns)}: {shown(columns)}; "
                 f"the row begins {row.cells[0][:40]!r}"
             )
         yield row
+
+
+def shown(columns: Sequence[str]) -> str:
+    """Names of columns for a message: on one line, and not the whole of a text that was taken for a header."""
+    names = (" ".join(name.split()) for name in columns)
+    clean = ", ".join("".join(letter for letter in name if letter.isprintable()) for name in names)
+    return clean if len(clean) <= 200 else f"{clean[:199]}…"
 
 
 def _json_table(file: Path, lines: Iterator[str], names: Sequence[str]) -> Table:
