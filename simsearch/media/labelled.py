@@ -57,7 +57,7 @@ def read_labelled(
             raise UsageError(f"{source} is a folder: it holds classes or unlabelled files; other kinds, and options of "
                              "columns, are for tables")  # fmt: skip
         return read_folder(source, modality=modality, kind=kind or "classes", by_line=by_line)
-    if source.suffix.lower() not in TABLE_SUFFIXES:
+    if source.suffix.lower() not in TABLE_SUFFIXES or not source.is_file():
         raise TrainingError(
             f"{source}: not a .csv, .tsv, .jsonl or .txt file, nor a folder; convert it to one of these"
         )

@@ -193,14 +193,18 @@ def _units_on(labelled: Labelled, by: By, chosen: NDArray[np.int64]) -> dict[str
 
 def contents_with_two_labels(labelled: Labelled, content: NDArray[np.int64]) -> int:
     """How many contents are in several classes, or how many pairs of contents are said to be the same and not."""
+    # One number for each content (or pair of contents), and that with what is said of it: sorted faster than rows.
     if labelled.labels is not None:
-        both = np.unique(np.stack([content, labelled.labels], axis=1), axis=0)[:, :1]
+        named = content
+        both = content * (len(labelled.classes) + 1) + labelled.labels
     elif labelled.pairs is not None and labelled.same is not None:
-        pairs = np.sort(content[labelled.pairs], axis=1)
-        both = np.unique(np.column_stack([pairs, labelled.same]), axis=0)[:, :2]
+        low, high = np.sort(content[labelled.pairs], axis=1).T
+        named = low * (content.max(initial=0) + 1) + high
+        both = named * 2 + labelled.same
     else:
         return 0
-    return int((np.unique(both, axis=0, return_counts=True)[1] > 1).sum())
+    _, first = np.unique(both, return_index=True)
+    return int((np.unique(named[first], return_counts=True)[1] > 1).sum())
 
 
 def check_split(labelled: Labelled, made: Split, contents: Sequence[bytes]) -> None:

@@ -484,6 +484,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a.json")
     with pytest.raises(TrainingError, match=r"a\.json: not a \.csv, \.tsv, \.jsonl or \.txt file, nor a folder"):
         read_labelled(tmp_path / "a.json")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.txt")
+        with pytest.raises(TrainingError, match=r"pipe\.txt: not a"):
+            read_labelled(tmp_path / "pipe.txt")
     with pytest.raises(TrainingError, match=r"b\.csv does not exist; give a folder"):
         read_labelled(tmp_path / "b.csv")
 

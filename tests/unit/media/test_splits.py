@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from simsearch.errors import TrainingError, UsageError
 from simsearch.media.material import SIDES, Labelled, text_contents
 from simsearch.media.sides import Counts, of_rows, without_leaks
-from simsearch.media.splits import By, Split, check_split, split
+from simsearch.media.splits import By, Split, check_split, contents_with_two_labels, split
 from simsearch.media.written import with_written_split, write_split
 
 COUNTS = st.sampled_from([
@@ -378,6 +378,12 @@ def test_a_missing_validation_side_of_pairs_is_drawn_from_their_training_rows() 
     assert rows_of(made)[2] == list(range(80, 100))
 
 
+def test_a_file_without_a_training_side_is_told() -> None:
+    labelled = replace(of_classes([0, 1]), sides=np.array([2, 2], dtype=np.int8))
+    with pytest.raises(TrainingError, match="puts nothing on the side train"):
+        split(labelled, text_contents(labelled.sources), by="given", counts=(0.6, 0.2, 0.2), seed=0)
+
+
 # -- requests, seeds and records -----------------------------------------------------------------------------------
 
 
@@ -441,6 +447,23 @@ def test_contradicting_pairs_are_told() -> None:
     contents = [b"a", b"b", b"c", b"d", b"a", b"b", b"e", b"f"]
     made = split(labelled, contents, by="content", counts=(1, 0, 0), seed=0)
     assert made.record["contents_with_two_labels"] == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.booleans()), min_size=1, max_size=25))
+def test_contents_with_two_labels_are_counted(rows: list[tuple[int, int, bool]]) -> None:
+    by_pair: dict[frozenset[int], set[bool]] = {}
+    by_content: dict[int, set[int]] = {}
+    for left, right, same in rows:
+        by_pair.setdefault(frozenset((left, right)), set()).add(same)
+        by_content.setdefault(left, set()).add(right)
+    pairs = replace(of_pairs([row[:2] for row in rows], "pairs"), same=np.array([same for _, _, same in rows]))
+    numbers = np.arange(len(pairs.sources))
+    assert contents_with_two_labels(pairs, numbers) == sum(len(said) > 1 for said in by_pair.values())
+    classes = of_classes([right for _, right, _ in rows])
+    contents = np.array([left for left, _, _ in rows])
+    assert contents_with_two_labels(classes, contents) == sum(len(labels) > 1 for labels in by_content.values())
+    assert contents_with_two_labels(Labelled("text", "unlabelled", ("a", "b")), np.array([0, 0])) == 0
 
 
 # -- what pairs cannot be made of ----------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,19 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(TrainingError, match=r"folder\.csv: (is a directory|permission denied)"):
         read(tmp_path / "folder.csv")
+
+
+class FailingDisk(BytesIO):
+    def readline(self, size: int | None = -1, /) -> bytes:
+        if self.tell() > 0:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().readline(size)
+
+
+def test_a_disk_that_fails_is_told_with_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "open", lambda path, mode: FailingDisk(b"a,b\n1,2\n"))
+    with pytest.raises(TrainingError, match=r"a\.csv, line 2: input/output error"):
+        read(Path("a.csv"))
 
 
 STARTS = st.sampled_from([
