@@ -48,12 +48,11 @@ class LossEntry:
         named = {
             "margin": self.margin, "temperature": self.temperature, "scale": self.scale, "distance": self.distance,
         }  # fmt: skip
-        shown = [
+        return ", ".join(
             f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in named.items()
             if value is not None
-        ]
-        return ", ".join(shown) or "none"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ _LOSSES = (
     ),
     LossEntry(
         "infonce", ("classes", "triplets", "unlabelled"),
-        "each item picks one mate among the strangers of the batch, as in N-pair",
+        "each item picks one mate among the strangers of the batch (N-pair loss)",
         "Sohn 2016, van den Oord et al. 2018", temperature=0.1, recommended=("triplets", "unlabelled"), remembers=True,
     ),
     LossEntry(
@@ -112,7 +111,7 @@ _LOSSES = (
     ),
     LossEntry(
         "dot", _OF_PAIRS, "the dot product of a pair is regressed on same (1) or different (0)",
-        "least squares", mines=True, remembers=True,
+        "squared error", mines=True, remembers=True,
     ),
     LossEntry(
         "bce", ("classes", "pairs", "graded", "unlabelled"),
