@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IMAGE_SUFFIXES", "MAX_FILE_BYTES", "MAX_PIXELS", "Picture", "PixelSpec",
-    "decode", "from_array", "from_image", "read_file", "thumbnail",
+    "decode", "from_array", "from_image", "read_file", "thumbnail", "whole",
 ]  # fmt: skip
 
 FITS = ("squash", "crop", "pad")
@@ -92,6 +92,27 @@ def thumbnail(content: bytes, size: int) -> Image.Image:
     return _decoded(content, PixelSpec(size, size, 3, "pad"))[0]
 
 
+def whole(source: bytes | Image.Image | NDArray[np.uint8], enough: int) -> Picture:
+    """The RGB picture, upright, not resized: the bytes of a file, an image in memory, or uint8 pixels.
+
+    A JPEG whose sides are both at least 2 x `enough` pixels is decoded at a reduced scale, never below `enough`.
+    Raises MediaError like `decode`.
+    """
+    name, picture = "image", _image_of(source) if isinstance(source, np.ndarray) else source
+    if isinstance(picture, bytes):
+        name, picture = open_picture(picture)
+    check_size(*picture.size)
+    stored = picture.size
+    with decoding(name):
+        if isinstance(picture, JpegImageFile):
+            picture.draft("RGB", (enough, enough))
+        picture.load()
+        turn = _orientation(picture)
+        flat = flatten(picture, "RGB")
+        upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
+        return Picture(np.array(upright, dtype=np.uint8), *_turned(stored, turn))
+
+
 def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:
     """What `decode` gives, of an image in memory. Raises MediaError when Pillow cannot load or convert it."""
     check_size(*picture.size)
@@ -105,10 +126,14 @@ def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:
 
 def from_array(pixels: NDArray[np.uint8], spec: PixelSpec) -> Picture:
     """What `decode` gives, of uint8 pixels of shape (h, w) or (h, w, 3). Raises MediaError for other arrays."""
+    return from_image(_image_of(pixels), spec)
+
+
+def _image_of(pixels: NDArray[np.uint8]) -> Image.Image:
     flat = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
     if pixels.dtype != np.uint8 or not flat or not pixels.size:
         raise MediaError(f"an array of {pixels.dtype} with shape {pixels.shape}; give uint8 (h, w) or (h, w, 3)")
-    return from_image(Image.fromarray(np.ascontiguousarray(pixels)), spec)
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def _decoded(content: bytes, spec: PixelSpec) -> tuple[Image.Image, tuple[int, int]]:
