@@ -56,6 +56,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     yield ("indexing", *given)
     yield ("unchanged",)
     yield ("decoding",)
+    yield ("loss_speed",)
     if data is None:
         return
     candidates: list[tuple[str, str, str, list[str]]] = [

@@ -25,14 +25,17 @@ from simsearch.errors import SimsearchError
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "simsearch"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-HEAVY = ("torch", "faiss", "onnxruntime", "sqlalchemy", "numpy", "PIL", "onnx", "safetensors", "matplotlib", "tqdm")
+HEAVY = ("torch", "faiss", "onnxruntime", "sqlalchemy", "numpy", "PIL", "onnx", "safetensors", "matplotlib", "tqdm",
+         "tokenizers", "transformers", "sentence_transformers", "huggingface_hub")  # fmt: skip
 OWNERS = {
-    "torch": "training", "onnx": "training", "onnxscript": "training", "safetensors": "training",
+    "torch": "training encoders", "onnx": "training", "onnxscript": "training", "safetensors": "training encoders",
+    "transformers": "encoders", "sentence_transformers": "encoders", "huggingface_hub": "encoders",
     "pytorch_metric_learning": "training",
     "faiss": "vectors", "sqlalchemy": "store", "sqlite3": "store", "onnxruntime": "encoders", "click": "cli",
     "matplotlib": "evaluation", "PIL": "media", "pillow_heif": "media", "tqdm": "progress",
 }  # fmt: skip
-TRAINING_ONLY = ("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "pillow_heif")
+TRAINING_ONLY = ("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "pillow_heif",
+                 "transformers", "sentence_transformers", "huggingface_hub", "accelerate")  # fmt: skip
 WITHOUT_EXTRAS = f"""
 import sys
 
@@ -154,7 +157,14 @@ def test_each_heavy_library_has_one_owner() -> None:
     for path, tree in modules():
         for library in set(imported(tree)) & set(OWNERS):
             users[library].add(path.partition("/")[0].removesuffix(".py"))
-    assert users == {library: {owner} for library, owner in OWNERS.items()}
+    assert users == {library: set(owners.split()) for library, owners in OWNERS.items()}
+
+
+def test_only_pretrained_encoders_need_the_libraries_of_pretrained_models() -> None:
+    """Encoders that ship, and those that were trained, need none of them: that is what an encoder folder is for."""
+    libraries = {"torch", "safetensors", "transformers", "sentence_transformers", "huggingface_hub"}
+    users = {path for path, tree in modules() if path.startswith("encoders/") and set(imported(tree)) & libraries}
+    assert users == {f"encoders/pretrained{part}.py" for part in ("", "_hub", "_networks")}
 
 
 def test_the_foundations_import_the_standard_library_only() -> None:
@@ -215,9 +225,14 @@ def requirements(*extras: str) -> list[Requirement]:
 
 def test_the_core_needs_nothing_of_the_extras() -> None:
     names = {requirement.name for requirement in requirements()}
-    assert names == {"click", "faiss-cpu", "filelock", "numpy", "onnxruntime", "pillow", "sqlalchemy", "tqdm"}
-    assert {r.name for r in requirements("train")} - names == {"torch", "onnx", "onnxscript", "safetensors"}
-    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,plots,heic]"]
+    assert names == {
+        "click", "faiss-cpu", "filelock", "numpy", "onnxruntime", "pillow", "sqlalchemy", "tokenizers", "tqdm"
+    }  # fmt: skip
+    training = {r.name for r in requirements("train")} - names
+    assert training == {"torch", "onnx", "onnxscript", "safetensors", "pytorch-metric-learning", "accelerate"}
+    pretrained = {r.name for r in requirements("pretrained")} - names
+    assert pretrained == {"torch", "transformers", "sentence-transformers", "accelerate"}
+    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic]"]
 
 
 def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
@@ -225,7 +240,7 @@ def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     assert len(versions) == len(pins)
-    for requirement in requirements("train", "plots", "heic", "test"):
+    for requirement in requirements("train", "pretrained", "plots", "heic", "test"):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), requirement
         assert "+" not in version

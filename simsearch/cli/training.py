@@ -22,6 +22,10 @@ from simsearch.cli.output import progress, say, say_json, table, tell_skipped
 @click.option("--margin", type=float, help="Margin of the contrastive or triplet loss.  [default: the preset's]")
 @click.option("--split", help="content: all classes on all sides. class: unseen classes for validation and test.")
 @click.option("--test", "tests", multiple=True, metavar="NAME", help="Hold this class or group out; may be repeated.")
+@click.option("--from", "start", metavar="FOLDER", help="Begin with the weights of this encoder, of the same network.")
+@click.option(
+    "--everything", is_flag=True, help="Hold no class out: for the weights to use, once the figures are known."
+)
 @click.option(
     "--convention", type=click.Choice(["same", "different"]),
     help="What 1 means in a pair file whose column is not named same or different.",
@@ -36,8 +40,8 @@ from simsearch.cli.output import progress, say, say_json, table, tell_skipped
 def train_command(
     source: str, out: str, preset: str, loss: str | None, epochs: int | None, steps: int | None,
     learning_rate: float | None, margin: float | None, split: str | None, tests: tuple[str, ...],
-    convention: str | None, seed: int | None, half: bool, no_report: bool, restart: bool, overwrite: bool,
-    as_json: bool, quiet: bool,
+    everything: bool, start: str | None, convention: str | None, seed: int | None, half: bool, no_report: bool,
+    restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Learn what "similar" means from a folder of class folders, or from a CSV file of pairs.
 
@@ -48,8 +52,8 @@ def train_command(
 
     trained = train(
         source, out, recipe=preset, loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, margin=margin,
-        split=split, test=tests, convention=convention, seed=seed, half=half, report=not no_report, restart=restart,
-        overwrite=overwrite, progress=progress(quiet),
+        split=split, test=tests, everything=everything, start=start, convention=convention, seed=seed, half=half,
+        report=not no_report, restart=restart, overwrite=overwrite, progress=progress(quiet),
     )  # fmt: skip
     tell_skipped(trained.skipped)
     if as_json:

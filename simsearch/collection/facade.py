@@ -290,10 +290,10 @@ class Collection:
 
 
 def _reference(encoder: str | Path | Encoder | None, opened: Encoder) -> str:
-    """What finds the encoder again: the bundled name, or the absolute path of its folder."""
+    """What finds the encoder again: the bundled name, the name on the hub, or the absolute path of its folder."""
     from simsearch.encoders.folder import bundled_names
 
     name = str(encoder) if isinstance(encoder, (str, Path)) else opened.name
-    if not isinstance(encoder, (str, Path)) or name in bundled_names():
+    if not isinstance(encoder, (str, Path)) or name in bundled_names() or not Path(name).is_dir():
         return name
     return str(Path(name).absolute())

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from simsearch.encoders.onnx import OnnxEncoder
     from simsearch.encoders.text import OnnxTextEncoder
+    from simsearch.types import Encoder
 
 
-def open_encoder(name: str | Path) -> OnnxEncoder | OnnxTextEncoder:
+def open_encoder(name: str | Path) -> Encoder:
     """The encoder that ships under this name ("photo", "glyph"), or the one in this folder, for images or for texts.
 
-    Raises EncoderError.
+    A folder is one of simsearch, or a pretrained model in the format of the Hugging Face hub. What is neither but has
+    the form OWNER/MODEL is a model of the hub: taken from its cache, or downloaded. Raises EncoderError.
     """
-    from simsearch.encoders.folder import encoder_folder, read_config
+    from simsearch.encoders.folder import encoder_folder, is_encoder
+    from simsearch.encoders.pretrained_folder import is_hub_format
+    from simsearch.encoders.pretrained_hub import is_hub_name
 
-    folder = encoder_folder(str(name))
+    text = str(name)
+    if not is_encoder(text) and (is_hub_format(Path(text)) or is_hub_name(text)):
+        from simsearch.encoders.pretrained import open_pretrained
+
+        return open_pretrained(text)
+    return open_folder(encoder_folder(text))
+
+
+def open_folder(folder: Path) -> OnnxEncoder | OnnxTextEncoder:
+    """The encoder in a folder with encoder.json. Raises EncoderError."""
+    from simsearch.encoders.folder import read_config
+
     config = read_config(folder)
     if config.modality == "text":
         from simsearch.encoders.text import OnnxTextEncoder

@@ -160,6 +160,11 @@ def bundled_names() -> Sequence[str]:
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG_NAME}"))
 
 
+def is_encoder(name: str) -> bool:
+    """Whether the name is that of an encoder that ships, or of a folder with encoder.json."""
+    return name in bundled_names() or (Path(name) / CONFIG_NAME).is_file()
+
+
 def encoder_folder(name: str) -> Path:
     """The folder that a bundled name or a path stands for. Raises EncoderError listing what there is."""
     if name in bundled_names():

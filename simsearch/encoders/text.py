@@ -58,7 +58,7 @@ class OnnxTextEncoder(FolderEncoder):
 
     def prepare(self, source: Source) -> PreparedText:
         """The text and its first `max_tokens` ids. Safe in threads. Raises MediaError with the reason alone."""
-        text = source if isinstance(source, str) else _text(source)
+        text = source if isinstance(source, str) else text_of(source)
         return PreparedText(text, self._tokens.ids(text))
 
     def embed(self, texts: Sequence[PreparedText]) -> Vectors:
@@ -116,7 +116,7 @@ def _batches(order: Ids, lengths: Ids) -> Iterator[Ids]:
         start += taken
 
 
-def _text(source: object) -> str:
+def text_of(source: object) -> str:
     """The text that bytes or a file hold. Raises MediaError."""
     if isinstance(source, Path):
         source = read_file(source)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Roles, find_roles, parse_columns
+from simsearch.media.columns import Columns, Roles, find_roles, parse_columns
 from simsearch.media.folders import read_folder
 from simsearch.media.lists import read_lines, read_manifest, read_unlabelled_table
 from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, text_contents
@@ -26,6 +26,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "Split", "read_labelled", "text_contents"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the user says, as `read_labelled` takes it."""
+
+    modality: Modality | None
+    kind: Kind | None
+    columns: Columns | None
+    convention: str | None
+    score_range: tuple[float, float] | None
+    label_until: str | None
+    by_line: bool
+
+    @property
+    def of_tables(self) -> bool:
+        """Whether anything is said that only the columns of a table can have."""
+        said = (self.columns, self.convention, self.score_range, self.label_until)
+        return any(option is not None for option in said)
 
 
 def read_labelled(
@@ -47,53 +66,42 @@ def read_labelled(
     pictures are only named, not opened. Raises UsageError for options that do not go together, TrainingError with
     file and line for anything that cannot be learned from.
     """
-    _check_options(kind, convention, score_range)
-    if not source.exists():
-        raise TrainingError(f"{source} does not exist; give a folder, or a .csv, .tsv, .jsonl or .txt file")
-    told = parse_columns(columns)
-    of_tables = (columns, convention, score_range, label_until)
-    if source.is_dir():
-        if any(option is not None for option in of_tables) or kind not in (None, "classes", "unlabelled"):
-            raise UsageError(f"{source} is a folder: it holds classes or unlabelled files; other kinds, and options of "
-                             "columns, are for tables")  # fmt: skip
-        return read_folder(source, modality=modality, kind=kind or "classes", by_line=by_line)
-    if source.suffix.lower() not in TABLE_SUFFIXES or not source.is_file():
-        raise TrainingError(
-            f"{source}: not a .csv, .tsv, .jsonl or .txt file, nor a folder; convert it to one of these"
-        )
-    if source.suffix.lower() == ".txt" and columns is None and _are_lines(source, kind):
-        if modality == "image" or kind not in (None, "unlabelled") or any(option is not None for option in of_tables):
-            raise TrainingError(f"{source}: lines of text, without labels or pictures; a table has tabs and a header")
-        return read_lines(source)
-    if by_line:
-        raise UsageError(f"{source}: a row of a table is one source; --by-line is for folders of texts")
-    with open_table(source, told.names) as table:
-        roles = find_roles(table, told)
-        found = _kind_of(roles, kind, convention)
-        _check_use(found, convention, score_range, label_until)
-        return _read_table(roles, found, modality, convention, score_range, label_until)
-
-
-def _check_options(kind: str | None, convention: str | None, score_range: tuple[float, float] | None) -> None:
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
     if convention not in (None, "same", "different"):
         raise UsageError(f"no convention {convention!r}; there are same, different")
     if score_range is not None and (score_range[0] == score_range[1] or not np.isfinite(score_range).all()):
         raise UsageError(f"no range from {score_range[0]} to {score_range[1]}; two different numbers are needed")
+    told = None if columns is None else parse_columns(columns)
+    options = _Options(modality, kind, told, convention, score_range, label_until, by_line)
+    if not source.exists():
+        raise TrainingError(f"{source} does not exist; give a folder, or a .csv, .tsv, .jsonl or .txt file")
+    return _read_folder(source, options) if source.is_dir() else _read_file(source, options)
 
 
-def _check_use(
-    kind: Kind, convention: str | None, score_range: tuple[float, float] | None, label_until: str | None
-) -> None:
-    """Raises UsageError for an option that would do nothing."""
-    used = (("convention", "pairs", convention), ("score-range", "graded", score_range),
-            ("label-until", "classes", label_until))  # fmt: skip
-    for option, kind_of_it, value in used:
-        if value is not None and kind != kind_of_it:
-            raise UsageError(
-                f"--{option} is for {kind_of_it}, and these are {kind}; leave it out or say --kind {kind_of_it}"
-            )
+def _read_folder(root: Path, options: _Options) -> Labelled:
+    if options.of_tables or options.kind not in (None, "classes", "unlabelled"):
+        raise UsageError(
+            f"{root} is a folder: it holds classes or unlabelled files; other kinds, and options of columns, are for "
+            "tables"
+        )
+    return read_folder(root, modality=options.modality, kind=options.kind or "classes", by_line=options.by_line)
+
+
+def _read_file(file: Path, options: _Options) -> Labelled:
+    suffix = file.suffix.lower()
+    if suffix not in TABLE_SUFFIXES or not file.is_file():
+        raise TrainingError(f"{file}: not a .csv, .tsv, .jsonl or .txt file, nor a folder; convert it to one of these")
+    if suffix == ".txt" and options.columns is None and _are_lines(file, options.kind):
+        if options.modality == "image" or options.kind not in (None, "unlabelled") or options.of_tables:
+            raise TrainingError(f"{file}: lines of text, without labels or pictures; a table has tabs and a header")
+        return read_lines(file)
+    if options.by_line:
+        raise UsageError(f"{file}: a row of a table is one source; --by-line is for folders of texts")
+    columns = options.columns or Columns()
+    with open_table(file, columns.names) as table:
+        roles = find_roles(table, columns)
+        return _read_table(roles, _kind_of(roles, options), options)
 
 
 def _are_lines(file: Path, kind: Kind | None) -> bool:
@@ -102,25 +110,26 @@ def _are_lines(file: Path, kind: Kind | None) -> bool:
         return kind == "unlabelled" or "\t" not in next(lines, "")
 
 
-def _kind_of(roles: Roles, kind: Kind | None, convention: str | None) -> Kind:
-    """What the columns are made for; `kind` decides where they are made for several things."""
+def _kind_of(roles: Roles, options: _Options) -> Kind:
+    """What the columns are made for; the user decides where they are made for several things."""
+    if options.kind is not None:
+        return options.kind
     if roles.has("anchor", "positive", "negative"):
-        return kind or "triplets"
+        return "triplets"
     if not roles.has("left", "right"):
-        return kind or "classes"
-    answered = convention is not None or "same" in roles or "different" in roles
-    if kind is None and "score" in roles and answered:
+        return "classes"
+    if "score" not in roles:
+        return "pairs"
+    if options.convention is not None or "same" in roles or "different" in roles:
         raise TrainingError(
             f"{roles.table.file}: both a score and an answer that says which pairs are similar; say --kind graded or "
             "--kind pairs"
         )
-    return kind or ("graded" if "score" in roles else "pairs")
+    return "graded"
 
 
-def _read_table(
-    roles: Roles, kind: Kind, modality: Modality | None, convention: str | None,
-    score_range: tuple[float, float] | None, label_until: str | None,
-) -> Labelled:  # fmt: skip
+def _read_table(roles: Roles, kind: Kind, options: _Options) -> Labelled:
+    _check_use(kind, options)
     needed = {"pairs": ("left", "right"), "graded": ("left", "right", "score"), "triplets": ANCHOR}.get(kind, ())
     for role in needed:
         if role not in roles:
@@ -129,14 +138,25 @@ def _read_table(
                 f"{shown(roles.table.columns)}; say --columns {role}=NAME"
             )
     if kind == "pairs":
-        return read_pairs_table(roles, modality, convention)
+        return read_pairs_table(roles, options.modality, options.convention)
     if kind == "graded":
-        return read_graded_table(roles, modality, score_range)
+        return read_graded_table(roles, options.modality, options.score_range)
     if kind == "triplets":
-        return read_triplets_table(roles, modality)
+        return read_triplets_table(roles, options.modality)
     if kind == "classes":
-        return read_manifest(roles, modality, label_until)
-    return read_unlabelled_table(roles, modality)
+        return read_manifest(roles, options.modality, options.label_until)
+    return read_unlabelled_table(roles, options.modality)
+
+
+def _check_use(kind: Kind, options: _Options) -> None:
+    """Raises UsageError for an option that would do nothing."""
+    for option, used_by, value in (
+        ("convention", "pairs", options.convention),
+        ("score-range", "graded", options.score_range),
+        ("label-until", "classes", options.label_until),
+    ):
+        if value is not None and kind != used_by:
+            raise UsageError(f"--{option} is for {used_by}, and these are {kind}; leave it out or say --kind {used_by}")
 
 
 SAME_COLUMNS = ("same", "similar")

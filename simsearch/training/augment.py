@@ -13,19 +13,21 @@ from simsearch.errors import UsageError
 AUGMENTATIONS = ("none", "photo", "drawing")
 
 
-def augment(images: Tensor, kind: str) -> Tensor:
-    """A random variant of each image, with torch's global random state.
+def augment(images: Tensor, kind: str, *, side: int = 0) -> Tensor:
+    """A random variant of each image, with torch's global random state; `side` by `side` pixels, or as many as it has.
 
-    `photo`: crops of 50 to 100 % of the area, mirror images, brightness, contrast and colour. `drawing`: small
-    rotations, shears, shifts and changes of scale, white around.
+    `photo`: crops of 35 to 100 % of the area, mirror images, brightness, contrast and colour. `drawing`: small
+    rotations, shears, shifts, changes of scale, bent and thicker or fainter lines, white around.
     """
+    size = (side, side) if side else (images.shape[2], images.shape[3])
     if kind == "none":
-        return images
+        return images if size == images.shape[2:] else F.interpolate(images, size, mode="bilinear", antialias=True)
     if kind == "photo":
-        return _colours(_warp(images, _crops(len(images)), "border"))
+        return _colours(_warp(images, _grid(_crops(len(images)), size), "border"))
     if kind == "drawing":
+        grid = _grid(_affine(len(images)), size) + _bends(len(images), size)
         # grid_sample pads with zeros: turn white to zero and back.
-        return 1.0 - _warp(1.0 - images, _affine(len(images)), "zeros")
+        return 1.0 - _strokes(_warp(1.0 - images, grid, "zeros"))
     raise UsageError(f"Unknown augmentation {kind!r}; there are {', '.join(AUGMENTATIONS)}")
 
 
@@ -44,7 +46,7 @@ def _uniform(n: int, low: float, high: float) -> Tensor:
 
 def _crops(n: int) -> Tensor:
     """(n, 2, 3) matrices that cut a random window and mirror every second image."""
-    side = _uniform(n, 0.5, 1.0).sqrt()
+    side = _uniform(n, 0.35, 1.0).sqrt()
     stretch = torch.exp(_uniform(n, math.log(3 / 4), math.log(4 / 3)) / 2)
     width, height = (side * stretch).clamp_max(1.0), (side / stretch).clamp_max(1.0)
     matrix = torch.zeros(n, 2, 3)
@@ -56,20 +58,38 @@ def _crops(n: int) -> Tensor:
 
 
 def _affine(n: int) -> Tensor:
-    """(n, 2, 3) matrices: up to 12 degrees, shear 0.2, scale 0.8 to 1.2 each way, shift a tenth of the picture."""
-    angle, shear = _uniform(n, -0.21, 0.21), _uniform(n, -0.2, 0.2)
-    across, down = _uniform(n, 0.8, 1.2), _uniform(n, 0.8, 1.2)
+    """(n, 2, 3) matrices: up to 15 degrees, shear 0.25, scale 0.8 to 1.25 each way, shift 6 % of the side."""
+    angle, shear = _uniform(n, -0.26, 0.26), _uniform(n, -0.25, 0.25)
+    across, down = _uniform(n, 0.8, 1.25), _uniform(n, 0.8, 1.25)
     matrix = torch.zeros(n, 2, 3)
     matrix[:, 0, 0] = angle.cos() * across
     matrix[:, 0, 1] = (shear - angle.sin()) * down
     matrix[:, 1, 0] = angle.sin() * across
     matrix[:, 1, 1] = angle.cos() * down
-    matrix[:, :, 2] = torch.empty(n, 2).uniform_(-0.1, 0.1)
+    matrix[:, :, 2] = torch.empty(n, 2).uniform_(-0.12, 0.12)
     return matrix
 
 
-def _warp(images: Tensor, matrices: Tensor, padding: str) -> Tensor:
-    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+def _bends(n: int, size: tuple[int, int]) -> Tensor:
+    """(n, height, width, 2) smooth random displacements (Simard et al. 2003), of a 44th of a side at one deviation."""
+    coarse = torch.randn(n, 2, 5, 5) * 0.045
+    return F.interpolate(coarse, size, mode="bicubic", align_corners=True).permute(0, 2, 3, 1)
+
+
+def _strokes(ink: Tensor) -> Tensor:
+    """Ink (1 is black) whose lines are as thick as before or up to two pixels thicker, and darker or fainter."""
+    n = len(ink)
+    spread = (F.avg_pool2d(ink, 3, stride=1, padding=1) * 2.2).clamp(0.0, 1.0)
+    share = _uniform(n, -0.6, 1.0).clamp_min(0.0).view(n, 1, 1, 1)
+    thick = ink + share * (spread - ink).clamp_min(0.0)
+    return (thick * _uniform(n, 0.8, 1.4).view(n, 1, 1, 1)).clamp(0.0, 1.0)
+
+
+def _grid(matrices: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.affine_grid(matrices, [len(matrices), 1, *size], align_corners=False)
+
+
+def _warp(images: Tensor, grid: Tensor, padding: str) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
 
 

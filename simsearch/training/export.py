@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ def export_encoder(
     save_file(weights, folder / WEIGHTS_NAME)
     config = EncoderConfig(
         name=name, modality="image", dim=spec.dim, width=spec.width, height=spec.height, channels=spec.channels,
-        fit=fit, model=asdict(spec) | {"widths": list(spec.widths), "half": half},
+        fit=fit, model=json.loads(json.dumps(asdict(spec))) | {"half": half},
         layers=layer_table(encoder, sample[:2]), training=training, figures={**figures, "onnx_parity": parity},
     )  # fmt: skip
     config = config.sealed(folder)

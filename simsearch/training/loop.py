@@ -70,6 +70,7 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, steps)
             value = _learn(objective, optimizer, sampler.batch(step), pixels, recipe)
+            objective.follow(step)
             if not math.isfinite(value):
                 raise TrainingError(
                     f"the loss is {value} at step {step}; lower the learning rate ({recipe.learning_rate} now)"
@@ -81,7 +82,7 @@ def fit(
                 progress.note(f"loss {running:.3f}, validation {figure:.3f}")
                 _record(state, objective, optimizer, step + 1, running, figure, time.monotonic() - started)
                 save_checkpoint(checkpoint, state)
-    objective.encoder.load_state_dict(state["best"])
+    objective.kept.load_state_dict(state["best"])
     return Fitted(tuple(state["history"]), state["best_figure"], state["best_step"], state["step"], state["seconds"])
 
 
@@ -133,7 +134,7 @@ def _first(objective: Objective, optimizer: torch.optim.Optimizer, configuration
     return State(
         format=CHECKPOINT_FORMAT, configuration=configuration, step=0,
         objective=_copy(objective.state_dict()), optimizer=optimizer.state_dict(),
-        best=_copy(objective.encoder.state_dict()), best_figure=-math.inf, best_step=0, history=[], seconds=0.0,
+        best=_copy(objective.kept.state_dict()), best_figure=-math.inf, best_step=0, history=[], seconds=0.0,
     )  # fmt: skip
 
 
@@ -152,4 +153,4 @@ def _record(
     state["optimizer"] = optimizer.state_dict()
     state["history"].append({"step": float(step), "loss": loss, "validation": figure})
     if figure > state["best_figure"]:
-        state["best"], state["best_figure"], state["best_step"] = _copy(objective.encoder.state_dict()), figure, step
+        state["best"], state["best_figure"], state["best_step"] = _copy(objective.kept.state_dict()), figure, step

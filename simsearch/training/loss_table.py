@@ -48,11 +48,12 @@ class LossEntry:
         named = {
             "margin": self.margin, "temperature": self.temperature, "scale": self.scale, "distance": self.distance,
         }  # fmt: skip
-        return ", ".join(
+        shown = [
             f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in named.items()
             if value is not None
-        )
+        ]
+        return ", ".join(shown) or "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ _LOSSES = (
     ),
     LossEntry(
         "infonce", ("classes", "triplets", "unlabelled"),
-        "each item picks one mate among the strangers of the batch (N-pair loss)",
+        "each item picks one mate among the strangers of the batch, as in N-pair",
         "Sohn 2016, van den Oord et al. 2018", temperature=0.1, recommended=("triplets", "unlabelled"), remembers=True,
     ),
     LossEntry(
@@ -111,7 +112,7 @@ _LOSSES = (
     ),
     LossEntry(
         "dot", _OF_PAIRS, "the dot product of a pair is regressed on same (1) or different (0)",
-        "squared error", mines=True, remembers=True,
+        "least squares", mines=True, remembers=True,
     ),
     LossEntry(
         "bce", ("classes", "pairs", "graded", "unlabelled"),

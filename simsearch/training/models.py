@@ -1,7 +1,8 @@
-"""The networks, and the siamese encoder around them."""
+"""The small networks, and the siamese encoder around all of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simsearch.errors import UsageError
+from simsearch.training.residual import residual
+from simsearch.training.vit import vision_transformer
 
 NORM_FLOOR = 1e-6
 """Outputs shorter than this are divided by it: an all-zero output stays zero instead of becoming NaN."""
@@ -16,7 +19,7 @@ NORM_FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """All that is needed to build a network again. `widths` and `stem_stride` are used by `residual` only."""
+    """All that is needed to build a network again. From `widths` on, all but `dropout` is for `residual` and `vit`."""
 
     kind: str
     width: int
@@ -24,8 +27,34 @@ class ModelSpec:
     channels: int
     dim: int
     widths: tuple[int, ...] = ()
+    """Maps of each stage of a residual network; of a vision transformer the width of its tokens."""
     stem_stride: int = 1
     dropout: float = 0.0
+    stem_width: int = 0
+    """Maps of the first convolution; 0 is as many as the first stage has."""
+    stem_size: int = 3
+    first_stride: int = 1
+    """Stride of the first stage; each later one halves the sides."""
+    blocks: tuple[int, ...] = ()
+    """Blocks of each stage, 1 where none are given; of a vision transformer its depth."""
+    pooling: str = "mean"
+    """`mean` forgets where in the picture something was; `flat` keeps it, for pictures that show one thing whole."""
+    patch: int = 8
+    """Side of the square patches that a vision transformer cuts a picture into."""
+    heads: int = 4
+    views: tuple[str, ...] = ("plain",)
+    """What an embedding is the mean of: the picture `plain`, and `mirror`, its mirror image. Not used in training."""
+
+
+def _plain(images: Tensor) -> Tensor:
+    return images
+
+
+def _mirror(images: Tensor) -> Tensor:
+    return images.flip(3)
+
+
+VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": _plain, "mirror": _mirror}
 
 
 class SiameseEncoder(nn.Module):
@@ -60,11 +89,26 @@ class ImageEncoder(SiameseEncoder):
     """Unit embeddings of uint8 pixels (n, height, width, channels)."""
 
     def __init__(
-        self, trunk: nn.Module, head: nn.Module | None = None, *, mean: tuple[float, ...], std: tuple[float, ...]
+        self,
+        trunk: nn.Module,
+        head: nn.Module | None = None,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        views: tuple[str, ...] = ("plain",),
     ) -> None:
         super().__init__(trunk, head)
+        self.views = views
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        images = self.prepare(inputs)
+        if self.views == ("plain",):
+            return self.embed(images)
+        # One batch of all views: calling the trunk for each would store its weights in the exported file as often.
+        seen = self.embed(torch.cat([VIEWS[view](images) for view in self.views]))
+        return unit_rows(seen.view(len(self.views), -1, seen.shape[1]).mean(dim=0))
 
     def prepare(self, inputs: Tensor) -> Tensor:
         """Pixels as float32 (n, channels, height, width) in [0, 1]."""
@@ -82,10 +126,15 @@ def unit_rows(vectors: Tensor) -> Tensor:
 
 def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageEncoder:
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
-    builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": _residual}
+    builders = {
+        "shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual, "vit": vision_transformer,
+    }  # fmt: skip
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
-    return ImageEncoder(builders[spec.kind](spec), mean=mean, std=std)
+    unknown = [view for view in spec.views if view not in VIEWS]
+    if unknown or not spec.views:
+        raise UsageError(f"Unknown views {list(spec.views)}; there are {', '.join(VIEWS)}")
+    return ImageEncoder(builders[spec.kind](spec), mean=mean, std=std, views=spec.views)
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:
@@ -120,31 +169,15 @@ def _backbone(spec: ModelSpec) -> nn.Module:
     )  # fmt: skip
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a short cut (He et al. 2016)."""
+def compact(width: int, side: int, *, channels: int = 3, dim: int = 256) -> ModelSpec:
+    """A residual network that costs little a picture: its first stage has `width` maps, and no layer keeps all pixels.
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.first = _convolution(inputs, outputs, 3, stride)
-        self.second = _convolution(outputs, outputs, 3, 1)
-        same = inputs == outputs and stride == 1
-        self.shortcut = nn.Identity() if same else _convolution(inputs, outputs, 1, stride)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
-
-
-def _convolution(inputs: int, outputs: int, size: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs))
-
-
-def _residual(spec: ModelSpec) -> nn.Module:
-    layers: list[nn.Module] = [_convolution(spec.channels, spec.widths[0], 3, spec.stem_stride), nn.ReLU()]
-    inputs = spec.widths[0]
-    for stage, outputs in enumerate(spec.widths):
-        layers.append(ResidualBlock(inputs, outputs, 1 if stage == 0 else 2))
-        inputs = outputs
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, spec.dim, bias=False)]
-    # The mean is taken away before normalizing, so that unrelated pictures score near zero (Luo et al. 2019).
-    layers.append(nn.BatchNorm1d(spec.dim, affine=False))
-    return nn.Sequential(*layers)
+    Three stages, each of twice the maps of the one before, of pictures of `side` by `side`; parameters and cost grow
+    with the square of `width`.
+    """
+    if width < 2 or width % 2 or side < 16:
+        raise UsageError(f"width {width} and side {side}: give an even width and at least 16 pixels")
+    return ModelSpec(
+        "residual", side, side, channels, dim, widths=(width, 2 * width, 4 * width), stem_width=width // 2,
+        stem_size=5, stem_stride=2, first_stride=2 if side >= 48 else 1,
+    )  # fmt: skip

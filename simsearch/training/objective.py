@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,8 +31,32 @@ class Objective(nn.Module):
         self.recipe = recipe
         self.classes = classes
         turned = 4 if recipe.quarter_turns else 1
-        wanted = recipe.loss == "classifier"
-        self.classifier = losses.CosineClassifier(recipe.model.dim, turned * classes) if wanted else None
+        self.classifier = None
+        if recipe.loss == "classifier":
+            self.classifier = losses.CosineClassifier(
+                recipe.model.dim, turned * classes, recipe.scale, recipe.label_smoothing
+            )
+        self.average = copy.deepcopy(encoder).requires_grad_(False) if recipe.averaging else None
+
+    @property
+    def kept(self) -> SiameseEncoder:
+        """The encoder that is validated and exported: the running mean of the weights, where there is one."""
+        return self.encoder if self.average is None else self.average
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """Moves the running mean of the weights, and of the batch statistics, towards those of this step.
+
+        The first steps count less than the decay says, so that the random start is forgotten.
+        """
+        if self.average is None:
+            return
+        share = 1.0 - min(self.recipe.averaging, (step + 1) / (step + 10))
+        for mean, now in zip(self.average.state_dict().values(), self.encoder.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(now, share)
+            else:
+                mean.copy_(now)
 
     def forward(self, batch: Batch, pixels: NDArray[np.uint8]) -> Tensor:
         images = self.encoder.prepare(torch.from_numpy(pixels[batch.images]))
@@ -41,8 +66,12 @@ class Objective(nn.Module):
         if self.recipe.quarter_turns:
             turns = torch.randint(4, (self.classes,))[labels]
             images, labels = quarter_turns(images, turns), labels + turns * self.classes
-        embeddings = self.encoder.embed(augment(images, self.recipe.augmentation))
-        return self._of_labels(embeddings, labels)
+        return self._of_labels(self._embedded(images), labels)
+
+    def _embedded(self, images: Tensor) -> Tensor:
+        seen = augment(images, self.recipe.augmentation, side=self.recipe.training_side)
+        # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
+        return self.encoder.embed(seen.contiguous(memory_format=torch.channels_last))
 
     def _of_labels(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         if self.recipe.loss == "triplet":
@@ -58,7 +87,7 @@ class Objective(nn.Module):
 
     def _of_pairs(self, images: Tensor, batch: Batch) -> Tensor:
         assert batch.pairs is not None and batch.same is not None
-        embeddings = self.encoder.embed(augment(images, self.recipe.augmentation))
+        embeddings = self._embedded(images)
         left, right = torch.from_numpy(batch.pairs).unbind(dim=1)
         same = torch.from_numpy(batch.same).to(torch.float32)
         return self._of_scores((embeddings[left] * embeddings[right]).sum(dim=1), same)

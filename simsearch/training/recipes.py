@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from simsearch.errors import UsageError
-from simsearch.training.models import ModelSpec
+from simsearch.training.models import ModelSpec, compact
 
 LOSSES = ("contrastive", "dot", "triplet", "classifier")
 
@@ -43,6 +43,17 @@ class Recipe:
     """Each class turned by 90, 180 and 270 degrees counts as three more classes (for drawings)."""
     contrast_weight: float = 0.0
     """Weight of the supervised contrastive loss beside the classifier."""
+    scale: float = 8.0
+    """What the classifier multiplies cosines with."""
+    label_smoothing: float = 0.0
+    """The share of the classifier's target that all classes divide among them (Szegedy et al. 2016)."""
+    training_side: int = 0
+    """Augmented pictures have this side while a network learns; 0 is the network's. Fewer pixels, more pictures."""
+    averaging: float = 0.0
+    """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
+    weights themselves."""
+    whitening: float = 0.0
+    """Share of a unit matrix in the within-class covariance that the last layer undoes after training; 0 leaves it."""
     split: str = "content"
     counts: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
@@ -97,20 +108,23 @@ BACKBONE = Recipe(
 PHOTO = Recipe(
     "photo",
     "photos of many classes: a residual network that learns to place classes it has never seen",
-    ModelSpec("residual", 64, 64, 3, 256, widths=(32, 64, 128, 256), stem_stride=2),
+    replace(compact(64, 64), views=("plain", "mirror")),
     fit="crop", loss="classifier", optimizer="sgd", learning_rate=0.1,
-    batch_classes=64, batch_images=2, steps=3_500, weight_decay=5e-4, cosine_decay=True,
-    augmentation="photo", split="class", counts=(0.7, 0.14, 0.16), evaluate_every=250,
+    batch_classes=64, batch_images=2, steps=3_600, weight_decay=5e-4, cosine_decay=True,
+    augmentation="photo", training_side=48, averaging=0.998,
+    split="class", counts=(0.7, 0.14, 0.16), evaluate_every=900,
 )  # fmt: skip
 
 GLYPH = Recipe(
     "glyph",
     "drawings and handwriting: a residual network, turned drawings as further classes",
-    ModelSpec("residual", 32, 32, 1, 128, widths=(32, 64, 128, 192), stem_stride=1),
+    ModelSpec(
+        "residual", 32, 32, 1, 128, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat",
+    ),
     fit="pad", loss="classifier", optimizer="sgd", learning_rate=0.1,
     batch_classes=64, batch_images=2, steps=3_000, weight_decay=5e-4, cosine_decay=True,
-    augmentation="drawing", quarter_turns=True, contrast_weight=0.5,
-    split="class", counts=(0.8, 0.1, 0.1), evaluate_every=250, validation_ways=20,
+    augmentation="drawing", quarter_turns=True, contrast_weight=0.5, averaging=0.998,
+    split="class", counts=(0.8, 0.1, 0.1), evaluate_every=500, validation_ways=20,
 )  # fmt: skip
 
 PRESETS = {recipe.name: recipe for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH)}
@@ -156,3 +170,8 @@ def adjusted(
     if not changed.steps and not changed.epochs:
         raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
     return changed
+
+
+def on_everything(recipe: Recipe) -> Recipe:
+    """The recipe with all classes to train on; one picture in twenty of each is kept to validate with."""
+    return replace(recipe, split="content", counts=(0.95, 0.05, 0.0))

@@ -16,8 +16,8 @@ import filelock
 import numpy as np
 import torch
 
-from simsearch.encoders.folder import CONFIG_NAME, EncoderConfig
-from simsearch.errors import LockedError, MissingExtraError, UsageError
+from simsearch.encoders.folder import CONFIG_NAME, WEIGHTS_NAME, EncoderConfig, read_config
+from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
 from simsearch.progress import Progress, Silent
 from simsearch.training.dataset import Dataset, load_dataset
 from simsearch.training.export import export_encoder, round_weights
@@ -25,7 +25,7 @@ from simsearch.training.loop import Fitted, fit
 from simsearch.training.measure import Verification, chosen_threshold, embed_rows, one_shot, verify
 from simsearch.training.models import SiameseEncoder, build
 from simsearch.training.objective import Objective
-from simsearch.training.recipes import Recipe, adjusted, preset
+from simsearch.training.recipes import Recipe, adjusted, on_everything, preset
 from simsearch.training.report import write_report
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def train(
     margin: float | None = None,
     split: str | None = None,
     test: Sequence[str] = (),
+    everything: bool = False,
+    start: str | Path | None = None,
     convention: str | None = None,
     seed: int | None = None,
     half: bool = False,
@@ -71,13 +73,19 @@ def train(
 
     `source` is a folder of class folders, or a CSV file of pairs (see `media.labelled.read_pairs`). A run that was
     stopped goes on from its last checkpoint, kept in `OUT.training`, when it is started again with the same
-    arguments; `restart` starts it anew. `test` names classes or groups to hold out for the test. With `half` the
-    weights are stored in 16 bits. Raises TrainingError, UsageError.
+    arguments; `restart` starts it anew. `test` names classes or groups to hold out for the test; with `everything` no
+    class is held out. With `start`, an encoder folder of the same network, training begins with its weights; they
+    should have 32 bits, for rounding to 16 moves the scales of layers. With `half` the weights are stored in 16 bits.
+    Raises TrainingError, UsageError.
     """
+    if everything and (test or split):
+        raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
     chosen = adjusted(
         preset(recipe) if isinstance(recipe, str) else recipe, loss=loss, epochs=epochs, steps=steps,
         learning_rate=learning_rate, margin=margin, split=split, seed=seed,
     )  # fmt: skip
+    if everything:
+        chosen = on_everything(chosen)
     if test and chosen.split != "class":
         raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
     if report and importlib.util.find_spec("matplotlib") is None:
@@ -93,7 +101,7 @@ def train(
                 progress=progress or Silent(),
             )  # fmt: skip
             with _threads(chosen.threads):
-                trained = _run(chosen, dataset, folder, work, half, report, progress or Silent())
+                trained = _run(chosen, dataset, folder, work, start, half, report, progress or Silent())
     except filelock.Timeout:
         raise LockedError(f"another training works in {work}; wait for it, or choose another -o") from None
     shutil.rmtree(work, ignore_errors=True)
@@ -124,17 +132,39 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _run(
-    recipe: Recipe, data: Dataset, folder: Path, work: Path, half: bool, report: bool, progress: Progress
+    recipe: Recipe,
+    data: Dataset,
+    folder: Path,
+    work: Path,
+    start: str | Path | None,
+    half: bool,
+    report: bool,
+    progress: Progress,
 ) -> Trained:
     torch.manual_seed(recipe.seed)
     mean, std = _statistics(data)
-    objective = Objective(build(recipe.model, mean=mean, std=std), recipe, data.training_classes)
+    encoder = build(recipe.model, mean=mean, std=std)
+    begun = "" if start is None else _begin_from(encoder, Path(start))
+    objective = Objective(encoder, recipe, data.training_classes)
     fitted = fit(
         objective, data.sampler, data.pixels, recipe=recipe, steps=recipe.total_steps(len(data.train.rows)),
-        validate=lambda: _validation(objective.encoder, data, recipe), checkpoint=work / "checkpoint.pt",
-        configuration=_configuration(recipe, data), progress=progress,
+        validate=lambda: _validation(objective.kept, data, recipe), checkpoint=work / "checkpoint.pt",
+        configuration=_configuration(recipe, data, begun), progress=progress,
     )  # fmt: skip
-    return _finish(objective.encoder, recipe, data, fitted, folder, work, half, report)
+    return _finish(objective.kept, recipe, data, fitted, folder, work, begun, half, report)
+
+
+def _begin_from(encoder: SiameseEncoder, folder: Path) -> str:
+    """The fingerprint of the encoder in this folder, whose weights the new one has from now on."""
+    from safetensors.torch import load_file
+
+    config = read_config(folder)
+    try:
+        encoder.load_state_dict(load_file(folder / WEIGHTS_NAME))
+    except (OSError, RuntimeError) as error:
+        cause = str(error).splitlines()[0]
+        raise TrainingError(f"{folder}: its weights do not fit the preset's network ({cause})") from error
+    return config.fingerprint
 
 
 def _statistics(data: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -145,9 +175,9 @@ def _statistics(data: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(mean.round(4).tolist()), tuple(np.maximum(std, 1e-3).round(4).tolist())
 
 
-def _configuration(recipe: Recipe, data: Dataset) -> str:
+def _configuration(recipe: Recipe, data: Dataset, begun: str) -> str:
     """What must be the same for a checkpoint to be gone on from."""
-    text = json.dumps(asdict(recipe), sort_keys=True) + data.digest
+    text = json.dumps(asdict(recipe), sort_keys=True) + data.digest + begun
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -168,6 +198,7 @@ def _finish(
     fitted: Fitted,
     folder: Path,
     work: Path,
+    begun: str,
     half: bool,
     report: bool,
 ) -> Trained:
@@ -190,7 +221,7 @@ def _finish(
     config = export_encoder(
         encoder, recipe.model, temporary, name=folder.name, fit=recipe.fit,
         sample=data.pixels[data.validation.rows[:256]], half=half,
-        training=_training_record(recipe, data, fitted), figures=figures,
+        training=_training_record(recipe, data, fitted, begun), figures=figures,
     )  # fmt: skip
     if report and verification is not None:
         write_report(temporary / "report", data, tested, verification, fitted.history)
@@ -220,13 +251,13 @@ def _test_figures(
     return figures
 
 
-def _training_record(recipe: Recipe, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
+def _training_record(recipe: Recipe, data: Dataset, fitted: Fitted, begun: str) -> dict[str, JSONValue]:
     """What encoder.json says about how the weights were made."""
     record: dict[str, JSONValue] = json.loads(json.dumps(asdict(recipe)))
     del record["model"]
     return record | {
         "split_by": data.split, "pictures": [len(side.rows) for side in (data.train, data.validation, data.test)],
-        "held_out": _held_out(data), "copies": data.copies, "digest": data.digest,
+        "held_out": _held_out(data), "copies": data.copies, "digest": data.digest, "begun_from": begun,
         "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
         "images_encoded": fitted.steps * recipe.batch_classes * recipe.batch_images,
         "history": [dict(row) for row in fitted.history],

@@ -112,3 +112,30 @@ def test_quarter_turns_equal_numpys() -> None:
     after = quarter_turns(before, turns)
     for picture, turned, turn in zip(before.numpy(), after.numpy(), turns.tolist(), strict=True):
         assert np.array_equal(turned, np.rot90(picture, turn, axes=(1, 2)))
+
+
+@pytest.mark.parametrize("kind", AUGMENTATIONS)
+@pytest.mark.parametrize("side", [12, 20, 30])
+def test_pictures_have_the_side_that_is_asked_for(kind: str, side: int) -> None:
+    torch.manual_seed(0)
+    after = augment(torch.full((5, 3, 20, 20), 0.5), kind, side=side)
+    assert after.shape == (5, 3, side, side)
+    # The middle of an even photo stays even, whatever its size.
+    middle = after[:, :, side // 2, side // 2]
+    assert (middle - middle[:, :1]).abs().max() < 0.01
+
+
+def test_none_at_another_size_keeps_the_mean_brightness() -> None:
+    before = images(4, 1, 24, 24)
+    after = augment(before, "none", side=12)
+    torch.testing.assert_close(after.mean(dim=(1, 2, 3)), before.mean(dim=(1, 2, 3)), atol=0.01, rtol=0)
+
+
+def test_lines_of_a_drawing_differ_in_thickness_and_stay_dark() -> None:
+    page = torch.ones(200, 1, 32, 32)
+    page[:, :, 15:17] = 0.0
+    after = augmented(page, "drawing")
+    dark = (1 - after).sum(dim=(1, 2, 3)) / 32
+    assert dark.min() > 1.0
+    assert dark.max() / dark.min() > 1.5
+    assert after.amin(dim=(1, 2, 3)).max() < 0.5

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from itertools import combinations, product
+from pathlib import Path
 
 import pytest
 import torch
@@ -333,3 +334,13 @@ def test_pairs_of_a_batch_are_thinned_to_the_share_asked_for() -> None:
         assert min(abs(total - stranger) for stranger in strangers) < 1e-9
         values.add(round(total, 9))
     assert len(values) > 5
+
+
+# -- the page ------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_on_losses_shows_the_tables() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "losses.md").read_text(encoding="utf-8")
+    rows = [*loss_rows()[1:], *miner_rows()[1:]]
+    expected = [f"| `{name}` | {' | '.join(cells)} |" for name, *cells in rows]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == expected

@@ -330,3 +330,30 @@ def test_the_description_is_plain_json(learned: Trained) -> None:
         raise AssertionError(name)
 
     json.loads((learned.folder / CONFIG_NAME).read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def test_everything_holds_no_class_out_and_takes_no_test(few: Path, tmp_path: Path) -> None:
+    trained = quick(few, tmp_path / "out", everything=True)
+    training = trained.config.training
+    assert training["held_out"] == []
+    assert training["pictures"] == [16, 4, 0]
+    assert not any(name.startswith("test") for name in trained.figures)
+    with pytest.raises(UsageError, match="take 'circle' away"):
+        quick(few, tmp_path / "other", everything=True, test=("circle",))
+    with pytest.raises(UsageError, match="take 'class' away"):
+        quick(few, tmp_path / "other", everything=True, split="class")
+
+
+def test_training_begins_with_the_weights_of_an_encoder(few: Path, tmp_path: Path) -> None:
+    first = quick(few, tmp_path / "first")
+    still = replace(QUICK, learning_rate=1e-12, steps=1)
+    again = quick(few, tmp_path / "again", recipe=still, start=tmp_path / "first")
+    before, after = (load_file(tmp_path / name / "weights.safetensors") for name in ("first", "again"))
+    assert before.keys() == after.keys()
+    for name in before:
+        np.testing.assert_allclose(after[name], before[name], atol=1e-9)
+    assert again.config.training["begun_from"] == first.config.fingerprint
+    assert first.config.training["begun_from"] == ""
+    other = replace(QUICK, model=ModelSpec("shapes", 12, 12, 3, 5))
+    with pytest.raises(TrainingError, match="do not fit the preset's network"):
+        quick(few, tmp_path / "other", recipe=other, start=tmp_path / "first")

@@ -1,0 +1,84 @@
+"""Collections made with pretrained models, from the command line: made, opened again, asked with pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simsearch import Collection
+from simsearch.cli import cli
+from simsearch.encoders import open_encoder
+from simsearch.errors import EncoderMismatchError
+from simsearch.types import WordsFindPictures
+
+COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220)}
+
+
+@pytest.fixture
+def place(hub_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a tiny CLIP and pictures of squares."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(hub_models["clip"], tmp_path / "tiny-clip")
+    (tmp_path / "pics").mkdir()
+    for name, colour in COLOURS.items():
+        picture = Image.new("RGB", (48, 40), "white")
+        picture.paste(colour, (8, 8, 36, 32))
+        picture.save(tmp_path / "pics" / f"{name}.png")
+    return tmp_path
+
+
+Say = Callable[..., list[dict[str, object]]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs a command in this process, as loading the libraries again takes seconds; gives its JSON lines."""
+
+    def run(*words: str) -> list[dict[str, object]]:
+        cli.main([*words, "--json"], standalone_mode=False)
+        told = capsys.readouterr()
+        assert told.err == ""
+        return [json.loads(line) for line in told.out.splitlines()]
+
+    return run
+
+
+def test_a_folder_makes_a_collection_that_opens_from_anywhere(
+    place: Path, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made,) = say("index", "pics", "--encoder", "./tiny-clip", "--quiet")
+    assert (made["added"], made["skipped"]) == (3, 0)
+    (told,) = say("info", "--index", "indexes/pics")
+    assert told["encoder"] == str(place / "tiny-clip")
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    shutil.copy(place / "pics" / "red.png", "asked.png")
+    first, *rest = say("query", "asked.png", "--index", str(place / "indexes" / "pics"))
+    assert Path(str(first["path"])).name == "red.png" and first["score"] == pytest.approx(1.0, abs=1e-5)
+    assert len(rest) == 2
+
+
+def test_words_find_pictures(place: Path) -> None:
+    with Collection.create("col", "tiny-clip") as made:
+        made.add("pics")
+        assert isinstance(made.encoder, WordsFindPictures)
+        words = made.encoder.encode_texts(["a red square", "a big dog"])
+        found = [made.query(row) for row in words]
+        pictures = open_encoder("tiny-clip").encode(sorted((place / "pics").iterdir()))
+        expected = np.sort(words.astype(np.float64) @ pictures.T)[:, ::-1]
+        scores = [[match.score for match in matches] for matches in found]
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_other_weights_are_refused(place: Path, broken: Callable[..., Path]) -> None:
+    Collection.create("col", "tiny-clip").close()
+    changed = broken("clip", "visual_projection.weight", 0.5)
+    shutil.copy(changed / "model.safetensors", place / "tiny-clip" / "model.safetensors")
+    with Collection.open("col") as opened, pytest.raises(EncoderMismatchError, match=r"tiny-clip --rebuild$"):
+        _ = opened.encoder
