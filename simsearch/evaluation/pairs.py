@@ -75,8 +75,13 @@ def pair_scores(
         raise VectorError(f"{len(vectors)} vectors but {len(labels)} labels; give one label for each vector")
     if pairs is None:
         pairs = all_pairs(len(vectors))
+    return cosines(vectors, pairs), labels[pairs[:, 0]] == labels[pairs[:, 1]]
+
+
+def cosines(vectors: Vectors, pairs: NDArray[np.int64]) -> Scores:
+    """The cosine of each pair of rows; few rows are gathered at once."""
     scores = np.empty(len(pairs), dtype=np.float32)
     for begin in range(0, len(pairs), BLOCK):
         left, right = pairs[begin : begin + BLOCK].T
         scores[begin : begin + BLOCK] = np.einsum("ij,ij->i", vectors[left], vectors[right])
-    return scores, labels[pairs[:, 0]] == labels[pairs[:, 1]]
+    return scores

@@ -1,0 +1,243 @@
+"""An encoder judged on material, beside what needs no learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simsearch.errors import MediaError, UsageError, VectorError
+from simsearch.evaluation import judging
+from simsearch.evaluation.embedding import Embed, baselines_for, embed
+from simsearch.evaluation.judging import KINDS_OF, Options
+from simsearch.evaluation.metrics import best_threshold
+from simsearch.evaluation.results import Evaluation, Section, System, Threshold
+from simsearch.evaluation.runs import Runs, is_runs, read_runs
+from simsearch.evaluation.selection import Selection, provenance, select, used_only
+from simsearch.media.labelled import read_labelled
+from simsearch.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from simsearch.media.material import Kind, Labelled, Modality
+    from simsearch.types import Encoder, Skip, Vectors
+
+DEFAULTS = {
+    "classes": ("episodes", "verification", "retrieval"), "pairs": ("verification",), "graded": ("graded",),
+    "triplets": ("triplets",),
+}  # fmt: skip
+VALIDATION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a table is read; see `media.labelled.read_labelled`."""
+
+    kind: Kind | None = None
+    columns: str | None = None
+    convention: str | None = None
+    score_range: tuple[float, float] | None = None
+    label_until: str | None = None
+    by_line: bool = False
+
+    def read(self, source: Path, encoder: Encoder) -> Labelled:
+        """The material, of the modality of the encoder."""
+        modality: Modality = "text" if encoder.modality == "text" else "image"
+        return read_labelled(
+            source, modality=modality, kind=self.kind, columns=self.columns, convention=self.convention,
+            score_range=self.score_range, label_until=self.label_until, by_line=self.by_line,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What is judged on, every source of it readable, with the encoder's vectors."""
+
+    sources: tuple[str, ...]
+    vectors: Vectors
+    data: Labelled | None
+    runs: Runs | None
+    remarks: tuple[str, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        return "classes" if self.data is None else self.data.kind
+
+
+def evaluate(
+    encoder: Encoder,
+    source: str | Path,
+    *,
+    protocols: Sequence[str] = (),
+    options: Options | None = None,
+    selection: Selection | None = None,
+    reading: Reading | None = None,
+    threshold: float | None = None,
+    threshold_from: str | Path | None = None,
+    with_baselines: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """The figures of an encoder on a folder or file that `read_labelled` reads, or on a folder of runs.
+
+    Without `protocols` all that fit the material; one that then does not fit after all is left out with a remark. The
+    accuracy of same or different is told at `threshold`, or at the best one for the pairs of `threshold_from`, or at
+    the one that the encoder's record took from its validation side; never at one chosen on the pairs that are judged.
+    `with_baselines`, baselines that need no learning are asked the same. Raises UsageError, TrainingError, MediaError,
+    VectorError.
+    """
+    options, reading, progress = options or Options(), reading or Reading(), progress or Silent()
+    _check(protocols, threshold, threshold_from)
+    material = _material(encoder, Path(source), selection or Selection(), reading, protocols, options, progress)
+    other = None
+    if threshold_from is not None:
+        other = _other(encoder, Path(threshold_from), reading, material)
+    job = _Job(material, options, progress, other)
+    own = Threshold(threshold, "as given") if threshold is not None else _recorded(encoder)
+    asked = tuple(protocols) or (("runs",) if material.data is None else _defaults(material.kind))
+    first, remarks = job.first(encoder, asked, own, strict=bool(protocols))
+    systems = [first]
+    if with_baselines:
+        done = tuple(section.protocol for section in first.sections)
+        systems += [job.baseline(name, made, done) for name, made in baselines_for(encoder.modality).items()]
+    data = material.data
+    return Evaluation(
+        encoder.name, encoder.fingerprint, str(source), encoder.modality, material.sources,
+        None if data is None else data.labels, () if data is None else data.classes, tuple(systems),
+        (*material.remarks, *remarks), material.skipped, options.seed, options.rounds,
+    )  # fmt: skip
+
+
+def _check(protocols: Sequence[str], threshold: float | None, threshold_from: str | Path | None) -> None:
+    for name in protocols:
+        if name not in KINDS_OF:
+            raise UsageError(f"no protocol {name!r}; there are {', '.join(KINDS_OF)}")
+    if threshold is not None and threshold_from is not None:
+        raise UsageError("--threshold and --threshold-from both give a threshold; choose one")
+    if protocols and "verification" not in protocols and (threshold is not None or threshold_from is not None):
+        raise UsageError("a threshold is for --protocol verification, which was not asked for")
+
+
+def _defaults(kind: str) -> tuple[str, ...]:
+    if kind not in DEFAULTS:
+        raise UsageError(f"the material is {kind}: there is no truth to judge by; give classes, pairs or grades")
+    return DEFAULTS[kind]
+
+
+def _recorded(encoder: Encoder) -> Threshold | None:
+    value = provenance(encoder).threshold
+    return None if value is None else Threshold(value, "from the encoder's validation side")
+
+
+def _material(
+    encoder: Encoder, source: Path, selection: Selection, reading: Reading, protocols: Sequence[str], options: Options,
+    progress: Progress,
+) -> _Material:  # fmt: skip
+    if source.is_dir() and is_runs(source):
+        return _of_runs(encoder, source, selection, protocols, progress)
+    data, remarks = select(reading.read(source, encoder), selection, provenance(encoder))
+    found = embed(encoder, data.sources, progress)
+    data = data.keep(found.positions)
+    runs = judging.runs_of(data, options) if "runs" in protocols else None
+    return _Material(data.sources, found.vectors, data, runs, remarks, (*data.skipped, *found.skipped))
+
+
+def _of_runs(
+    encoder: Encoder, source: Path, selection: Selection, protocols: Sequence[str], progress: Progress
+) -> _Material:
+    unfit = sorted(set(protocols) - {"runs"})
+    if unfit or selection != Selection():
+        what = f"--protocol {unfit[0]}" if unfit else "a choice of classes or sides"
+        raise UsageError(f"{source} is a folder of runs, which {what} does not fit; give class folders")
+    if encoder.modality != "image":
+        raise UsageError(f"{source} is a folder of runs of pictures, but {encoder.name} is for {encoder.modality}")
+    runs = read_runs(source)
+    found = embed(encoder, runs.sources, progress)
+    if found.skipped:
+        raise MediaError(f"{found.skipped[0].path}: {found.skipped[0].reason}; a run needs all of its pictures")
+    return _Material(runs.sources, found.vectors, None, runs)
+
+
+def _other(encoder: Encoder, source: Path, reading: Reading, material: _Material) -> Labelled:
+    """The material that a threshold is chosen on: its validation side, where it has one. It shares no pairs."""
+    data = reading.read(source, encoder)
+    if data.sides is not None and (data.sides == VALIDATION).any():
+        rows = np.flatnonzero(data.sides == VALIDATION)
+        data = data.keep(rows) if data.rows is None else used_only(data.take(rows))
+    judged = material.data
+    if judged is None or "verification" not in _fitting(judged.kind) or "verification" not in _fitting(data.kind):
+        raise UsageError(f"--threshold-from {source}: a threshold needs classes or pairs, there and in what is judged")
+    shared = len(_contents(data) & _contents(judged))
+    if shared:
+        what = "pairs" if data.kind == "pairs" else "files or texts"
+        raise UsageError(
+            f"--threshold-from {source}: {shared:,} of its {what} are also judged: a threshold chosen on them would "
+            "flatter; give others"
+        )
+    return data
+
+
+def _fitting(kind: str) -> tuple[str, ...]:
+    return tuple(name for name, kinds in KINDS_OF.items() if kind in kinds)
+
+
+def _contents(data: Labelled) -> set[str | frozenset[str]]:
+    """What must not be on both sides: the pairs, or the sources of classes."""
+    if data.pairs is None:
+        return set(data.sources)
+    return {frozenset((data.sources[left], data.sources[right])) for left, right in data.pairs.tolist()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    material: _Material
+    options: Options
+    progress: Progress
+    other: Labelled | None
+    """What a threshold is chosen on."""
+
+    def first(
+        self, encoder: Encoder, asked: Sequence[str], own: Threshold | None, strict: bool
+    ) -> tuple[System, tuple[str, ...]]:
+        """The encoder judged, and a remark for each protocol that was left out."""
+        vectors = self.material.vectors
+        if self.other is not None:
+            found = embed(encoder, self.other.sources, self.progress)
+            own = self._chosen(found.vectors, self.other.keep(found.positions))
+        sections, remarks, failures = [], [], []
+        for protocol in asked:
+            try:
+                sections.append(self._judge(protocol, vectors, own))
+            except (UsageError, VectorError) as error:
+                if strict or (protocol == "episodes" and self.options.asks_for_episodes):
+                    raise
+                failures.append(error)
+                remarks.append(f"{protocol} was left out: {error}")
+        if failures and not sections:
+            raise failures[0]
+        return System(encoder.name, encoder.dim, vectors, tuple(sections)), tuple(remarks)
+
+    def baseline(self, name: str, made: Embed, asked: Sequence[str]) -> System:
+        """The same protocols, with a threshold of its own where one can be chosen."""
+        vectors = made(self.material.sources)
+        own = None if self.other is None else self._chosen(made(self.other.sources), self.other)
+        return System(name, vectors.shape[1], vectors, tuple(self._judge(protocol, vectors, own) for protocol in asked))
+
+    def _chosen(self, vectors: Vectors, other: Labelled) -> Threshold:
+        _, scores, same = judging.scored_pairs(vectors, other, self.options)
+        return Threshold(best_threshold(scores, same)[0], f"chosen on {len(same):,} other pairs")
+
+    def _judge(self, protocol: str, vectors: Vectors, threshold: Threshold | None) -> Section:
+        data, runs = self.material.data, self.material.runs
+        if protocol == "runs":
+            assert runs is not None
+            return judging.judge_runs(vectors, runs, self.options)
+        assert data is not None
+        if protocol == "verification":
+            return judging.judge_verification(vectors, data, self.options, threshold)
+        if protocol == "retrieval":
+            return judging.judge_retrieval(vectors, data, self.options, self.progress)
+        judge = {"episodes": judging.judge_episodes, "graded": judging.judge_graded, "triplets": judging.judge_triplets}
+        return judge[protocol](vectors, data, self.options)

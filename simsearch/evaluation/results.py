@@ -1,0 +1,125 @@
+"""What an evaluation gives: figures with intervals, and what a report needs to show more than figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from simsearch.evaluation.intervals import Figure
+    from simsearch.evaluation.ranking import Ranked
+    from simsearch.evaluation.runs import Runs
+    from simsearch.types import JSONValue, Scores, Skip, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    value: float
+    origin: str
+    """Where it was chosen, never on the pairs that it judges."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairDetail:
+    """Scored pairs, (m, 2) positions of the sources."""
+
+    pairs: NDArray[np.int64]
+    scores: Scores
+    same: NDArray[np.bool_]
+    threshold: Threshold | None
+
+
+@dataclass(frozen=True, slots=True)
+class GradedDetail:
+    pairs: NDArray[np.int64]
+    scores: Scores
+    truth: NDArray[np.float64]
+    """In the range of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsDetail:
+    runs: Runs
+    given: tuple[NDArray[np.int64], ...]
+
+
+Detail: TypeAlias = "PairDetail | GradedDetail | RunsDetail | Ranked"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The figures of one protocol, in the order in which they are told."""
+
+    protocol: str
+    setting: str
+    figures: Mapping[str, Figure]
+    detail: Detail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An encoder or a baseline, with its vectors and what it reached, by protocol."""
+
+    name: str
+    dim: int
+    vectors: Vectors
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The encoder first, then the baselines; all were asked the same."""
+
+    encoder: str
+    fingerprint: str
+    data: str
+    modality: str
+    sources: tuple[str, ...]
+    labels: NDArray[np.int64] | None
+    classes: tuple[str, ...]
+    systems: tuple[System, ...]
+    remarks: tuple[str, ...]
+    skipped: tuple[Skip, ...]
+    seed: int
+    rounds: int
+
+    def record(self) -> dict[str, JSONValue]:
+        """All of it that is a figure or a word, as JSON has it."""
+        results: list[JSONValue] = [
+            {
+                "system": system.name, "protocol": section.protocol, "setting": section.setting,
+                "figures": {
+                    name: {"value": figure.value, "low": figure.low, "high": figure.high}
+                    for name, figure in section.figures.items()
+                },
+                "threshold": _threshold(section.detail),
+            }
+            for system in self.systems
+            for section in system.sections
+        ]  # fmt: skip
+        return {
+            "encoder": self.encoder, "fingerprint": self.fingerprint, "data": self.data, "modality": self.modality,
+            "items": len(self.sources), "classes": len(self.classes), "seed": self.seed, "rounds": self.rounds,
+            "results": results, "remarks": list(self.remarks), "skipped": len(self.skipped),
+        }  # fmt: skip
+
+
+def _threshold(detail: Detail | None) -> JSONValue:
+    if not isinstance(detail, PairDetail) or detail.threshold is None:
+        return None
+    return {"value": detail.threshold.value, "origin": detail.threshold.origin}
+
+
+def figure_name(name: str) -> str:
+    """The name of a figure as people write it."""
+    if name.startswith("tar@far="):
+        return f"TAR at FAR {name.removeprefix('tar@far=')}"
+    known = {
+        "roc_auc": "ROC AUC", "average_precision": "average precision", "eer": "EER", "map@r": "MAP@R",
+        "r_precision": "R-precision", "mrr": "MRR", "spearman": "Spearman", "pearson": "Pearson",
+    }  # fmt: skip
+    return known.get(name, name.replace("ndcg@", "nDCG@"))
