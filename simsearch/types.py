@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Scores: TypeAlias = NDArray[np.float32]
     """Cosine similarity in [-1, 1]; larger is closer."""
     Source: TypeAlias = str | bytes | Path | Image | NDArray[np.uint8]
-    """A path, the bytes of an image file, a PIL image, or uint8 pixels of shape (h, w) or (h, w, 3)."""
+    """A path or a text, the bytes of an image file or of a text, a PIL image, or uint8 pixels (h, w) or (h, w, 3)."""
 
 JSONValue: TypeAlias = "str | int | float | bool | list[JSONValue] | dict[str, JSONValue] | None"
 Metadata: TypeAlias = "Mapping[str, JSONValue]"
@@ -33,9 +33,15 @@ class Skip:
     reason: str
 
 
+class Text(str):
+    """Words that are meant as such, and never as the name of a file."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One path (or text) in a collection. Items with equal bytes share a `content_id`."""
+    """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for pictures."""
 
     id: int
     uri: str
@@ -44,6 +50,7 @@ class Item:
     size: int = 0
     mtime_ns: int = 0
     metadata: Metadata = field(default_factory=dict)
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,12 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One enrolled example of an identity."""
+    """One enrolled example of an identity; `uri` is empty when it was given without a file."""
 
     id: int
     label: str
     uri: str
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,10 @@ class Encoder(Protocol):
     @property
     def dim(self) -> int: ...
     def prepare(self, source: Source) -> Prepared:
-        """The input, read and decoded. Safe in threads. Raises MediaError with the reason alone."""
+        """The input, read and decoded: a str is a path to an encoder of images, the text itself to one of texts.
+
+        Safe in threads. Raises MediaError with the reason alone.
+        """
         ...
 
     def embed(self, prepared: Sequence[Any]) -> Vectors:

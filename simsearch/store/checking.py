@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +43,7 @@ def _all(connection: Connection) -> Iterator[str]:
     dim = number_setting(connection, "dim")
     yield from _vector_problems(connection, CONTENT, dim)
     yield from _vector_problems(connection, EXAMPLE, dim)
+    yield from _text_problems(connection)
     yield from _journal_problems(connection)
 
 
@@ -65,6 +67,14 @@ def _vector_problems(connection: Connection, table: Table, dim: int) -> Iterator
         bad += [row.id for row, is_wrong in zip(fitting, wrong.tolist(), strict=True) if is_wrong]
     yield from _listed(f"vectors in {table.name} have not {dim} numbers", length)
     yield from _listed(f"vectors in {table.name} are not finite or not of length one", bad)
+
+
+def _text_problems(connection: Connection) -> Iterator[str]:
+    """A text is its content, so its checksum must be that of the content."""
+    for table, texts in ((CONTENT, CONTENT.c.kind == "text"), (EXAMPLE, EXAMPLE.c.text.is_not(None))):
+        rows = connection.execute(select(table.c.id, table.c.sha256, table.c.text).where(texts).order_by(table.c.id))
+        bad = [row.id for row in rows if hashlib.sha256((row.text or "").encode()).digest() != row.sha256]
+        yield from _listed(f"texts in {table.name} are not what was stored", bad)
 
 
 def _journal_problems(connection: Connection) -> Iterator[str]:

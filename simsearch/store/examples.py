@@ -14,10 +14,11 @@ from simsearch.store.writing import stored_vector
 from simsearch.types import Example
 
 if TYPE_CHECKING:
+    from simsearch.store.records import NewExample
     from simsearch.types import Vectors
 
 
-def add(connection: Connection, label: str, rows: Sequence[tuple[str, bytes, Vectors]]) -> int:
+def add(connection: Connection, label: str, rows: Sequence[NewExample]) -> int:
     """The number of examples that are new to the label; a content that it has already is left as it is."""
     if not rows:
         return 0
@@ -26,8 +27,14 @@ def add(connection: Connection, label: str, rows: Sequence[tuple[str, bytes, Vec
     connection.execute(
         insert(EXAMPLE).on_conflict_do_nothing(),
         [
-            {"label": label, "uri": uri, "sha256": sha256, "vector": stored_vector(vector, dim, repr(uri))}
-            for uri, sha256, vector in rows
+            {
+                "label": label,
+                "uri": uri,
+                "sha256": sha256,
+                "vector": stored_vector(vector, dim, repr(uri)),
+                "text": text,
+            }
+            for uri, sha256, vector, text in rows
         ],
     )
     return _count(connection, label) - before
@@ -51,5 +58,5 @@ def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
     """Every example by rising id, and their vectors, shape (n, dim)."""
     dim = number_setting(connection, "dim")
     rows = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
-    found = tuple(Example(row.id, row.label, row.uri) for row in rows)
+    found = tuple(Example(row.id, row.label, row.uri, row.text) for row in rows)
     return found, as_array([row.vector for row in rows], dim)

@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 
 from simsearch.errors import StoreError
-from simsearch.store.records import Counts, Known
-from simsearch.store.schema import CONTENT, EXAMPLE, ITEM, REMOVED, SETTING, range_under, to_bytes, to_text
+from simsearch.store.records import Counts, Known, RowFile
+from simsearch.store.schema import CONTENT, EXAMPLE, FILE, ITEM, REMOVED, SETTING, range_under, to_bytes, to_text
 from simsearch.types import Item
 
 if TYPE_CHECKING:
@@ -113,23 +113,42 @@ def content_ids(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, in
 
 
 def item_of(row: Row[Any]) -> Item:
-    return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, json.loads(row.metadata))
+    metadata = json.loads(row.metadata)
+    return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, metadata, row.text)
 
 
 def items(connection: Connection, where: ColumnElement[bool], limit: int | None = None) -> list[Item]:
     """The items for which the condition holds, by rising id."""
-    return [item_of(row) for row in connection.execute(select(ITEM).where(where).order_by(ITEM.c.id).limit(limit))]
+    # An outer join, so that an item is seen even where damage has taken its content.
+    query = select(ITEM, CONTENT.c.text).outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
+    return [item_of(row) for row in connection.execute(query.where(where).order_by(ITEM.c.id).limit(limit))]
+
+
+def row_files(connection: Connection, paths: Sequence[str]) -> dict[str, RowFile]:
+    """What is recorded of those files that hold several items, by path."""
+    found: dict[str, RowFile] = {}
+    for part in chunks(paths):
+        query = select(FILE.c.path, FILE.c.size, FILE.c.mtime_ns, FILE.c.reading).where(FILE.c.path.in_(part))
+        found.update((row.path, RowFile(*row)) for row in connection.execute(query))
+    return found
+
+
+def files_of(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The path of the file that holds each of those items that one holds, by the id of the item."""
+    query = select(ITEM.c.id, FILE.c.path).join(FILE, FILE.c.id == ITEM.c.file_id).where(among(ITEM.c.id, ids))
+    return {row.id: row.path for row in connection.execute(query)}
 
 
 def ids_under(connection: Connection, root: str) -> Ids:
     exact, first, beyond = range_under(root)
-    under = or_(ITEM.c.uri == exact, and_(ITEM.c.uri >= first, ITEM.c.uri < beyond))
+    held = ITEM.c.file_id == select(FILE.c.id).where(FILE.c.path == root).scalar_subquery()
+    under = or_(ITEM.c.uri == exact, and_(ITEM.c.uri >= first, ITEM.c.uri < beyond), held)
     return id_array(connection, select(ITEM.c.id).where(under).order_by(ITEM.c.id))
 
 
 def id_array(connection: Connection, query: Select[tuple[int]]) -> Ids:
     """The numbers that a query of one column gives."""
-    return np.array(connection.scalars(query).all(), dtype=np.int64)
+    return np.fromiter(connection.scalars(query), dtype=np.int64)
 
 
 def page_of_vectors(connection: Connection, after: int, batch: int, dim: int) -> tuple[Ids, Vectors]:

@@ -23,7 +23,8 @@ class Known(NamedTuple):
 class Write:
     """One item to store. `vector`, of shape (dim,), is None when the content with this `sha256` is stored already.
 
-    A `label` or `metadata` of None leaves those of an item that is there as they are.
+    A `label` or `metadata` of None leaves those of an item that is there as they are. `text` is that of the content;
+    `file` is the path of the file that holds the item as one of several.
     """
 
     uri: str
@@ -36,6 +37,8 @@ class Write:
     width: int | None
     height: int | None
     vector: Vectors | None
+    text: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,27 @@ class Written:
     updated: int
     new_contents: int
     removed_contents: int
+
+
+class RowFile(NamedTuple):
+    """A file that holds several items, as it was when it was last read to its end.
+
+    `size` is -1 while that has not been, or when an item of it was taken out since. `reading` says how it was read.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    reading: str
+
+
+class NewExample(NamedTuple):
+    """An example to store: where it is from ("" when nowhere), its content and vector, and its text if it is one."""
+
+    uri: str
+    sha256: bytes
+    vector: Vectors
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     inspect,
     select,
+    text,
 )
 
 from simsearch.errors import DamagedError, StoreError
@@ -103,6 +104,7 @@ CONTENT = Table(
     Column("width", Integer),
     Column("height", Integer),
     Column("vector", LargeBinary, nullable=False),
+    Column("text", Text),
     sqlite_autoincrement=True,
 )  # fmt: skip
 ITEM = Table(
@@ -114,7 +116,9 @@ ITEM = Table(
     Column("size", Integer, nullable=False),
     Column("mtime_ns", Integer, nullable=False),
     Column("metadata", Text, nullable=False, server_default="{}"),
+    Column("file_id", Integer, ForeignKey("file.id")),
     Index("item_content_id", "content_id"),
+    Index("item_file_id", "file_id", sqlite_where=text("file_id IS NOT NULL")),
     sqlite_autoincrement=True,
 )  # fmt: skip
 EXAMPLE = Table(
@@ -124,12 +128,24 @@ EXAMPLE = Table(
     Column("uri", Uri, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Column("text", Text),
     UniqueConstraint("label", "sha256"),
     sqlite_autoincrement=True,
 )  # fmt: skip
 ROOT = Table(
-    "root", METADATA, Column("id", Integer, primary_key=True), Column("path", Uri, nullable=False, unique=True)
-)
+    "root", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("path", Uri, nullable=False, unique=True),
+    Column("reading", Text),
+)  # fmt: skip
+FILE = Table(
+    "file", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("path", Uri, nullable=False, unique=True),
+    Column("size", Integer, nullable=False),
+    Column("mtime_ns", Integer, nullable=False),
+    Column("reading", Text, nullable=False),
+)  # fmt: skip
 REMOVED = Table(
     "removed_content", METADATA,
     Column("generation", Integer, primary_key=True),
@@ -166,7 +182,24 @@ _FIRST = (
     " PRIMARY KEY (generation, content_id)) WITHOUT ROWID",
 )
 
-MIGRATIONS = (Migration(1, _first),)
+
+def _second(connection: Connection) -> None:
+    """Texts: kept with their contents and examples, and files that hold several items each."""
+    for statement in _SECOND:
+        connection.exec_driver_sql(statement)
+
+
+_SECOND = (
+    "ALTER TABLE content ADD COLUMN text TEXT",
+    "ALTER TABLE example ADD COLUMN text TEXT",
+    "ALTER TABLE root ADD COLUMN reading TEXT",
+    "CREATE TABLE file (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, size INTEGER NOT NULL,"
+    " mtime_ns INTEGER NOT NULL, reading TEXT NOT NULL)",
+    "ALTER TABLE item ADD COLUMN file_id INTEGER REFERENCES file (id)",
+    "CREATE INDEX item_file_id ON item (file_id) WHERE file_id IS NOT NULL",
+)
+
+MIGRATIONS = (Migration(1, _first), Migration(2, _second))
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

@@ -17,7 +17,7 @@ from simsearch.store.database import Database, open_database
 from simsearch.store.schema import CONTENT, ITEM, ROOT
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, Write, Written
+    from simsearch.store.records import Counts, Known, NewExample, RowFile, Write, Written
     from simsearch.types import Example, Ids, Item, Vectors
 
 
@@ -141,7 +141,7 @@ class Store:
             return writing.remove_items(connection, ids)
 
     def ids_under(self, root: str) -> Ids:
-        """The items in a folder, however deep, and the one that is exactly that path; by rising id."""
+        """The items in a folder, however deep, or in a file, and the one that is exactly that path; by rising id."""
         with self._database.reading() as connection:
             return reading.ids_under(connection, root)
 
@@ -149,6 +149,15 @@ class Store:
         """The items that there are of those asked for, by rising id."""
         with self._database.reading() as connection:
             return reading.items(connection, reading.among(ITEM.c.id, ids.tolist()))
+
+    def items_by_uri(self, uris: Sequence[str]) -> dict[str, Item]:
+        """The items that there are under those uris; `known` is cheaper and knows less."""
+        with self._database.reading() as connection:
+            return {
+                item.uri: item
+                for part in reading.chunks(uris)
+                for item in reading.items(connection, ITEM.c.uri.in_(part))
+            }
 
     def item_by_uri(self, uri: str) -> Item | None:
         with self._database.reading() as connection:
@@ -199,19 +208,42 @@ class Store:
         with self._database.writing() as connection:
             writing.trim_journal(connection, generation)
 
+    # -- files of several items ------------------------------------------------------------------------------------
+
+    def row_files(self, paths: Sequence[str]) -> dict[str, RowFile]:
+        """What is recorded of those files that hold several items, by path."""
+        with self._database.reading() as connection:
+            return reading.row_files(connection, paths)
+
+    def files_of(self, ids: Sequence[int]) -> dict[int, str]:
+        """The path of the file that holds each of those items that one holds, by the id of the item."""
+        with self._database.reading() as connection:
+            return reading.files_of(connection, ids)
+
+    def set_row_files(self, files: Sequence[RowFile]) -> None:
+        """Records that files were read to their ends."""
+        with self._database.writing() as connection:
+            writing.set_row_files(connection, files)
+
     # -- roots and examples --------------------------------------------------------------------------------------
 
-    def roots(self) -> tuple[str, ...]:
-        """The places that the collection is fed from, in the order they were added."""
+    def roots(self) -> dict[str, str | None]:
+        """The places that the collection is fed from, in the order they were added, with how their files are read."""
         with self._database.reading() as connection:
-            return tuple(connection.scalars(select(ROOT.c.path).order_by(ROOT.c.id)))
+            rows = connection.execute(select(ROOT.c.path, ROOT.c.reading).order_by(ROOT.c.id))
+            return {row.path: row.reading for row in rows}
 
     def add_root(self, path: str) -> None:
         with self._database.writing() as connection:
             connection.execute(ROOT.insert().prefix_with("OR IGNORE").values(path=path))
 
-    def add_examples(self, label: str, rows: Sequence[tuple[str, bytes, Vectors]]) -> int:
-        """The number of examples (uri, sha256, vector) that are new to the label; the others are left as they are."""
+    def set_reading(self, root: str, how: str | None) -> None:
+        """Remembers how the files under a root are read."""
+        with self._database.writing() as connection:
+            connection.execute(ROOT.update().where(ROOT.c.path == root).values(reading=how))
+
+    def add_examples(self, label: str, rows: Sequence[NewExample]) -> int:
+        """The number of examples that are new to the label; the others are left as they are."""
         with self._database.writing() as connection:
             return examples.add(connection, label, rows)
 

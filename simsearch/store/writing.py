@@ -11,9 +11,9 @@ from sqlalchemy import Connection, bindparam, case, exists, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.errors import StoreError
-from simsearch.store.reading import among, content_ids, id_array, known, number_setting
-from simsearch.store.records import Write, Written
-from simsearch.store.schema import CONTENT, ITEM, REMOVED, SETTING
+from simsearch.store.reading import among, chunks, content_ids, id_array, known, number_setting
+from simsearch.store.records import RowFile, Write, Written
+from simsearch.store.schema import CONTENT, FILE, ITEM, REMOVED, SETTING
 
 if TYPE_CHECKING:
     from simsearch.types import Ids, Vectors
@@ -38,7 +38,8 @@ def write(connection: Connection, batch: Sequence[Write]) -> Written:
     before = known(connection, list(writes))
     contents, new = _contents(connection, batch, {one.sha256 for one in writes.values()})
     if writes:
-        connection.execute(_UPSERT, [_item(one, contents[one.sha256]) for one in writes.values()])
+        files = _file_ids(connection, {one.file for one in writes.values() if one.file is not None})
+        connection.execute(_UPSERT, [_item(one, contents[one.sha256], files) for one in writes.values()])
     left = {row.content_id for uri, row in before.items() if row.content_id != contents[writes[uri].sha256]}
     removed = _drop_orphans(connection, left, changed=new > 0)
     return Written(len(writes) - len(before), len(before), new, removed)
@@ -66,13 +67,31 @@ def _contents(connection: Connection, batch: Sequence[Write], needed: set[bytes]
 def _content(one: Write, dim: int) -> Mapping[str, Any]:
     assert one.vector is not None
     vector = stored_vector(one.vector, dim, repr(one.uri))
-    return {"sha256": one.sha256, "kind": one.kind, "width": one.width, "height": one.height, "vector": vector}
+    return {
+        "sha256": one.sha256, "kind": one.kind, "width": one.width, "height": one.height, "vector": vector,
+        "text": one.text,
+    }  # fmt: skip
 
 
-def _item(one: Write, content_id: int) -> Mapping[str, Any]:
+def _file_ids(connection: Connection, paths: set[str]) -> dict[str, int]:
+    """The ids of files by path; one that is new is recorded as not yet read to its end."""
+    if not paths:
+        return {}
+    new = [{"path": path, "size": -1, "mtime_ns": -1, "reading": ""} for path in sorted(paths)]
+    connection.execute(insert(FILE).on_conflict_do_nothing(), new)
+    query = select(FILE.c.path, FILE.c.id)
+    return {
+        row.path: row.id
+        for part in chunks(sorted(paths))
+        for row in connection.execute(query.where(FILE.c.path.in_(part)))
+    }
+
+
+def _item(one: Write, content_id: int, files: Mapping[str, int]) -> Mapping[str, Any]:
     return {
         "uri": one.uri, "content_id": content_id, "label": one.label, "size": one.size, "mtime_ns": one.mtime_ns,
         "metadata": json.dumps(dict(one.metadata or {})), "keeps": one.metadata is None,
+        "file_id": None if one.file is None else files[one.file],
     }  # fmt: skip
 
 
@@ -87,6 +106,7 @@ def _upsert() -> Any:
             "mtime_ns": given.mtime_ns,
             "label": func.coalesce(given.label, ITEM.c.label),
             "metadata": case((bindparam("keeps"), ITEM.c.metadata), else_=given.metadata),
+            "file_id": given.file_id,
         },
     )
 
@@ -95,12 +115,34 @@ _UPSERT = _upsert()
 
 
 def remove_items(connection: Connection, ids: Ids) -> int:
-    """Takes items out, and the contents that no item is left of; returns how many items there were."""
+    """Takes items out, and the contents that no item is left of; returns how many items there were.
+
+    A file of several items that loses one is recorded as not read, so that what was taken out comes back with it.
+    """
     here = among(ITEM.c.id, ids.tolist())
     contents = id_array(connection, select(ITEM.c.content_id).where(here).distinct()).tolist()
+    held = select(ITEM.c.file_id).where(here, ITEM.c.file_id.is_not(None)).distinct()
+    files = id_array(connection, held).tolist()
     count = connection.execute(ITEM.delete().where(here)).rowcount
+    if files:
+        empty = ~exists().where(ITEM.c.file_id == FILE.c.id)
+        connection.execute(FILE.delete().where(among(FILE.c.id, files), empty))
+        connection.execute(FILE.update().where(among(FILE.c.id, files)).values(size=-1, mtime_ns=-1))
     _drop_orphans(connection, contents, changed=False)
     return count
+
+
+def set_row_files(connection: Connection, files: Sequence[RowFile]) -> None:
+    statement = insert(FILE)
+    given = statement.excluded
+    if files:
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["path"],
+                set_={"size": given.size, "mtime_ns": given.mtime_ns, "reading": given.reading},
+            ),
+            [file._asdict() for file in files],
+        )
 
 
 def _drop_orphans(connection: Connection, candidates: Iterable[int], *, changed: bool) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simsearch.errors import StoreError
-from simsearch.store import Counts, Known, Store, Write, Written
+from simsearch.store import Counts, Known, NewExample, Store, Write, Written
 from simsearch.types import Item
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_the_generation_counts_changes_of_the_set_of_contents_only(store: Store)
         (lambda: store.remove_items(np.array([1])), 1),
         (lambda: store.remove_items(np.array([2])), 2),
         (lambda: store.remove_items(np.array([2])), 2),
-        (lambda: store.add_examples("Ana", [("x", sha("red"), vector_of("red"))]), 2),
+        (lambda: store.add_examples("Ana", [NewExample("x", sha("red"), vector_of("red"))]), 2),
     ]
     for step, expected in steps:
         step()
@@ -165,10 +165,10 @@ def test_a_folder_means_what_lies_under_it_and_itself(store: Store) -> None:
 def test_any_name_of_a_file_comes_back_exactly(uri: str, store: Store) -> None:
     store.write([item(uri, "red", label=uri)])
     store.add_root(uri)
-    store.add_examples(uri, [(uri, sha("red"), vector_of("red"))])
+    store.add_examples(uri, [NewExample(uri, sha("red"), vector_of("red"))])
     assert store.item_by_uri(uri) == Item(1, uri, 1, uri, 10, 20)
     assert store.known([uri]) == {uri: Known(1, 1, 10, 20, uri)}
-    assert store.roots() == (uri,)
+    assert list(store.roots()) == [uri]
     assert store.labels() == {uri: 1}
     assert [(one.uri, one.label) for one in store.examples()[0]] == [(uri, uri)]
     assert store.ids_under(uri).tolist() == [1]
@@ -258,9 +258,15 @@ def test_examples_stand_apart_from_items(store: Store) -> None:
     red, blue = vector_of("red"), vector_of("blue")
     assert store.examples()[0] == ()
     assert store.examples()[1].shape == (0, 4)
-    assert store.add_examples("Eva", [("x", sha("red"), red), ("y", sha("blue"), blue), ("z", sha("red"), red)]) == 2
-    assert store.add_examples("Ana", [("x", sha("red"), red)]) == 1
-    assert store.add_examples("Ana", [("other", sha("red"), red)]) == 0
+    assert (
+        store.add_examples(
+            "Eva",
+            [NewExample("x", sha("red"), red), NewExample("y", sha("blue"), blue), NewExample("z", sha("red"), red)],
+        )
+        == 2
+    )
+    assert store.add_examples("Ana", [NewExample("x", sha("red"), red)]) == 1
+    assert store.add_examples("Ana", [NewExample("other", sha("red"), red)]) == 0
     assert store.add_examples("Ana", []) == 0
     assert list(store.labels().items()) == [("Ana", 1), ("Eva", 2)]
     found, vectors = store.examples()
@@ -268,7 +274,7 @@ def test_examples_stand_apart_from_items(store: Store) -> None:
     np.testing.assert_array_equal(vectors, np.array([red, blue, red]))
     assert store.counts() == Counts(0, 0, 3, 2)
     with pytest.raises(StoreError, match=r"\(3,\)"):
-        store.add_examples("Ida", [("x", sha("red"), red[:3])])
+        store.add_examples("Ida", [NewExample("x", sha("red"), red[:3])])
     assert store.remove_label("Eva") == 2
     assert store.remove_label("Eva") == 0
     assert store.labels() == {"Ana": 1}
@@ -283,4 +289,4 @@ def test_settings_and_roots(store: Store) -> None:
     assert store.dim == 4
     for root in ("/b", "/a", "/b"):
         store.add_root(root)
-    assert store.roots() == ("/b", "/a")
+    assert store.roots() == {"/b": None, "/a": None}

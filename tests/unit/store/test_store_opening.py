@@ -71,7 +71,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> Non
         tables = connection.scalars(text("SELECT name FROM sqlite_master WHERE type='table'")).all()
         assert {name for name in tables if not name.startswith("sqlite_")} == set(METADATA.tables)
         indexes = connection.scalars(text("SELECT name FROM sqlite_master WHERE type='index' AND sql IS NOT NULL"))
-        assert indexes.all() == ["item_content_id"]
+        assert indexes.all() == ["item_content_id", "item_file_id"]
 
 
 def test_there_is_no_store_where_there_is_no_file(path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_newer_format_is_refused_with_the_cure(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("INSERT INTO migration VALUES (99, 0)")
     other.close()
-    with pytest.raises(StoreError, match=r"format 99, this simsearch reads up to 1\. Upgrade: pip install") as caught:
+    with pytest.raises(StoreError, match=r"format 99, this simsearch reads up to 2\. Upgrade: pip install") as caught:
         Store.open(path)
     assert str(path) in str(caught.value)
 
@@ -138,23 +138,23 @@ def test_an_older_store_is_brought_up_to_date_when_it_is_opened(
 ) -> None:
     with Store.create(path, {"dim": "4"}) as store:
         store.write([ONE])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(2, add_colour)))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(3, add_colour)))
     with pytest.raises(StoreError, match="made by an older simsearch") as caught:
         Database(path, write=False, immutable=True)
     assert str(path) in str(caught.value)
-    assert migrations_of(path) == ([1], False)
+    assert migrations_of(path) == ([1, 2], False)
     for _ in range(2):
         with Store.open(path, write=write) as store:
             assert store.counts().items == 1
-        assert migrations_of(path) == ([1, 2], True)
+        assert migrations_of(path) == ([1, 2, 3], True)
 
 
 def test_a_migration_that_fails_leaves_neither_change_nor_record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store.create(path, {"dim": "4"}).close()
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(2, fail_half_way)))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(3, fail_half_way)))
     with pytest.raises(StoreError, match="no such table: nowhere"):
         Store.open(path, write=True)
-    assert migrations_of(path) == ([1], False)
+    assert migrations_of(path) == ([1, 2], False)
 
 
 def test_a_store_opened_to_read_or_closed_writes_nothing(store: Store, path: Path) -> None:
