@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from simsearch.errors import MediaError
 
@@ -38,21 +41,27 @@ def read_head(path: str | os.PathLike[str], length: int) -> bytes:
 
 def _read(path: str | os.PathLike[str], length: int | None) -> bytes:
     """At most `length` bytes of a file; with None all of it, and an error when that is over the limit."""
+    with opened(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if length is None and size > MAX_FILE_BYTES:
+            raise MediaError(f"{size / 2**20:,.0f} MiB, over the limit of {MAX_FILE_BYTES // 2**20} MiB for one file")
+        # A file may grow while it is read, so the limit holds here as well.
+        return stream.read(MAX_FILE_BYTES if length is None else length)
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A regular file, to be read as a stream. Raises MediaError like `read_file`, also for what fails inside."""
     try:
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:
         raise MediaError(_why_not_opened(error, path)) from error
     try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise MediaError(not_a_file(status.st_mode))
-        if length is None and status.st_size > MAX_FILE_BYTES:
-            raise MediaError(
-                f"{status.st_size / 2**20:,.0f} MiB, over the limit of {MAX_FILE_BYTES // 2**20} MiB for one file"
-            )
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            raise MediaError(not_a_file(mode))
         with os.fdopen(handle, "rb", closefd=False) as stream:
-            # A file may grow while it is read, so the limit holds here as well.
-            return stream.read(MAX_FILE_BYTES if length is None else length)
+            yield stream
     except OSError as error:
         raise MediaError(why(error)) from error
     finally:

@@ -1,4 +1,4 @@
-"""The pictures under a folder, in an order that is always the same."""
+"""The pictures or the texts under a folder, in an order that is always the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from simsearch.errors import MediaError
 from simsearch.media.files import not_a_file, read_head, why
@@ -22,23 +22,25 @@ _Entry: TypeAlias = "os.DirEntry[str]"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A picture file, by its name at least."""
+    """A file of the wanted kind, by its name at least."""
 
     path: str
     size: int
     mtime_ns: int
 
 
-def scan(root: str | os.PathLike[str], suffixes: frozenset[str]) -> Iterator[Found | Skip]:
+def scan(
+    root: str | os.PathLike[str], suffixes: frozenset[str], kind: Literal["image", "text"] = "image"
+) -> Iterator[Found | Skip]:
     """Every file under `root` (a folder, or a file, which yields just itself): found, or skipped with a reason.
 
     Paths are absolute, links are followed but each real folder is visited once, and names in a folder come sorted.
     Left out in silence: hidden names, and folders that hold one of our collections. Files with a suffix in
-    `suffixes` (lower case) are found, those without any suffix are recognised by their first bytes. Raises
+    `suffixes` (lower case) are found, pictures without any suffix are recognised by their first bytes. Raises
     MediaError when `root` does not exist.
     """
     for entry in _walk(root):
-        yield entry if isinstance(entry, Skip) else _judged(entry, suffixes)
+        yield entry if isinstance(entry, Skip) else _judged(entry, suffixes, kind)
 
 
 def count(root: str | os.PathLike[str]) -> int:
@@ -105,7 +107,7 @@ def _is_folder(entry: _Entry) -> bool:
         return False
 
 
-def _judged(entry: _Entry | _Root, suffixes: frozenset[str]) -> Found | Skip:
+def _judged(entry: _Entry | _Root, suffixes: frozenset[str], kind: str) -> Found | Skip:
     try:
         status = entry.stat()
     except OSError as error:
@@ -114,7 +116,7 @@ def _judged(entry: _Entry | _Root, suffixes: frozenset[str]) -> Found | Skip:
         return Skip(entry.path, not_a_file(status.st_mode))
     suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
     if suffix not in suffixes:
-        reason = _why_not_a_picture(entry.path, suffix)
+        reason = _why_not_a_picture(entry.path, suffix) if kind == "image" else _not_by_name("a text", suffix)
         if reason is not None:
             return Skip(entry.path, reason)
     return Found(entry.path, status.st_size, status.st_mtime_ns)
@@ -128,9 +130,13 @@ def _why_no_status(entry: _Entry | _Root, error: OSError) -> str:
 def _why_not_a_picture(path: str, suffix: str) -> str | None:
     """The reason, or None for a file without a suffix that begins like a picture."""
     if suffix not in ("", "."):
-        shown = "".join(letter if letter.isprintable() else "?" for letter in suffix[:12])
-        return f"not an image ({shown})"
+        return _not_by_name("an image", suffix)
     try:
         return None if sniff(read_head(path, HEAD)) else "not an image"
     except MediaError as error:
         return str(error)
+
+
+def _not_by_name(thing: str, suffix: str) -> str:
+    shown = "".join(letter if letter.isprintable() else "?" for letter in suffix[:12])
+    return f"not {thing} ({shown or 'no suffix'})"
