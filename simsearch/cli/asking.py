@@ -7,34 +7,48 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import index_option, json_option, quiet_option, threshold_option, top_option
-from simsearch.cli.output import match_record, read_standard_input, say, say_json, shown, table, tell, tell_skipped
+from simsearch.cli.options import (
+    file_option,
+    index_option,
+    json_option,
+    questions,
+    quiet_option,
+    text_option,
+    threshold_option,
+    top_option,
+)
+from simsearch.cli.output import match_record, on_a_line, say, say_json, shown, table, tell, tell_skipped
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Answer
 
 
 @click.command("query")
-@click.argument("sources", metavar="FILE|-...", nargs=-1, required=True)
+@click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1, required=True)
 @index_option
 @top_option
 @threshold_option
-@click.option("--exclude-self", is_flag=True, help="Leave out the picture that is asked for itself.")
+@click.option("--exclude-self", is_flag=True, help="Leave out the item that is asked for itself.")
+@text_option
+@file_option
 @click.option("--save", metavar="SHEET.png", type=click.Path(), help="Draw a sheet of the matches.")
 @json_option
 @quiet_option
 def query_command(
     sources: tuple[str, ...], index: str | None, top: int, threshold: float | None, exclude_self: bool,
-    save: str | None, as_json: bool, quiet: bool,
+    as_text: bool, as_file: bool, save: str | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Find the items most like a picture.
+    """Find the items most like a picture or a text.
 
-    FILE may be any picture, an item of the collection, or - for standard input. Several are answered in turn.
+    An argument is a file if there is one of that name, else an item of the collection (as faq.csv#7), else a text;
+    - is standard input. Several are answered in turn.
     """
-    from simsearch.collection.entry import ask, open_one
+    from simsearch.collection.entry import ask, check_sheet, open_one
 
-    given = [read_standard_input() if source == "-" else source for source in sources]
+    given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index) as collection:
+        if save is not None:
+            check_sheet(collection)
         answered = ask(collection, given, k=top, min_score=threshold, exclude_self=exclude_self)
         tell_skipped(answered.skipped)
         for answer in answered.answers:
@@ -54,13 +68,17 @@ def _print(answer: Answer, as_json: bool, titled: bool) -> None:
             say_json(match_record(answer.query, match))
         return
     if titled:
-        say(f"{answer.query}:")
+        say(f"{on_a_line(answer.query)}:")
     if not answer.matches:
         say("no match")
         return
     labelled = any(match.item.label for match in answer.matches)
+    texts = any(match.item.text is not None for match in answer.matches)
     rows = [
-        (match.rank, f"{match.score:.3f}", *([match.item.label or ""] if labelled else []), shown(match.item.uri))
+        (
+            match.rank, f"{match.score:.3f}", *([match.item.label or ""] if labelled else []), shown(match.item.uri),
+            *([match.item.text or ""] if texts else []),
+        )
         for match in answer.matches
-    ]
-    table(rows, right=(0, 1))
+    ]  # fmt: skip
+    table(rows, right=(0, 1), shortened=texts)

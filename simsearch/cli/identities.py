@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import index_option, json_option, quiet_option, threshold_option
-from simsearch.cli.output import counted, read_standard_input, say, say_json, table, tell, tell_skipped
+from simsearch.cli.options import (
+    file_option,
+    index_option,
+    json_option,
+    questions,
+    quiet_option,
+    text_option,
+    threshold_option,
+)
+from simsearch.cli.output import counted, on_a_line, say, say_json, table, tell, tell_skipped
 
 if TYPE_CHECKING:
     from simsearch.types import Recognition
@@ -15,16 +23,20 @@ if TYPE_CHECKING:
 
 @click.command("enroll")
 @click.argument("label")
-@click.argument("files", metavar="FILE|-...", nargs=-1, required=True)
+@click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1, required=True)
 @index_option
+@text_option
+@file_option
 @json_option
 @quiet_option
-def enroll_command(label: str, files: tuple[str, ...], index: str | None, as_json: bool, quiet: bool) -> int:
+def enroll_command(
+    label: str, sources: tuple[str, ...], index: str | None, as_text: bool, as_file: bool, as_json: bool, quiet: bool
+) -> int:
     """Give examples of LABEL, to be recognised from now on. One is enough; nothing is trained."""
     from simsearch.collection.entry import open_one
 
     with open_one(index) as collection:
-        report = collection.enroll(label, [read_standard_input() if file == "-" else file for file in files])
+        report = collection.enroll(label, questions(sources, as_text=as_text, as_file=as_file))
         labels = collection.labels()
     tell_skipped(report.skipped)
     if as_json:
@@ -37,21 +49,24 @@ def enroll_command(label: str, files: tuple[str, ...], index: str | None, as_jso
 
 
 @click.command("recognize")
-@click.argument("files", metavar="FILE|-...", nargs=-1, required=True)
+@click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1, required=True)
 @index_option
+@text_option
+@file_option
 @threshold_option
 @json_option
 @quiet_option
 def recognize_command(
-    files: tuple[str, ...], index: str | None, threshold: float | None, as_json: bool, quiet: bool
-) -> int:
-    """Say which enrolled label each picture has, or "unknown" below the threshold.
+    sources: tuple[str, ...], index: str | None, as_text: bool, as_file: bool, threshold: float | None,
+    as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Say which enrolled label each picture or text has, or "unknown" below the threshold.
 
     Without a threshold the nearest label is always named.
     """
     from simsearch.collection.entry import identify, open_one
 
-    given = [read_standard_input() if file == "-" else file for file in files]
+    given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index) as collection:
         identified = identify(collection, given, threshold=threshold)
     tell_skipped(identified.skipped)
@@ -59,7 +74,10 @@ def recognize_command(
         for query, recognition in identified.answers:
             say_json(_record(query, recognition))
     elif identified.answers:
-        rows = [(_label(recognition), f"{recognition.score:.3f}", query) for query, recognition in identified.answers]
+        rows = [
+            (_label(recognition), f"{recognition.score:.3f}", on_a_line(query))
+            for query, recognition in identified.answers
+        ]
         table(rows, right=(1,))
         if threshold is None and not quiet:
             tell("no threshold was given, so nothing can be unknown: -t 0.7 asks for a score of 0.7 or more")
@@ -77,7 +95,10 @@ def _record(query: str, recognition: Recognition) -> dict[str, object]:
         "threshold": recognition.threshold,
         "runner_up": None if second is None else {"label": second.example.label, "score": round(second.score, 6)},
         "evidence": [
-            {"label": each.example.label, "path": each.example.uri, "score": round(each.score, 6)}
+            {
+                "label": each.example.label, "path": each.example.uri, "score": round(each.score, 6),
+                "text": each.example.text,
+            }
             for each in recognition.evidence
         ],
     }  # fmt: skip

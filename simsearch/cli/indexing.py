@@ -13,25 +13,36 @@ from simsearch.cli.output import counted, progress, say, say_json, tell, tell_sk
 @click.command("index")
 @click.argument("sources", metavar="FOLDER|FILE...", nargs=-1, required=True)
 @index_option
-@click.option("--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo]")
+@click.option(
+    "--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo, or text for texts]"
+)
 @click.option("--labels", metavar="folder|FILE.csv", help="Label items by their folder, or from a table path,label.")
+@click.option("--by", metavar="file|line", help="Take .txt and .md files as one text each, or each of their lines.")
+@click.option("--text-column", metavar="NAME", help="Column of a table that holds the text.  [default: text]")
+@click.option("--id-column", metavar="NAME", help="Column with ids.  [default: id, else rows are numbered]")
+@click.option("--label-column", metavar="NAME", help="Label rows by this column.")
 @click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
 @click.option("--rebuild", is_flag=True, help="Encode everything again, for instance with another --encoder.")
 @json_option
 @quiet_option
 def index_command(
-    sources: tuple[str, ...], index: str | None, encoder: str | None, labels: str | None, prune: bool,
-    rebuild: bool, as_json: bool, quiet: bool,
+    sources: tuple[str, ...], index: str | None, encoder: str | None, labels: str | None, by: str | None,
+    text_column: str | None, id_column: str | None, label_column: str | None, prune: bool, rebuild: bool,
+    as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Make or update a collection of the pictures under folders.
+    """Make or update a collection of the pictures, or of the texts, under folders.
 
-    Only what is new or changed is read. Killed at any moment, it goes on where it stopped.
+    Texts are .txt and .md files, and the rows of .csv, .tsv and .jsonl tables. Only what is new or changed is read.
+    Killed at any moment, it goes on where it stopped.
     """
     from simsearch.collection.entry import index_sources
+    from simsearch.media.texts import Reading
 
+    reading = Reading(by, text_column, id_column, label_column)
     done = index_sources(
-        sources, index=index, encoder=encoder, labels=labels, prune=prune, rebuild=rebuild, progress=progress(quiet)
-    )
+        sources, index=index, encoder=encoder, labels=labels, reading=reading, prune=prune, rebuild=rebuild,
+        progress=progress(quiet),
+    )  # fmt: skip
     report = done.report
     tell_skipped(report.skipped)
     counts = {
@@ -61,7 +72,7 @@ def index_command(
 @json_option
 @quiet_option
 def remove_command(paths: tuple[str, ...], index: str | None, as_json: bool, quiet: bool) -> int:
-    """Take items out of a collection, by path or folder. The files stay where they are."""
+    """Take items out of a collection, by path, folder, or row as faq.csv#7. The files stay where they are."""
     from simsearch.collection.entry import open_one
 
     with open_one(index) as collection:

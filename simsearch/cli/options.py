@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
+
+from simsearch.cli.output import read_standard_input
+from simsearch.errors import UsageError
+from simsearch.types import Text
 
 index_option = click.option(
     "--index", "index", metavar="NAME|PATH",
@@ -12,6 +18,8 @@ index_option = click.option(
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 quiet_option = click.option("--quiet", is_flag=True, help="No progress and no remarks; errors are still told.")
+text_option = click.option("--text", "as_text", is_flag=True, help="Take arguments as texts, also where a file is.")
+file_option = click.option("--file", "as_file", is_flag=True, help="Take arguments as files, also where none is.")
 top_option = click.option(
     "-k", "--top", default=10, show_default=True, type=click.IntRange(1), help="How many matches."
 )
@@ -28,3 +36,14 @@ threshold_option = click.option(
     "-t", "--threshold", type=click.FloatRange(-1, 1), callback=_comparable,
     help="Least score, a cosine from -1 to 1.",
 )  # fmt: skip
+
+
+def questions(arguments: Sequence[str], *, as_text: bool, as_file: bool) -> list[str | Path | bytes]:
+    """What the arguments stand for: - is standard input, others are texts or files where that is said.
+
+    What is left open the collection decides (see `querying.understood`).
+    """
+    if as_text and as_file:
+        raise UsageError("--text and --file exclude each other; give one of them")
+    kind = Text if as_text else Path if as_file else str
+    return [read_standard_input() if argument == "-" else kind(argument) for argument in arguments]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from simsearch.progress import Bar, Progress, Silent
 
 if TYPE_CHECKING:
     from simsearch.types import Match, Skip
+
+LEAST_ROOM = 40
+"""Letters of a text that are shown however narrow the terminal is."""
 
 
 def shown(text: str) -> str:
@@ -60,12 +64,28 @@ def match_record(query: str, match: Match) -> dict[str, object]:
     item = match.item
     return {
         "query": query, "rank": match.rank, "score": round(match.score, 6), "id": item.id, "path": item.uri,
-        "label": item.label, "metadata": dict(item.metadata),
+        "label": item.label, "metadata": dict(item.metadata), "text": item.text,
     }  # fmt: skip
 
 
-def table(rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> None:
-    """Rows in columns as wide as their contents; the columns in `right` are aligned to the right."""
+def on_a_line(text: str, width: int = 200) -> str:
+    """The text on one line, cut with … where it is longer than `width`."""
+    if len(text) <= width and text.isprintable():
+        return text
+    # Texts can be long: what is cut off is not looked at.
+    words = " ".join(text[: 4 * width].split())
+    return words if len(words) <= width and len(text) <= 4 * width else f"{words[: width - 1]}…"
+
+
+def table(rows: Sequence[Sequence[object]], right: Sequence[int] = (), *, shortened: bool = False) -> None:
+    """Rows in columns as wide as their contents; the columns in `right` are aligned to the right.
+
+    With `shortened` the last column is cut so that each row stays on a line of the terminal.
+    """
+    if shortened:
+        used = max(sum(len(shown(str(cell))) + 2 for cell in row[:-1]) for row in rows)
+        room = max(LEAST_ROOM, shutil.get_terminal_size().columns - used - 1)
+        rows = [(*row[:-1], on_a_line(str(row[-1]), room)) for row in rows]
     cells = [[shown(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:

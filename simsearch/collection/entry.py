@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.collection.changes import entries
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.rebuilding import rebuild as rebuild_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.images import read_file
+from simsearch.media.scan import Found
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
+    from simsearch.collection.querying import Query
+    from simsearch.media.texts import Reading
     from simsearch.progress import Progress
-    from simsearch.types import AddReport, Match, Recognition, Source
+    from simsearch.types import AddReport, Match, Recognition
 
-DEFAULT_ENCODER = "photo"
+ENCODERS = {"image": "photo", "text": "text"}
+"""The encoder of a new collection, by what it is to hold."""
 STANDARD_INPUT = "-"
 
 
@@ -50,6 +56,7 @@ def index_sources(
     index: str | None,
     encoder: str | None,
     labels: str | None,
+    reading: Reading,
     prune: bool,
     rebuild: bool,
     progress: Progress,
@@ -60,8 +67,11 @@ def index_sources(
     lost: tuple[Skip, ...] = ()
     if rebuild:
         lost = _rebuild(folder, encoder, progress)
-    with _opened(folder, sources, encoder, by_name=index is not None) as collection:
-        report = collection.add(sources, labels=labels, prune=prune, progress=progress)
+    with _opened(folder, sources, encoder, labels, by_name=index is not None) as collection:
+        report = collection.add(
+            sources, labels=labels, by=reading.by, text_column=reading.text, id_column=reading.id,
+            label_column=reading.label, prune=prune, progress=progress,
+        )  # fmt: skip
         return Indexed(folder, report, len(collection), lost)
 
 
@@ -71,13 +81,15 @@ def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Ski
     return rebuild_collection(folder, encoder, progress)
 
 
-def _opened(folder: Path, sources: Sequence[str], encoder: str | None, *, by_name: bool) -> Collection:
+def _opened(
+    folder: Path, sources: Sequence[str], encoder: str | None, labels: str | None, *, by_name: bool
+) -> Collection:
     """The collection at `folder`, made if it is not there. One made for another folder or encoder is refused."""
     if not is_collection(folder):
         missing = [source for source in sources if not Path(source).exists()]
         if missing:
             raise UsageError(f"{missing[0]} does not exist; give a folder or files")
-        return Collection.create(folder, encoder or DEFAULT_ENCODER)
+        return Collection.create(folder, encoder or default_encoder(sources, labels))
     collection = Collection.open(folder)
     try:
         _check_encoder(collection, encoder)
@@ -87,6 +99,28 @@ def _opened(folder: Path, sources: Sequence[str], encoder: str | None, *, by_nam
         collection.close()
         raise
     return collection
+
+
+def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
+    """The encoder for what the sources hold: pictures or texts; nothing counts as pictures.
+
+    Raises UsageError when they hold both. The table that `labels` names is neither.
+    """
+    table = os.path.abspath(labels or "folder")  # noqa: PTH100
+    found = {
+        modality: sum(
+            isinstance(entry, Found) and entry.path != table
+            for source in sources
+            for entry in entries(source, modality)
+        )
+        for modality in ENCODERS
+    }
+    if all(found.values()):
+        raise UsageError(
+            f"{', '.join(sources)}: {found['image']:,} pictures and {found['text']:,} files with texts; one collection "
+            f"holds one kind. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
+        )
+    return ENCODERS["text" if found["text"] else "image"]
 
 
 def _check_encoder(collection: Collection, encoder: str | None) -> None:
@@ -104,7 +138,7 @@ def _check_encoder(collection: Collection, encoder: str | None) -> None:
 
 def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
     """Two folders of the same name must not end in one collection unasked."""
-    roots = collection.store.roots()
+    roots = list(collection.store.roots())
     for source in sources:
         path = Path(source).absolute()
         if roots and not any(path == Path(root) or Path(root) in path.parents for root in roots):
@@ -116,10 +150,10 @@ def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The matches of one question; `source` is the path or the bytes that were asked with."""
+    """The matches of one question; `source` is what was asked with."""
 
     query: str
-    source: str | bytes
+    source: Query
     matches: list[Match]
 
 
@@ -130,7 +164,7 @@ class Answered:
 
 
 def ask(
-    collection: Collection, sources: Sequence[str | bytes], *, k: int, min_score: float | None, exclude_self: bool
+    collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
 ) -> Answered:
     """The matches of each source that can be read; the others are listed."""
     answers, skipped = [], []
@@ -150,7 +184,7 @@ class Identified:
     skipped: tuple[Skip, ...]
 
 
-def identify(collection: Collection, sources: Sequence[Source], *, threshold: float | None) -> Identified:
+def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Identified:
     """The identity of each source that can be read; the others are listed."""
     answers, skipped = [], []
     for source in sources:
@@ -161,12 +195,18 @@ def identify(collection: Collection, sources: Sequence[Source], *, threshold: fl
     return Identified(answers, tuple(skipped))
 
 
-def _shown(source: Source) -> str:
+def _shown(source: Query) -> str:
     return STANDARD_INPUT if isinstance(source, bytes) else str(source)
 
 
-def _reason(source: Source, error: MediaError) -> str:
-    return str(error).removeprefix(f"{source}: ") if isinstance(source, str) else str(error)
+def _reason(source: Query, error: MediaError) -> str:
+    return str(error).removeprefix(f"{source}: ") if isinstance(source, (str, Path)) else str(error)
+
+
+def check_sheet(collection: Collection) -> None:
+    """Raises UsageError when the items cannot be drawn."""
+    if collection.store.setting("modality") != "image":
+        raise UsageError(f"--save draws pictures, and {collection.folder} holds none")
 
 
 def save_matches(answers: Sequence[Answer], path: Path) -> None:
@@ -181,10 +221,10 @@ def save_matches(answers: Sequence[Answer], path: Path) -> None:
     save_sheet(contact_sheet(rows), path)
 
 
-def _content(source: str | bytes) -> bytes | None:
-    """The bytes of a picture, or None when the file is gone."""
-    if isinstance(source, bytes):
-        return source
+def _content(source: Query) -> bytes | None:
+    """The bytes of a picture, or None when the file is gone, or it is words."""
+    if not isinstance(source, (str, Path)):
+        return source if isinstance(source, bytes) else None
     try:
         return read_file(source)
     except MediaError:

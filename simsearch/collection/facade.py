@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from simsearch.collection import cache, identities, indexing, locking, querying, upkeep, vectors_in
-from simsearch.collection.labels import labeller
+from simsearch.collection import cache, identities, indexing, locking, querying, texts_in, upkeep, vectors_in
+from simsearch.collection.making import make
 from simsearch.collection.places import STORE_NAME, is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.encoders import open_encoder
 from simsearch.errors import CollectionNotFoundError, EncoderMismatchError, LockedError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
+from simsearch.media.texts import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.store import Store
 
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from simsearch.collection.identities import EnrollReport
     from simsearch.collection.querying import Query
     from simsearch.collection.upkeep import CheckReport, Info
-    from simsearch.types import AddReport, Encoder, Ids, Item, Match, Metadata, Recognition, Scores, Source, VectorIndex
-
-FORMAT = "1"
+    from simsearch.types import AddReport, Encoder, Ids, Item, Match, Metadata, Recognition, Scores, VectorIndex
 
 
 class Collection:
@@ -52,24 +50,7 @@ class Collection:
 
         Raises UsageError when there is one already.
         """
-        folder = Path(folder)
-        if (encoder is None) == (dim is None):
-            raise UsageError("Collection.create needs either an encoder or dim, the length of your own vectors")
-        if is_collection(folder):
-            raise UsageError(f"{folder} is a collection already; open it, or choose another name")
-        opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{folder} cannot be made: {error.strerror or error}") from error
-        settings = {"format": FORMAT, "dim": str(dim), "encoder": "", "fingerprint": "", "modality": "vector"}
-        if opened is not None:
-            settings |= {
-                "dim": str(opened.dim), "encoder": _reference(encoder, opened), "fingerprint": opened.fingerprint,
-                "modality": opened.modality,
-            }  # fmt: skip
-        Store.create(folder / STORE_NAME, settings).close()
-        return cls(folder, opened)
+        return cls(Path(folder), make(Path(folder), encoder, dim))
 
     @classmethod
     def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Collection:
@@ -169,6 +150,10 @@ class Collection:
         sources: str | Path | Sequence[str | Path],
         *,
         labels: str | None = None,
+        text_column: str | None = None,
+        id_column: str | None = None,
+        label_column: str | None = None,
+        by: str | None = None,
         prune: bool = False,
         progress: Progress | None = None,
     ) -> AddReport:
@@ -176,21 +161,26 @@ class Collection:
 
         `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
         columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
+        Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a .csv, .tsv or .jsonl file
+        is one, by the columns named (see `Reading`). What was said once holds until something else is said.
         """
-        roots = [sources] if isinstance(sources, (str, Path)) else list(sources)
-        encoder = self.encoder
-        reports = []
+        given = [sources] if isinstance(sources, (str, Path)) else sources
+        reading, encoder = Reading(by, text_column, id_column, label_column), self.encoder
         with self.changing() as store:
-            for root in roots:
-                path = os.path.abspath(root)  # noqa: PTH100  (resolving links would rename what is indexed)
-                indexing.check_root(store, path)
-                reports.append(
-                    indexing.add_files(
-                        store, encoder, path, label_of=labeller(labels, path), prune=prune,
-                        progress=progress or Silent(),
-                    )
-                )  # fmt: skip
-        return indexing.total(reports)
+            return indexing.add_sources(
+                store, encoder, given, labels=labels, reading=reading, prune=prune, progress=progress or Silent()
+            )
+
+    def add_texts(
+        self, uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None = None
+    ) -> AddReport:
+        """Stores texts that are in no file, under uris as they are given, in a collection with an encoder for texts.
+
+        A uri that is there already gets the new text. All are checked before the first is stored.
+        """
+        encoder = self.encoder
+        with self.changing() as store:
+            return texts_in.add_texts(store, encoder, uris, texts, metadata)
 
     def add_vectors(
         self, uris: Sequence[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None = None
@@ -214,9 +204,11 @@ class Collection:
     def query(
         self, source: Query, k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
     ) -> list[Match]:
-        """The k items nearest to a path, image, stored item or vector, best first.
+        """The k items nearest to a path, image, text, stored item or vector, best first.
 
-        A stored item finds itself first unless `exclude_self`. Raises MediaError when the file cannot be read.
+        A str is a path if such a file exists, else the name of a stored item, else a text; a `Path` is always a file,
+        a `types.Text` always a text. A stored item finds itself first unless `exclude_self`. Raises MediaError when
+        the file cannot be read.
         """
         return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self)[0]
 
@@ -246,7 +238,7 @@ class Collection:
 
     # -- identities ----------------------------------------------------------------------------------------------
 
-    def enroll(self, label: str, sources: Iterable[Source]) -> EnrollReport:
+    def enroll(self, label: str, sources: Iterable[Query]) -> EnrollReport:
         """Makes each source an example of `label`, to be recognised from now on without any training."""
         encoder = self.encoder
         with self.writing() as store:
@@ -287,13 +279,3 @@ class Collection:
             upkeep.rebuild_index(self.folder, store, self.dim)
         self.refresh()
         return upkeep.check(self.folder, self.store, self.dim, repaired=report.index_problems)
-
-
-def _reference(encoder: str | Path | Encoder | None, opened: Encoder) -> str:
-    """What finds the encoder again: the bundled name, the name on the hub, or the absolute path of its folder."""
-    from simsearch.encoders.folder import bundled_names
-
-    name = str(encoder) if isinstance(encoder, (str, Path)) else opened.name
-    if not isinstance(encoder, (str, Path)) or name in bundled_names() or not Path(name).is_dir():
-        return name
-    return str(Path(name).absolute())

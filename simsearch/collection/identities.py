@@ -7,18 +7,19 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from simsearch.collection.querying import Asked, resolve
+from simsearch.collection.querying import Asked, resolve, takes_words, text_of, understood
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.images import read_file
 from simsearch.recognition.decide import recognize
-from simsearch.types import Recognition, Skip
+from simsearch.store import NewExample
+from simsearch.types import Item, Recognition, Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.collection.querying import Query
     from simsearch.store import Store
-    from simsearch.types import Encoder, Source, Vectors
+    from simsearch.types import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +31,60 @@ class EnrollReport:
     skipped: tuple[Skip, ...]
 
 
-def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Source]) -> EnrollReport:
+def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query]) -> EnrollReport:
     """Makes each source an example of `label`. What cannot be read is skipped and listed."""
     if not label.strip():
         raise UsageError("a label must have at least one letter")
-    rows: list[tuple[str, bytes, Vectors]] = []
+    rows: list[NewExample] = []
     skipped = []
     for source in sources:
+        meant = understood(source, store, lambda: takes_words(encoder))
         try:
-            rows.append(_example(store, encoder, source))
+            rows.append(
+                _of_text(store, encoder, meant) if encoder.modality == "text" else _of_picture(store, encoder, meant)
+            )
         except MediaError as error:
-            skipped.append(Skip(_name(source), str(error)))
+            name = str(meant) if isinstance(meant, Text) else _name(meant)
+            skipped.append(Skip(name, str(error).removeprefix(f"{meant}: " if isinstance(meant, Path) else "")))
     added = store.add_examples(label, rows)
     return EnrollReport(added, len(rows) - added, tuple(skipped))
 
 
-def _name(source: Source) -> str:
+def _name(source: Query) -> str:
+    if isinstance(source, Item):
+        return source.uri
     # abspath keeps the name that the user knows; resolving links would not.
-    return os.path.abspath(source) if isinstance(source, (str, Path)) else ""  # noqa: PTH100
+    named = isinstance(source, (str, Path)) and not isinstance(source, Text)
+    return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
 
 
-def _example(store: Store, encoder: Encoder, source: Source) -> tuple[str, bytes, Vectors]:
-    """Path, content and vector; a content that is in the collection needs no encoding."""
+def _of_picture(store: Store, encoder: Encoder, source: Query) -> NewExample:
+    """The example that a picture is; a content that is in the collection needs no encoding."""
+    if isinstance(source, Text):
+        raise UsageError("words cannot be an example of pictures; give a file")
+    if isinstance(source, Item):
+        source = Path(source.uri)
     content = read_file(source) if isinstance(source, (str, Path)) else source
-    prepared = None if isinstance(content, bytes) else encoder.prepare(content)
-    digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()  # type: ignore[union-attr]
+    prepared: Any = None if isinstance(content, bytes) else encoder.prepare(content)
+    digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()
     known = store.content_ids([digest])
     if known:
-        return _name(source), digest, store.vectors_of(list(known.values()))[0]
-    return _name(source), digest, encoder.embed([prepared or encoder.prepare(content)])[0]
+        return NewExample(_name(source), digest, store.vectors_of(list(known.values()))[0])
+    return NewExample(_name(source), digest, encoder.embed([prepared or encoder.prepare(content)])[0])
+
+
+def _of_text(store: Store, encoder: Encoder, source: Query) -> NewExample:
+    if isinstance(source, Item):
+        return text_example(store, encoder, source.uri, source.text or "")
+    return text_example(store, encoder, _name(source), text_of(source))
+
+
+def text_example(store: Store, encoder: Encoder, uri: str, text: str) -> NewExample:
+    """The example that a text is; one that is in the collection needs no encoding. Raises MediaError."""
+    digest = hashlib.sha256(text.encode()).digest()
+    known = store.content_ids([digest])
+    vector = store.vectors_of(list(known.values()))[0] if known else encoder.embed([encoder.prepare(text)])[0]
+    return NewExample(uri, digest, vector, text)
 
 
 def recognise(asked: Asked, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable
 from pathlib import Path
 
+from simsearch.collection.run import Labeller
 from simsearch.errors import UsageError
 
 
-def labeller(labels: str | None, root: str) -> Callable[[str], str | None]:
-    """A function from an item's path to its label, or to None where there is none.
+def labeller(labels: str, root: str) -> Labeller:
+    """A function from a file's path and an item's uri to the item's label, or to None where there is none.
 
-    `labels` is None, "folder" (the folder that holds the file, relative to `root`; files directly in `root` get
-    none), or the path of a CSV file with the columns `path`, relative to that file, and `label`.
+    `labels` is "folder" (the folder that holds the file, relative to `root`; files directly in `root` get none), or
+    the path of a CSV file with the columns `path`, relative to that file, and `label`. A row of a file can be named
+    in it by its uri, else it has the label of the file.
     """
-    if labels is None:
-        return lambda _: None
     if labels == "folder":
-        return lambda path: _folder(path, root)
+        return lambda path, _: _folder(path, root)
     table = _table(Path(labels))
-    return table.get
+    return lambda path, uri: table.get(uri, table.get(path))
 
 
 def _folder(path: str, root: str) -> str | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from simsearch.errors import UsageError
-from simsearch.types import Item, Match
+from simsearch.errors import MediaError, UsageError
+from simsearch.media.texts import decode_text, read_text_bytes
+from simsearch.types import Item, Match, Text, WordsFindPictures
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
@@ -31,18 +32,48 @@ class Asked(Protocol):
     def dim(self) -> int: ...
 
 
+def understood(source: Query, store: Store, takes_words: Callable[[], bool]) -> Query:
+    """What a source means: a str becomes a path if such a file exists, else the stored item of that name, else a text.
+
+    Where words cannot be asked with, it is a path all the same. A `Text` is always a text, a `Path` always a path.
+    """
+    if not isinstance(source, str) or isinstance(source, Text):
+        return source
+    if _is_file(source):
+        return Path(source)
+    for uri in (os.path.abspath(source), source):  # noqa: PTH100  (resolving links would give another name)
+        item = store.item_by_uri(uri)
+        if item is not None:
+            return item
+    return Text(source) if takes_words() else Path(source)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        # Too long for a name, or with a character that no name has.
+        return False
+
+
+def takes_words(encoder: Encoder) -> bool:
+    """Whether questions may be words."""
+    return encoder.modality == "text" or isinstance(encoder, WordsFindPictures)
+
+
 def resolve(asked: Asked, sources: Sequence[Query]) -> tuple[Vectors, list[Item | None]]:
     """The vector of each source, and the item that it is, if it is one.
 
     A stored item, and a path whose file is as it was when it was stored, need no encoding. A float array of shape
     (dim,) is a vector. Raises MediaError naming the first unreadable file.
     """
+    sources = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in sources]
     items = [_stored(asked.store, source) for source in sources]
     vectors = np.zeros((len(sources), asked.dim), dtype=np.float32)
     stored = [number for number, item in enumerate(items) if item is not None]
     if stored:
         vectors[stored] = asked.store.vectors_of([item.content_id for item in items if item is not None])
-    to_encode = []
+    to_encode: list[int] = []
     for number, source in enumerate(sources):
         if items[number] is not None:
             continue
@@ -51,15 +82,48 @@ def resolve(asked: Asked, sources: Sequence[Query]) -> tuple[Vectors, list[Item 
         else:
             to_encode.append(number)
     if to_encode:
-        vectors[to_encode] = asked.encoder.encode([sources[number] for number in to_encode])  # type: ignore[misc]
+        vectors[to_encode] = _encoded(asked.encoder, [sources[number] for number in to_encode])  # type: ignore[misc]
     return vectors, items
+
+
+def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
+    """The vectors of sources that are no items: of pictures, or of texts, or of both where words find pictures."""
+    if encoder.modality == "text":
+        return encoder.encode([text_of(source) for source in sources])
+    words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
+    if not words:
+        return encoder.encode(sources)
+    if not isinstance(encoder, WordsFindPictures):
+        raise UsageError(f"the encoder {encoder.name} takes pictures, not words; give a file")
+    vectors = np.empty((len(sources), encoder.dim), dtype=np.float32)
+    vectors[words] = encoder.encode_texts([str(sources[number]) for number in words])
+    pictures = sorted(set(range(len(sources))) - set(words))
+    if pictures:
+        vectors[pictures] = encoder.encode([sources[number] for number in pictures])
+    return vectors
+
+
+def text_of(source: Source) -> str:
+    """The text that a source is, or that its file or its bytes hold. Raises MediaError naming the file."""
+    if isinstance(source, Path):
+        try:
+            return decode_text(read_text_bytes(source))
+        except MediaError as error:
+            raise MediaError(f"{source}: {error}") from error
+    if isinstance(source, bytes):
+        return decode_text(source)
+    if not isinstance(source, str):
+        raise UsageError(f"this collection holds texts; a {type(source).__name__} is none")
+    if not source.strip():
+        raise MediaError("no text")
+    return str(source)
 
 
 def _stored(store: Store, source: Query) -> Item | None:
     """The item that `source` is. A file that has changed since, is not the item any more."""
     if isinstance(source, Item):
         return source
-    if not isinstance(source, (str, Path)):
+    if not isinstance(source, (str, Path)) or isinstance(source, Text):
         return None
     text = os.fspath(source)
     # abspath, because resolving links would give another name than the one that was indexed.

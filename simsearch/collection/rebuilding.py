@@ -35,6 +35,7 @@ def rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip
         if old.store.setting("modality") == "vector":
             raise UsageError(f"{folder} holds your own vectors: there is nothing to encode again")
         name = encoder or old.store.setting("encoder") or ""
+        _check_modality(old.store, folder, name)
         with _unfinished(target, name) as new:
             lost = _copy(old.store, new, progress)
             if 2 * len(lost) > old.store.counts().items + old.store.counts().examples:
@@ -44,6 +45,12 @@ def rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip
                 )
     replace_by_rebuilt(folder)
     return lost
+
+
+def _check_modality(old: Store, folder: Path, encoder: str) -> None:
+    holds, takes = old.setting("modality"), open_encoder(encoder).modality
+    if holds != takes:
+        raise UsageError(f"{folder} is a collection of {holds}s, but the encoder {encoder} takes {takes}s")
 
 
 def _unfinished(target: Path, encoder: str) -> Collection:
@@ -60,8 +67,9 @@ def _unfinished(target: Path, encoder: str) -> Collection:
 def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
     encoder = new.encoder
     with new.changing() as store:
-        for root in old.roots():
+        for root, reading in old.roots().items():
             store.add_root(root)
+            store.set_reading(root, reading)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
         return (*lost, *_enrol_again(old, store, encoder))
@@ -84,7 +92,9 @@ def _enrol_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
     examples, _ = old.examples()
     lost: list[Skip] = []
     for example in examples:
-        if example.uri:
+        if example.text is not None:
+            store.add_examples(example.label, [identities.text_example(store, encoder, example.uri, example.text)])
+        elif example.uri:
             lost += identities.enroll(store, encoder, example.label, [example.uri]).skipped
         else:
             lost.append(Skip(f"an example of {example.label}", "it was given without a file"))

@@ -54,7 +54,7 @@ def info(folder: Path, store: Store) -> Info:
         return Info(
             folder=str(folder), encoder=store.setting("encoder") or "", fingerprint=store.setting("fingerprint") or "",
             modality=store.setting("modality") or "", dim=int(store.setting("dim") or 0), items=counts.items,
-            contents=counts.contents, labels=store.labels(), roots=store.roots(), generation=store.generation(),
+            contents=counts.contents, labels=store.labels(), roots=tuple(store.roots()), generation=store.generation(),
             bytes_on_disk=sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
         )  # fmt: skip
 

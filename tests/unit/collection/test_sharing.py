@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simsearch.collection import Collection, indexing
+from simsearch.collection import Collection, storing
 from simsearch.errors import LockedError
 from simsearch.progress import Silent
 from simsearch.types import AddReport
@@ -87,7 +87,7 @@ def test_what_another_process_added_is_found_after_refresh(folder, gallery, tiny
 
 
 def test_what_was_done_before_an_error_is_kept_and_indexed(folder, gallery, draw, monkeypatch):
-    monkeypatch.setattr(indexing, "TRANSACTION", 3)
+    monkeypatch.setattr(storing, "TRANSACTION", 3)
     for seed in range(7):
         draw(gallery / f"more-{seed}.png", 50 + seed)
 

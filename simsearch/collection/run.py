@@ -1,0 +1,120 @@
+"""What one call of indexing works on: its jobs, and what it has seen and done so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from simsearch.media.texts import BadRow, BadRows, Reading
+from simsearch.progress import Progress
+from simsearch.store import RowFile, Store
+from simsearch.types import AddReport, Skip
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simsearch.store import Known
+    from simsearch.types import Encoder, Ids, Metadata
+
+LOOK_UP = 1_000
+T = TypeVar("T")
+Labeller = Callable[[str, str], "str | None"]
+"""From the path of a file and the uri of an item in it to the item's label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The text of a job that has been read already. `stored` says that its content was in the store by then."""
+
+    text: str
+    sha256: bytes
+    stored: bool
+    file: str | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An item to make or renew: a file to read, or a row. `known` is the item that has its uri.
+
+    A `label` or `metadata` of None leaves those of the item as they are.
+    """
+
+    uri: str
+    size: int
+    mtime_ns: int
+    known: Known | None
+    label: str | None
+    metadata: Metadata | None = None
+    row: Row | None = None
+
+
+class Marks:
+    """A set of ids of items that were there before the run: a byte for each that was ever given, touched when used."""
+
+    def __init__(self, last_item: int) -> None:
+        self._marked: NDArray[np.bool_] = np.zeros(last_item + 1, dtype=np.bool_)
+
+    def add(self, ids: Ids | int) -> None:
+        self._marked[ids] = True
+
+    def __contains__(self, item: int) -> bool:
+        return bool(self._marked[item])
+
+    def among(self, ids: Ids) -> NDArray[np.bool_]:
+        """For each id whether it is in the set."""
+        return self._marked[ids]
+
+
+@dataclass(slots=True)
+class Run:
+    """One call. `reading` is what was said of how files are read, now or for this root before."""
+
+    store: Store
+    encoder: Encoder
+    progress: Progress
+    label_of: Labeller | None
+    reading: Reading = field(default_factory=Reading)
+    remembered: Reading = field(default_factory=Reading)
+    last_item: int = 0
+    """The largest item id before this run: later ones are this run's own."""
+    sidecar: str = ""
+    """The table that labels come from; it is no text itself."""
+    seen: Marks = field(init=False)
+    """Items that are still there."""
+    met: Marks = field(init=False)
+    """Items of rows that a row was found for, whatever became of it."""
+    replaced: Marks = field(init=False)
+    """Items of files that are read in another way by now."""
+    reused_contents: set[int] = field(default_factory=set)
+    read_files: list[RowFile] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    bad_rows: dict[str, BadRows] = field(default_factory=dict)
+    added: int = 0
+    reused: int = 0
+    unchanged: int = 0
+    updated: int = 0
+
+    def __post_init__(self) -> None:
+        self.last_item = self.store.last_item_id()
+        self.seen, self.met, self.replaced = (Marks(self.last_item) for _ in range(3))
+
+    def label(self, path: str, uri: str) -> str | None:
+        return None if self.label_of is None else self.label_of(path, uri)
+
+    def leave_out(self, path: str, bad: BadRow) -> None:
+        self.bad_rows.setdefault(path, BadRows(path)).add(bad)
+
+    def report(self, removed: int, kept: int) -> AddReport:
+        rows = [skip for bad in self.bad_rows.values() for skip in bad.listed()]
+        return AddReport(self.added, self.reused, self.unchanged, self.updated, removed, kept, (*self.skipped, *rows))
+
+
+def batches(source: Iterator[T], size: int) -> Iterator[list[T]]:
+    """The items in order, in lists of `size`."""
+    while batch := list(islice(source, size)):
+        yield batch

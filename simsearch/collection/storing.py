@@ -1,0 +1,182 @@
+"""From jobs to items in the store: read and prepared in threads, encoded, and written a batch at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from simsearch.collection.changes import twice
+from simsearch.collection.run import Job, Row, Run, batches
+from simsearch.errors import MediaError, VectorError
+from simsearch.media.ahead import ahead
+from simsearch.media.files import read_file
+from simsearch.media.texts import BadRow, decode_text, read_text_bytes
+from simsearch.store import Write
+from simsearch.types import Skip
+
+if TYPE_CHECKING:
+    from simsearch.types import Encoder, Prepared, Vectors
+
+TRANSACTION = 256
+AT_ONCE = 32
+"""How many texts a thread prepares in one go: each takes less time than handing it over."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """`prepared` is None for a text that was stored already when it was read."""
+
+    job: Job
+    sha256: bytes
+    prepared: Prepared | None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A file that gave no picture or text; `readable` when its bytes could be read."""
+
+    job: Job
+    reason: str
+    readable: bool
+
+
+Outcome: TypeAlias = _Read | _Failed
+
+
+def outcomes(encoder: Encoder, jobs: Iterator[Job]) -> Iterator[list[Outcome]]:
+    """What the jobs gave, read in threads while the batch before them is encoded and stored."""
+    at_once = min(AT_ONCE, TRANSACTION) if encoder.modality == "text" else 1
+    read = ahead(
+        lambda some: [_read(encoder, job) for job in some], batches(jobs, at_once), depth=TRANSACTION // at_once
+    )
+    return batches((outcome for some in read for outcome in some), TRANSACTION)
+
+
+def _read(encoder: Encoder, job: Job) -> Outcome:
+    """A file or row read, hashed and decoded; runs in a thread."""
+    if job.row is not None:
+        return _taken(encoder, job, job.row)
+    try:
+        content = read_text_bytes(job.uri) if encoder.modality == "text" else read_file(job.uri)
+    except MediaError as error:
+        return _Failed(job, str(error), readable=False)
+    try:
+        if encoder.modality == "text":
+            text = decode_text(content)
+            return _Read(job, hashlib.sha256(text.encode()).digest(), encoder.prepare(text), text)
+        return _Read(job, hashlib.sha256(content).digest(), encoder.prepare(content))
+    except MediaError as error:
+        return _Failed(job, str(error), readable=True)
+
+
+def _taken(encoder: Encoder, job: Job, row: Row) -> Outcome:
+    try:
+        return _Read(job, row.sha256, None if row.stored else encoder.prepare(row.text), row.text)
+    except MediaError as error:
+        return _Failed(job, str(error), readable=True)
+
+
+def write(run: Run, batch: Sequence[Outcome]) -> None:
+    """Encodes what is new in a batch and stores it all in one transaction."""
+    run.progress.advance(len(batch))
+    good = _without_twins(run, [outcome for outcome in batch if isinstance(outcome, _Read)])
+    for outcome in batch:
+        if isinstance(outcome, _Failed):
+            _skip(run, outcome.job, outcome.reason)
+            # A file that could not be opened may be well again tomorrow: its item stays.
+            if outcome.job.known is not None and not outcome.readable:
+                run.seen.add(outcome.job.known.item_id)
+    contents = run.store.content_ids([outcome.sha256 for outcome in good])
+    new = {outcome.sha256: outcome for outcome in good if outcome.sha256 not in contents}
+    vectors = _encoded(run, _all_prepared(run, list(new.values())))
+    writes = []
+    for outcome in good:
+        if outcome.sha256 in contents or outcome.sha256 in vectors:
+            writes.append(_row(run, outcome, vectors))
+            _count(run, outcome, contents.get(outcome.sha256), new.get(outcome.sha256) is outcome)
+    if writes:
+        run.store.write(writes)
+
+
+def _without_twins(run: Run, outcomes: list[_Read]) -> list[_Read]:
+    """The outcomes without rows whose id another row of this run has; all rows before them are stored by now."""
+    new = [outcome.job.uri for outcome in outcomes if outcome.job.row is not None and outcome.job.known is None]
+    if not new:
+        return outcomes
+    taken, single = set(run.store.known(new)), []
+    for outcome in outcomes:
+        job = outcome.job
+        if job.row is not None and job.known is None:
+            if job.uri in taken:
+                path = job.row.file or job.uri
+                run.leave_out(path, twice(job.uri.removeprefix(f"{path}#"), job.row.line))
+                continue
+            taken.add(job.uri)
+        single.append(outcome)
+    return single
+
+
+def _skip(run: Run, job: Job, reason: str) -> None:
+    if job.row is None or job.row.file is None:
+        run.skipped.append(Skip(job.uri, reason))
+    else:
+        run.leave_out(job.row.file, BadRow(job.row.line, reason))
+
+
+def _all_prepared(run: Run, outcomes: Sequence[_Read]) -> list[_Read]:
+    """The outcomes, prepared also where a content has gone from the store since it was looked up."""
+    ready = []
+    for outcome in outcomes:
+        if outcome.prepared is None and outcome.text is not None:
+            try:
+                ready.append(replace(outcome, prepared=run.encoder.prepare(outcome.text)))
+            except MediaError as error:
+                _skip(run, outcome.job, str(error))
+        else:
+            ready.append(outcome)
+    return ready
+
+
+def _encoded(run: Run, outcomes: Sequence[_Read]) -> dict[bytes, Vectors]:
+    """Vectors by content. An input for which the encoder gives none is skipped, the others are not."""
+    if not outcomes:
+        return {}
+    try:
+        rows = run.encoder.embed([outcome.prepared for outcome in outcomes])
+    except VectorError as error:
+        if len(outcomes) == 1:
+            _skip(run, outcomes[0].job, str(error))
+            return {}
+        half = len(outcomes) // 2
+        return _encoded(run, outcomes[:half]) | _encoded(run, outcomes[half:])
+    return {outcome.sha256: row for outcome, row in zip(outcomes, rows, strict=True)}
+
+
+def _row(run: Run, outcome: _Read, vectors: dict[bytes, Vectors]) -> Write:
+    job, prepared = outcome.job, outcome.prepared
+    return Write(
+        uri=job.uri, sha256=outcome.sha256, size=job.size, mtime_ns=job.mtime_ns, label=job.label,
+        metadata=job.metadata, kind=run.encoder.modality, width=prepared.width if prepared else None,
+        height=prepared.height if prepared else None, vector=vectors.get(outcome.sha256), text=outcome.text,
+        file=None if job.row is None else job.row.file,
+    )  # fmt: skip
+
+
+def _count(run: Run, outcome: _Read, content_id: int | None, encoded: bool) -> None:
+    known = outcome.job.known
+    if known is not None:
+        run.seen.add(known.item_id)
+        # A row is written only when something about it has changed.
+        if known.content_id == content_id and outcome.job.row is None:
+            run.unchanged += 1
+        else:
+            run.updated += 1
+    elif encoded:
+        run.added += 1
+    else:
+        run.reused += 1
+        if content_id is not None:
+            run.reused_contents.add(content_id)

@@ -1,0 +1,42 @@
+"""Taking out the items whose files or rows are gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simsearch.collection.run import LOOK_UP, Run
+
+if TYPE_CHECKING:
+    from simsearch.types import Ids
+
+
+def sweep(run: Run, root: str, prune: bool) -> tuple[int, int]:
+    """Removes items whose files are gone; returns how many were removed and how many kept.
+
+    An item whose content turned up under another name in this run was moved: it goes without being asked, and so
+    does one whose file is read in another way by now.
+    """
+    under = run.store.ids_under(root)
+    # Items that this run wrote are newer than the run's look-ups, so they are found through their paths.
+    under = under[under <= run.last_item]
+    missing = under[~run.seen.among(under)]
+    replaced = missing[run.replaced.among(missing)]
+    moved = np.union1d(replaced, _moved(run, np.setdiff1d(missing, replaced)))
+    vanished = len(missing) - len(moved)
+    kept = not prune and 2 * vanished > len(under)
+    gone = moved if kept else missing
+    removed = run.store.remove_items(gone) if len(gone) else 0
+    if not kept:
+        run.store.set_row_files(run.read_files)
+    return removed, vanished if kept else 0
+
+
+def _moved(run: Run, missing: Ids) -> Ids:
+    """Those of the missing items whose content this run met under a new name."""
+    moved = []
+    for start in range(0, len(missing) if run.reused_contents else 0, LOOK_UP):
+        items = run.store.items(missing[start : start + LOOK_UP])
+        moved += [item.id for item in items if item.content_id in run.reused_contents]
+    return np.array(moved, dtype=np.int64)
