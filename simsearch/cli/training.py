@@ -2,67 +2,175 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
 import click
 
 from simsearch.cli.options import json_option, quiet_option
 from simsearch.cli.output import progress, say, say_json, table, tell_skipped
 
+if TYPE_CHECKING:
+    from simsearch.media.labelled import Kind, Modality
+    from simsearch.media.splits import By
+    from simsearch.training import Trained
+    from simsearch.training.loss_table import Distance
+
+Margin = float | Literal["soft"]
+Command = Callable[..., Any]
+
+
+class _MarginType(click.ParamType[Any]):
+    """A number above 0, or "soft"."""
+
+    name = "NUMBER|soft"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Margin:
+        if value == "soft":
+            return "soft"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor soft", parameter, context)
+
+
+def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Prints what can be chosen, and ends."""
+    if not asked or context.resilient_parsing:
+        return
+    from simsearch.training.loss_table import loss_rows, miner_rows
+    from simsearch.training.recipes import preset_rows
+
+    for rows in (preset_rows(), loss_rows(), miner_rows()):
+        table(rows)
+        say("")
+    context.exit()
+
+
+def _reading_options(command: Command) -> Command:
+    """How the source is read where it does not say so itself."""
+    for option in reversed([
+        click.option(
+            "--kind", type=click.Choice(["classes", "pairs", "graded", "triplets", "unlabelled"]),
+            help="What the source holds, where its columns leave it open.",
+        ),
+        click.option("--modality", type=click.Choice(["image", "text"]), help="What its files are, if both could be."),
+        click.option("--columns", metavar="NAMES", help="Names of the columns, or ROLE=NAME,...; see the guide."),
+        click.option(
+            "--convention", type=click.Choice(["same", "different"]),
+            help="What 1 means in a pair file whose column is not named same or different.",
+        ),
+        click.option("--score-range", nargs=2, type=float, metavar="LOW HIGH", help="Scores that mean 0 and 1."),
+        click.option("--label-until", metavar="MARK", help="A label ends before this mark, as # in 12.jpg#3."),
+        click.option("--by-line", is_flag=True, help="Each line of a text file is a text of its own."),
+        click.option("--split", help="content, class, group, or given by a column; what keeps the sides apart."),
+        click.option(
+            "--shares", nargs=3, type=float, metavar="TRAIN VALIDATION TEST",
+            help="Shares (or, above 1, numbers) of the sides; 0 leaves one empty.",
+        ),
+        click.option(
+            "--test", "tests", multiple=True, metavar="NAME", help="Hold this class or group out; may be repeated."
+        ),
+        click.option(
+            "--everything", is_flag=True, help="Hold no class out: for the weights to use, once the figures are known."
+        ),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _learning_options(command: Command) -> Command:
+    """What is learned and how; nothing given leaves what the preset has."""
+    for option in reversed([
+        click.option("--loss", help="See --list.  [default: the preset's, or the best for the data]"),
+        click.option("--margin", type=_MarginType(), help="Of the loss; soft is a margin without an edge."),
+        click.option("--temperature", type=float, help="Of the loss: cosines are divided by it."),
+        click.option("--scale", type=float, help="Of the loss: cosines are multiplied by it."),
+        click.option("--distance", type=click.Choice(["l2", "squared", "cosine"]), help="Of the triplet loss."),
+        click.option("--miner", help="Which triplets or pairs of a batch count; see --list."),
+        click.option("--memory", type=int, metavar="N", help="Compare with N embeddings of past batches as well."),
+        click.option("--augmentation", help="none, photo, drawing or text."),
+        click.option("--optimizer", help="adamw, adam, sgd or rmsprop."),
+        click.option("--learning-rate", type=float),
+        click.option("--batch-classes", type=int, metavar="P", help="Classes in a batch."),
+        click.option("--batch-images", type=int, metavar="K", help="Images (or texts) of each class in a batch."),
+        click.option("--averaging", type=float, metavar="DECAY", help="Keep a running average of the weights; 0.999."),
+        click.option("--patience", type=int, metavar="N", help="Stop after N evaluations without a gain; 0 never."),
+        click.option("--precision", help="auto, float32, bfloat16 or float16."),
+        click.option("--threads", type=int, metavar="N", help="Processor threads; 0 leaves the choice to torch."),
+        click.option("--seed", type=int, help="Start of all randomness.  [default: 0]"),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
 
 @click.command("train")
-@click.argument("source", metavar="FOLDER|PAIRS.csv")
+@click.argument("source", metavar="FOLDER|FILE")
 @click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
+@click.option("--preset", help="Network, loss and schedule; see --list.  [default: by the kind of input]")
+@click.option("--from", "start", metavar="ENCODER", help="Go on from an encoder: a bundled name, a folder, a hub name.")
 @click.option(
-    "--preset", default="backbone", show_default=True,
-    help="shapes, digits, backbone, photo or glyph; the guide tells what each is for.",
+    "--freeze", type=click.Choice(["none", "part", "all"]), default="none", show_default=True,
+    help="Leave the first half of its layers, or all but a new last one, as they are.",
 )  # fmt: skip
-@click.option("--loss", help="contrastive, dot, triplet or classifier.  [default: the preset's]")
 @click.option("--epochs", type=int, help="Passes over the pairs.  [default: the preset's]")
 @click.option("--steps", type=int, help="Optimiser steps, instead of epochs.")
-@click.option("--learning-rate", type=float, help="[default: the preset's]")
-@click.option("--margin", type=float, help="Margin of the contrastive or triplet loss.  [default: the preset's]")
-@click.option("--split", help="content: all classes on all sides. class: unseen classes for validation and test.")
-@click.option("--test", "tests", multiple=True, metavar="NAME", help="Hold this class or group out; may be repeated.")
-@click.option("--from", "start", metavar="FOLDER", help="Begin with the weights of this encoder, of the same network.")
-@click.option(
-    "--everything", is_flag=True, help="Hold no class out: for the weights to use, once the figures are known."
-)
-@click.option(
-    "--convention", type=click.Choice(["same", "different"]),
-    help="What 1 means in a pair file whose column is not named same or different.",
-)  # fmt: skip
-@click.option("--seed", type=int, help="Start of all randomness.  [default: 0]")
+@click.option("--minutes", type=float, help="Train for this long, instead of epochs.")
+@_reading_options
+@_learning_options
 @click.option("--half", is_flag=True, help="Store the weights in 16 bits: half the size.")
 @click.option("--no-report", is_flag=True, help="Draw no pictures.")
 @click.option("--restart", is_flag=True, help="Start anew instead of going on from a checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
+@click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
+    help="Show presets, losses and miners, and which data each takes.",
+)  # fmt: skip
 @json_option
 @quiet_option
 def train_command(
-    source: str, out: str, preset: str, loss: str | None, epochs: int | None, steps: int | None,
-    learning_rate: float | None, margin: float | None, split: str | None, tests: tuple[str, ...],
-    everything: bool, start: str | None, convention: str | None, seed: int | None, half: bool, no_report: bool,
+    source: str, out: str, preset: str | None, start: str | None, freeze: str, epochs: int | None, steps: int | None,
+    minutes: float | None, kind: Kind | None, modality: Modality | None, columns: str | None, convention: str | None,
+    score_range: tuple[float, float] | None, label_until: str | None, by_line: bool, split: By | None,
+    shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool, loss: str | None,
+    margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
+    miner: str | None, memory: int | None, augmentation: str | None, optimizer: str | None,
+    learning_rate: float | None, batch_classes: int | None, batch_images: int | None, averaging: float | None,
+    patience: int | None, precision: str | None, threads: int | None, seed: int | None, half: bool, no_report: bool,
     restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Learn what "similar" means from a folder of class folders, or from a CSV file of pairs.
+    """Learn what "similar" means from labelled folders, a table of pairs, grades or triplets, or unlabelled files.
 
-    Pictures in one folder are similar, pictures of different folders are not. A run that was stopped goes on when
+    Images or texts in one folder are similar, those of different folders are not. A run that was stopped goes on when
     the same command is given again.
     """
-    from simsearch.training import train
+    from simsearch.training import Changes, Reading, train
 
-    trained = train(
-        source, out, recipe=preset, loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, margin=margin,
-        split=split, test=tests, everything=everything, start=start, convention=convention, seed=seed, half=half,
-        report=not no_report, restart=restart, overwrite=overwrite, progress=progress(quiet),
+    changes = Changes(
+        margin=margin, temperature=temperature, scale=scale, distance=distance, miner=miner, memory=memory,
+        augmentation=augmentation, optimizer=optimizer, batch_classes=batch_classes, batch_images=batch_images,
+        averaging=averaging, patience=patience, precision=precision, threads=threads, counts=shares,
     )  # fmt: skip
+    reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
+    trained = train(
+        source, out, recipe=preset, start=start, freeze=freeze, loss=loss, epochs=epochs, steps=steps,
+        minutes=minutes, learning_rate=learning_rate, split=split, test=tests, everything=everything, seed=seed,
+        changes=changes, reading=reading, half=half, report=not no_report, restart=restart, overwrite=overwrite,
+        progress=progress(quiet),
+    )  # fmt: skip
+    if trained.figures:
+        _tell(trained, as_json, quiet)
+    return 0
+
+
+def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
     tell_skipped(trained.skipped)
     if as_json:
         pictures = [str(path) for path in trained.pictures]
-        say_json({"encoder": str(trained.folder), "figures": trained.figures, "pictures": pictures})
+        say_json({"encoder": str(trained.folder), "figures": dict(trained.figures), "pictures": pictures})
     elif not quiet:
         rows = [
             (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()
         ]
         table([("encoder", trained.folder), *rows, *[("picture", path) for path in trained.pictures]])
         say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
-    return 0

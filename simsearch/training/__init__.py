@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from simsearch.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from simsearch.training.session import Trained, train
+    from simsearch.training.recipes import Changes
+    from simsearch.training.session import Reading, Trained, train
 
-__all__ = ["Trained", "train"]
+__all__ = ["Changes", "Reading", "Trained", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,17 +13,24 @@ from torch import Tensor
 from simsearch.errors import DamagedError, TrainingError
 from simsearch.manifest import replacing
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
-class State(TypedDict):
+class Weights(TypedDict):
+    """All that a step changes."""
+
+    objective: dict[str, Tensor]
+    optimizer: dict[str, object]
+    scaler: dict[str, object]
+
+
+class State(Weights):
     """All that a run needs to go on. The batch and the random numbers of a step follow from the seed and the step."""
 
     format: int
     configuration: str
     step: int
-    objective: dict[str, Tensor]
-    optimizer: dict[str, object]
+    steps: int
     best: dict[str, Tensor]
     best_figure: float
     best_step: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,19 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError
-from simsearch.media.images import IMAGE_SUFFIXES, PixelSpec
-from simsearch.media.labelled import (
-    LabelledFiles,
-    Split,
-    read_class_folders,
-    read_pairs,
-    split_by_class,
-    split_by_content,
-)
+from simsearch.media.images import PixelSpec
+from simsearch.media.labelled import Kind, Labelled, text_contents
+from simsearch.media.splits import By, Split, split
 from simsearch.progress import Progress
-from simsearch.training.pictures import Pictures, load_pictures
+from simsearch.training.inputs import Arrays, Inputs, Tokens
+from simsearch.training.pictures import load_pictures
 from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import ClassSampler, PairSampler, Sampler
+from simsearch.training.sampling import ClassSampler, GradedSampler, PairSampler, Sampler, TripletSampler, ViewSampler
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -32,29 +27,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of the split: labelled pictures, or given pairs of them. Numbers are rows of the pixels."""
+    """One side of the split. `rows` are rows of the inputs; pairs and triplets are positions within `rows`."""
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64] | None = None
-    pairs: NDArray[np.int64] | None = None
-    """(m, 2) positions within `rows`."""
-    same: NDArray[np.bool_] | None = None
     groups: NDArray[np.int64] | None = None
-    """The group of each picture, where classes come in groups."""
+    """The group of each row, where classes come in groups."""
+    pairs: NDArray[np.int64] | None = None
+    same: NDArray[np.bool_] | None = None
+    scores: NDArray[np.float32] | None = None
+    triplets: NDArray[np.int64] | None = None
+    neighbours: NDArray[np.int64] | None = None
+    """The position of the text that follows each one in its document, -1 for none."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def count(self) -> int:
+        """How many pairs, triplets or else rows there are."""
+        return next((len(values) for values in (self.pairs, self.triplets) if values is not None), len(self.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    pixels: NDArray[np.uint8]
-    paths: tuple[str, ...]
-    """The file of each row of the pixels."""
+    """Inputs and what is known of them, divided into three sides."""
+
+    kind: Kind
+    modality: str
+    inputs: Inputs
+    sources: tuple[str, ...]
+    """The file, or the text, of each row of the inputs."""
     train: Side
     validation: Side
     test: Side
     classes: tuple[str, ...]
-    """Names of the classes, () for given pairs."""
-    split: str
-    sampler: Sampler
+    """Names of the classes, () where there are none."""
+    split: Split
     digest: str
     """SHA-256 over the contents and the split: a resumed run must find the same."""
     copies: int
@@ -65,118 +74,141 @@ class Dataset:
         return len(np.unique(self.train.labels)) if self.train.labels is not None else 0
 
 
+Tokenize = Callable[[Sequence[str], "NDArray[np.int64]"], Tokens]
+"""From all texts and the rows that are trained on to token ids; a tokenizer may be trained on the latter."""
+
+
 def load_dataset(
-    source: Path, recipe: Recipe, *, test: Sequence[str], convention: str | None, cache: Path, progress: Progress
+    labelled: Labelled,
+    recipe: Recipe,
+    *,
+    test: Sequence[str],
+    tokenize: Tokenize | None,
+    cache: Path,
+    progress: Progress,
 ) -> Dataset:
-    """Reads class folders, or a CSV file of pairs, and splits them without leaks."""
+    """Reads the pictures or tokenizes the texts, and splits them without leaks.
+
+    `cache` is the file in which decoded pictures are kept; `tokenize` is for texts.
+    """
+    if labelled.modality == "text":
+        assert tokenize is not None
+        contents: tuple[bytes, ...] = text_contents(labelled.sources)
+        divided = _split(labelled, contents, recipe, test)
+        inputs: Inputs = tokenize(labelled.sources, divided.train)
+        return _dataset(labelled, contents, divided, inputs, labelled.skipped)
     spec = PixelSpec(recipe.model.width, recipe.model.height, recipe.model.channels, recipe.fit)
-    if source.is_dir():
-        files = read_class_folders(source, IMAGE_SUFFIXES)
-        return _of_classes(files, load_pictures(files.paths, spec, cache, progress), recipe, test)
-    if not source.exists():
-        raise TrainingError(f"{source} does not exist; give a folder of class folders, or a CSV file of pairs")
-    return _of_pairs(source, spec, recipe, convention, cache, progress)
+    pictures = load_pictures(labelled.sources, spec, cache, progress)
+    readable = labelled.keep(pictures.positions)
+    divided = _split(readable, pictures.contents, recipe, test)
+    skipped = (*labelled.skipped, *pictures.skipped)
+    return _dataset(readable, pictures.contents, divided, Arrays(pictures.pixels), skipped)
 
 
-def _of_classes(files: LabelledFiles, pictures: Pictures, recipe: Recipe, test: Sequence[str]) -> Dataset:
-    paths = tuple(files.paths[position] for position in pictures.positions)
-    labels = files.labels[pictures.positions]
-    readable = LabelledFiles(paths, labels, files.classes, files.groups)
-    if recipe.split == "class":
-        shares = (recipe.counts[1], recipe.counts[2])
-        split = split_by_class(readable, pictures.contents, shares=shares, test=test, seed=recipe.seed)
-    else:
-        split = split_by_content(labels, pictures.contents, counts=recipe.counts, seed=recipe.seed)
-    _check_classes(split, labels, files.classes)
-    _, group = np.unique(np.array(files.groups), return_inverse=True)
-    grouped = group[labels] if len(set(files.groups)) < len(files.classes) else None
-    train, validation, tested = (
-        Side(rows, labels[rows], groups=None if grouped is None else grouped[rows])
-        for rows in (split.train, split.validation, split.test)
-    )
-    dense = np.unique(labels[split.train], return_inverse=True)[1]
-    sampler = ClassSampler(
-        dense, rows=split.train, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
-    )
-    return Dataset(
-        pictures.pixels, paths, train, validation, tested, files.classes, split.by, sampler,
-        _digest(pictures.contents, split.train, labels[split.train]),
-        len(paths) - len(set(pictures.contents)), (*files.skipped, *pictures.skipped),
-    )  # fmt: skip
+def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: Sequence[str]) -> Split:
+    by: By = recipe.split if labelled.kind == "classes" or recipe.split in ("group", "given") else "content"
+    divided = split(labelled, contents, by=by, counts=recipe.counts, test=test, seed=recipe.seed)
+    if labelled.labels is not None:
+        _check_classes(divided, labelled.labels, labelled.classes)
+    if labelled.same is not None:
+        _check_pairs(divided, labelled.same)
+    if not len(divided.train):
+        raise TrainingError(f"nothing is left to train on of {len(labelled.sources)}; add more")
+    if not len(divided.validation) and recipe.counts[1]:
+        raise TrainingError(
+            f"too few: of {len(labelled.sources)} none are left for validation; about 6 a class are needed"
+        )
+    return divided
 
 
-def _check_classes(split: Split, labels: NDArray[np.int64], classes: Sequence[str]) -> None:
-    numbers, counts = np.unique(labels[split.train], return_counts=True)
+def _check_pairs(divided: Split, same: NDArray[np.bool_]) -> None:
+    assert divided.rows is not None
+    for name, rows in zip(("training", "validation"), divided.rows[:2], strict=True):
+        if (len(rows) and len(np.unique(same[rows])) < 2) or (name == "training" and not len(rows)):
+            raise TrainingError(
+                f"{len(same)} pairs are too few: after the split the side for {name} lacks pairs of both kinds"
+            )
+
+
+def _check_classes(divided: Split, labels: NDArray[np.int64], classes: Sequence[str]) -> None:
+    numbers, counts = np.unique(labels[divided.train], return_counts=True)
     if len(numbers) < 2:
         raise TrainingError(f"{len(numbers)} classes are left to train on; at least 2 are needed")
     if counts.min() < 2:
         name = classes[numbers[counts.argmin()]]
         raise TrainingError(
-            f"class {name!r} has one picture to train on (identical ones count once); pairs need at least 2: "
-            "add pictures or take the folder away"
+            f"class {name!r} has one example to train on (identical ones count once); pairs need at least 2: "
+            "add some or take the class away"
         )
-    for side, rows in (("validation", split.validation), ("test", split.test)):
+    for side, rows in (("validation", divided.validation), ("test", divided.test)):
         if len(rows) and len(np.unique(labels[rows])) < 2:
             raise TrainingError(
                 f"only one class would be left for {side}, so no pair of it could differ: {len(classes)} classes are "
                 "too few to hold some out, use --split content"
             )
         if len(rows) and np.unique(labels[rows], return_counts=True)[1].max() < 2:
-            raise TrainingError(
-                f"too few pictures: no class has two different ones for {side}; about 6 a class are needed"
-            )
-    if not len(split.validation):
-        raise TrainingError("too few pictures: none are left for validation; about 6 a class are needed")
+            raise TrainingError(f"too few: no class has two different examples for {side}; about 6 a class are needed")
 
 
-def _of_pairs(
-    source: Path, spec: PixelSpec, recipe: Recipe, convention: str | None, cache: Path, progress: Progress
+def _dataset(
+    labelled: Labelled, contents: Sequence[bytes], divided: Split, inputs: Inputs, skipped: tuple[Skip, ...]
 ) -> Dataset:
-    if recipe.loss not in ("contrastive", "dot"):
-        raise TrainingError(f"loss {recipe.loss!r} needs class folders; pairs can be learned with contrastive or dot")
-    given = read_pairs(source, convention=convention)
-    pictures = load_pictures(given.paths, spec, cache, progress)
-    row = np.full(len(given.paths), -1)
-    row[pictures.positions] = np.arange(len(pictures.positions))
-    pairs = row[given.pairs]
-    readable = (pairs >= 0).all(axis=1)
-    pairs, same = pairs[readable], given.same[readable]
-    train, validation, test = _split_pairs(pairs, same, pictures.contents, recipe)
-    assert train.pairs is not None and train.same is not None
-    sampler = PairSampler(train.rows[train.pairs], train.same, count=recipe.batch_pairs, seed=recipe.seed)
+    rows = divided.rows or (None, None, None)
+    parts = zip((divided.train, divided.validation, divided.test), rows, strict=True)
+    train, validation, test = (_side(labelled, positions, chosen) for positions, chosen in parts)
     return Dataset(
-        pictures.pixels, tuple(given.paths[position] for position in pictures.positions),
-        train, validation, test, (), "content", sampler,
-        _digest(pictures.contents, train.rows[train.pairs], train.same),
-        len(pictures.contents) - len(set(pictures.contents)), pictures.skipped,
+        labelled.kind, labelled.modality, inputs, labelled.sources, train, validation, test, labelled.classes, divided,
+        _digest(contents, train), len(contents) - len(set(contents)), skipped,
     )  # fmt: skip
 
 
-def _split_pairs(
-    pairs: NDArray[np.int64], same: NDArray[np.bool_], contents: Sequence[bytes], recipe: Recipe
-) -> tuple[Side, Side, Side]:
-    """Pairs whose contents are all on one side; a pair with a foot on two sides is used on none."""
-    _, content = np.unique(np.array(contents, dtype=object), return_inverse=True)
-    order = np.random.default_rng(recipe.seed).random(content.max() + 1)
-    # Both pictures of a pair fall on one side with the square of its share: give the side for training more.
-    side_of = np.where(order < 0.7, 0, np.where(order < 0.85, 1, 2))[content]
-    sides = []
-    for number in range(3):
-        inside = (side_of[pairs] == number).all(axis=1)
-        if len(set(same[inside].tolist())) < 2:
-            if number < 2:
-                raise TrainingError(
-                    f"{len(pairs)} pairs are too few: after the split no pairs of both kinds are left on a side"
-                )
-            # Nothing can be measured on pairs of one kind: the run goes without a test.
-            inside[:] = False
-        rows, positions = np.unique(pairs[inside], return_inverse=True)
-        sides.append(Side(rows, pairs=positions.reshape(-1, 2), same=same[inside]))
-    return sides[0], sides[1], sides[2]
+def _side(labelled: Labelled, positions: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> Side:
+    """The sources at these positions, or the chosen pairs or triplets with the sources at these positions."""
+    if chosen is not None:
+        part = labelled.take(chosen)
+        pairs, triplets = (
+            None if values is None else np.searchsorted(positions, values) for values in (part.pairs, part.triplets)
+        )
+        return Side(positions, pairs=pairs, same=part.same, scores=part.scores, triplets=triplets)
+    labels = None if labelled.labels is None else labelled.labels[positions]
+    groups = None
+    if labels is not None and len(set(labelled.groups)) < len(labelled.classes):
+        groups = np.unique(np.array(labelled.groups), return_inverse=True)[1][labels]
+    return Side(positions, labels, groups, neighbours=_neighbours(labelled, positions))
 
 
-def _digest(contents: Sequence[bytes], *arrays: NDArray[np.int64] | NDArray[np.bool_]) -> str:
+def _neighbours(labelled: Labelled, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """For each position the place of the next text of its document among `positions`, -1 where there is none."""
+    if labelled.documents is None:
+        return None
+    following = np.append(np.diff(positions) == 1, False)
+    same = np.append(np.diff(labelled.documents[positions]) == 0, False)
+    return np.where(following & same, np.arange(1, len(positions) + 1), -1)
+
+
+def make_sampler(side: Side, recipe: Recipe) -> Sampler:
+    """Batches of this side, of about as many inputs (or pairs) as the recipe says."""
+    if side.labels is not None:
+        dense = np.unique(side.labels, return_inverse=True)[1]
+        return ClassSampler(
+            dense, rows=side.rows, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
+        )
+    count = recipe.batch_classes * recipe.batch_images // 2
+    if side.pairs is not None and side.same is not None:
+        return PairSampler(side.rows[side.pairs], side.same, count=count, seed=recipe.seed)
+    if side.pairs is not None and side.scores is not None:
+        return GradedSampler(side.rows[side.pairs], side.scores, count=count, seed=recipe.seed)
+    if side.triplets is not None:
+        return TripletSampler(side.rows[side.triplets], count=count, seed=recipe.seed)
+    neighbours = None
+    if side.neighbours is not None:
+        neighbours = np.where(side.neighbours < 0, -1, side.rows[side.neighbours])
+    return ViewSampler(side.rows, count=count, seed=recipe.seed, next_rows=neighbours)
+
+
+def _digest(contents: Sequence[bytes], train: Side) -> str:
     digest = hashlib.sha256(b"".join(contents))
-    for array in arrays:
-        digest.update(array.tobytes())
+    for values in (train.rows, train.labels, train.pairs, train.same, train.scores, train.triplets, train.neighbours):
+        if values is not None:
+            digest.update(values.tobytes())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -9,19 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from simsearch.errors import TrainingError
 from simsearch.progress import Progress, Working
-from simsearch.training.checkpoint import CHECKPOINT_FORMAT, State, load_checkpoint, save_checkpoint
-from simsearch.training.objective import Objective
-from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import Batch, Sampler
+from simsearch.training.checkpoint import CHECKPOINT_FORMAT, State, Weights, load_checkpoint, save_checkpoint
+from simsearch.training.models import Network
+from simsearch.training.pace import steps_within
+from simsearch.training.processes import share_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from simsearch.training.inputs import Inputs
+    from simsearch.training.objective import Objective
+    from simsearch.training.processes import Processes
+    from simsearch.training.recipes import Recipe
+    from simsearch.training.sampling import Sampler
 
 LOSS_MEMORY = 0.95
 """Weight of the past in the running mean of the loss."""
@@ -38,26 +43,37 @@ class Fitted:
     seconds: float
 
 
+Validate = Callable[[Network], float]
+"""The figure of a network on what it is not trained on; larger is better. NaN where there is nothing to measure on."""
+
+
 def fit(
     objective: Objective,
     sampler: Sampler,
-    pixels: NDArray[np.uint8],
+    inputs: Inputs,
     *,
     recipe: Recipe,
     steps: int,
-    validate: Callable[[], float],
+    minutes: float | None = None,
+    validate: Validate,
     checkpoint: Path,
     configuration: str,
+    processes: Processes,
     progress: Progress,
 ) -> Fitted:
-    """Trains until `steps` or until `validate` (larger is better) stops improving, and keeps the best weights.
+    """Trains until `steps` or until `validate` stops improving, and keeps the best weights (without a figure the last).
 
-    Goes on from `checkpoint` when it is there. Raises TrainingError when the loss is not finite.
+    With `minutes` the number of steps is measured once, before the first, and kept in the checkpoint. Goes on from
+    `checkpoint` when it is there. Raises TrainingError when the loss is not finite.
     """
-    optimizer = make_optimizer(objective, recipe)
-    state = load_checkpoint(checkpoint, configuration) or _first(objective, optimizer, configuration)
-    objective.load_state_dict(state["objective"])
-    optimizer.load_state_dict(state["optimizer"])
+    run = _Run(objective, sampler, inputs, recipe, processes)
+    state = load_checkpoint(checkpoint, configuration)
+    if state is None:
+        if minutes is not None:
+            steps = run.steps_within(minutes, validate)
+        state = run.first(configuration, steps)
+    run.restore(state)
+    steps = state["steps"]
     started = time.monotonic() - state["seconds"]
     running = state["history"][-1]["loss"] if state["history"] else math.nan
     with Working(progress, steps, "steps", "training"):
@@ -65,12 +81,9 @@ def fit(
         for step in range(state["step"], steps):
             if _out_of_patience(state, recipe):
                 break
-            # Batch, dropout and augmentation follow from the seed and the step: a resumed run draws the same.
-            torch.manual_seed(recipe.seed * 1_000_003 + step)
-            for group in optimizer.param_groups:
+            for group in run.optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step, steps)
-            value = _learn(objective, optimizer, sampler.batch(step), pixels, recipe)
-            objective.follow(step)
+            value = run.learn(step)
             if not math.isfinite(value):
                 raise TrainingError(
                     f"the loss is {value} at step {step}; lower the learning rate ({recipe.learning_rate} now)"
@@ -78,27 +91,93 @@ def fit(
             running = value if math.isnan(running) else LOSS_MEMORY * running + (1 - LOSS_MEMORY) * value
             progress.advance()
             if (step + 1) % recipe.evaluate_every == 0 or step + 1 == steps:
-                figure = validate()
+                figure = run.figure(validate)
                 progress.note(f"loss {running:.3f}, validation {figure:.3f}")
-                _record(state, objective, optimizer, step + 1, running, figure, time.monotonic() - started)
-                save_checkpoint(checkpoint, state)
-    objective.kept.load_state_dict(state["best"])
+                run.record(state, step + 1, running, figure, time.monotonic() - started)
+                if processes.rank == 0:
+                    save_checkpoint(checkpoint, state)
+                processes.wait()
+    objective.network.load_state_dict(state["best"])
     return Fitted(tuple(state["history"]), state["best_figure"], state["best_step"], state["step"], state["seconds"])
 
 
-def _learn(
-    objective: Objective, optimizer: torch.optim.Optimizer, batch: Batch, pixels: NDArray[np.uint8], recipe: Recipe
-) -> float:
-    """The loss of a batch, after a step against its gradient; a loss that is not finite changes nothing."""
-    objective.train()
-    loss = objective(batch, pixels)
-    value: float = loss.item()
-    if math.isfinite(value):
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip)
-        optimizer.step()
-    return value
+class _Run:
+    """What changes while a run learns: weights, their average, the optimizer and the scale of 16-bit gradients."""
+
+    def __init__(
+        self, objective: Objective, sampler: Sampler, inputs: Inputs, recipe: Recipe, processes: Processes
+    ) -> None:
+        self.objective = objective
+        self.sampler = sampler
+        self.inputs = inputs
+        self.recipe = recipe
+        self.processes = processes
+        self.wrapped = processes.wrap(objective)
+        self.optimizer = make_optimizer(objective, recipe)
+        self.scaler = torch.amp.GradScaler(processes.device.type, enabled=objective.precision == torch.float16)
+
+    def learn(self, step: int) -> float:
+        """The loss of this step's batch, after a step against its gradient; one that is not finite changes nothing."""
+        # Batch, dropout and augmentation follow from the seed and the step: a resumed run draws the same.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
+        batch = self.sampler.batch(step)
+        share = share_of(np.arange(len(batch.rows)), self.processes)
+        inputs = self.inputs.batch(batch.rows[share]).to(self.processes.device)
+        self.objective.train()
+        loss = self.wrapped(batch, inputs, share)
+        value: float = loss.item()
+        if math.isfinite(value):
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.objective.parameters(), self.recipe.clip)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.objective.follow(step)
+        return value
+
+    def figure(self, validate: Validate) -> float:
+        """What rank 0 measures of the weights that are kept."""
+        mine = validate(self.objective.kept) if self.processes.rank == 0 else 0.0
+        return self.processes.agreed(mine)
+
+    def steps_within(self, minutes: float, validate: Validate) -> int:
+        """The number of steps that fit into the time, as rank 0 measures it; nothing is learned from them."""
+        before = self.first("", 0)
+        steps = steps_within(minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every)
+        self.restore(before)
+        return int(self.processes.agreed(steps))
+
+    def first(self, configuration: str, steps: int) -> State:
+        """The state before the first step."""
+        return State(
+            format=CHECKPOINT_FORMAT, configuration=configuration, step=0, steps=steps, **self._weights(),
+            best=_copy(self.objective.kept.state_dict()), best_figure=-math.inf, best_step=0, history=[],
+            seconds=0.0,
+        )  # fmt: skip
+
+    def _weights(self) -> Weights:
+        return Weights(
+            objective=_copy(self.objective.state_dict()), optimizer=copy.deepcopy(self.optimizer.state_dict()),
+            scaler=self.scaler.state_dict(),
+        )  # fmt: skip
+
+    def restore(self, state: State) -> None:
+        self.objective.load_state_dict(state["objective"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+
+    def record(self, state: State, step: int, loss: float, figure: float, seconds: float) -> None:
+        """Brings the state up to this step, and notes its weights as the best if they are."""
+        weights = self._weights()
+        state["objective"], state["optimizer"] = weights["objective"], weights["optimizer"]
+        state["scaler"] = weights["scaler"]
+        state["step"] = step
+        state["seconds"] = seconds
+        state["history"].append({"step": float(step), "loss": loss, "validation": figure})
+        if figure > state["best_figure"] or math.isnan(figure):
+            state["best"] = _copy(self.objective.kept.state_dict())
+            state["best_figure"], state["best_step"] = figure, step
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
@@ -112,12 +191,15 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimizer of the recipe over all parameters."""
-    parameters, rate, decay = objective.parameters(), recipe.learning_rate, recipe.weight_decay
+    """The optimizer of the recipe over all parameters that are not frozen."""
+    parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(parameters, rate, momentum=0.9, nesterov=True, weight_decay=decay)
     if recipe.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, rate, alpha=0.9, eps=1e-7, weight_decay=decay)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(parameters, rate, weight_decay=decay)
     return torch.optim.AdamW(parameters, rate, weight_decay=decay)
 
 
@@ -128,29 +210,3 @@ def _out_of_patience(state: State, recipe: Recipe) -> bool:
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
-
-
-def _first(objective: Objective, optimizer: torch.optim.Optimizer, configuration: str) -> State:
-    return State(
-        format=CHECKPOINT_FORMAT, configuration=configuration, step=0,
-        objective=_copy(objective.state_dict()), optimizer=optimizer.state_dict(),
-        best=_copy(objective.kept.state_dict()), best_figure=-math.inf, best_step=0, history=[], seconds=0.0,
-    )  # fmt: skip
-
-
-def _record(
-    state: State,
-    objective: Objective,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    loss: float,
-    figure: float,
-    seconds: float,
-) -> None:
-    state["step"] = step
-    state["seconds"] = seconds
-    state["objective"] = objective.state_dict()
-    state["optimizer"] = optimizer.state_dict()
-    state["history"].append({"step": float(step), "loss": loss, "validation": figure})
-    if figure > state["best_figure"]:
-        state["best"], state["best_figure"], state["best_step"] = _copy(objective.kept.state_dict()), figure, step

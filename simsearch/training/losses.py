@@ -197,15 +197,14 @@ class CosineClassifier(nn.Module):
     Used in training only: the embedding it leaves behind places unseen classes well.
     """
 
-    def __init__(self, dim: int, classes: int, scale: float = 8.0, smoothing: float = 0.0) -> None:
+    def __init__(self, dim: int, classes: int, scale: float = 8.0) -> None:
         super().__init__()
         self.directions = nn.Parameter(torch.randn(classes, dim) / dim**0.5)
         self.scale = scale
-        self.smoothing = smoothing
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         logits = self.scale * embeddings @ F.normalize(self.directions, dim=1).T
-        return F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
+        return F.cross_entropy(logits, labels)
 
 
 # -- the pairs of a batch ------------------------------------------------------------------------------------------

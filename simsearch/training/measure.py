@@ -1,57 +1,78 @@
-"""What an encoder reaches on a side of the split."""
+"""What a network reaches on a side of the split."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
+from simsearch.evaluation.correlation import pearson, spearman
 from simsearch.evaluation.metrics import accuracy_at, best_threshold, confusion, roc_auc
 from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
+from simsearch.training.augment import augment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.evaluation.metrics import Confusion
-    from simsearch.training.dataset import Side
-    from simsearch.training.models import SiameseEncoder
-    from simsearch.types import Scores, Vectors
+    from simsearch.training.dataset import Dataset, Side
+    from simsearch.training.inputs import Inputs
+    from simsearch.training.models import Network
+    from simsearch.training.recipes import Recipe
+    from simsearch.types import JSONValue, Scores, Vectors
 
 BATCH = 256
 MOST_PAIRS = 20_000
+MOST_VIEWS = 2_000
 EPISODES = 400
 HALF = 0.5
 COSINE_AT_HALF = 0.875
 """The cosine of two unit vectors at L2 distance 0.5."""
+REPORTED_WAYS = {"content": (5, 10), "given": (5, 10), "class": (5, 20), "group": (5, 20)}
 
 
-def embed_rows(encoder: SiameseEncoder, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> Vectors:
-    """Embeddings of these rows of the pixels, in batches of 256. An all-zero output stays zero."""
-    encoder.eval()
+def embed_rows(network: Network, inputs: Inputs, rows: NDArray[np.int64], *, view: str | None = None) -> Vectors:
+    """Embeddings of these rows of the inputs, in batches of 256. An all-zero output stays zero.
+
+    With `view`, the name of an augmentation, those of a random view: augmented, and with dropout.
+    """
+    network.eval()
+    if view is not None:
+        for module in network.modules():
+            module.train(isinstance(module, nn.Dropout))
+    device = next((tensor.device for tensor in network.parameters()), torch.device("cpu"))
     parts = []
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
-            parts.append(encoder(torch.from_numpy(pixels[rows[start : start + BATCH]])).numpy())
+            batch = inputs.batch(rows[start : start + BATCH]).to(device)
+            embedded = network(batch) if view is None else network.embed(augment(network.prepare(batch), view))
+            parts.append(embedded.float().cpu().numpy())
     return np.concatenate(parts)
 
 
 def scored_pairs(side: Side, vectors: Vectors, seed: int) -> tuple[NDArray[np.int64], Scores, NDArray[np.bool_]]:
-    """The given pairs of a side, or all pairs of its pictures (at most 20,000 drawn ones), with scores and truth."""
+    """The given pairs of a side, or all pairs of its rows (at most 20,000 drawn ones), with scores and truth."""
     if side.labels is None:
         assert side.pairs is not None and side.same is not None
-        scores = np.einsum("ij,ij->i", vectors[side.pairs[:, 0]], vectors[side.pairs[:, 1]])
-        return side.pairs, scores, side.same
+        return side.pairs, row_products(vectors, side.pairs), side.same
     count = len(vectors) * (len(vectors) - 1) // 2
-    pairs = None
     if count > MOST_PAIRS:
         pairs = sample_pairs(side.labels, MOST_PAIRS, np.random.default_rng(seed), positive_fraction=0.5)
     else:
         pairs = np.stack(np.triu_indices(len(vectors), 1), axis=1)
     scores, same = pair_scores(vectors, side.labels, pairs=pairs)
     return pairs, scores, same
+
+
+def row_products(vectors: Vectors, pairs: NDArray[np.int64]) -> Scores:
+    """The cosine of each pair (m, 2) of rows."""
+    products: Scores = np.einsum("ij,ij->i", vectors[pairs[:, 0]], vectors[pairs[:, 1]])
+    return products
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +131,76 @@ def chosen_threshold(side: Side, vectors: Vectors, seed: int) -> tuple[float, fl
     """The score that separates the pairs of this side best, and the accuracy there."""
     _, scores, same = scored_pairs(side, vectors, seed)
     return best_threshold(scores, same)
+
+
+def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:
+    """The figure by which weights are chosen, larger is better; NaN when nothing is held out for validation.
+
+    One-shot accuracy on unseen classes, else the best accuracy on pairs; Spearman's correlation with grades; the share
+    of triplets in the right order; without labels, how often an input is the nearest to its own other view.
+    """
+    side = data.validation
+    if not len(side):
+        return math.nan
+    vectors = embed_rows(network, data.inputs, side.rows)
+    if side.labels is not None and data.split.by in ("class", "group"):
+        result = one_shot(side, vectors, most_ways=recipe.validation_ways, seed=recipe.seed)
+        if result is not None:
+            return result.accuracy
+    if side.labels is not None or side.same is not None:
+        return chosen_threshold(side, vectors, recipe.seed)[1]
+    return next(iter(other_figures(network, data, side, vectors, recipe).values()))
+
+
+def other_figures(network: Network, data: Dataset, side: Side, vectors: Vectors, recipe: Recipe) -> dict[str, float]:
+    """The figures of a side whose pairs are not simply the same or different."""
+    if side.scores is not None and side.pairs is not None:
+        scores = row_products(vectors, side.pairs)
+        return {"spearman": spearman(scores, side.scores), "pearson": pearson(scores, side.scores)}
+    if side.triplets is not None:
+        near, far = row_products(vectors, side.triplets[:, :2]), row_products(vectors, side.triplets[:, ::2])
+        return {"triplets_in_order": float(np.mean(near > far))}
+    return {"own_view_nearest": own_view_nearest(network, data, side, vectors, recipe)}
+
+
+def own_view_nearest(network: Network, data: Dataset, side: Side, vectors: Vectors, recipe: Recipe) -> float:
+    """How often the nearest of all other views is an input's own: its augmented one, or the text that follows it.
+
+    Among at most 2,000 inputs.
+    """
+    here, there = np.arange(len(side))[:MOST_VIEWS], np.arange(len(side))[:MOST_VIEWS]
+    if side.neighbours is not None and (side.neighbours >= 0).any():
+        here = np.flatnonzero(side.neighbours >= 0)[:MOST_VIEWS]
+        there = side.neighbours[here]
+        others = vectors[there]
+    else:
+        state = torch.get_rng_state()
+        torch.manual_seed(recipe.seed)
+        others = embed_rows(network, data.inputs, side.rows[there], view=recipe.augmentation)
+        torch.set_rng_state(state)
+    return float(np.mean((vectors[here] @ others.T).argmax(axis=1) == np.arange(len(here))))
+
+
+def figures_of_test(
+    network: Network, data: Dataset, vectors: Vectors, threshold: float | None, recipe: Recipe
+) -> tuple[dict[str, JSONValue], Verification | None]:
+    """What the test side says, and the pairs it says it of where there are such."""
+    side = data.test
+    if threshold is None:
+        return {
+            f"test_{name}": value for name, value in other_figures(network, data, side, vectors, recipe).items()
+        }, None
+    verification = verify(side, vectors, threshold=threshold, seed=recipe.seed)
+    figures: dict[str, JSONValue] = {
+        "test_pairs": len(verification.pairs),
+        "test_pair_accuracy": verification.accuracy,
+        "test_pair_accuracy_at_distance_0.5": verification.accuracy_at_half_distance,
+        "test_pair_accuracy_at_score_0.5": verification.accuracy_at_half_score,
+        "test_roc_auc": verification.auc,
+    }
+    for ways in REPORTED_WAYS[data.split.by]:
+        result = one_shot(side, vectors, most_ways=ways, seed=recipe.seed)
+        if result is not None:
+            figures[f"test_{result.ways}_way_1_shot"] = result.accuracy
+            figures[f"test_{result.ways}_way_1_shot_interval"] = result.half_width
+    return figures, verification

@@ -44,6 +44,8 @@ class ModelSpec:
     heads: int = 4
     views: tuple[str, ...] = ("plain",)
     """What an embedding is the mean of: the picture `plain`, and `mirror`, its mirror image. Not used in training."""
+    head: bool = False
+    """Whether a further linear layer stands behind the network: what is trained when all of it is frozen."""
 
 
 def _plain(images: Tensor) -> Tensor:
@@ -57,7 +59,22 @@ def _mirror(images: Tensor) -> Tensor:
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": _plain, "mirror": _mirror}
 
 
-class SiameseEncoder(nn.Module):
+class Network(nn.Module):
+    """What learns: from inputs, as augmentation works on them, to unit embeddings."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.embed(self.prepare(inputs))
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """The inputs as augmentation works on them."""
+        return inputs
+
+    def embed(self, prepared: Tensor) -> Tensor:
+        """Unit embeddings (n, dim) of what `prepare` gave."""
+        raise NotImplementedError
+
+
+class SiameseEncoder(Network):
     """Unit embeddings of inputs, one tensor of them.
 
     The twin branches of a siamese network share their weights (Bromley et al. 1993), so they are one network
@@ -68,13 +85,6 @@ class SiameseEncoder(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.head = head or nn.Identity()
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.embed(self.prepare(inputs))
-
-    def prepare(self, inputs: Tensor) -> Tensor:
-        """The inputs as augmentation works on them."""
-        return inputs
 
     def standardized(self, prepared: Tensor) -> Tensor:
         """What the first layer takes."""
@@ -134,7 +144,8 @@ def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -
     unknown = [view for view in spec.views if view not in VIEWS]
     if unknown or not spec.views:
         raise UsageError(f"Unknown views {list(spec.views)}; there are {', '.join(VIEWS)}")
-    return ImageEncoder(builders[spec.kind](spec), mean=mean, std=std, views=spec.views)
+    head = nn.Linear(spec.dim, spec.dim, bias=False) if spec.head else None
+    return ImageEncoder(builders[spec.kind](spec), head, mean=mean, std=std, views=spec.views)
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:

@@ -8,40 +8,47 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from simsearch.training import losses
 from simsearch.training.augment import augment, quarter_turns
-from simsearch.training.models import SiameseEncoder
-from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import Batch
+from simsearch.training.loss_building import build_loss
+from simsearch.training.losses import supervised_contrastive
+from simsearch.training.memory import PastBatches
+from simsearch.training.processes import Processes, computing_in, precision_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from simsearch.training.models import Network
+    from simsearch.training.recipes import Recipe
+    from simsearch.training.sampling import Batch
+
 
 class Objective(nn.Module):
-    """The encoder with what its loss needs beside it; called with a batch it returns the loss.
+    """The network with what its loss needs beside it; called with a batch it returns the loss of all of it.
 
-    Random choices come from torch's global generator, which the loop seeds for every step.
+    Each of several processes encodes its share, and all compute the same loss of the joint embeddings. Random choices
+    come from torch's global generator, which the loop seeds for every step.
     """
 
-    def __init__(self, encoder: SiameseEncoder, recipe: Recipe, classes: int) -> None:
+    def __init__(self, network: Network, recipe: Recipe, classes: int, processes: Processes) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.network = network
         self.recipe = recipe
         self.classes = classes
-        turned = 4 if recipe.quarter_turns else 1
-        self.classifier = None
-        if recipe.loss == "classifier":
-            self.classifier = losses.CosineClassifier(
-                recipe.model.dim, turned * classes, recipe.scale, recipe.label_smoothing
-            )
-        self.average = copy.deepcopy(encoder).requires_grad_(False) if recipe.averaging else None
+        self._processes = processes
+        self.precision = precision_of(recipe.precision, processes.device)
+        self.loss = build_loss(
+            recipe.loss, margin=recipe.margin, temperature=recipe.temperature, scale=recipe.scale,
+            distance=recipe.distance, miner=recipe.miner, positive_share=recipe.positive_share, dim=recipe.model.dim,
+            classes=4 * classes if recipe.quarter_turns else classes,
+        )  # fmt: skip
+        self.average = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
+        self.memory = PastBatches(recipe.memory, recipe.model.dim) if recipe.memory else None
 
     @property
-    def kept(self) -> SiameseEncoder:
-        """The encoder that is validated and exported: the running mean of the weights, where there is one."""
-        return self.encoder if self.average is None else self.average
+    def kept(self) -> Network:
+        """The network that is validated and exported: the running mean of the weights, where there is one."""
+        return self.network if self.average is None else self.average
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
@@ -52,47 +59,54 @@ class Objective(nn.Module):
         if self.average is None:
             return
         share = 1.0 - min(self.recipe.averaging, (step + 1) / (step + 10))
-        for mean, now in zip(self.average.state_dict().values(), self.encoder.state_dict().values(), strict=True):
+        for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
             if mean.is_floating_point():
                 mean.lerp_(now, share)
             else:
                 mean.copy_(now)
 
-    def forward(self, batch: Batch, pixels: NDArray[np.uint8]) -> Tensor:
-        images = self.encoder.prepare(torch.from_numpy(pixels[batch.images]))
-        if batch.labels is None:
-            return self._of_pairs(images, batch)
-        labels = torch.from_numpy(batch.labels)
-        if self.recipe.quarter_turns:
-            turns = torch.randint(4, (self.classes,))[labels]
-            images, labels = quarter_turns(images, turns), labels + turns * self.classes
-        return self._of_labels(self._embedded(images), labels)
+    def forward(self, batch: Batch, inputs: Tensor, share: NDArray[np.int64]) -> Tensor:
+        """The loss of the batch; `inputs` are of its rows at the positions `share`, which this process encodes."""
+        inputs = self.network.prepare(inputs)
+        labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(inputs.device)
+        if self.recipe.quarter_turns and labels is not None:
+            turns = torch.randint(4, (self.classes,)).to(labels)[labels]
+            inputs, labels = quarter_turns(inputs, turns[torch.from_numpy(share)]), labels + turns * self.classes
+        embeddings = self._joint(inputs, len(batch.rows))
+        if labels is not None:
+            return self._of_labels(embeddings, labels)
+        if batch.triplets is not None:
+            anchor, positive, negative = embeddings[torch.from_numpy(batch.triplets)].unbind(dim=1)
+            return self.loss.of_triplets(anchor, positive, negative)
+        assert batch.pairs is not None
+        left, right = embeddings[torch.from_numpy(batch.pairs)].unbind(dim=1)
+        scores = (left * right).sum(dim=1)
+        if batch.scores is not None:
+            return self.loss.of_graded(scores, torch.from_numpy(batch.scores).to(embeddings))
+        assert batch.same is not None
+        return self.loss.of_pairs(scores, torch.from_numpy(batch.same).to(embeddings))
 
-    def _embedded(self, images: Tensor) -> Tensor:
-        seen = augment(images, self.recipe.augmentation, side=self.recipe.training_side)
-        # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
-        return self.encoder.embed(seen.contiguous(memory_format=torch.channels_last))
+    def _joint(self, inputs: Tensor, count: int) -> Tensor:
+        """The embeddings of all rows of the batch, in 32 bits."""
+        seed = torch.initial_seed()
+        if self._processes.world > 1:
+            # Augmentation and dropout differ between the processes, what the loss draws must not.
+            torch.manual_seed(seed + 7_919 * self._processes.rank)
+        with computing_in(self.precision, inputs.device):
+            seen = augment(inputs, self.recipe.augmentation, side=self.recipe.training_side)
+            if seen.dim() == 4:
+                # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
+                seen = seen.contiguous(memory_format=torch.channels_last)
+            embeddings = self.network.embed(seen)
+        if self._processes.world > 1:
+            torch.manual_seed(seed)
+        return self._processes.gather(embeddings.float())[:count]
 
     def _of_labels(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        if self.recipe.loss == "triplet":
-            return losses.triplet(embeddings, labels, self.recipe.margin)
-        if self.classifier is not None:
-            loss: Tensor = self.classifier(embeddings, labels)
-            if self.recipe.contrast_weight:
-                loss = loss + self.recipe.contrast_weight * losses.supervised_contrastive(embeddings, labels)
-            return loss
-        generator = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-        left, right, same = losses.batch_pairs(labels, self.recipe.positive_share, generator)
-        return self._of_scores((embeddings[left] * embeddings[right]).sum(dim=1), same)
-
-    def _of_pairs(self, images: Tensor, batch: Batch) -> Tensor:
-        assert batch.pairs is not None and batch.same is not None
-        embeddings = self._embedded(images)
-        left, right = torch.from_numpy(batch.pairs).unbind(dim=1)
-        same = torch.from_numpy(batch.same).to(torch.float32)
-        return self._of_scores((embeddings[left] * embeddings[right]).sum(dim=1), same)
-
-    def _of_scores(self, scores: Tensor, same: Tensor) -> Tensor:
-        if self.recipe.loss == "dot":
-            return losses.dot_regression(scores, same)
-        return losses.contrastive(scores, same, self.recipe.margin)
+        past = None if self.memory is None else self.memory.recall()
+        loss = self.loss.of_labels(embeddings, labels, past)
+        if self.recipe.contrast_weight:
+            loss = loss + self.recipe.contrast_weight * supervised_contrastive(embeddings, labels)
+        if self.memory is not None and self.training:
+            self.memory.remember(embeddings, labels)
+        return loss

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal
 
 from simsearch.errors import UsageError
+from simsearch.media.splits import BY, By
+from simsearch.training.augment import AUGMENTATIONS
+from simsearch.training.loss_table import LOSSES, Distance, default_loss, loss_entry, require_kind
 from simsearch.training.models import ModelSpec, compact
+from simsearch.training.processes import PRECISIONS
 
-LOSSES = ("contrastive", "dot", "triplet", "classifier")
+if TYPE_CHECKING:
+    from simsearch.media.labelled import Kind
+    from simsearch.training.dataset import Side
+
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,14 @@ class Recipe:
     epochs: int = 0
     pairs_per_epoch: int = 0
     """0 means all pairs of the training pictures."""
-    margin: float = 1.0
+    margin: float | Literal["soft"] | None = None
+    """This and the next three: the loss's own where None."""
+    temperature: float | None = None
+    scale: float | None = None
+    distance: Distance | None = None
+    miner: str | None = None
+    memory: int = 0
+    """Embeddings of past batches that a batch is compared with as well."""
     positive_share: float = 0.0
     """The least share of positive pairs in a batch; negative ones are thinned out to reach it."""
     weight_decay: float = 0.0
@@ -43,18 +60,7 @@ class Recipe:
     """Each class turned by 90, 180 and 270 degrees counts as three more classes (for drawings)."""
     contrast_weight: float = 0.0
     """Weight of the supervised contrastive loss beside the classifier."""
-    scale: float = 8.0
-    """What the classifier multiplies cosines with."""
-    label_smoothing: float = 0.0
-    """The share of the classifier's target that all classes divide among them (Szegedy et al. 2016)."""
-    training_side: int = 0
-    """Augmented pictures have this side while a network learns; 0 is the network's. Fewer pixels, more pictures."""
-    averaging: float = 0.0
-    """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
-    weights themselves."""
-    whitening: float = 0.0
-    """Share of a unit matrix in the within-class covariance that the last layer undoes after training; 0 leaves it."""
-    split: str = "content"
+    split: By = "content"
     counts: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
     evaluate_every: int = 100
@@ -62,21 +68,34 @@ class Recipe:
     """For a split by class, the classes among which one-shot recognition chooses when a run is validated."""
     threads: int = 0
     """Processor threads; 0 is torch's choice. A small network loses more by waiting for others than they help."""
+    averaging: float = 0.0
+    """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
+    weights themselves."""
+    training_side: int = 0
+    """Augmented pictures have this side while a network learns; 0 is the network's. Fewer pixels, more pictures."""
+    precision: str = "auto"
     patience: int = 0
     """Evaluations without a gain after which the run stops; 0 never stops early."""
     seed: int = 0
 
     @property
-    def batch_pairs(self) -> int:
-        images = self.batch_classes * self.batch_images
-        return images * (images - 1) // 2
+    def batch_inputs(self) -> int:
+        return self.batch_classes * self.batch_images
 
-    def total_steps(self, images: int) -> int:
-        """Optimiser steps for this many training pictures."""
+    @property
+    def batch_pairs(self) -> int:
+        """The pairs that a batch of classes makes."""
+        return self.batch_inputs * (self.batch_inputs - 1) // 2
+
+    def total_steps(self, side: Side) -> int:
+        """Optimiser steps for this training side: an epoch counts pairs that can be made, or those that are given."""
         if self.steps:
             return self.steps
-        pairs = self.pairs_per_epoch or images * (images - 1) // 2
-        return max(1, math.ceil(self.epochs * pairs / self.batch_pairs))
+        if side.labels is not None:
+            pairs, per_step = self.pairs_per_epoch or len(side) * (len(side) - 1) // 2, self.batch_pairs
+        else:
+            pairs, per_step = side.count, max(1, self.batch_inputs // 2)
+        return max(1, math.ceil(self.epochs * pairs / per_step))
 
 
 SHAPES = Recipe(
@@ -137,41 +156,115 @@ def preset(name: str) -> Recipe:
     return PRESETS[name]
 
 
-def adjusted(
-    recipe: Recipe,
-    *,
-    loss: str | None = None,
-    epochs: int | None = None,
-    steps: int | None = None,
-    seed: int | None = None,
-    split: str | None = None,
-    learning_rate: float | None = None,
-    margin: float | None = None,
-) -> Recipe:
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What somebody wants otherwise than the preset has it; None leaves the preset's."""
+
+    loss: str | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    learning_rate: float | None = None
+    margin: float | Literal["soft"] | None = None
+    temperature: float | None = None
+    scale: float | None = None
+    distance: Distance | None = None
+    miner: str | None = None
+    memory: int | None = None
+    optimizer: str | None = None
+    batch_classes: int | None = None
+    batch_images: int | None = None
+    augmentation: str | None = None
+    averaging: float | None = None
+    precision: str | None = None
+    patience: int | None = None
+    threads: int | None = None
+    split: By | None = None
+    counts: tuple[float, float, float] | None = None
+    seed: int | None = None
+
+    def also(
+        self,
+        *,
+        loss: str | None,
+        epochs: int | None,
+        steps: int | None,
+        learning_rate: float | None,
+        split: By | None,
+        seed: int | None,
+    ) -> Changes:
+        """The same with those of these that are not None in place of its own."""
+        return replace(
+            self,
+            loss=loss or self.loss,
+            epochs=self.epochs if epochs is None else epochs,
+            steps=self.steps if steps is None else steps,
+            learning_rate=self.learning_rate if learning_rate is None else learning_rate,
+            split=split or self.split,
+            seed=self.seed if seed is None else seed,
+        )
+
+
+def adjusted(recipe: Recipe, changes: Changes) -> Recipe:
     """The recipe with what is given in place of its own. Raises UsageError for values that make no sense."""
-    if loss is not None and loss not in LOSSES:
-        raise UsageError(f"No loss {loss!r}; there are {', '.join(LOSSES)}")
-    if split is not None and split not in ("content", "class"):
-        raise UsageError(f"No split {split!r}; there are content, class")
-    for name, value in (("epochs", epochs), ("steps", steps), ("learning rate", learning_rate), ("margin", margin)):
-        if value is not None and value <= 0:
-            raise UsageError(f"{name} must be above 0, not {value}")
-    if loss == "triplet" and margin is None and recipe.loss != "triplet":
-        margin = 0.2
-    if epochs is not None:
-        steps = 0
-    changes = {
-        "loss": loss, "epochs": epochs, "steps": steps, "seed": seed, "split": split,
-        "learning_rate": learning_rate, "margin": margin,
-    }  # fmt: skip
-    changed = replace(recipe, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
-    if split is not None and split != recipe.split:
-        changed = replace(changed, counts=(0.6, 0.2, 0.2))
+    _check(changes)
+    given = {item.name: getattr(changes, item.name) for item in fields(changes)}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    if changes.loss is not None and changes.loss != recipe.loss:
+        # Settings of the preset's loss are not those of another one.
+        wanted = {"margin": None, "temperature": None, "scale": None, "distance": None, "miner": None} | wanted
+    if changes.epochs is not None:
+        wanted["steps"] = 0
+    if changes.split not in (None, recipe.split) and changes.counts is None:
+        wanted["counts"] = (0.6, 0.2, 0.2)
+    changed = replace(recipe, **wanted)
     if not changed.steps and not changed.epochs:
         raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
     return changed
 
 
+def _check(changes: Changes) -> None:
+    choices = {
+        "loss": (changes.loss, tuple(LOSSES)), "optimizer": (changes.optimizer, OPTIMIZERS),
+        "split": (changes.split, BY), "augmentation": (changes.augmentation, AUGMENTATIONS),
+        "precision": (changes.precision, PRECISIONS),
+    }  # fmt: skip
+    for name, (value, possible) in choices.items():
+        if value is not None and value not in possible:
+            raise UsageError(f"No {name} {value!r}; there are {', '.join(possible)}")
+    for name in ("epochs", "steps", "learning_rate", "batch_classes", "batch_images"):
+        value = getattr(changes, name)
+        if value is not None and value <= 0:
+            raise UsageError(f"{name.replace('_', ' ')} must be above 0, not {value}")
+    for name in ("memory", "patience", "threads", "seed"):
+        value = getattr(changes, name)
+        if value is not None and value < 0:
+            raise UsageError(f"{name} cannot be below 0: {value}")
+    if changes.averaging is not None and not 0 <= changes.averaging < 1:
+        raise UsageError(f"averaging must be from 0 to below 1, not {changes.averaging}")
+
+
+def suited(recipe: Recipe, kind: Kind, *, asked: bool) -> Recipe:
+    """The recipe for this kind of data: where its loss does not learn from that, the one recommended for it.
+
+    Raises UsageError when the loss was asked for.
+    """
+    if asked:
+        require_kind(recipe.loss, kind)
+    if kind not in loss_entry(recipe.loss).takes:
+        recipe = replace(
+            recipe, loss=default_loss(kind), margin=None, temperature=None, scale=None, distance=None, miner=None,
+            contrast_weight=0.0,
+        )  # fmt: skip
+    if kind != "classes":
+        recipe = replace(recipe, quarter_turns=False, contrast_weight=0.0)
+    return recipe
+
+
 def on_everything(recipe: Recipe) -> Recipe:
     """The recipe with all classes to train on; one picture in twenty of each is kept to validate with."""
     return replace(recipe, split="content", counts=(0.95, 0.05, 0.0))
+
+
+def preset_rows() -> Sequence[tuple[str, ...]]:
+    """The table of presets for people, its head first: name, loss, what it is for."""
+    return [("preset", "loss", "what it is for"), *[(r.name, r.loss, r.summary) for r in PRESETS.values()]]

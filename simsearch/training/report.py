@@ -28,18 +28,27 @@ PICTURE = 128
 
 
 def write_report(
-    folder: Path, data: Dataset, vectors: Vectors, verification: Verification, history: Sequence[dict[str, float]]
+    folder: Path,
+    data: Dataset,
+    vectors: Vectors | None,
+    verification: Verification | None,
+    history: Sequence[dict[str, float]],
 ) -> None:
-    """Curves, embedding, confusion, scores and a sheet of test pairs, as PNG files in `folder`."""
+    """Curves and, of the test side if there is one, embedding, confusion, scores and a sheet of pairs of pictures.
+
+    PNG files in `folder`, each where the data has what it shows.
+    """
     folder.mkdir()
     plot_curves(folder / "curves.png", history)
-    plot_confusion(folder / "confusion.png", verification.confusion)
-    plot_scores(folder / "scores.png", verification.scores, verification.same, verification.threshold)
-    if data.test.labels is not None:
+    if vectors is not None and data.test.labels is not None:
         chosen = np.random.default_rng(0).permutation(len(vectors))[:EMBEDDING_POINTS]
         names = np.array(data.classes)[data.test.labels[chosen]]
         plot_embedding(folder / "embedding.png", vectors[chosen], names.tolist())
-    save_sheet(_pairs_sheet(data, verification), folder / "pairs.png")
+    if verification is not None:
+        plot_confusion(folder / "confusion.png", verification.confusion)
+        plot_scores(folder / "scores.png", verification.scores, verification.same, verification.threshold)
+        if data.modality == "image":
+            save_sheet(_pairs_sheet(data, verification), folder / "pairs.png")
 
 
 def _pairs_sheet(data: Dataset, verification: Verification) -> Image:
@@ -66,7 +75,7 @@ def _tiles(data: Dataset, verification: Verification, chosen: NDArray[np.int64])
     wrong = (verification.scores[chosen] >= verification.threshold) != verification.same[chosen]
     tiles = []
     for pair, distance, mistaken in zip(verification.pairs[chosen], distances, wrong, strict=True):
-        paths = [data.paths[data.test.rows[position]] for position in pair]
+        paths = [data.sources[data.test.rows[position]] for position in pair]
         names = " | ".join(Path(path).parent.name for path in paths)
         joined = side_by_side([read_file(path) for path in paths], PICTURE)
         tiles.append(Tile(joined, (names, f"distance {distance:.2f}"), "red" if mistaken else "green"))

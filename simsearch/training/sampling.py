@@ -1,4 +1,4 @@
-"""Which images make a batch. A batch is a function of the seed and the step, so a resumed run draws the same ones."""
+"""Which rows make a batch. A batch is a function of the seed and the step, so a resumed run draws the same ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Positions of the images to encode, and either their labels or the pairs among them."""
+    """The rows to encode, and what is known of them: labels, pairs among them, or triplets of them."""
 
-    images: NDArray[np.int64]
+    rows: NDArray[np.int64]
     labels: NDArray[np.int64] | None = None
     pairs: NDArray[np.int64] | None = None
-    """(m, 2) positions within `images`."""
+    """(m, 2) positions within `rows`."""
     same: NDArray[np.bool_] | None = None
+    scores: NDArray[np.float32] | None = None
+    """The similarity of each pair, from 0 to 1."""
+    triplets: NDArray[np.int64] | None = None
+    """(t, 3) positions within `rows`: anchor, positive, negative."""
 
 
 class Sampler(Protocol):
@@ -27,9 +31,9 @@ class Sampler(Protocol):
 
 
 class ClassSampler:
-    """P classes with K images each (Hermans et al. 2017). A class with fewer than K gives all it has.
+    """P classes with K rows each (Hermans et al. 2017). A class with fewer than K gives all it has.
 
-    `labels` are 0 .. C-1, `rows` where each image is in the pixels.
+    `labels` are 0 .. C-1, `rows` where each one is among the inputs.
     """
 
     def __init__(
@@ -48,12 +52,12 @@ class ClassSampler:
         rng = np.random.default_rng((self._seed, step))
         chosen = rng.choice(len(self._members), self._classes, replace=False)
         parts = [rng.choice(self._members[c], min(self._images, len(self._members[c])), replace=False) for c in chosen]
-        images = np.concatenate(parts)
-        return Batch(self._rows[images], labels=self._labels[images])
+        drawn = np.concatenate(parts)
+        return Batch(self._rows[drawn], labels=self._labels[drawn])
 
 
 class PairSampler:
-    """Given pairs, half of them similar; each image of a batch is encoded once however many pairs it is in."""
+    """Given pairs, half of them similar; each row of a batch is encoded once however many pairs it is in."""
 
     def __init__(self, pairs: NDArray[np.int64], same: NDArray[np.bool_], *, count: int, seed: int) -> None:
         self._pairs, self._same = pairs, same
@@ -65,5 +69,56 @@ class PairSampler:
         rng = np.random.default_rng((self._seed, step))
         half = max(1, self._count // 2)
         chosen = np.concatenate([rng.choice(kind, min(half, len(kind)), replace=False) for kind in self._kinds])
-        images, inverse = np.unique(self._pairs[chosen], return_inverse=True)
-        return Batch(images, pairs=inverse.reshape(-1, 2), same=self._same[chosen])
+        rows, inverse = np.unique(self._pairs[chosen], return_inverse=True)
+        return Batch(rows, pairs=inverse.reshape(-1, 2), same=self._same[chosen])
+
+
+class GradedSampler:
+    """Given pairs with a score each, any of them as likely as any other."""
+
+    def __init__(self, pairs: NDArray[np.int64], scores: NDArray[np.float32], *, count: int, seed: int) -> None:
+        self._pairs, self._scores = pairs, scores
+        self._count = min(count, len(pairs))
+        self._seed = seed
+
+    def batch(self, step: int) -> Batch:
+        rng = np.random.default_rng((self._seed, step))
+        chosen = rng.choice(len(self._pairs), self._count, replace=False)
+        rows, inverse = np.unique(self._pairs[chosen], return_inverse=True)
+        return Batch(rows, pairs=inverse.reshape(-1, 2), scores=self._scores[chosen])
+
+
+class TripletSampler:
+    """Given triplets of anchor, positive and negative."""
+
+    def __init__(self, triplets: NDArray[np.int64], *, count: int, seed: int) -> None:
+        self._triplets = triplets
+        self._count = min(count, len(triplets))
+        self._seed = seed
+
+    def batch(self, step: int) -> Batch:
+        rng = np.random.default_rng((self._seed, step))
+        chosen = rng.choice(len(self._triplets), self._count, replace=False)
+        rows, inverse = np.unique(self._triplets[chosen], return_inverse=True)
+        return Batch(rows, triplets=inverse.reshape(-1, 3))
+
+
+class ViewSampler:
+    """Each row twice, as a class of its own: two augmentations or two dropout passes make it a positive pair (Chen et
+    al. 2020; Gao et al. 2021). Where `next_rows` names a neighbour (-1 for none), the second view is the neighbour.
+    """
+
+    def __init__(
+        self, rows: NDArray[np.int64], *, count: int, seed: int, next_rows: NDArray[np.int64] | None = None
+    ) -> None:
+        self._rows = rows
+        self._next = rows if next_rows is None else np.where(next_rows < 0, rows, next_rows)
+        self._count = min(count, len(rows))
+        self._seed = seed
+
+    def batch(self, step: int) -> Batch:
+        rng = np.random.default_rng((self._seed, step))
+        chosen = rng.choice(len(self._rows), self._count, replace=False)
+        # Labels are numbers of rows, so that they mean the same in a memory of past batches.
+        labels = self._rows[chosen]
+        return Batch(np.concatenate([labels, self._next[chosen]]), labels=np.concatenate([labels, labels]))

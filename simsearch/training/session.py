@@ -7,8 +7,8 @@ import hashlib
 import importlib.util
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,23 +16,43 @@ import filelock
 import numpy as np
 import torch
 
-from simsearch.encoders.folder import CONFIG_NAME, WEIGHTS_NAME, EncoderConfig, read_config
-from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
+from simsearch.encoders.folder import CONFIG_NAME, EncoderConfig, read_config
+from simsearch.errors import LockedError, MissingExtraError, UsageError
+from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
-from simsearch.training.dataset import Dataset, load_dataset
+from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.export import export_encoder, round_weights
+from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.loop import Fitted, fit
-from simsearch.training.measure import Verification, chosen_threshold, embed_rows, one_shot, verify
-from simsearch.training.models import SiameseEncoder, build
+from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test, validation_figure
+from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
-from simsearch.training.recipes import Recipe, adjusted, on_everything, preset
+from simsearch.training.processes import Processes, open_processes
+from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, preset, suited
 from simsearch.training.report import write_report
+from simsearch.training.starting import Start, start_from, with_head
 
 if TYPE_CHECKING:
+    from simsearch.media.labelled import Kind, Labelled, Modality
+    from simsearch.media.splits import By
     from simsearch.types import JSONValue, Skip
 
+CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
-REPORTED_WAYS = {"content": (5, 10), "class": (5, 20)}
+DEFAULT_RECIPES: Mapping[str, str] = {"image": "backbone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the source is to be read where it does not say so itself; see `media.labelled.read_labelled`."""
+
+    kind: Kind | None = None
+    modality: Modality | None = None
+    columns: str | None = None
+    convention: str | None = None
+    score_range: tuple[float, float] | None = None
+    label_until: str | None = None
+    by_line: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +60,56 @@ class Trained:
     """A finished run: where the encoder is, what it reached, what was left out."""
 
     folder: Path
-    config: EncoderConfig
-    figures: dict[str, JSONValue]
+    figures: Mapping[str, JSONValue]
     history: tuple[dict[str, float], ...]
     pictures: tuple[Path, ...]
     skipped: tuple[Skip, ...]
+
+    @property
+    def config(self) -> EncoderConfig:
+        """What encoder.json says."""
+        return read_config(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a run is given beside its data."""
+
+    recipe: Recipe
+    folder: Path
+    work: Path
+    start: Start | None
+    freeze: str
+    minutes: float | None
+    half: bool
+    report: bool
+    processes: Processes
+    progress: Progress = field(default_factory=Silent)
+
+    @property
+    def own(self) -> str:
+        """What tells the files of this process from those of others."""
+        return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
 
 
 def train(
     source: str | Path,
     out: str | Path,
     *,
-    recipe: str | Recipe = "backbone",
+    recipe: str | Recipe | None = None,
+    start: str | Path | None = None,
+    freeze: str = "none",
     loss: str | None = None,
     epochs: int | None = None,
     steps: int | None = None,
+    minutes: float | None = None,
     learning_rate: float | None = None,
-    margin: float | None = None,
-    split: str | None = None,
+    split: By | None = None,
     test: Sequence[str] = (),
     everything: bool = False,
-    start: str | Path | None = None,
-    convention: str | None = None,
     seed: int | None = None,
+    changes: Changes | None = None,
+    reading: Reading | None = None,
     half: bool = False,
     report: bool = True,
     restart: bool = False,
@@ -71,41 +118,85 @@ def train(
 ) -> Trained:
     """Trains a siamese encoder on `source` and writes the encoder folder `out`.
 
-    `source` is a folder of class folders, or a CSV file of pairs (see `media.labelled.read_pairs`). A run that was
-    stopped goes on from its last checkpoint, kept in `OUT.training`, when it is started again with the same
-    arguments; `restart` starts it anew. `test` names classes or groups to hold out for the test; with `everything` no
-    class is held out. With `start`, an encoder folder of the same network, training begins with its weights; they
-    should have 32 bits, for rounding to 16 moves the scales of layers. With `half` the weights are stored in 16 bits.
+    `source` is whatever `media.labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
+    or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
+    from, of which `freeze` leaves none, a part or all as it is. `changes` holds what is wanted otherwise than the
+    recipe has it beyond the arguments here. A run that was stopped goes on from its last checkpoint, kept in
+    `OUT.training`, when it is started again with the same arguments; `restart` starts it anew. `test` names classes
+    or groups to hold out for the test; with `everything` no class is held out. With `half` the weights are stored in
+    16 bits. Under a launcher of several processes all of them return, but the first alone writes and has figures.
     Raises TrainingError, UsageError.
     """
+    _check(freeze, start, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
-    chosen = adjusted(
-        preset(recipe) if isinstance(recipe, str) else recipe, loss=loss, epochs=epochs, steps=steps,
-        learning_rate=learning_rate, margin=margin, split=split, seed=seed,
-    )  # fmt: skip
+    how = reading or Reading()
+    began = None if start is None else start_from(str(start))
+    if began is not None and freeze == "all":
+        began = with_head(began)
+    labelled = read_labelled(Path(source), **asdict(how))
+    wanted = (changes or Changes()).also(
+        loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
+    )
+    chosen = _chosen(recipe, wanted, labelled, began, freeze)
     if everything:
         chosen = on_everything(chosen)
-    if test and chosen.split != "class":
+    if test and chosen.split not in ("class", "group"):
         raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
-    if report and importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("The report's pictures (--no-report leaves them out)", "plots")
     folder = Path(out)
+    processes = open_processes()
     work = _workplace(folder, overwrite)
+    run = _Run(
+        chosen, folder, work, began, freeze, minutes, half, report, processes,
+        (progress if processes.rank == 0 else None) or Silent(),
+    )  # fmt: skip
     try:
-        with filelock.FileLock(work / "lock", timeout=0):
-            if restart:
-                (work / "checkpoint.pt").unlink(missing_ok=True)
+        with _alone_in(work, processes), _threads(chosen.threads):
+            if restart and processes.rank == 0:
+                (work / CHECKPOINT_NAME).unlink(missing_ok=True)
+            processes.wait()
             dataset = load_dataset(
-                Path(source), chosen, test=test, convention=convention, cache=work / "pixels.npy",
-                progress=progress or Silent(),
-            )  # fmt: skip
-            with _threads(chosen.threads):
-                trained = _run(chosen, dataset, folder, work, start, half, report, progress or Silent())
+                labelled, chosen, test=test, tokenize=None, cache=work / f"pixels{run.own}.npy", progress=run.progress
+            )
+            trained = _train(run, dataset)
     except filelock.Timeout:
         raise LockedError(f"another training works in {work}; wait for it, or choose another -o") from None
-    shutil.rmtree(work, ignore_errors=True)
+    processes.wait()
+    if processes.rank == 0:
+        shutil.rmtree(work, ignore_errors=True)
     return trained
+
+
+def _check(freeze: str, start: str | Path | None, lengths: tuple[float | None, ...], report: bool) -> None:
+    if freeze not in FREEZES:
+        raise UsageError(f"no freeze {freeze!r}; there are {', '.join(FREEZES)}")
+    if freeze != "none" and start is None:
+        raise UsageError(f"--freeze {freeze} needs an encoder whose layers are worth keeping: name it with --from")
+    if sum(length is not None for length in lengths) > 1:
+        raise UsageError("epochs, steps and minutes each say how long to train; give one of them")
+    if lengths[2] is not None and lengths[2] <= 0:
+        raise UsageError(f"minutes must be above 0, not {lengths[2]}")
+    if report and importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError("The report's pictures (--no-report leaves them out)", "plots")
+
+
+def _chosen(
+    recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str
+) -> Recipe:
+    """The recipe of this run: a preset, made to suit the data, the encoder it starts from and what is asked for."""
+    named = recipe if isinstance(recipe, Recipe) else preset(recipe or DEFAULT_RECIPES[labelled.modality])
+    if start is not None:
+        if start.modality != labelled.modality:
+            raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
+        named = replace(named, model=start.spec, fit=start.fit)
+    if freeze != "none":
+        # Features are computed once, so there is one view of each input.
+        named = replace(named, augmentation="none", quarter_turns=False)
+    chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
+    grouped = len(set(labelled.groups)) < len(labelled.classes)
+    if chosen.split == "class" and wanted.split is None and grouped:
+        chosen = replace(chosen, split="group")
+    return chosen
 
 
 def _workplace(folder: Path, overwrite: bool) -> Path:
@@ -120,6 +211,11 @@ def _workplace(folder: Path, overwrite: bool) -> Path:
     return work
 
 
+def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextManager[object]:
+    """Holds the run's folder against other runs; raises filelock.Timeout when one works there."""
+    return filelock.FileLock(work / "lock", timeout=0) if processes.rank == 0 else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
@@ -131,141 +227,103 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _run(
-    recipe: Recipe,
-    data: Dataset,
-    folder: Path,
-    work: Path,
-    start: str | Path | None,
-    half: bool,
-    report: bool,
-    progress: Progress,
-) -> Trained:
+def _train(run: _Run, data: Dataset) -> Trained:
+    recipe = run.recipe
     torch.manual_seed(recipe.seed)
-    mean, std = _statistics(data)
-    encoder = build(recipe.model, mean=mean, std=std)
-    begun = "" if start is None else _begin_from(encoder, Path(start))
-    objective = Objective(encoder, recipe, data.training_classes)
+    encoder = _fresh(recipe, data) if run.start is None else run.start.encoder
+    network: Network = encoder
+    if run.freeze != "none":
+        front, network = divided(encoder, run.freeze)
+        features = features_of(
+            front, data.inputs, run.work / f"features{run.own}.npy", run.processes.device, run.progress
+        )
+        learned_on = replace(data, inputs=features)
+    else:
+        learned_on = data
+    objective = Objective(network, recipe, data.training_classes, run.processes)
     fitted = fit(
-        objective, data.sampler, data.pixels, recipe=recipe, steps=recipe.total_steps(len(data.train.rows)),
-        validate=lambda: _validation(objective.kept, data, recipe), checkpoint=work / "checkpoint.pt",
-        configuration=_configuration(recipe, data, begun), progress=progress,
+        objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
+        steps=recipe.total_steps(data.train), minutes=run.minutes,
+        validate=lambda trained: validation_figure(trained, learned_on, recipe),
+        checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
+        progress=run.progress,
     )  # fmt: skip
-    return _finish(objective.kept, recipe, data, fitted, folder, work, begun, half, report)
+    if run.processes.rank:
+        return Trained(run.folder, {}, fitted.history, (), data.skipped)
+    return _finish(encoder.cpu(), run, data, fitted)
 
 
-def _begin_from(encoder: SiameseEncoder, folder: Path) -> str:
-    """The fingerprint of the encoder in this folder, whose weights the new one has from now on."""
-    from safetensors.torch import load_file
+def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
+    """An encoder with random weights, its inputs standardized as the training pictures ask for.
 
-    config = read_config(folder)
-    try:
-        encoder.load_state_dict(load_file(folder / WEIGHTS_NAME))
-    except (OSError, RuntimeError) as error:
-        cause = str(error).splitlines()[0]
-        raise TrainingError(f"{folder}: its weights do not fit the preset's network ({cause})") from error
-    return config.fingerprint
-
-
-def _statistics(data: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over at most 2,000 training pictures."""
+    Mean and standard deviation of each channel are those of at most 2,000 of them.
+    """
     rows = data.train.rows[:: max(1, len(data.train.rows) // STATISTICS_SAMPLE)]
-    sample = data.pixels[rows].astype(np.float64) / 255.0
+    sample = data.inputs.batch(rows).numpy().astype(np.float64) / 255.0
     mean, std = sample.mean(axis=(0, 1, 2)), sample.std(axis=(0, 1, 2))
-    return tuple(mean.round(4).tolist()), tuple(np.maximum(std, 1e-3).round(4).tolist())
+    return build(recipe.model, mean=tuple(mean.round(4).tolist()), std=tuple(np.maximum(std, 1e-3).round(4).tolist()))
 
 
-def _configuration(recipe: Recipe, data: Dataset, begun: str) -> str:
+def _configuration(run: _Run, data: Dataset) -> str:
     """What must be the same for a checkpoint to be gone on from."""
-    text = json.dumps(asdict(recipe), sort_keys=True) + data.digest + begun
+    start = None if run.start is None else run.start.fingerprint
+    text = json.dumps([asdict(run.recipe), data.digest, start, run.freeze, run.minutes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _validation(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> float:
-    """One-shot accuracy on held-out classes, or the best accuracy on held-out pairs."""
-    vectors = embed_rows(encoder, data.pixels, data.validation.rows)
-    if data.split == "class":
-        result = one_shot(data.validation, vectors, most_ways=recipe.validation_ways, seed=recipe.seed)
-        if result is not None:
-            return result.accuracy
-    return chosen_threshold(data.validation, vectors, recipe.seed)[1]
-
-
-def _finish(
-    encoder: SiameseEncoder,
-    recipe: Recipe,
-    data: Dataset,
-    fitted: Fitted,
-    folder: Path,
-    work: Path,
-    begun: str,
-    half: bool,
-    report: bool,
-) -> Trained:
+def _finish(encoder: SiameseEncoder, run: _Run, data: Dataset, fitted: Fitted) -> Trained:
+    """Measures, exports and draws, and puts the encoder folder in its place."""
     encoder.eval()
-    if half:
+    if run.half:
         round_weights(encoder)
-    vectors = embed_rows(encoder, data.pixels, data.validation.rows)
-    threshold, accuracy = chosen_threshold(data.validation, vectors, recipe.seed)
-    figures: dict[str, JSONValue] = {
-        "validation": fitted.best_figure, "validation_pair_accuracy": accuracy, "threshold": threshold,
-    }  # fmt: skip
-    verification = None
-    if len(data.test.rows):
-        tested = embed_rows(encoder, data.pixels, data.test.rows)
-        verification = verify(data.test, tested, threshold=threshold, seed=recipe.seed)
-        figures |= _test_figures(data, tested, verification, recipe)
-    temporary = work / "encoder"
+    recipe, threshold = run.recipe, None
+    figures: dict[str, JSONValue] = {"validation": fitted.best_figure}
+    verification, tested = None, None
+    if len(data.validation) and (data.validation.labels is not None or data.validation.same is not None):
+        vectors = embed_rows(encoder, data.inputs, data.validation.rows)
+        threshold, accuracy = chosen_threshold(data.validation, vectors, recipe.seed)
+        figures |= {"validation_pair_accuracy": accuracy, "threshold": threshold}
+    if len(data.test):
+        tested = embed_rows(encoder, data.inputs, data.test.rows)
+        measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
+        figures |= measured
+    temporary = run.work / "encoder"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    config = export_encoder(
-        encoder, recipe.model, temporary, name=folder.name, fit=recipe.fit,
-        sample=data.pixels[data.validation.rows[:256]], half=half,
-        training=_training_record(recipe, data, fitted, begun), figures=figures,
+    export_encoder(
+        encoder, recipe.model, temporary, name=run.folder.name, fit=recipe.fit,
+        sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
+        training=_record(run, data, fitted), figures=figures,
     )  # fmt: skip
-    if report and verification is not None:
+    if run.report:
         write_report(temporary / "report", data, tested, verification, fitted.history)
-    if folder.exists():
-        shutil.rmtree(work / "replaced", ignore_errors=True)
-        folder.replace(work / "replaced")
-    temporary.replace(folder)
-    pictures = tuple(sorted((folder / "report").glob("*.png")))
-    return Trained(folder, config, figures, fitted.history, pictures, data.skipped)
+    if run.folder.exists():
+        shutil.rmtree(run.work / "replaced", ignore_errors=True)
+        run.folder.replace(run.work / "replaced")
+    temporary.replace(run.folder)
+    pictures = tuple(sorted((run.folder / "report").glob("*.png")))
+    return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
 
 
-def _test_figures(
-    data: Dataset, vectors: np.ndarray, verification: Verification, recipe: Recipe
-) -> dict[str, JSONValue]:
-    figures: dict[str, JSONValue] = {
-        "test_pairs": len(verification.pairs),
-        "test_pair_accuracy": verification.accuracy,
-        "test_pair_accuracy_at_distance_0.5": verification.accuracy_at_half_distance,
-        "test_pair_accuracy_at_score_0.5": verification.accuracy_at_half_score,
-        "test_roc_auc": verification.auc,
-    }
-    for ways in REPORTED_WAYS[data.split]:
-        result = one_shot(data.test, vectors, most_ways=ways, seed=recipe.seed)
-        if result is not None:
-            figures[f"test_{result.ways}_way_1_shot"] = result.accuracy
-            figures[f"test_{result.ways}_way_1_shot_interval"] = result.half_width
-    return figures
-
-
-def _training_record(recipe: Recipe, data: Dataset, fitted: Fitted, begun: str) -> dict[str, JSONValue]:
+def _record(run: _Run, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
     """What encoder.json says about how the weights were made."""
-    record: dict[str, JSONValue] = json.loads(json.dumps(asdict(recipe)))
+    record: dict[str, JSONValue] = json.loads(json.dumps(asdict(run.recipe)))
     del record["model"]
+    start: dict[str, JSONValue] | None = None
+    if run.start is not None:
+        start = {"encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze}
     return record | {
-        "split_by": data.split, "pictures": [len(side.rows) for side in (data.train, data.validation, data.test)],
-        "held_out": _held_out(data), "copies": data.copies, "digest": data.digest, "begun_from": begun,
+        "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
+        "inputs": [len(side) for side in (data.train, data.validation, data.test)],
+        "held_out": _held_out(data), "copies": data.copies, "digest": data.digest,
         "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
-        "images_encoded": fitted.steps * recipe.batch_classes * recipe.batch_images,
+        "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
         "history": [dict(row) for row in fitted.history],
     }  # fmt: skip
 
 
 def _held_out(data: Dataset) -> list[JSONValue]:
     """The names of the classes of the test side, when no class is on two sides."""
-    if data.split != "class" or data.test.labels is None:
+    if data.split.by not in ("class", "group") or data.test.labels is None:
         return []
     return [data.classes[number] for number in np.unique(data.test.labels)]

@@ -23,8 +23,9 @@ def state(configuration: str = "this run", step: int = 7) -> State:
     network(torch.rand(2, 40)).sum().backward()
     optimizer.step()
     return State(
-        format=CHECKPOINT_FORMAT, configuration=configuration, step=step, objective=network.state_dict(),
-        optimizer=optimizer.state_dict(), best=network.state_dict(), best_figure=-math.inf, best_step=0,
+        format=CHECKPOINT_FORMAT, configuration=configuration, step=step, steps=9,
+        objective=network.state_dict(), optimizer=optimizer.state_dict(), scaler={},
+        best=network.state_dict(), best_figure=-math.inf, best_step=0,
         history=[{"step": 7.0, "loss": 0.5, "validation": 0.25}], seconds=1.5,
     )  # fmt: skip
 
@@ -53,7 +54,7 @@ def test_a_checkpoint_is_read_back_as_it_was_written(path: Path) -> None:
     for name in ("objective", "best"):
         assert found[name].keys() == written[name].keys()
         assert all(torch.equal(found[name][key], written[name][key]) for key in written[name])
-    plain = ("format", "configuration", "step", "best_figure", "best_step", "history", "seconds")
+    plain = ("format", "configuration", "step", "steps", "scaler", "best_figure", "best_step", "history", "seconds")
     assert {key: dict(found)[key] for key in plain} == {key: dict(written)[key] for key in plain}
     moments = found["optimizer"]["state"]
     assert isinstance(moments, dict)

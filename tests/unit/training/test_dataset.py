@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from simsearch.errors import TrainingError
 from simsearch.media.images import PixelSpec, decode
+from simsearch.media.labelled import read_labelled
 from simsearch.progress import Silent
-from simsearch.training.dataset import Dataset, Side, load_dataset
+from simsearch.training.dataset import Dataset, Side, load_dataset, make_sampler
+from simsearch.training.inputs import Arrays
 from simsearch.training.models import ModelSpec
 from simsearch.training.pictures import load_pictures
 from simsearch.training.recipes import Recipe, preset
@@ -27,7 +30,12 @@ RECIPE = replace(
 
 
 def loaded(source: Path, cache: Path, recipe: Recipe = RECIPE, test: tuple[str, ...] = ()) -> Dataset:
-    return load_dataset(source, recipe, test=test, convention=None, cache=cache, progress=Silent())
+    return load_dataset(read_labelled(source), recipe, test=test, tokenize=None, cache=cache, progress=Silent())
+
+
+def pixels(dataset: Dataset) -> NDArray[np.uint8]:
+    assert isinstance(dataset.inputs, Arrays)
+    return np.asarray(dataset.inputs.rows, dtype=np.uint8)
 
 
 def sides(dataset: Dataset) -> tuple[Side, Side, Side]:
@@ -35,7 +43,7 @@ def sides(dataset: Dataset) -> tuple[Side, Side, Side]:
 
 
 def contents(dataset: Dataset, side: Side) -> set[bytes]:
-    return {dataset.pixels[row].tobytes() for row in side.rows}
+    return {pixels(dataset)[row].tobytes() for row in side.rows}
 
 
 def assert_no_leak(dataset: Dataset) -> None:
@@ -84,10 +92,10 @@ def test_class_folders_are_split_by_content(classes: Path, tmp_path: Path) -> No
     for side in sides(dataset):
         assert side.labels is not None
         for row, label in zip(side.rows, side.labels, strict=True):
-            path = Path(dataset.paths[row])
+            path = Path(dataset.sources[row])
             assert path.parent.relative_to(classes).as_posix() == dataset.classes[label]
             np.testing.assert_array_equal(
-                dataset.pixels[row], decode(path.read_bytes(), PixelSpec(12, 12, 3, "squash")).pixels
+                pixels(dataset)[row], decode(path.read_bytes(), PixelSpec(12, 12, 3, "squash")).pixels
             )
 
 
@@ -97,9 +105,9 @@ def test_batches_come_from_the_training_side_with_their_labels(classes: Path, tm
         assert dataset.train.labels is not None
         label_of = dict(zip(dataset.train.rows.tolist(), dataset.train.labels.tolist(), strict=True))
         for step in range(20):
-            batch = dataset.sampler.batch(step)
+            batch = make_sampler(dataset.train, recipe).batch(step)
             assert batch.labels is not None
-            assert [label_of[row] for row in batch.images.tolist()] == batch.labels.tolist()
+            assert [label_of[row] for row in batch.rows.tolist()] == batch.labels.tolist()
 
 
 def test_the_digest_follows_contents_and_split(classes: Path, tmp_path: Path) -> None:
@@ -116,7 +124,11 @@ def test_labels_of_a_batch_are_dense_when_classes_are_held_out(tmp_path: Path, d
     dataset = loaded(
         tmp_path / "in", tmp_path / "pixels.npy", replace(RECIPE, split="class"), test=("class 00", "class 05")
     )
-    seen = {label for step in range(60) for label in np.asarray(dataset.sampler.batch(step).labels).tolist()}
+    seen = {
+        label
+        for step in range(60)
+        for label in np.asarray(make_sampler(dataset.train, RECIPE).batch(step).labels).tolist()
+    }
     assert seen == set(range(dataset.training_classes))
     assert_no_leak(dataset)
 
@@ -145,7 +157,7 @@ def test_given_pairs_keep_their_truth_and_their_contents_apart(tmp_path: Path, d
     for side in sides(dataset):
         assert side.pairs is not None
         assert side.same is not None
-        names = [[Path(dataset.paths[side.rows[position]]).name for position in pair] for pair in side.pairs]
+        names = [[Path(dataset.sources[side.rows[position]]).name for position in pair] for pair in side.pairs]
         assert [truth[left, right] for left, right in names] == side.same.tolist()
         assert set(side.same.tolist()) == {True, False}
 

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from simsearch.errors import TrainingError
 from simsearch.progress import Silent
+from simsearch.training.inputs import Arrays
 from simsearch.training.loop import Fitted, fit, learning_rate, make_optimizer
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.models import ModelSpec, Network, build
 from simsearch.training.objective import Objective
+from simsearch.training.processes import Alone
 from simsearch.training.recipes import Recipe, preset
 from simsearch.training.sampling import ClassSampler, PairSampler, Sampler
 
@@ -35,7 +37,10 @@ RECIPES = {
         BASE, model=RESIDUAL, optimizer="sgd", loss="classifier", augmentation="drawing", quarter_turns=True,
         contrast_weight=0.5, cosine_decay=True, weight_decay=1e-3,
     ),
-    "adamw, triplet": replace(BASE, optimizer="adamw", loss="triplet", margin=0.2, weight_decay=1e-2),
+    "adam, triplet, averaged, memory": replace(
+        BASE, optimizer="adam", loss="triplet", margin=0.2, weight_decay=1e-2, averaging=0.9, memory=7
+    ),
+    "adamw, distance-weighted, learned scale": replace(BASE, optimizer="adamw", loss="bce", miner="distance-weighted"),
 }  # fmt: skip
 
 
@@ -47,7 +52,7 @@ def pictures(spec: ModelSpec) -> np.ndarray:
 def objective_of(recipe: Recipe) -> Objective:
     torch.manual_seed(recipe.seed)
     mean, std = (0.5,) * recipe.model.channels, (0.3,) * recipe.model.channels
-    return Objective(build(recipe.model, mean=mean, std=std), recipe, CLASSES)
+    return Objective(build(recipe.model, mean=mean, std=std), recipe, CLASSES, Alone())
 
 
 def sampler_of(recipe: Recipe) -> ClassSampler:
@@ -68,7 +73,7 @@ class Rising:
         self.done = 0
         self.stops = list(stops)
 
-    def __call__(self) -> float:
+    def __call__(self, network: object = None) -> float:
         # A validation may draw random numbers: the steps after it must not notice.
         torch.rand(3)
         if self.done in self.stops:
@@ -78,17 +83,18 @@ class Rising:
         return float(self.done)
 
 
-def never() -> float:
+def never(network: object) -> float:
     raise AssertionError("validated again")
 
 
 def run(
     objective: Objective, recipe: Recipe, checkpoint: Path, *, steps: int = 12,
-    validate: Callable[[], float] | None = None, sampler: Sampler | None = None, configuration: str = "c",
+    validate: Callable[[Network], float] | None = None, sampler: Sampler | None = None, configuration: str = "c",
 ) -> Fitted:  # fmt: skip
     return fit(
-        objective, sampler or sampler_of(recipe), pictures(recipe.model), recipe=recipe, steps=steps,
-        validate=validate or Rising(), checkpoint=checkpoint, configuration=configuration, progress=Silent(),
+        objective, sampler or sampler_of(recipe), Arrays(pictures(recipe.model)), recipe=recipe, steps=steps,
+        validate=validate or Rising(), checkpoint=checkpoint, configuration=configuration, processes=Alone(),
+        progress=Silent(),
     )  # fmt: skip
 
 
@@ -151,7 +157,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     again = objective_of(BASE)
     repeated = run(again, BASE, tmp_path / "c.pt", validate=never)
     assert repeated == fitted
-    assert equal(again.encoder.state_dict(), first.encoder.state_dict())
+    assert equal(again.network.state_dict(), first.network.state_dict())
 
 
 def test_the_best_weights_are_kept(tmp_path: Path) -> None:
@@ -159,26 +165,26 @@ def test_the_best_weights_are_kept(tmp_path: Path) -> None:
     seen: list[dict[str, Tensor]] = []
     figures = iter([0.1, 0.9, 0.4, 0.9])
 
-    def validate() -> float:
-        seen.append({name: tensor.clone() for name, tensor in objective.encoder.state_dict().items()})
+    def validate(network: object) -> float:
+        seen.append({name: tensor.clone() for name, tensor in objective.network.state_dict().items()})
         return next(figures)
 
     fitted = run(objective, BASE, tmp_path / "c.pt", validate=validate)
     assert (fitted.best_figure, fitted.best_step, fitted.steps) == (0.9, 6, 12)
-    assert equal(objective.encoder.state_dict(), seen[1])
+    assert equal(objective.network.state_dict(), seen[1])
     assert not equal(seen[3], seen[1])
 
 
 def test_the_best_weights_survive_a_stop(tmp_path: Path) -> None:
     falling = Rising(2)
     with pytest.raises(Stopped):
-        run(objective_of(BASE), BASE, tmp_path / "c.pt", validate=lambda: -falling())
+        run(objective_of(BASE), BASE, tmp_path / "c.pt", validate=lambda _: -falling())
     alone = objective_of(BASE)
     run(alone, BASE, tmp_path / "alone.pt", steps=3)
     resumed = objective_of(BASE)
-    fitted = run(resumed, BASE, tmp_path / "c.pt", validate=lambda: -falling())
+    fitted = run(resumed, BASE, tmp_path / "c.pt", validate=lambda _: -falling())
     assert (fitted.best_figure, fitted.best_step) == (-1.0, 3)
-    assert equal(resumed.encoder.state_dict(), alone.encoder.state_dict())
+    assert equal(resumed.network.state_dict(), alone.network.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -190,14 +196,14 @@ def test_patience_counts_evaluations_without_a_gain(
 ) -> None:
     values = iter(figures)
     recipe = replace(BASE, patience=patience)
-    fitted = run(objective_of(recipe), recipe, tmp_path / "c.pt", steps=18, validate=lambda: float(next(values)))
+    fitted = run(objective_of(recipe), recipe, tmp_path / "c.pt", steps=18, validate=lambda _: float(next(values)))
     assert fitted.steps == steps
     assert fitted.best_figure == max(figures[: steps // 3])
 
 
 def test_a_run_out_of_patience_stays_stopped(tmp_path: Path) -> None:
     recipe = replace(BASE, patience=1)
-    fitted = run(objective_of(recipe), recipe, tmp_path / "c.pt", validate=lambda: 0.0)
+    fitted = run(objective_of(recipe), recipe, tmp_path / "c.pt", validate=lambda _: 0.0)
     assert run(objective_of(recipe), recipe, tmp_path / "c.pt", validate=never) == fitted
     assert fitted.steps == 6
 
@@ -211,9 +217,9 @@ def test_the_last_step_is_evaluated_whatever_the_interval(tmp_path: Path) -> Non
 def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path, poison: float) -> None:
     objective = objective_of(BASE)
 
-    def validate() -> float:
+    def validate(network: object) -> float:
         with torch.no_grad():
-            next(objective.encoder.parameters()).fill_(poison)
+            next(objective.network.parameters()).fill_(poison)
         return 1.0
 
     with pytest.raises(TrainingError, match=r"the loss is nan at step 3; lower the learning rate \(0\.01 now\)"):
@@ -242,9 +248,12 @@ def test_progress_counts_the_steps_that_were_done_before(tmp_path: Path) -> None
 
     run(objective_of(BASE), BASE, tmp_path / "c.pt", steps=6)
     progress = Counting()
-    fit(objective_of(BASE), sampler_of(BASE), pictures(BASE.model), recipe=BASE, steps=12, validate=lambda: 0.0,
-        checkpoint=tmp_path / "c.pt", configuration="c", progress=progress)  # fmt: skip
-    assert (progress.total, progress.done, progress.closed) == (12, 12, True)
+    fit(
+        objective_of(BASE), sampler_of(BASE), Arrays(pictures(BASE.model)), recipe=BASE, steps=12,
+        validate=lambda _: 0.0, checkpoint=tmp_path / "c.pt", configuration="c", processes=Alone(), progress=progress,
+    )  # fmt: skip
+    # The number of steps is that of the checkpoint.
+    assert (progress.total, progress.done, progress.closed) == (6, 6, True)
 
 
 def test_the_learning_rate_is_constant_without_decay() -> None:
@@ -263,7 +272,13 @@ def test_the_learning_rate_warms_up_and_falls_along_half_a_cosine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("sgd", torch.optim.SGD), ("rmsprop", torch.optim.RMSprop), ("adamw", torch.optim.AdamW)]
+    ("name", "kind"),
+    [
+        ("sgd", torch.optim.SGD),
+        ("rmsprop", torch.optim.RMSprop),
+        ("adamw", torch.optim.AdamW),
+        ("adam", torch.optim.Adam),
+    ],
 )
 def test_the_optimizer_has_the_settings_of_the_recipe(name: str, kind: type[torch.optim.Optimizer]) -> None:
     recipe = replace(BASE, optimizer=name, learning_rate=0.25, weight_decay=0.125)

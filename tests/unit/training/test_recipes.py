@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from simsearch.errors import UsageError
 from simsearch.training.augment import AUGMENTATIONS
-from simsearch.training.recipes import LOSSES, PRESETS, Recipe, adjusted, preset
+from simsearch.training.dataset import Side
+from simsearch.training.loss_table import LOSSES
+from simsearch.training.recipes import OPTIMIZERS, PRESETS, Changes, Recipe, adjusted, preset, suited
+
+
+def classes(count: int) -> Side:
+    """A side of this many inputs with labels."""
+    return Side(np.arange(count), labels=np.arange(count) % 2)
 
 
 def test_shapes_has_the_published_settings() -> None:
@@ -29,7 +37,7 @@ def test_digits_has_the_published_settings() -> None:
     model = recipe.model
     assert (model.kind, model.width, model.height, model.channels, model.dim) == ("digits", 28, 28, 1, 128)
     assert model.dropout == 0.3
-    assert (recipe.loss, recipe.margin) == ("contrastive", 1.0)
+    assert (recipe.loss, recipe.margin) == ("contrastive", None)
     assert recipe.optimizer == "rmsprop"
     assert recipe.epochs == 20
 
@@ -45,7 +53,7 @@ def test_every_preset_makes_sense(recipe: Recipe) -> None:
     assert PRESETS[recipe.name] is recipe
     assert recipe.loss in LOSSES
     assert recipe.augmentation in AUGMENTATIONS
-    assert recipe.optimizer in ("adamw", "rmsprop", "sgd")
+    assert recipe.optimizer in OPTIMIZERS
     assert recipe.split in ("content", "class")
     assert recipe.fit in ("squash", "crop", "pad")
     assert recipe.steps or recipe.epochs
@@ -80,60 +88,84 @@ def test_an_epoch_counts_pairs(epochs: int, per_epoch: int, images: int, expecte
         preset("shapes"), steps=0, epochs=epochs, pairs_per_epoch=per_epoch, batch_classes=3, batch_images=4
     )
     pairs = per_epoch or math.comb(images, 2)
-    assert recipe.total_steps(images) == max(1, math.ceil(epochs * pairs / 66)) == expected
+    assert recipe.total_steps(classes(images)) == max(1, math.ceil(epochs * pairs / 66)) == expected
 
 
 def test_given_steps_stand_above_epochs() -> None:
-    assert replace(preset("shapes"), steps=7, epochs=100).total_steps(1000) == 7
+    assert replace(preset("shapes"), steps=7, epochs=100).total_steps(classes(1000)) == 7
 
 
 def test_nothing_given_changes_nothing() -> None:
     for recipe in PRESETS.values():
-        assert adjusted(recipe) == recipe
+        assert adjusted(recipe, Changes()) == recipe
 
 
 def test_what_is_given_stands_in_place() -> None:
-    changed = adjusted(preset("shapes"), loss="contrastive", epochs=3, seed=9, learning_rate=0.5, margin=0.7)
+    changed = adjusted(preset("shapes"), Changes(loss="contrastive", epochs=3, seed=9, learning_rate=0.5, margin=0.7))
     expected = replace(preset("shapes"), loss="contrastive", epochs=3, seed=9, learning_rate=0.5, margin=0.7)
     assert changed == expected
 
 
 def test_epochs_take_the_place_of_steps() -> None:
-    recipe = adjusted(preset("photo"), epochs=2)
+    recipe = adjusted(preset("photo"), Changes(epochs=2))
     assert (recipe.steps, recipe.epochs) == (0, 2)
-    assert recipe.total_steps(100) == math.ceil(2 * math.comb(100, 2) / recipe.batch_pairs)
+    assert recipe.total_steps(classes(100)) == math.ceil(2 * math.comb(100, 2) / recipe.batch_pairs)
 
 
 def test_steps_take_the_place_of_epochs() -> None:
-    assert adjusted(preset("shapes"), steps=11).total_steps(1000) == 11
+    assert adjusted(preset("shapes"), Changes(steps=11)).total_steps(classes(1000)) == 11
 
 
-@pytest.mark.parametrize(("margin", "expected"), [(None, 0.2), (0.5, 0.5)])
-def test_triplet_has_a_margin_of_its_own(margin: float | None, expected: float) -> None:
-    assert adjusted(preset("backbone"), loss="triplet", margin=margin).margin == expected
+@pytest.mark.parametrize(("margin", "expected"), [(None, None), (0.5, 0.5)])
+def test_another_loss_does_not_take_over_the_margin(margin: float | None, expected: float) -> None:
+    assert adjusted(preset("backbone"), Changes(loss="triplet", margin=margin)).margin == expected
 
 
 def test_another_split_takes_shares() -> None:
-    assert adjusted(preset("shapes"), split="class").counts == (0.6, 0.2, 0.2)
-    assert adjusted(preset("shapes"), split="content").counts == preset("shapes").counts
+    assert adjusted(preset("shapes"), Changes(split="class")).counts == (0.6, 0.2, 0.2)
+    assert adjusted(preset("shapes"), Changes(split="content")).counts == preset("shapes").counts
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss": "hinge"}, "'hinge'.*contrastive, dot, triplet, classifier"),
-        ({"split": "random"}, "'random'.*content, class"),
+        ({"loss": "hinge"}, "'hinge'.*classifier, arcface"),
+        ({"split": "random"}, "'random'.*content, class, group, given"),
         ({"epochs": 0}, "epochs must be above 0, not 0"),
         ({"steps": -1}, "steps must be above 0, not -1"),
         ({"learning_rate": 0.0}, "learning rate must be above 0, not 0.0"),
-        ({"margin": -0.5}, "margin must be above 0, not -0.5"),
+        ({"batch_images": 0}, "batch images must be above 0, not 0"),
+        ({"memory": -1}, "memory cannot be below 0: -1"),
+        ({"averaging": 1.0}, "averaging must be from 0 to below 1, not 1.0"),
+        ({"optimizer": "lion"}, "'lion'.*adamw, adam, sgd, rmsprop"),
+        ({"precision": "int8"}, "'int8'.*auto, float32, bfloat16, float16"),
+        ({"augmentation": "blur"}, "'blur'.*none, photo, drawing"),
     ],
 )
-def test_values_without_sense_are_refused(change: dict[str, float], message: str) -> None:
+def test_values_without_sense_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        adjusted(preset("shapes"), **change)  # type: ignore[arg-type]
+        adjusted(preset("shapes"), Changes(**change))  # type: ignore[arg-type]
 
 
 def test_a_recipe_without_steps_or_epochs_is_refused() -> None:
     with pytest.raises(UsageError, match="'shapes' needs steps or epochs"):
-        adjusted(replace(preset("shapes"), epochs=0, steps=0))
+        adjusted(replace(preset("shapes"), epochs=0, steps=0), Changes())
+
+
+def test_given_rows_count_for_an_epoch_as_they_are() -> None:
+    recipe = replace(preset("shapes"), steps=0, epochs=3, batch_classes=3, batch_images=4)
+    pairs = np.zeros((100, 2), dtype=np.int64)
+    assert recipe.total_steps(Side(np.arange(2), pairs=pairs, same=np.ones(100, dtype=bool))) == 50
+    assert recipe.total_steps(Side(np.arange(2), pairs=pairs, scores=np.ones(100, dtype=np.float32))) == 50
+    assert recipe.total_steps(Side(np.arange(2), triplets=np.zeros((60, 3), dtype=np.int64))) == 30
+    assert recipe.total_steps(Side(np.arange(40))) == 20
+
+
+def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> None:
+    backbone = replace(preset("backbone"), margin=0.7)
+    assert suited(backbone, "classes", asked=False) == backbone
+    graded = suited(backbone, "graded", asked=False)
+    assert (graded.loss, graded.margin) == ("cosent", None)
+    assert suited(preset("glyph"), "unlabelled", asked=False).quarter_turns is False
+    with pytest.raises(UsageError, match="'contrastive' does not learn from graded"):
+        suited(backbone, "graded", asked=True)

@@ -41,8 +41,8 @@ def test_a_batch_has_p_classes_with_k_images_none_twice(
     count = Counter(found)
     assert len(count) == min(classes, len(sizes))
     assert all(number == min(images, sizes[label]) for label, number in count.items())
-    assert len(set(batch.images.tolist())) == len(batch.images)
-    assert [labels[(row - 100) // 7] for row in batch.images.tolist()] == found
+    assert len(set(batch.rows.tolist())) == len(batch.rows)
+    assert [labels[(row - 100) // 7] for row in batch.rows.tolist()] == found
     assert batch.pairs is None
     assert batch.same is None
 
@@ -50,16 +50,16 @@ def test_a_batch_has_p_classes_with_k_images_none_twice(
 def test_a_batch_is_a_function_of_seed_and_step() -> None:
     labels = [0, 1, 2, 3] * 6
     one, again = class_sampler(labels, seed=5), class_sampler(labels, seed=5)
-    forward = [one.batch(step).images.tolist() for step in range(5)]
-    backward = [again.batch(step).images.tolist() for step in reversed(range(5))]
+    forward = [one.batch(step).rows.tolist() for step in range(5)]
+    backward = [again.batch(step).rows.tolist() for step in reversed(range(5))]
     assert forward == backward[::-1]
     assert len({tuple(images) for images in forward}) > 1
-    assert class_sampler(labels, seed=6).batch(0).images.tolist() != forward[0]
+    assert class_sampler(labels, seed=6).batch(0).rows.tolist() != forward[0]
 
 
 def test_every_image_of_every_class_comes_up() -> None:
     sampler = class_sampler([0, 1, 2, 3] * 4)
-    seen = {row for step in range(100) for row in sampler.batch(step).images.tolist()}
+    seen = {row for step in range(100) for row in sampler.batch(step).rows.tolist()}
     assert seen == {100 + 7 * position for position in range(16)}
 
 
@@ -73,7 +73,7 @@ def pair_sampler(count: int, seed: int = 0) -> PairSampler:
 
 def pairs_of(batch: Batch) -> list[tuple[int, int]]:
     assert batch.pairs is not None
-    return [(int(batch.images[left]), int(batch.images[right])) for left, right in batch.pairs]
+    return [(int(batch.rows[left]), int(batch.rows[right])) for left, right in batch.pairs]
 
 
 @pytest.mark.parametrize("count", [2, 4, 6])
@@ -92,7 +92,7 @@ def test_half_of_the_pairs_are_similar_and_each_is_one_of_the_given(count: int, 
 def test_an_image_in_several_pairs_is_encoded_once() -> None:
     batch = pair_sampler(100).batch(0)
     assert sorted(pairs_of(batch)) == sorted(PAIRS)
-    assert batch.images.tolist() == [10, 11, 12, 20, 30, 40, 41]
+    assert batch.rows.tolist() == [10, 11, 12, 20, 30, 40, 41]
 
 
 def test_a_pair_batch_is_a_function_of_seed_and_step() -> None:

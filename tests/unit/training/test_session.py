@@ -74,10 +74,10 @@ def test_the_description_records_the_run(learned: Trained) -> None:
     assert config == learned.config or config.fingerprint == learned.config.fingerprint
     assert config.name == "encoder"
     assert config.training["seed"] == 0
-    assert config.training["pictures"] == [60, 60, 60]
+    assert config.training["inputs"] == [60, 60, 60]
     assert config.training["split_by"] == "content"
     assert config.training["history"] == [dict(row) for row in learned.history]
-    assert config.training["steps_taken"] == preset("shapes").total_steps(60)
+    assert config.training["steps_taken"] == 116
     assert config.figures["test_pair_accuracy"] == learned.figures["test_pair_accuracy"]
 
 
@@ -215,11 +215,11 @@ def test_a_file_of_pairs_is_learned_from(few: Path, tmp_path: Path) -> None:
     file.write_text("\n".join(["left,right,different", *rows]))
     trained = quick(file, tmp_path / "out")
     assert [Path(skip.path).name for skip in trained.skipped] == ["5.png"]
-    assert sum(trained.config.training["pictures"]) == 19  # type: ignore[arg-type]
+    assert sum(trained.config.training["inputs"]) == 19  # type: ignore[arg-type]
     assert "test_pair_accuracy" in trained.figures
     assert trained.config.training["held_out"] == []
     for loss in ("triplet", "classifier"):
-        with pytest.raises(TrainingError, match=f"loss '{loss}' needs class folders"):
+        with pytest.raises(UsageError, match=f"Loss '{loss}' does not learn from pairs; those that do: contrastive"):
             quick(file, tmp_path / "other", loss=loss)
 
 
@@ -232,7 +232,7 @@ def test_named_classes_are_held_out(tmp_path: Path, draw_shape: DrawShape) -> No
     training = trained.config.training
     assert training["held_out"] == sorted(held)
     assert training["split_by"] == "class"
-    assert training["pictures"] == [20, 8, 8]
+    assert training["inputs"] == [20, 8, 8]
     with pytest.raises(TrainingError, match="no class or group 'hexagon'"):
         quick(tmp_path / "in", tmp_path / "out2", split="class", test=("hexagon",))
 
@@ -287,9 +287,9 @@ IMPOSSIBLE = {
     "does not exist; give a folder": no_folder,
     "0 class folders": no_classes,
     "1 class folders": one_class,
-    "class 'alone' has one picture to train on": one_picture,
-    r"class 'alone' has one picture to train on \(identical ones count once\)": copies_only,
-    "too few pictures": too_few,
+    "class 'alone' has one example to train on": one_picture,
+    r"class 'alone' has one example to train on \(identical ones count once\)": copies_only,
+    "too few": too_few,
     "none of the 20 files can be read": all_broken,
 }
 
@@ -336,7 +336,7 @@ def test_everything_holds_no_class_out_and_takes_no_test(few: Path, tmp_path: Pa
     trained = quick(few, tmp_path / "out", everything=True)
     training = trained.config.training
     assert training["held_out"] == []
-    assert training["pictures"] == [16, 4, 0]
+    assert training["inputs"] == [16, 4, 0]
     assert not any(name.startswith("test") for name in trained.figures)
     with pytest.raises(UsageError, match="take 'circle' away"):
         quick(few, tmp_path / "other", everything=True, test=("circle",))
@@ -352,8 +352,7 @@ def test_training_begins_with_the_weights_of_an_encoder(few: Path, tmp_path: Pat
     assert before.keys() == after.keys()
     for name in before:
         np.testing.assert_allclose(after[name], before[name], atol=1e-9)
-    assert again.config.training["begun_from"] == first.config.fingerprint
-    assert first.config.training["begun_from"] == ""
-    other = replace(QUICK, model=ModelSpec("shapes", 12, 12, 3, 5))
-    with pytest.raises(TrainingError, match="do not fit the preset's network"):
-        quick(few, tmp_path / "other", recipe=other, start=tmp_path / "first")
+    start = again.config.training["start"]
+    assert isinstance(start, dict)
+    assert start["fingerprint"] == first.config.fingerprint
+    assert first.config.training["start"] is None

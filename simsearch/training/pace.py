@@ -1,0 +1,39 @@
+"""From a budget of time to a number of steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+WARM_UP_STEPS = 3
+LEAST_STEPS = 10
+MEASURING_SHARE = 0.03
+"""Of the budget, at most about this much is spent on measuring."""
+RESERVE = 0.04
+"""Of the budget, kept for measuring and exporting at the end."""
+
+
+def steps_within(
+    minutes: float,
+    step: Callable[[int], object],
+    validate: Callable[[], object],
+    evaluate_every: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> int:
+    """How many steps fit into `minutes`, with a validation every `evaluate_every` of them; at least 1.
+
+    A few steps are made and timed: what they change is for the caller to undo.
+    """
+    budget = minutes * 60 * (1 - RESERVE)
+    for number in range(WARM_UP_STEPS):
+        step(number)
+    started, made = clock(), 0
+    while made < LEAST_STEPS or clock() - started < MEASURING_SHARE * budget / 2:
+        step(WARM_UP_STEPS + made)
+        made += 1
+    per_step = (clock() - started) / made
+    started = clock()
+    validate()
+    per_step += (clock() - started) / evaluate_every
+    return max(1, int(budget * (1 - MEASURING_SHARE) / per_step))

@@ -1,0 +1,154 @@
+"""One process or several: where the network runs, and how the parts of a batch come together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from simsearch.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+class Processes(Protocol):
+    """The processes that train together; rank 0 is the one that validates, writes and tells."""
+
+    rank: int
+    world: int
+    device: torch.device
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module on this device, its gradients averaged over the processes."""
+        ...
+
+    def gather(self, part: Tensor) -> Tensor:
+        """The parts of all processes below each other, in the order of the ranks; gradients flow back to each part."""
+        ...
+
+    def agreed(self, value: float) -> float:
+        """What rank 0 has as `value`."""
+        ...
+
+    def wait(self) -> None:
+        """Returns when all processes have come here."""
+        ...
+
+
+class Alone:
+    """The one process of an ordinary run."""
+
+    rank, world = 0, 1
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.device = device or default_device()
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        return module.to(self.device)
+
+    def gather(self, part: Tensor) -> Tensor:
+        return part
+
+    def agreed(self, value: float) -> float:
+        return value
+
+    def wait(self) -> None:
+        return None
+
+
+class Several:
+    """The processes that `accelerate launch` or `torchrun` has started, on one machine or on many."""
+
+    def __init__(self) -> None:
+        try:
+            from accelerate import PartialState
+        except ImportError:
+            raise MissingExtraError("Training in several processes", "train") from None
+        state = PartialState(cpu=not torch.cuda.is_available())
+        self.rank, self.world, self.device = state.process_index, state.num_processes, state.device
+        self.wait: Callable[[], None] = state.wait_for_everyone
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        module = module.to(self.device)
+        if self.device.type == "cpu":
+            return nn.parallel.DistributedDataParallel(module)
+        # A share of a batch is too small for statistics of its own: those of batch normalisation are of the whole.
+        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return nn.parallel.DistributedDataParallel(module, device_ids=[self.device.index])
+
+    def gather(self, part: Tensor) -> Tensor:
+        joined: Tensor = _Gather.apply(part)  # type: ignore[no-untyped-call]
+        return joined
+
+    def agreed(self, value: float) -> float:
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, src=0)
+        return float(shared.item())
+
+
+class _Gather(torch.autograd.Function):
+    """All parts below each other. A part's gradient is the sum of what every process has for it, and since each
+    process computes the whole loss, averaging over the processes afterwards gives the gradient of that loss."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor) -> Tensor:
+        del ctx
+        parts = [torch.empty_like(part) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, part.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        del ctx
+        whole = gradients[0].contiguous().clone()
+        dist.all_reduce(whole)
+        return whole.chunk(dist.get_world_size())[dist.get_rank()]
+
+
+def open_processes() -> Processes:
+    """The processes that this one belongs to, as the launcher's environment variables say."""
+    return Several() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()
+
+
+def default_device() -> torch.device:
+    """A GPU if torch sees one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def share_of(rows: NDArray[np.int64], processes: Processes) -> NDArray[np.int64]:
+    """The rows that this process encodes; equally many for each, so that some of the last may be encoded twice."""
+    count = -(-len(rows) // processes.world)
+    return np.resize(rows, count * processes.world)[processes.rank * count : (processes.rank + 1) * count]
+
+
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """The type in which the network computes; `auto` is 16 bits on a GPU (bfloat16 where it has that), else 32.
+
+    The losses are computed in 32 bits in any case.
+    """
+    if name not in PRECISIONS:
+        raise UsageError(f"no precision {name!r}; there are {', '.join(PRECISIONS)}")
+    if name == "auto":
+        if device.type != "cuda":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if name == "float16" and device.type != "cuda":
+        raise UsageError("precision float16 needs a GPU; on the processor there are float32 and bfloat16")
+    chosen: torch.dtype = getattr(torch, name)
+    return chosen
+
+
+def computing_in(precision: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which the network computes in this type (mixed precision: the weights stay in 32 bits)."""
+    if precision == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=precision)

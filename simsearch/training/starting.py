@@ -1,0 +1,85 @@
+"""Where a run starts: fresh weights, or those of an encoder folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from simsearch.encoders.folder import WEIGHTS_NAME, encoder_folder, read_config, read_verified
+from simsearch.errors import EncoderError, MissingExtraError
+from simsearch.training.models import ModelSpec, SiameseEncoder, build
+
+if TYPE_CHECKING:
+    from simsearch.types import JSONValue
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An encoder to go on from, with what its inputs are made with."""
+
+    name: str
+    fingerprint: str
+    modality: str
+    encoder: SiameseEncoder
+    spec: ModelSpec
+    fit: str
+
+
+def start_from(name: str) -> Start:
+    """The encoder of this bundled name or folder, ready to be trained on.
+
+    Raises EncoderError when there is none, or when its weights do not fit its configuration.
+    """
+    folder = encoder_folder(name)
+    config = read_config(folder)
+    spec = _spec_of(config.model, folder)
+    weights = _weights(read_verified(folder, config, WEIGHTS_NAME), folder)
+    encoder = build(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels)
+    try:
+        encoder.load_state_dict(weights)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise EncoderError(
+            f"{folder / WEIGHTS_NAME} does not match the configuration in encoder.json: {lines[-1].strip()}; "
+            "the folder was put together from two encoders, export it again"
+        ) from error
+    return Start(name, config.fingerprint, config.modality, encoder, spec, config.fit)
+
+
+def _spec_of(model: Mapping[str, JSONValue], folder: Path) -> ModelSpec:
+    known = {item.name for item in fields(ModelSpec)}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in model.items() if name in known
+    }
+    try:
+        return ModelSpec(**values)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise EncoderError(f"{folder}: encoder.json does not say how its network is built: {error}") from error
+
+
+def _weights(content: bytes, folder: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, in 32 bits."""
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+    except ImportError:
+        raise MissingExtraError("Training on from an encoder", "train") from None
+    try:
+        stored = load(content)
+    except (SafetensorError, ValueError) as error:
+        raise EncoderError(f"{folder / WEIGHTS_NAME}: not a safetensors file: {error}") from error
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+
+
+def with_head(start: Start) -> Start:
+    """The same with a linear layer behind it that changes nothing yet, if it has none."""
+    if start.spec.head:
+        return start
+    head = nn.Linear(start.spec.dim, start.spec.dim, bias=False)
+    nn.init.eye_(head.weight)
+    start.encoder.head = head
+    return replace(start, spec=replace(start.spec, head=True))
