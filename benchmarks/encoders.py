@@ -16,8 +16,7 @@ from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, EncoderConfig, en
 from simsearch.evaluation.baselines import colour_histogram, raw_pixels
 from simsearch.evaluation.protocols import episodes
 from simsearch.media.ahead import ahead
-from simsearch.media.images import IMAGE_SUFFIXES
-from simsearch.media.labelled import LabelledFiles, read_class_folders
+from simsearch.media.labelled import Labelled, read_labelled
 
 if TYPE_CHECKING:
     from simsearch.encoders.onnx import OnnxEncoder
@@ -56,7 +55,7 @@ def main() -> None:
     held_out = config.training.get("held_out")
     if not isinstance(held_out, list) or not held_out:
         parser.error(f"{options.encoder} names no held-out classes: it was not trained with --split class")
-    files = read_class_folders(options.folder, IMAGE_SUFFIXES)
+    files = read_labelled(options.folder, modality="image")
     missing = sorted(set(map(str, held_out)) - set(files.classes))
     if missing:
         parser.error(f"{options.folder} lacks {len(missing)} of the held-out classes, the first is {missing[0]}")
@@ -64,10 +63,11 @@ def main() -> None:
     report(config, folder, unseen(files, set(map(str, held_out)), encoder), options.ways, options.full)
 
 
-def unseen(files: LabelledFiles, held_out: set[str], encoder: OnnxEncoder) -> Unseen:
+def unseen(files: Labelled, held_out: set[str], encoder: OnnxEncoder) -> Unseen:
     """The pictures of the held-out classes, decoded once and encoded."""
+    assert files.labels is not None
     wanted = np.array([name in held_out for name in files.classes])[files.labels]
-    paths = [path for path, want in zip(files.paths, wanted, strict=True) if want]
+    paths = [path for path, want in zip(files.sources, wanted, strict=True) if want]
     labels = files.labels[wanted]
     pictures = list(ahead(encoder.prepare_named, paths))
     pixels = np.stack([picture.pixels for picture in pictures])

@@ -1,69 +1,112 @@
-"""Labelled files: what is read, how it is refused, and splits that never leak."""
+"""Labelled material of every kind: what is read, what is skipped, and what is refused with file and line."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.labelled import (
-    LabelledFiles,
-    Split,
-    read_class_folders,
-    read_pairs,
-    split_by_class,
-    split_by_content,
-)
-
-SUFFIXES = frozenset({".png", ".jpg"})
+from simsearch.media.labelled import Labelled, read_labelled
 
 
-def touch(root: Path, *names: str) -> None:
+def touch(root: Path, *names: str, text: str = "x") -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
+        path.write_text(text.replace("NAME", name), encoding="utf-8")
 
 
-def classes_by_file(files: LabelledFiles, root: Path) -> dict[str, str]:
+def table(folder: Path, *lines: str, name: str = "table.csv", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding=encoding)
+    return path
+
+
+def classes_by_file(found: Labelled, root: Path) -> dict[str, str]:
+    assert found.labels is not None
     return {
-        Path(path).relative_to(root).as_posix(): files.classes[label]
-        for path, label in zip(files.paths, files.labels, strict=True)
+        Path(path).relative_to(root).as_posix(): found.classes[label]
+        for path, label in zip(found.files or found.sources, found.labels, strict=True)
     }
+
+
+def pairs_of(found: Labelled) -> list[tuple[str, ...]]:
+    assert found.rows is not None
+    return [tuple(found.sources[position] for position in row) for row in found.rows]
+
+
+# -- folders -------------------------------------------------------------------------------------------------------
 
 
 def test_the_folder_of_a_file_is_its_class(tmp_path: Path) -> None:
     touch(tmp_path, "red/1.png", "red/2.JPG", "blue/1.png")
-    files = read_class_folders(tmp_path, SUFFIXES)
-    assert files.classes == ("blue", "red")
-    assert files.groups == ("blue", "red")
-    assert classes_by_file(files, tmp_path) == {"red/1.png": "red", "red/2.JPG": "red", "blue/1.png": "blue"}
-    assert files.labels.dtype == np.int64
-    assert files.skipped == ()
+    found = read_labelled(tmp_path)
+    assert (found.modality, found.kind) == ("image", "classes")
+    assert found.classes == found.groups == ("blue", "red")
+    assert classes_by_file(found, tmp_path) == {"red/1.png": "red", "red/2.JPG": "red", "blue/1.png": "blue"}
+    assert found.labels is not None
+    assert found.labels.dtype == np.int64
+    assert found.skipped == ()
 
 
 def test_nested_folders_have_the_group_of_their_top_folder(tmp_path: Path) -> None:
     touch(tmp_path, "Greek/alpha/1.png", "Greek/beta/1.png", "Latin/a/upper/1.png", "plain/1.png")
-    files = read_class_folders(tmp_path, SUFFIXES)
-    assert dict(zip(files.classes, files.groups, strict=True)) == {
+    found = read_labelled(tmp_path)
+    assert dict(zip(found.classes, found.groups, strict=True)) == {
         "Greek/alpha": "Greek", "Greek/beta": "Greek", "Latin/a/upper": "Latin", "plain": "plain",
     }  # fmt: skip
 
 
 def test_stray_files_are_skipped_with_a_reason(tmp_path: Path) -> None:
-    touch(tmp_path, "a/1.png", "b/1.png", "stray.png", "a/notes.txt", "a/.hidden.png")
-    files = read_class_folders(tmp_path, SUFFIXES)
-    assert classes_by_file(files, tmp_path) == {"a/1.png": "a", "b/1.png": "b"}
-    reasons = {Path(skip.path).name: skip.reason for skip in files.skipped}
-    assert reasons == {"notes.txt": "not an image (.txt)", "stray.png": "not in a class folder"}
+    touch(tmp_path, "a/1.png", "b/1.png", "stray.png", "a/notes.txt", "a/x.pdf", "a/.hidden.png")
+    found = read_labelled(tmp_path)
+    assert classes_by_file(found, tmp_path) == {"a/1.png": "a", "b/1.png": "b"}
+    assert {Path(skip.path).name: skip.reason for skip in found.skipped} == {
+        "notes.txt": "not an image (.txt)", "x.pdf": "not an image (.pdf)", "stray.png": "not in a class folder",
+    }  # fmt: skip
+
+
+def test_texts_are_read_where_there_are_no_pictures_or_when_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.txt", "b/2.MD", "b/c/3.txt", text="Text of NAME.\n")
+    found = read_labelled(tmp_path)
+    assert (found.modality, found.kind) == ("text", "classes")
+    assert found.sources == ("Text of a/1.txt.\n", "Text of b/2.MD.\n", "Text of b/c/3.txt.\n")
+    assert classes_by_file(found, tmp_path) == {"a/1.txt": "a", "b/2.MD": "b", "b/c/3.txt": "b/c"}
+    touch(tmp_path, "a/1.png", "b/1.png")
+    assert read_labelled(tmp_path).modality == "image"
+    assert read_labelled(tmp_path, modality="text").sources == found.sources
+
+
+def test_texts_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:
+    touch(tmp_path, "a/good.txt", "b/good.txt", "b/x.pdf", "b/1.png")
+    (tmp_path / "a" / "bom.txt").write_bytes(b"\xef\xbb\xbfline\r\n")
+    (tmp_path / "a" / "empty.txt").touch()
+    (tmp_path / "a" / "blank.txt").write_text(" \n")
+    (tmp_path / "a" / "latin.txt").write_bytes("café".encode("latin-1"))
+    (tmp_path / "a" / "nul.txt").write_bytes(b"a\0b")
+    found = read_labelled(tmp_path, modality="text")
+    assert found.sources == ("line\r\n", "x", "x")
+    assert {Path(skip.path).name: skip.reason for skip in found.skipped} == {
+        "empty.txt": "empty file", "blank.txt": "an empty text", "nul.txt": "not a text: it has a NUL character",
+        "latin.txt": "not a text in UTF-8: byte 0xe9 at 3", "x.pdf": "not a text (.pdf)", "1.png": "not a text (.png)",
+    }  # fmt: skip
+
+
+def test_lines_of_class_folders_are_sources(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.txt", "b/1.txt", text="one NAME\n\n two \n")
+    found = read_labelled(tmp_path, by_line=True)
+    assert found.sources == ("one a/1.txt", "two", "one b/1.txt", "two")
+    assert found.labels is not None
+    assert found.lines is not None
+    assert found.labels.tolist() == [0, 0, 1, 1]
+    assert found.lines.tolist() == [1, 3, 1, 3]
+    assert found.documents is None
 
 
 @pytest.mark.parametrize("way", ["relative", "through the parent", "with a slash"])
@@ -79,20 +122,146 @@ def test_class_names_do_not_depend_on_how_the_folder_is_named(
         "through the parent": tmp_path / "elsewhere" / ".." / "labelled",
         "with a slash": Path(f"{root}{os.sep}"),
     }[way]
-    assert read_class_folders(given_as, SUFFIXES).classes == ("a", "b/x")
+    assert read_labelled(given_as).classes == ("a", "b/x")
 
 
 @pytest.mark.parametrize(("names", "count"), [((), 0), (("one.png",), 0), (("a/1.png", "a/2.png"), 1)])
 def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: tuple[str, ...], count: int) -> None:
     touch(tmp_path, *names)
-    with pytest.raises(TrainingError, match=f"{count} class folders.*at least 2"):
-        read_class_folders(tmp_path, SUFFIXES)
+    with pytest.raises(TrainingError, match=f"{count} class folders with pictures, at least 2 .* --kind unlabelled"):
+        read_labelled(tmp_path)
 
 
-def csv_file(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
-    path = folder / "pairs.csv"
-    path.write_text("\n".join(lines) + "\n", encoding=encoding)
-    return path
+def test_any_folder_is_read_without_labels(tmp_path: Path) -> None:
+    touch(tmp_path, "1.png", "a/2.png", "a/b/3.png", "notes.txt")
+    found = read_labelled(tmp_path, kind="unlabelled")
+    assert [Path(source).name for source in found.sources] == ["1.png", "2.png", "3.png"]
+    assert (found.labels, found.documents, found.classes) == (None, None, ())
+    assert [skip.reason for skip in found.skipped] == ["not an image (.txt)"]
+    with pytest.raises(TrainingError, match="has 1 texts, at least 2 are needed"):
+        read_labelled(tmp_path, kind="unlabelled", modality="text")
+
+
+def test_each_file_and_each_block_of_lines_is_a_document(tmp_path: Path) -> None:
+    (tmp_path / "1.txt").write_bytes(b"\n\na\nb\n \n\nc")
+    (tmp_path / "2.txt").write_bytes(b"d\r\ne\r\n")
+    found = read_labelled(tmp_path, kind="unlabelled", by_line=True)
+    assert found.sources == ("a", "b", "c", "d", "e")
+    assert found.documents is not None
+    assert found.lines is not None
+    assert found.documents.tolist() == [0, 0, 1, 2, 2]
+    assert found.lines.tolist() == [3, 4, 7, 1, 2]
+    whole = read_labelled(tmp_path, kind="unlabelled")
+    assert (len(whole.sources), whole.documents) == (2, None)
+
+
+# -- manifests and lines -------------------------------------------------------------------------------------------
+
+
+def test_a_manifest_names_files_and_their_classes(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "d.png"
+    found = read_labelled(table(tmp_path, "note,path,label", "n,b.png, red ", f",{elsewhere},blue", ",b.png,blue"))
+    assert (found.modality, found.kind) == ("image", "classes")
+    assert found.sources == (str(tmp_path / "b.png"), str(elsewhere), str(tmp_path / "b.png"))
+    assert found.labels is not None
+    assert found.lines is not None
+    assert found.labels.tolist() == [1, 0, 0]
+    assert found.classes == found.groups == ("blue", "red")
+    assert found.lines.tolist() == [2, 3, 4]
+    assert found.sides is None
+
+
+def test_text_files_of_a_manifest_that_cannot_be_read_are_skipped_with_their_rows(tmp_path: Path) -> None:
+    touch(tmp_path, "1.txt", "3.txt", text="text NAME")
+    file = table(tmp_path, "path,label,group,split", "1.txt,b,g,train", "2.txt,c,h,val", "3.txt,a,i,test")
+    found = read_labelled(file)
+    assert found.sources == ("text 1.txt", "text 3.txt")
+    assert found.classes == ("a", "b")
+    assert [(Path(skip.path).name, skip.reason) for skip in found.skipped] == [("2.txt", "no such file")]
+    arrays = (found.labels, found.lines, found.sides, found.grouped)
+    assert [array.tolist() for array in arrays if array is not None] == [[1, 0], [2, 4], [0, 2], [0, 1]]
+    assert found.group_names == ("g", "i")
+
+
+def test_groups_of_classes_come_from_their_rows_unless_they_are_mixed(tmp_path: Path) -> None:
+    rows = ("text,label,group", "t,b,g", "u,a,h", "v,b,g", "w,c,g")
+    found = read_labelled(table(tmp_path, *rows))
+    assert (found.classes, found.groups) == (("a", "b", "c"), ("h", "g", "g"))
+    mixed = read_labelled(table(tmp_path, *rows, "x,b,h"))
+    assert mixed.groups == ("a", "b", "c")
+    assert mixed.grouped is not None
+    assert mixed.grouped.tolist() == [0, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("word", ["validation", "valid", "val", "DEV", " dev "])
+def test_sides_have_several_names(tmp_path: Path, word: str) -> None:
+    found = read_labelled(table(tmp_path, "text,label,split", "a,x,training", f"b,y,{word}", "c,z,test"))
+    assert found.sides is not None
+    assert found.sides.tolist() == [0, 1, 2]
+    assert found.sides.dtype == np.int8
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz")), min_size=2, max_size=12))
+def test_labels_are_numbers_of_sorted_classes(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]
+) -> None:
+    file = table(tmp_path_factory.getbasetemp(), "text,label", *[",".join(row) for row in rows])
+    if len({label for _, label in rows}) < 2:
+        with pytest.raises(TrainingError, match="1 classes, at least 2 are needed"):
+            read_labelled(file)
+        return
+    found = read_labelled(file)
+    assert found.labels is not None
+    assert list(found.classes) == sorted({label for _, label in rows})
+    assert [(text, found.classes[label]) for text, label in zip(found.sources, found.labels, strict=True)] == rows
+
+
+def test_lines_without_blank_ones_are_no_documents(tmp_path: Path) -> None:
+    found = read_labelled(table(tmp_path, "a\tb", " c ", name="lines.txt"), kind="unlabelled")
+    assert found.sources == ("a\tb", "c")
+    assert found.documents is None
+    with pytest.raises(TrainingError, match=r"lines\.txt: 1 sources, at least 2"):
+        read_labelled(table(tmp_path, "a", "", name="lines.txt"))
+    for options in ({"kind": "classes"}, {"modality": "image"}, {"convention": "same"}):
+        with pytest.raises(TrainingError, match=r"lines\.txt: lines of text, without labels or pictures"):
+            read_labelled(table(tmp_path, "a", "b", name="lines.txt"), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lines", "options", "message"),
+    [
+        (["text,split", "a,train"], {}, "no column 'label'.*--columns label=NAME, or --kind unlabelled"),
+        (["path,text,label", "a.png,a,b"], {}, "in 'path' or texts in 'text'.*--modality image or --modality text"),
+        (["a,b", "1,2"], {}, r"no column 'path' or 'text'.*the columns are a, b\. Say --columns ROLE=NAME"),
+        (["left,same", "a,1"], {}, "'left' and 'right' for pairs"),
+        (["text,label", "a,b", "c,"], {}, "line 3: label is empty; fill it in or take the row away"),
+        (["text,label", "a,b", ",c"], {}, "line 3: text is empty"),
+        (["text,label", "a,b"], {}, "1 classes, at least 2"),
+        (["text,label"], {}, "0 classes, at least 2"),
+        (["text,label", "a,b"], {"modality": "image"}, "column 'text' holds texts, not pictures"),
+        (["text,label,split", "a,b,all"], {}, "line 2: split='all'; train, validation or test is needed"),
+        (["text,label,group", "a,b,"], {}, "line 2: group is empty"),
+        (["text,label", "a,7.jpg"], {"label_until": "#"}, "line 2: label='7.jpg' has nothing before a '#'"),
+        (["text,label", "a,#7"], {"label_until": "#"}, "line 2: label='#7' has nothing before"),
+        (["text", "a"], {"kind": "unlabelled"}, "1 sources, at least 2"),
+    ],
+)
+def test_manifests_that_cannot_be_learned_from(
+    tmp_path: Path, lines: list[str], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TrainingError, match=message) as caught:
+        read_labelled(table(tmp_path, *lines), **options)
+    assert str(caught.value).startswith(str(tmp_path / "table.csv"))
+
+
+def test_both_a_path_and_a_text_column_are_read_by_modality(tmp_path: Path) -> None:
+    file = table(tmp_path, "path,text,label", "a.png,one,x", "b.png,two,y")
+    assert read_labelled(file, modality="text").sources == ("one", "two")
+    assert read_labelled(file, modality="image").sources == (str(tmp_path / "a.png"), str(tmp_path / "b.png"))
+
+
+# -- pairs ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("column", "same"), [
@@ -101,254 +270,231 @@ def csv_file(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
 ])  # fmt: skip
 def test_the_name_of_the_column_says_what_one_means(tmp_path: Path, column: str, same: list[bool]) -> None:
     """Y = 0 for similar pairs (Hadsell et al. 2006) and 1 for similar ones (Koch et al. 2015) are both in use."""
-    found = read_pairs(csv_file(tmp_path, f"left,right,{column}", "a.png,b.png,1", "a.png,c.png,0"))
-    assert found.same.tolist() == same
+    found = read_labelled(table(tmp_path, f"left,right,{column}", "a.png,b.png,1", "a.png,c.png,0"))
+    assert found.same is not None
+    assert (found.modality, found.kind, found.same.tolist()) == ("image", "pairs", same)
+    assert found.same.dtype == np.bool_
+    named = column if column in ("same", "different") else {"similar": "same"}.get(column, "different")
+    again = read_labelled(tmp_path / "table.csv", convention=named)
+    assert again.same is not None
+    assert again.same.tolist() == same
 
 
-@pytest.mark.parametrize(("convention", "same"), [("same", [True, False]), ("different", [False, True])])
-def test_any_other_name_needs_a_convention(tmp_path: Path, convention: str, same: list[bool]) -> None:
-    file = csv_file(tmp_path, "left,right,y", "a.png,b.png,1", "a.png,c.png,0")
-    assert read_pairs(file, convention=convention).same.tolist() == same
+@pytest.mark.parametrize(("role", "same"), [("same", [True, False]), ("different", [False, True])])
+def test_any_other_name_needs_a_convention(tmp_path: Path, role: str, same: list[bool]) -> None:
+    file = table(tmp_path, "left,right,y", "a.png,b.png,1", "a.png,c.png,0")
+    for options in ({"convention": role}, {"columns": f"{role}=y"}):
+        found = read_labelled(file, **options).same  # type: ignore[arg-type]
+        assert found is not None
+        assert found.tolist() == same
     with pytest.raises(TrainingError, match=r"'same' \(1 = similar\) or 'different'.*--convention.*left, right, y"):
-        read_pairs(file)
-
-
-def test_a_convention_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    file = csv_file(tmp_path, "left,right,y", "a.png,b.png,1", "a.png,c.png,0")
-    with pytest.raises(UsageError, match=r"'equal'.*same, different"):
-        read_pairs(file, convention="equal")
+        read_labelled(file)
 
 
 @pytest.mark.parametrize("header", ["left,right,same,different", "left,right,y,z", "left,right"])
 def test_columns_that_leave_a_choice_are_refused(tmp_path: Path, header: str) -> None:
-    file = csv_file(tmp_path, header, "a.png,b.png,1,0")
     with pytest.raises(TrainingError, match="which pairs are similar"):
-        read_pairs(file, convention="same")
+        read_labelled(table(tmp_path, header, "a.png,b.png,1,0"))
 
 
-@pytest.mark.parametrize(("header", "missing"), [("right,same", "left"), ("left,same", "right"), ("a,b,c", "left")])
-def test_a_missing_column_is_named(tmp_path: Path, header: str, missing: str) -> None:
-    with pytest.raises(TrainingError, match=f"no column '{missing}'"):
-        read_pairs(csv_file(tmp_path, header))
+def test_a_convention_against_the_name_of_the_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="column 'dissimilar' says what 1 means, and --convention same says the oppos"):
+        read_labelled(table(tmp_path, "left,right,dissimilar", "a,b,1"), convention="same")
 
 
 def test_paths_start_at_the_files_folder_and_are_numbered_once(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "d.png"
-    file = csv_file(
-        tmp_path, "note,right,left,same", "n,b.png,a.png,yes", f",{elsewhere},a.png,FALSE", ",b.png,sub/c.png, no "
+    found = read_labelled(
+        table(
+            tmp_path, "note,right,left,same", "n,b.png,a.png,yes", f",{elsewhere},a.png,FALSE", ",b.png,sub/c.png, no "
+        )
     )
-    found = read_pairs(file)
-    names = [(found.paths[left], found.paths[right]) for left, right in found.pairs]
     a, b, c = str(tmp_path / "a.png"), str(tmp_path / "b.png"), str(tmp_path / "sub" / "c.png")
-    assert names == [(a, b), (a, str(elsewhere)), (c, b)]
+    assert pairs_of(found) == [(a, b), (a, str(elsewhere)), (c, b)]
+    assert found.same is not None
     assert found.same.tolist() == [True, False, False]
-    assert len(found.paths) == len(set(found.paths)) == 4
+    assert len(found.sources) == len(set(found.sources)) == 4
+    assert found.pairs is not None
     assert found.pairs.dtype == np.int64
-    assert found.same.dtype == np.bool_
 
 
-@pytest.mark.parametrize("row", ["a.png,b.png,maybe", "a.png,b.png,", "a.png,,1", ",b.png,1", "a.png", "a.png,b.png,2"])
-def test_a_bad_row_is_refused_with_its_line(tmp_path: Path, row: str) -> None:
-    file = csv_file(tmp_path, "left,right,same", "a.png,b.png,1", "", row, "a.png,c.png,0")
-    with pytest.raises(TrainingError, match=r"line 4: .*two paths and 0 or 1"):
-        read_pairs(file)
-
-
-@pytest.mark.parametrize(("rows", "count"), [((), 0), (("a,b,1", "b,c,1"), 2), (("a,b,0",), 1)])
-def test_pairs_of_one_kind_are_refused(tmp_path: Path, rows: tuple[str, ...], count: int) -> None:
-    with pytest.raises(TrainingError, match=f"both kinds.*found {count} of one kind"):
-        read_pairs(csv_file(tmp_path, "left,right,same", *rows))
-
-
-def test_quotes_commas_accents_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
-    file = csv_file(tmp_path, "left,right,same", '"é, 1.png",b.png,1', "b.png,c.png,0", encoding="utf-8-sig")
-    assert read_pairs(file).paths[0] == str(tmp_path / "é, 1.png")
-
-
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n\0\0\0\xff", b"left,right,same\n\xff.png,b.png,1\n",
-                                     b'left,right,same\n"' + b"a" * 200_000 + b'",b,1\n'],
-                         ids=["empty", "a picture", "not UTF-8", "a huge field"])  # fmt: skip
-def test_a_file_that_is_no_csv_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "pairs.csv"
-    file.write_bytes(content)
-    with pytest.raises(TrainingError, match=r"pairs\.csv"):
-        read_pairs(file)
-
-
-def sides(split: Split) -> tuple[list[int], list[int], list[int]]:
-    return split.train.tolist(), split.validation.tolist(), split.test.tolist()
-
-
-def contents_of(split: Split, contents: Sequence[bytes]) -> list[set[bytes]]:
-    return [{contents[position] for position in side} for side in sides(split)]
-
-
-def assert_no_leak(split: Split, contents: Sequence[bytes]) -> None:
-    train, validation, test = contents_of(split, contents)
-    assert not train & validation
-    assert not train & test
-    assert not validation & test
-
-
-COUNTS = st.sampled_from([(0.6, 0.2, 0.2), (0.7, 0.1, 0.2), (3, 2, 2), (20, 20, 20), (0.5, 0.5, 0.0), (2, 0.5, 1)])
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=1, max_size=50),
-    counts=COUNTS,
-    seed=st.integers(0, 50),
-)
-def test_identical_contents_are_never_on_two_sides(
-    rows: list[tuple[int, int]], counts: tuple[float, float, float], seed: int
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef"), st.booleans(),
+                               st.sampled_from("gh"), st.integers(0, 2)), min_size=1, max_size=12))  # fmt: skip
+def test_pairs_of_texts_come_out_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, bool, str, int]]
 ) -> None:
-    labels = np.array([label for label, _ in rows])
-    contents = [bytes([content]) * 32 for _, content in rows]
-    split = split_by_content(labels, contents, counts=counts, seed=seed)
-    assert_no_leak(split, contents)
-    used = [position for side in sides(split) for position in side]
-    assert len({contents[position] for position in used}) == len(used)
-    assert all(contents.index(contents[position]) == position for position in used)
-    for side in sides(split):
-        assert side == sorted(side)
-    assert split.by == "content"
+    names = ("train", "val", "test")
+    lines = [f"{left}\t{right}\t{same:d}\t{group}\t{names[side]}" for left, right, same, group, side in rows]
+    file = table(tmp_path_factory.getbasetemp(), *lines, name="pairs.tsv")
+    columns = "q1,q2,same,group,split"
+    if len({same for _, _, same, _, _ in rows}) < 2:
+        with pytest.raises(TrainingError, match=f"both kinds.*found {len(rows)} of one kind"):
+            read_labelled(file, columns=columns)
+        return
+    found = read_labelled(file, columns=columns)
+    assert found.same is not None
+    assert found.sides is not None
+    assert found.grouped is not None
+    assert found.lines is not None
+    groups = [found.group_names[number] for number in found.grouped]
+    assert [
+        (*pair, same, group, side)
+        for pair, same, group, side in zip(pairs_of(found), found.same, groups, found.sides, strict=True)
+    ] == rows
+    assert found.lines.tolist() == list(range(1, len(rows) + 1))
+    assert (found.modality, len(found.sources)) == ("text", len(set(found.sources)))
 
 
-def labels_of(labels: NDArray[np.int64], side: Sequence[int]) -> dict[int, int]:
-    return dict(Counter(labels[list(side)].tolist()))
+def test_cells_under_left_and_right_are_paths_by_the_first_of_them(tmp_path: Path) -> None:
+    file = table(tmp_path, "left,right,same", "a.txt,b,1", "b,a,0")
+    assert read_labelled(file).sources == ("a.txt", "b", "a")
+    assert read_labelled(file, modality="image").sources == (
+        str(tmp_path / "a.txt"), str(tmp_path / "b"), str(tmp_path / "a"),
+    )  # fmt: skip
+    touch(tmp_path, "a.txt", text="the text")
+    found = read_labelled(table(tmp_path, "left,right,same", "a.txt,a.txt,1", "a.txt,a.txt,0", "b.txt,a.txt,1"))
+    assert found.sources == ("the text",)
+    assert pairs_of(found) == [("the text", "the text")] * 2
+    assert [(Path(skip.path).name, skip.reason) for skip in found.skipped] == [("b.txt", "no such file")]
+    assert found.lines is not None
+    assert found.lines.tolist() == [2, 3]
+    pictures = table(tmp_path, "left,right,same", "a.PNG,b,1", "b,a,0")
+    assert read_labelled(pictures).modality == "image"
+    assert read_labelled(pictures, modality="text").sources == ("a.PNG", "b", "a")
+
+
+@pytest.mark.parametrize(("row", "message"), [
+    ("a.png,b.png,maybe", "same='maybe'; 0 or 1 is needed"), ("a.png,b.png,", "same is empty"),
+    ("a.png,,1", "right is empty"), (",b.png,1", "left is empty"), ("a.png,b.png,2", "same='2'"),
+    ("a.png", "1 cells, but the header has 3"),
+])  # fmt: skip
+def test_a_bad_row_is_refused_with_its_line(tmp_path: Path, row: str, message: str) -> None:
+    file = table(tmp_path, "left,right,same", "a.png,b.png,1", "", row, "a.png,c.png,0")
+    with pytest.raises(TrainingError, match=f"table.csv, line 4: {message}"):
+        read_labelled(file)
+
+
+# -- graded pairs and triplets -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("size", "counts", "expected"),
+    ("score_range", "expected", "told"),
     [
-        (10, (0.6, 0.2, 0.2), (6, 2, 2)),
-        (60, (20, 20, 20), (20, 20, 20)),
-        (100, (20, 20, 20), (20, 20, 20)),
-        (30, (20, 20, 20), (20, 5, 5)),
-        (3, (0.6, 0.2, 0.2), (2, 0, 1)),
-        (2, (20, 20, 20), (2, 0, 0)),
-        (1, (0.6, 0.2, 0.2), (1, 0, 0)),
-        (6, (0.6, 0.2, 0.2), (2, 2, 2)),
+        (None, [0.0, 1.0, 0.25], (1.0, 5.0)),
+        ((0, 5), [0.2, 1.0, 0.4], (0.0, 5.0)),
+        ((5, 1), [1.0, 0.0, 0.75], (5.0, 1.0)),
     ],
 )
-def test_each_class_gives_its_count_to_each_side(
-    size: int, counts: tuple[float, float, float], expected: tuple[int, int, int]
+def test_scores_are_scaled_by_their_range(
+    tmp_path: Path, score_range: tuple[float, float] | None, expected: list[float], told: tuple[float, float]
 ) -> None:
-    labels = np.repeat(np.arange(3), size)
-    contents = [number.to_bytes(4, "big") for number in range(len(labels))]
-    split = split_by_content(labels, contents, counts=counts, seed=1)
-    for side, count in zip(sides(split), expected, strict=True):
-        assert labels_of(labels, side) == (dict.fromkeys(range(3), count) if count else {})
+    found = read_labelled(table(tmp_path, "s1,s2,Score", "a,b,1", "b,c,5", "c,a,2.0"), score_range=score_range)
+    assert (found.kind, found.modality, found.score_range) == ("graded", "text", told)
+    assert found.scores is not None
+    assert found.scores.dtype == np.float32
+    np.testing.assert_allclose(found.scores, expected, atol=1e-7)
+    assert pairs_of(found) == [("a", "b"), ("b", "c"), ("c", "a")]
 
 
-def test_copies_add_nothing() -> None:
-    labels = np.zeros(10, dtype=np.int64)
-    contents = [b"one"] * 5 + [b"two"] * 5
-    assert sides(split_by_content(labels, contents, counts=(0.6, 0.2, 0.2), seed=0)) == ([0, 5], [], [])
-
-
-def test_the_seed_decides_the_split_by_content() -> None:
-    labels = np.repeat(np.arange(2), 20)
-    contents = [bytes([number]) for number in range(40)]
-    first, again, other = (
-        sides(split_by_content(labels, contents, counts=(0.6, 0.2, 0.2), seed=seed)) for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert first != other
-
-
-def labelled(classes: Sequence[str], per_class: int = 3) -> tuple[LabelledFiles, list[bytes]]:
-    """Files of these classes, in groups by the part before a slash, all different."""
-    names = tuple(sorted(classes))
-    labels = np.repeat(np.arange(len(names)), per_class)
-    paths = tuple(f"{names[label]}/{number}.png" for number, label in enumerate(labels))
-    groups = tuple(name.split("/")[0] for name in names)
-    return LabelledFiles(paths, labels, names, groups), [path.encode() for path in paths]
-
-
-def classes_on(files: LabelledFiles, side: Sequence[int]) -> set[str]:
-    return {files.classes[label] for label in files.labels[list(side)]}
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    names=st.sets(st.sampled_from([f"{group}/{letter}" for group in "pqrstu" for letter in "abc"]), min_size=3),
-    flat=st.booleans(),
-    shares=st.tuples(st.sampled_from([0.1, 0.2, 0.4]), st.sampled_from([0.1, 0.2, 0.3])),
-    seed=st.integers(0, 50),
-    drawn=st.data(),
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (["a,b,score"], {}, "line 2: score='score'; a number is needed"),
+        (["a,b,1", "a,c,nan"], {}, "line 3: score='nan'; a number is needed"),
+        (["a,b,1", "a,c,-inf"], {}, "line 3: score='-inf'"),
+        (["a,b,1", "a,c,6"], {"score_range": (0, 5)}, "line 3: score=6 is outside the range 0 to 5"),
+        (["a,b,1", "a,c,6"], {"score_range": (5, 0)}, "line 3: score=6 is outside the range 5 to 0"),
+        (["a,b,1", "a,c,1.0"], {}, "at least 2 different scores are needed; 2 pairs have 1"),
+        ([], {}, "at least 2 different scores are needed; 0 pairs have 0"),
+    ],
 )
-def test_no_class_group_or_content_is_on_two_sides(
-    names: set[str], flat: bool, shares: tuple[float, float], seed: int, drawn: st.DataObject
+def test_scores_that_are_none_are_refused(
+    tmp_path: Path, rows: list[str], options: dict[str, Any], message: str
 ) -> None:
-    files, contents = labelled([name.replace("/", "-") if flat else name for name in names])
-    for _ in range(drawn.draw(st.integers(0, 4))):
-        source, target = (drawn.draw(st.integers(0, len(contents) - 1)) for _ in range(2))
-        contents[target] = contents[source]
-    units = set(files.groups)
-    validation_units, test_units = (max(1, round(share * len(units))) for share in shares)
-    if len(units) - validation_units - test_units < 1:
-        with pytest.raises(TrainingError, match=f"{len(units)} classes are too few"):
-            split_by_class(files, contents, shares=shares, seed=seed)
-        return
-    split = split_by_class(files, contents, shares=shares, seed=seed)
-    assert_no_leak(split, contents)
-    groups = [{name.split("/")[0] for name in classes_on(files, side)} for side in sides(split)]
-    assert not groups[0] & groups[1]
-    assert not (groups[0] | groups[1]) & groups[2]
-    # A content on two sides stays on the later one: nothing else is lost.
-    used = {position for side in sides(split) for position in side}
-    later = contents_of(split, contents)
-    for position in set(range(len(contents))) - used:
-        assert contents[position] in later[1] | later[2]
-    assert split.by == "class"
+    with pytest.raises(TrainingError, match=message):
+        read_labelled(table(tmp_path, "left,right,score", *rows), **options)
 
 
-def test_shares_are_counted_in_classes() -> None:
-    files, contents = labelled([f"class {number:02}" for number in range(20)])
-    split = split_by_class(files, contents, shares=(0.2, 0.3), seed=0)
-    assert [len(classes_on(files, side)) for side in sides(split)] == [10, 4, 6]
-    assert [len(side) for side in sides(split)] == [30, 12, 18]
+def test_a_header_taken_for_a_row_is_explained(tmp_path: Path) -> None:
+    file = table(tmp_path, "a,b,relatedness", "x,y,1")
+    with pytest.raises(TrainingError, match=r"line 1: score='relatedness'.*has the file a header.*ROLE=NAME"):
+        read_labelled(file, columns="left,right,score")
 
 
-def test_whole_groups_move_together() -> None:
-    files, contents = labelled(
-        [f"{group}/{letter}" for group in ("Greek", "Latin", "Runes", "Kana") for letter in "ab"]
-    )
-    split = split_by_class(files, contents, shares=(0.25, 0.25), seed=0)
-    parts = [{name.split("/")[0] for name in classes_on(files, side)} for side in sides(split)]
-    assert [len(part) for part in parts] == [2, 1, 1]
-    assert [len(classes_on(files, side)) for side in sides(split)] == [4, 2, 2]
+def test_score_and_answer_leave_a_choice(tmp_path: Path) -> None:
+    file = table(tmp_path, "s1,s2,score,same", "a,b,1,0", "b,c,2,1")
+    with pytest.raises(TrainingError, match="say --kind graded or --kind pairs"):
+        read_labelled(file)
+    assert read_labelled(file, kind="graded").scores is not None
+    assert read_labelled(file, kind="pairs").same is not None
 
 
-def test_named_groups_and_classes_are_the_test_side() -> None:
-    files, contents = labelled(
-        [f"{group}/{letter}" for group in ("Greek", "Latin", "Runes", "Kana") for letter in "ab"]
-    )
-    split = split_by_class(files, contents, shares=(0.2, 0.2), test=("Runes",), seed=0)
-    assert classes_on(files, split.test.tolist()) == {"Runes/a", "Runes/b"}
-    files, contents = labelled(["a", "b", "c", "d"])
-    split = split_by_class(files, contents, shares=(0.2, 0.2), test=("b", "d"), seed=0)
-    assert classes_on(files, split.test.tolist()) == {"b", "d"}
-    assert classes_on(files, split.train.tolist()) | classes_on(files, split.validation.tolist()) == {"a", "c"}
+def test_triplets_are_positions_of_anchor_positive_and_negative(tmp_path: Path) -> None:
+    found = read_labelled(table(tmp_path, "negative,anchor,positive", "n,a,p", "a,b,b"))
+    assert (found.kind, found.modality, found.sources) == ("triplets", "text", ("a", "p", "n", "b"))
+    assert found.triplets is not None
+    assert found.triplets.tolist() == [[0, 1, 2], [3, 3, 0]]
+    with pytest.raises(TrainingError, match="line 2: negative='a' is the anchor or the positive as well"):
+        read_labelled(table(tmp_path, "negative,anchor,positive", "a,a,p"))
+    with pytest.raises(TrainingError, match="no triplets; a row for each is needed"):
+        read_labelled(table(tmp_path, "negative,anchor,positive"))
 
 
-def test_an_unknown_name_to_hold_out_lists_what_there_is() -> None:
-    files, contents = labelled(["a", "b", "c"])
-    with pytest.raises(TrainingError, match="'z' to hold out; there are a, b, c"):
-        split_by_class(files, contents, shares=(0.2, 0.2), test=("a", "z"), seed=0)
+def test_text_files_of_triplets_that_cannot_be_read_take_their_rows_with_them(tmp_path: Path) -> None:
+    touch(tmp_path, "a.md", "b.md", "c.md", text="NAME")
+    found = read_labelled(table(tmp_path, "anchor,positive,negative", "a.md,b.md,c.md", "a.md,b.md,d.md"))
+    assert pairs_of(found) == [("a.md", "b.md", "c.md")]
+    assert [Path(skip.path).name for skip in found.skipped] == ["d.md"]
+    scored = read_labelled(table(tmp_path, "left,right,score", "a.md,b.md,1", "a.md,d.md,2", "b.md,c.md,3"))
+    assert scored.lines is not None
+    assert scored.lines.tolist() == [2, 4]
 
 
-def test_holding_out_too_much_is_refused() -> None:
-    files, contents = labelled(["a", "b", "c"])
-    with pytest.raises(TrainingError, match="too few to hold some out; use --split content"):
-        split_by_class(files, contents, shares=(0.2, 0.2), test=("a", "b"), seed=0)
+# -- requests ------------------------------------------------------------------------------------------------------
 
 
-def test_a_content_of_two_sides_is_tested_and_not_trained_on() -> None:
-    files, contents = labelled(["a", "b", "c"])
-    contents[0] = contents[8] = b"the same picture"
-    split = split_by_class(files, contents, shares=(0.3, 0.3), test=("c",), seed=0)
-    assert 8 in split.test
-    assert 0 not in np.concatenate([split.train, split.validation])
-    assert len(split.test) == 3
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "triples"}, "no kind 'triples'; there are classes, pairs, graded, triplets, unlabelled"),
+        ({"convention": "equal"}, "no convention 'equal'; there are same, different"),
+        ({"score_range": (2, 2)}, "no range from 2 to 2; two different numbers are needed"),
+        ({"score_range": (0, float("nan"))}, "no range from 0 to nan"),
+        ({"columns": "a,,b"}, "empty name"),
+        ({"by_line": True}, "a row of a table is one source; --by-line is for folders of texts"),
+        ({"convention": "same"}, "--convention is for pairs, and these are classes"),
+        ({"score_range": (0, 5)}, "--score-range is for graded, and these are classes"),
+        ({"label_until": "#", "kind": "unlabelled"}, "--label-until is for classes, and these are unlabelled"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_labelled(table(tmp_path, "text,label", "a,x", "b,y"), **options)
+
+
+@pytest.mark.parametrize("options", [{"columns": "text,label"}, {"kind": "pairs"}, {"convention": "same"}])
+def test_options_of_tables_are_refused_for_folders(tmp_path: Path, options: dict[str, Any]) -> None:
+    touch(tmp_path, "a/1.png", "b/1.png")
+    with pytest.raises(UsageError, match="is a folder: it holds classes or unlabelled files"):
+        read_labelled(tmp_path, **options)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a.json")
+    with pytest.raises(TrainingError, match=r"a\.json: not a \.csv, \.tsv, \.jsonl or \.txt file, nor a folder"):
+        read_labelled(tmp_path / "a.json")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.txt")
+        with pytest.raises(TrainingError, match=r"pipe\.txt: not a"):
+            read_labelled(tmp_path / "pipe.txt")
+    with pytest.raises(TrainingError, match=r"b\.csv does not exist; give a folder"):
+        read_labelled(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"), [("pairs", "left"), ("graded", "left"), ("triplets", "anchor")],
+)  # fmt: skip
+def test_a_kind_that_the_columns_do_not_hold_is_refused(tmp_path: Path, kind: Any, missing: str) -> None:
+    with pytest.raises(TrainingError, match=f"no column '{missing}', which {kind} need; the columns are text, label"):
+        read_labelled(table(tmp_path, "text,label", "a,x", "b,y"), kind=kind)
