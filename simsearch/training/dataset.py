@@ -13,7 +13,7 @@ import numpy as np
 from simsearch.errors import TrainingError
 from simsearch.media.images import PixelSpec
 from simsearch.media.labelled import Kind, Labelled, text_contents
-from simsearch.media.splits import By, Split, split
+from simsearch.media.splits import By, Split, check_split, split
 from simsearch.progress import Progress
 from simsearch.training.inputs import Arrays, Inputs, Tokens
 from simsearch.training.pictures import load_pictures
@@ -108,10 +108,7 @@ def load_dataset(
 def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: Sequence[str]) -> Split:
     by: By = recipe.split if labelled.kind == "classes" or recipe.split in ("group", "given") else "content"
     divided = split(labelled, contents, by=by, counts=recipe.counts, test=test, seed=recipe.seed)
-    if labelled.labels is not None:
-        _check_classes(divided, labelled.labels, labelled.classes)
-    if labelled.same is not None:
-        _check_pairs(divided, labelled.same)
+    check_split(labelled, divided, contents)
     if not len(divided.train):
         raise TrainingError(f"nothing is left to train on of {len(labelled.sources)}; add more")
     if not len(divided.validation) and recipe.counts[1]:
@@ -119,35 +116,6 @@ def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: 
             f"too few: of {len(labelled.sources)} none are left for validation; about 6 a class are needed"
         )
     return divided
-
-
-def _check_pairs(divided: Split, same: NDArray[np.bool_]) -> None:
-    assert divided.rows is not None
-    for name, rows in zip(("training", "validation"), divided.rows[:2], strict=True):
-        if (len(rows) and len(np.unique(same[rows])) < 2) or (name == "training" and not len(rows)):
-            raise TrainingError(
-                f"{len(same)} pairs are too few: after the split the side for {name} lacks pairs of both kinds"
-            )
-
-
-def _check_classes(divided: Split, labels: NDArray[np.int64], classes: Sequence[str]) -> None:
-    numbers, counts = np.unique(labels[divided.train], return_counts=True)
-    if len(numbers) < 2:
-        raise TrainingError(f"{len(numbers)} classes are left to train on; at least 2 are needed")
-    if counts.min() < 2:
-        name = classes[numbers[counts.argmin()]]
-        raise TrainingError(
-            f"class {name!r} has one example to train on (identical ones count once); pairs need at least 2: "
-            "add some or take the class away"
-        )
-    for side, rows in (("validation", divided.validation), ("test", divided.test)):
-        if len(rows) and len(np.unique(labels[rows])) < 2:
-            raise TrainingError(
-                f"only one class would be left for {side}, so no pair of it could differ: {len(classes)} classes are "
-                "too few to hold some out, use --split content"
-            )
-        if len(rows) and np.unique(labels[rows], return_counts=True)[1].max() < 2:
-            raise TrainingError(f"too few: no class has two different examples for {side}; about 6 a class are needed")
 
 
 def _dataset(

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from simsearch.progress import Silent
+from simsearch.training.inputs import Arrays
 from simsearch.training.loop import fit
-from simsearch.training.losses import CosineClassifier
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.objective import Objective
+from simsearch.training.processes import Alone
 from simsearch.training.recipes import Recipe, on_everything, preset
 from simsearch.training.sampling import ClassSampler
 
@@ -26,16 +28,22 @@ PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 12, 12, 1), dtype=n
 
 def objective_of(recipe: Recipe) -> Objective:
     torch.manual_seed(0)
-    return Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4)
+    return Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4, Alone())
 
 
 def sampler() -> ClassSampler:
     return ClassSampler(np.repeat(np.arange(4), 6), rows=np.arange(24), classes=3, images=2, seed=0)
 
 
+def loss_of(objective: Objective, step: int) -> Tensor:
+    batch = sampler().batch(step)
+    loss: Tensor = objective(batch, torch.from_numpy(PIXELS[batch.rows]), np.arange(len(batch.rows)))
+    return loss
+
+
 def test_the_running_mean_forgets_the_start_and_follows_with_its_decay() -> None:
     objective = objective_of(RECIPE)
-    name, weight = next(iter(objective.encoder.named_parameters()))
+    name, weight = next(iter(objective.network.named_parameters()))
     expected, seen = weight.detach().double().clone(), []
     for step in range(200):
         with torch.no_grad():
@@ -53,9 +61,9 @@ def test_the_running_mean_takes_the_batch_statistics_too() -> None:
     objective = objective_of(RECIPE)
     for step in range(60):
         objective.train()
-        objective(sampler().batch(step), PIXELS)
+        loss_of(objective, step)
         objective.follow(step)
-    now, mean = objective.encoder.state_dict(), objective.kept.state_dict()
+    now, mean = objective.network.state_dict(), objective.kept.state_dict()
     tracked = [name for name in now if name.endswith("running_var")]
     assert tracked
     for name in tracked:
@@ -66,39 +74,36 @@ def test_the_running_mean_takes_the_batch_statistics_too() -> None:
 def test_without_averaging_the_weights_themselves_are_kept() -> None:
     objective = objective_of(replace(RECIPE, averaging=0.0))
     objective.follow(0)
-    assert objective.kept is objective.encoder
+    assert objective.kept is objective.network
 
 
-@pytest.mark.parametrize("stop", [2, 4])
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("stop", [1, 2])
 def test_a_stopped_run_goes_on_with_its_running_mean(stop: int, tmp_path: Path) -> None:
-    def run(steps: list[int], name: str) -> dict[str, torch.Tensor]:
-        for until in steps:
-            objective = objective_of(replace(RECIPE, cosine_decay=False))
-            fit(
-                objective, sampler(), PIXELS, recipe=objective.recipe, steps=until, validate=lambda: 0.0,
-                checkpoint=tmp_path / name, configuration="c", progress=Silent(),
-            )  # fmt: skip
-        last: dict[str, torch.Tensor] = torch.load(tmp_path / name, weights_only=True)["objective"]
+    def run(name: str, stops: list[int]) -> dict[str, Tensor]:
+        objective, evaluations = objective_of(RECIPE), iter(range(10))
+
+        def validate(_: object) -> float:
+            if next(evaluations) in stops:
+                raise Stopped
+            return 0.0
+
+        fit(
+            objective, sampler(), Arrays(PIXELS), recipe=objective.recipe, steps=6, validate=validate,
+            checkpoint=tmp_path / name, configuration="c", processes=Alone(), progress=Silent(),
+        )  # fmt: skip
+        last: dict[str, Tensor] = torch.load(tmp_path / name, weights_only=True)["objective"]
         return last
 
-    whole, parts = run([6], "whole"), run([stop, 6], "parts")
+    whole = run("whole", [])
+    with pytest.raises(Stopped):
+        run("parts", [stop])
+    parts = run("parts", [])
     assert any(name.startswith("average.") for name in whole)
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-
-
-def test_label_smoothing_shares_the_target_among_all_classes() -> None:
-    torch.manual_seed(0)
-    classifier = CosineClassifier(6, 5, 3.0, 0.2)
-    embeddings = torch.nn.functional.normalize(torch.randn(4, 6), dim=1)
-    labels = torch.tensor([0, 3, 3, 1])
-    directions = torch.nn.functional.normalize(classifier.directions.detach(), dim=1)
-    expected = 0.0
-    for row, label in zip(embeddings, labels.tolist(), strict=True):
-        scores = [3.0 * float(row @ direction) for direction in directions]
-        total = float(torch.tensor(scores).logsumexp(0))
-        for number, score in enumerate(scores):
-            expected += (0.2 / 5 + 0.8 * (number == label)) * (total - score) / 4
-    assert classifier(embeddings, labels).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_everything_holds_no_class_out() -> None:

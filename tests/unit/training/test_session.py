@@ -287,8 +287,8 @@ IMPOSSIBLE = {
     "does not exist; give a folder": no_folder,
     "0 class folders": no_classes,
     "1 class folders": one_class,
-    "class 'alone' has one example to train on": one_picture,
-    r"class 'alone' has one example to train on \(identical ones count once\)": copies_only,
+    "class 'alone' has one source to train on": one_picture,
+    r"class 'alone' has one source to train on \(identical ones count once\)": copies_only,
     "too few": too_few,
     "none of the 20 files can be read": all_broken,
 }
