@@ -22,7 +22,7 @@ WEIGHTS_NAME = "weights.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
 FILES = {"image": (ONNX_NAME, WEIGHTS_NAME), "text": (ONNX_NAME, WEIGHTS_NAME, TOKENIZER_NAME)}
 """The files of an encoder folder beside encoder.json, by modality."""
-INPUTS = {"image": ("width", "height", "channels", "fit"), "text": ("max_tokens", "vocabulary")}
+INPUTS = {"image": ("width", "height", "channels", "fit"), "text": ("max_tokens", "vocabulary", "codes")}
 """The fields of encoder.json that say what goes into the network, by modality; those of another are left out."""
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -66,6 +66,8 @@ class EncoderConfig:
     """What follows the first tokens of a text is not looked at."""
     vocabulary: int = 0
     """The token ids that the network knows are 0 to `vocabulary` - 1."""
+    codes: int = 0
+    """How many of these, the last ones, stand for words with digits as wholes (see `encoders.tokens`)."""
     files: Mapping[str, FileRecord] = field(default_factory=dict)
     fingerprint: str = ""
 
@@ -129,7 +131,7 @@ def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
     config = EncoderConfig(layers=tuple(layers), files=files, **document)  # type: ignore[arg-type]
     if config.modality not in INPUTS:
         raise ValueError(f"modality {config.modality!r}, but there are {', '.join(INPUTS)}")
-    missing = [name for name in INPUTS[config.modality] if not getattr(config, name)]
+    missing = [name for name in INPUTS[config.modality] if not getattr(config, name) and name != "codes"]
     if missing:
         raise KeyError(missing[0])
     return config

@@ -53,7 +53,7 @@ class OnnxTextEncoder(FolderEncoder):
         content = read_verified(self.folder, self.config, TOKENIZER_NAME)
         return load_tokens(
             content, str(self.folder / TOKENIZER_NAME),
-            max_tokens=self.config.max_tokens, vocabulary=self.config.vocabulary,
+            max_tokens=self.config.max_tokens, vocabulary=self.config.vocabulary, codes=self.config.codes,
         )  # fmt: skip
 
     def prepare(self, source: Source) -> PreparedText:

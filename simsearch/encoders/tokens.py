@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from typing import TYPE_CHECKING
 
 from simsearch.errors import EncoderError, MediaError
@@ -15,14 +17,22 @@ CHARACTERS_A_TOKEN = 64
 LONGEST_KNOWN = 40
 MOST_KNOWN = 1 << 17
 """Words of up to 40 characters are remembered, at most this many: about 25 MB."""
+CODE = re.compile(r"[^\W_]+(?:[-._/][^\W_]+)*")
+"""Letters and digits, also with single signs between them: DSC-W120, 3.5mm, 10/2006."""
 
 
 class Tokens:
-    """A tokenizer in use: texts in, ids out, at most `max_tokens` of them. Safe in threads."""
+    """A tokenizer in use: texts in, ids out, at most `max_tokens` of them. Safe in threads.
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    With `codes`, a word that has a digit and is cut into several tokens (a product code, a long number) is followed by
+    one more id, a hash of the whole of it: of two codes that share most of their parts, a bag of tokens could not tell
+    that they differ. The ids `vocabulary` - `codes` to `vocabulary` - 1 are for this.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, vocabulary: int, codes: int) -> None:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
+        self._first_code, self._codes = vocabulary - codes, codes
         # Where each word is cut up by itself, a dictionary of words already met is ten times as fast as the cutting.
         self._known: dict[str, list[int]] | None = {} if _by_words(tokenizer) else None
 
@@ -41,11 +51,18 @@ class Tokens:
         for word in text.split(" "):
             ids = known.get(word)
             if ids is None:
-                ids = self._cut(word)
+                ids = self._cut(word) + self._codes_in(word)
                 if len(word) <= LONGEST_KNOWN and len(known) < MOST_KNOWN:
                     known[word] = ids
             found += ids
         return found
+
+    def _codes_in(self, word: str) -> list[int]:
+        if not self._codes or not any(sign.isdigit() for sign in word):
+            return []
+        found = [run for run in CODE.findall(word) if any(sign.isdigit() for sign in run) and len(self._cut(run)) > 1]
+        plain = ["".join(sign for sign in run.casefold() if sign.isalnum()) for run in found]
+        return [self._first_code + zlib.crc32(code.encode()) % self._codes for code in plain]
 
     def _cut(self, text: str) -> list[int]:
         try:
@@ -72,11 +89,12 @@ def _by_words(tokenizer: Tokenizer) -> bool:
     )
 
 
-def load_tokens(content: bytes, name: str, *, max_tokens: int, vocabulary: int) -> Tokens:
+def load_tokens(content: bytes, name: str, *, max_tokens: int, vocabulary: int, codes: int = 0) -> Tokens:
     """The tokenizer in the bytes of a tokenizer.json (Hugging Face `tokenizers`).
 
     What looks like a special token in a text is cut up like the rest of it. Raises EncoderError when it cannot be
-    read, when its token 0 is not the padding, or when it has more tokens than the network's `vocabulary`.
+    read, when its token 0 is not the padding, when it has more tokens than the network's `vocabulary` less the
+    `codes`, or when it joins words so that codes cannot be told.
     """
     from tokenizers import Tokenizer
 
@@ -87,11 +105,13 @@ def load_tokens(content: bytes, name: str, *, max_tokens: int, vocabulary: int) 
     padding, size = tokenizer.id_to_token(0), tokenizer.get_vocab_size()
     if padding not in PADDING:
         raise EncoderError(f"{name}: token 0 is {padding!r}, but the network takes 0 for padding ({PADDING[0]})")
-    if size > vocabulary:
+    if size > vocabulary - codes:
         raise EncoderError(
-            f"{name} has {size:,} tokens, but the network knows {vocabulary:,}: it belongs to another encoder"
+            f"{name} has {size:,} tokens, but the network knows {vocabulary - codes:,}: it belongs to another encoder"
         )
+    if codes and not _by_words(tokenizer):
+        raise EncoderError(f"{name} does not cut each word by itself, so codes ({codes:,} ids) cannot be told from it")
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     tokenizer.encode_special_tokens = True
-    return Tokens(tokenizer, max_tokens)
+    return Tokens(tokenizer, max_tokens, vocabulary, codes)

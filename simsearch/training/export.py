@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, EncoderConfig, Layer, write_config
+from simsearch.encoders.folder import ONNX_NAME, TOKENIZER_NAME, WEIGHTS_NAME, EncoderConfig, Layer, write_config
 from simsearch.encoders.network import load_session
 from simsearch.errors import EncoderError, MissingExtraError
 from simsearch.training.models import ModelSpec, SiameseEncoder
+from simsearch.training.storing import with_eight_bit_tables
+from simsearch.training.text_models import TextSpec
 
 if TYPE_CHECKING:
     import onnx
@@ -36,38 +38,48 @@ SMALL = 256
 
 def export_encoder(
     encoder: SiameseEncoder,
-    spec: ModelSpec,
+    spec: ModelSpec | TextSpec,
     folder: Path,
     *,
     name: str,
-    fit: str,
-    sample: NDArray[np.uint8],
+    fit: str = "",
+    tokenizer: bytes = b"",
+    sample: NDArray[np.uint8] | NDArray[np.int64],
     half: bool,
+    eight: bool = False,
     training: Mapping[str, JSONValue],
     figures: Mapping[str, JSONValue],
 ) -> EncoderConfig:
-    """Writes encoder.onnx, weights.safetensors and encoder.json into `folder`, which must exist.
+    """Writes encoder.onnx, weights.safetensors, encoder.json and for texts tokenizer.json into `folder`, which exists.
 
-    With `half` the weights are rounded to 16 bits in both files, and computed with in 32. `sample` is pixels of
-    shape (n, height, width, channels) on which torch and ONNX Runtime must agree to 1e-4, else EncoderError.
+    With `half` the weights are rounded to 16 bits in both files, with `eight` tables of embeddings to 8, and computed
+    with in 32. `sample` is what the network takes, pixels of shape (n, height, width, channels) or ids (n, length), on
+    which torch and ONNX Runtime must agree to 1e-4, else EncoderError.
     """
     try:
         from safetensors.torch import save_file
     except ImportError:
         raise MissingExtraError("Exporting an encoder", "train") from None
     encoder = encoder.eval()
+    if eight:
+        with_eight_bit_tables(encoder)
     if half:
         round_weights(encoder)
-    model = to_onnx(encoder, sample[:2], half=half)
+    model = to_onnx(encoder, sample[:2], half=half, longest=getattr(spec, "max_tokens", None))
     parity = check_parity(encoder, model, sample)
     (folder / ONNX_NAME).write_bytes(model)
     weights = {key: _stored(tensor, half).contiguous() for key, tensor in encoder.state_dict().items()}
     save_file(weights, folder / WEIGHTS_NAME)
     config = EncoderConfig(
-        name=name, modality="image", dim=spec.dim, width=spec.width, height=spec.height, channels=spec.channels,
-        fit=fit, model=json.loads(json.dumps(asdict(spec))) | {"half": half},
+        name=name, modality="image", dim=spec.dim, model=json.loads(json.dumps(asdict(spec))) | {"half": half},
         layers=layer_table(encoder, sample[:2]), training=training, figures={**figures, "onnx_parity": parity},
     )  # fmt: skip
+    if isinstance(spec, TextSpec):
+        (folder / TOKENIZER_NAME).write_bytes(tokenizer)
+        config = replace(config, modality="text", max_tokens=spec.max_tokens, vocabulary=spec.vocabulary,
+                         codes=spec.codes)  # fmt: skip
+    else:
+        config = replace(config, width=spec.width, height=spec.height, channels=spec.channels, fit=fit)
     config = config.sealed(folder)
     write_config(folder, config)
     return config
@@ -110,8 +122,17 @@ def _stored(tensor: Tensor, half: bool) -> Tensor:
     return tensor.half() if half and _large(tensor) else tensor
 
 
-def to_onnx(encoder: SiameseEncoder, example: NDArray[np.uint8], *, half: bool = False) -> bytes:
-    """The network as one ONNX file from `pixels` (uint8, any batch) to `embeddings`, without traces of its making."""
+def to_onnx(
+    encoder: SiameseEncoder,
+    example: NDArray[np.uint8] | NDArray[np.int64],
+    *,
+    half: bool = False,
+    longest: int | None = None,
+) -> bytes:
+    """The network as one ONNX file to `embeddings`, without traces of its making, for any batch.
+
+    It takes `pixels` (uint8) or, where `example` is token ids, `ids` (int64) of any length up to `longest`.
+    """
     try:
         import onnx
         import onnxscript  # noqa: F401  (torch's exporter needs it and says so less clearly)
@@ -119,14 +140,16 @@ def to_onnx(encoder: SiameseEncoder, example: NDArray[np.uint8], *, half: bool =
         raise MissingExtraError("Exporting an encoder", "train") from None
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
-    batch = torch.export.Dim("batch", min=1)
+    shape = {0: torch.export.Dim("batch", min=1)}
+    if _name(example) == "ids":
+        shape[1] = torch.export.Dim("length", min=1, max=longest)
     quiet = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
     with quiet[0], quiet[1], warnings.catch_warnings(), torch.no_grad():
         # The exporter uses parts of torch that torch itself calls outdated.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             encoder, (torch.from_numpy(np.array(example)),), dynamo=True, external_data=False, verbose=False,
-            input_names=["pixels"], output_names=["embeddings"], dynamic_shapes=({0: batch},),
+            input_names=[_name(example)], output_names=["embeddings"], dynamic_shapes=(shape,),
         )  # fmt: skip
     assert program is not None
     model = program.model_proto
@@ -136,6 +159,11 @@ def to_onnx(encoder: SiameseEncoder, example: NDArray[np.uint8], *, half: bool =
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _name(inputs: NDArray[np.uint8] | NDArray[np.int64]) -> str:
+    """What the network calls its input."""
+    return "ids" if inputs.dtype == np.int64 else "pixels"
 
 
 def _strip(model: onnx.ModelProto) -> None:
@@ -165,7 +193,7 @@ def _halve(model: onnx.ModelProto) -> None:
         model.graph.node.insert(0, cast)
 
 
-def check_parity(encoder: SiameseEncoder, model: bytes, sample: NDArray[np.uint8]) -> float:
+def check_parity(encoder: SiameseEncoder, model: bytes, sample: NDArray[np.uint8] | NDArray[np.int64]) -> float:
     """The largest difference of an embedding's component between torch and ONNX Runtime, on the sample.
 
     Raises EncoderError above 1e-4, or when anything is not finite.
@@ -173,20 +201,23 @@ def check_parity(encoder: SiameseEncoder, model: bytes, sample: NDArray[np.uint8
     session = load_session(model, "the exported model")
     with torch.inference_mode():
         expected = encoder(torch.from_numpy(np.array(sample))).numpy()
-    found = session.run(None, {"pixels": np.ascontiguousarray(sample)})[0]
+    found = session.run(None, {_name(sample): np.ascontiguousarray(sample)})[0]
     difference = float(np.abs(expected - found).max())
     if not difference <= PARITY:
         raise EncoderError(f"torch and ONNX Runtime differ by {difference:.3g}, more than {PARITY}: not exported")
     return difference
 
 
-def layer_table(encoder: SiameseEncoder, example: NDArray[np.uint8]) -> tuple[Layer, ...]:
-    """Every layer without children in the order in which it runs, with its output shape and its parameters."""
+def layer_table(encoder: SiameseEncoder, example: NDArray[np.uint8] | NDArray[np.int64]) -> tuple[Layer, ...]:
+    """Every layer without children in the order in which it runs, with its output shape and its parameters.
+
+    The shape is that of one picture, or of one token of a text.
+    """
     rows: list[Layer] = []
     handles = []
     for name, module in encoder.trunk.named_modules():
         if not any(True for _ in module.children()):
-            handles.append(module.register_forward_hook(_recorder(name, rows)))
+            handles.append(module.register_forward_hook(_recorder(name, rows, _name(example) == "ids")))
     with torch.inference_mode():
         output = encoder(torch.from_numpy(np.array(example)))
     for handle in handles:
@@ -194,9 +225,18 @@ def layer_table(encoder: SiameseEncoder, example: NDArray[np.uint8]) -> tuple[La
     return (*rows, Layer("normalize", "L2", tuple(output.shape[1:]), 0))
 
 
-def _recorder(name: str, rows: list[Layer]) -> Callable[[nn.Module, object, Tensor], None]:
-    def record(module: nn.Module, _: object, output: Tensor) -> None:
-        count = sum(parameter.numel() for parameter in module.parameters())
-        rows.append(Layer(name, type(module).__name__, tuple(output.shape[1:]), count))
+def _recorder(
+    name: str, rows: list[Layer], of_tokens: bool
+) -> Callable[[nn.Module, object, Tensor | tuple[Tensor, ...]], None]:
+    def record(module: nn.Module, _: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        # A recurrent layer gives its last state beside its outputs.
+        shape = (output[0] if isinstance(output, tuple) else output).shape
+        rows.append(Layer(name, type(module).__name__, tuple(shape[-1:] if of_tokens else shape[1:]), _numbers(module)))
 
     return record
+
+
+def _numbers(module: nn.Module) -> int:
+    """The parameters of a layer, also those stored as int8."""
+    stored = [tensor for tensor in module.buffers() if tensor.dtype == torch.int8]
+    return sum(tensor.numel() for tensor in (*module.parameters(), *stored))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -265,7 +266,7 @@ def test_the_image_encoders_that_ship_open_as_they_are(name: str) -> None:
 
 def test_a_description_holds_the_fields_of_its_modality(tiny_text: Path, tiny: Path) -> None:
     text, image = (json.loads((folder / CONFIG_NAME).read_text()) for folder in (tiny_text, tiny))
-    assert set(text) ^ set(image) == {"width", "height", "channels", "fit", "max_tokens", "vocabulary"}
+    assert set(text) ^ set(image) == {"width", "height", "channels", "fit", "max_tokens", "vocabulary", "codes"}
     assert set(text["files"]) - set(image["files"]) == {TOKENIZER_NAME}
     assert (text["max_tokens"], text["vocabulary"]) == (MAX_TOKENS, len(VOCABULARY))
     assert read_config(tiny_text).sealed(tiny_text) == read_config(tiny_text)
@@ -343,3 +344,37 @@ def test_a_network_with_fewer_rows_than_its_description_says_is_an_encoder_error
     write_config(copy, config.sealed(copy))
     with pytest.raises(EncoderError, match=r"encoder\.onnx does not do what its description says"):
         opened(copy).encode(["far"])
+
+
+# -- codes ---------------------------------------------------------------------------------------------------------
+
+
+def coded(codes: int = 1000) -> Callable[[str], tuple[int, ...]]:
+    pieces = ["<pad>", "[UNK]", *"dsc-w120./", *[f"##{c}" for c in "dscw120"], "120", "red"]
+    tokenizer = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return load_tokens(tokenizer.to_str().encode(), "it", max_tokens=99, vocabulary=30 + codes, codes=codes).ids
+
+
+def test_a_word_with_digits_counts_as_a_whole_too() -> None:
+    ids = coded()
+    whole = 30 + zlib.crc32(b"dscw120") % 1000
+    for text in ("dsc-w120", "DSC-W120", "DSCW120", "(dsc.w120)", "dsc/w120,"):
+        assert [token for token in ids(text) if token >= 30] == [whole], text
+    assert ids("red dsc-w120 red")[-2:] == (whole, ids("red")[0])
+    assert max(ids("120 red 120. red")) < 30, "a number that is one token needs no other"
+    assert max(ids("dsc-w")) < 30, "a word without a digit is no code"
+    assert ids("dsc-w120")[:-1] == coded(1)("dsc-w120")[:-1]
+    assert coded(1)("dsc-w120")[-1] == 30
+
+
+def test_codes_need_room_and_words(tiny_text: Path) -> None:
+    content = (tiny_text / TOKENIZER_NAME).read_bytes()
+    size = len(VOCABULARY)
+    load_tokens(content, "it", max_tokens=9, vocabulary=size + 4, codes=4)
+    with pytest.raises(EncoderError, match=f"it has {size} tokens, but the network knows {size - 1}"):
+        load_tokens(content, "it", max_tokens=9, vocabulary=size + 3, codes=4)
+    joined = SPLITTERS["metaspace"]().to_str().encode()
+    with pytest.raises(EncoderError, match=r"does not cut each word by itself, so codes \(4 ids\) cannot be told"):
+        load_tokens(joined, "it", max_tokens=9, vocabulary=100, codes=4)

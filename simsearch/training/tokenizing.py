@@ -1,0 +1,81 @@
+"""Tokenizers for training: learned from the user's texts, or taken from a folder."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.encoders.folder import CONFIG_NAME, TOKENIZER_NAME, read_config, read_verified
+from simsearch.errors import EncoderError, UsageError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TOKENIZERS = ("wordpiece", "bpe")
+SPECIAL = ("<pad>", "<unk>")
+ALPHABET = 1_000
+"""Most different characters that a learned tokenizer knows; rarer ones are unknown."""
+
+
+def learned_tokenizer(texts: Sequence[str], *, kind: str = "wordpiece", size: int = 8_000) -> bytes:
+    """A tokenizer.json with at most `size` tokens learned from the texts; the same texts give the same bytes.
+
+    Case and accents do not count. `kind` is wordpiece (Schuster and Nakajima 2012) or bpe (Sennrich et al. 2016).
+    Token 0 is the padding. Raises UsageError.
+    """
+    if kind not in TOKENIZERS:
+        raise UsageError(f"No tokenizer {kind!r}; there are {', '.join(TOKENIZERS)}")
+    if size < len(SPECIAL) + 1:
+        raise UsageError(f"a vocabulary of {size} tokens is too small; give at least {len(SPECIAL) + 1}")
+    from tokenizers import Tokenizer, models, trainers
+
+    if kind == "wordpiece":
+        tokenizer = _word_pieces(texts, size)
+    else:
+        tokenizer = _spaced(Tokenizer(models.BPE(unk_token="<unk>")))
+        tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
+            vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=ALPHABET, show_progress=False,
+        ))  # fmt: skip
+    return tokenizer.to_str().encode()
+
+
+def _spaced(tokenizer: Tokenizer) -> Tokenizer:
+    """The same, given lower case and words that end at spaces and signs, as the first BERT has it."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def _word_pieces(texts: Sequence[str], size: int) -> Tokenizer:
+    from tokenizers import Tokenizer, models, trainers
+
+    learning = _spaced(Tokenizer(models.WordPiece(unk_token="<unk>")))
+    # The trainer numbers the characters within words in a random order, which decides ties. Named as special tokens
+    # they keep the order given here, but must not stay special.
+    letters = collections.Counter(sign for text in texts for sign in learning.normalizer.normalize_str(text))
+    inner = [f"##{sign}" for sign, _ in sorted(letters.most_common(ALPHABET)) if not sign.isspace()]
+    learning.train_from_iterator(texts, trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=[*SPECIAL, *inner[: size - len(SPECIAL) - 1]], limit_alphabet=ALPHABET,
+        show_progress=False,
+    ))  # fmt: skip
+    tokenizer = _spaced(Tokenizer(models.WordPiece(learning.get_vocab(), unk_token="<unk>")))
+    tokenizer.add_special_tokens(list(SPECIAL))
+    return tokenizer
+
+
+def taken_tokenizer(place: Path) -> bytes:
+    """The tokenizer.json of an encoder folder, verified, or of this file. Raises EncoderError."""
+    if (place / CONFIG_NAME).is_file():
+        config = read_config(place)
+        if TOKENIZER_NAME not in config.files:
+            raise EncoderError(f"{place} is an encoder of {config.modality}s and has no tokenizer")
+        return read_verified(place, config, TOKENIZER_NAME)
+    file = place / TOKENIZER_NAME if place.is_dir() else place
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise EncoderError(f"{file}: {error.strerror or error}") from error
