@@ -9,16 +9,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simsearch.errors import UsageError
+from simsearch.training.text_augment import augment_ids
 
-AUGMENTATIONS = ("none", "photo", "drawing")
+AUGMENTATIONS = ("none", "photo", "drawing", "text")
 
 
 def augment(images: Tensor, kind: str, *, side: int = 0) -> Tensor:
     """A random variant of each image, with torch's global random state; `side` by `side` pixels, or as many as it has.
 
     `photo`: crops of 35 to 100 % of the area, mirror images, brightness, contrast and colour. `drawing`: small
-    rotations, shears, shifts, changes of scale, bent and thicker or fainter lines, white around.
+    rotations, shears, shifts, changes of scale, bent and thicker or fainter lines, white around. `text`, of token ids:
+    one stretch, without some of its tokens.
     """
+    if kind == "text":
+        return augment_ids(images)
+    if images.dim() != 4:
+        if kind == "none":
+            return images
+        raise UsageError(f"augmentation {kind!r} is for pictures; for texts there are text and none")
     size = (side, side) if side else (images.shape[2], images.shape[3])
     if kind == "none":
         return images if size == images.shape[2:] else F.interpolate(images, size, mode="bilinear", antialias=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,13 @@ from simsearch.media.images import PixelSpec
 from simsearch.media.labelled import Kind, Labelled, text_contents
 from simsearch.media.splits import By, Split, check_split, split
 from simsearch.progress import Progress
-from simsearch.training.inputs import Arrays, Inputs, Tokens
+from simsearch.training.inputs import Arrays, Inputs
 from simsearch.training.pictures import load_pictures
 from simsearch.training.recipes import Recipe
 from simsearch.training.sampling import ClassSampler, GradedSampler, PairSampler, Sampler, TripletSampler, ViewSampler
+from simsearch.training.text_models import TextSpec
+from simsearch.training.texts import tokenized
+from simsearch.training.tokenizing import learned_tokenizer
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -68,41 +71,47 @@ class Dataset:
     """SHA-256 over the contents and the split: a resumed run must find the same."""
     copies: int
     skipped: tuple[Skip, ...]
+    tokenizer: bytes = b""
+    """The tokenizer.json that made the inputs of texts."""
+    vocabulary: int = 0
+    """How many token ids the network must know."""
 
     @property
     def training_classes(self) -> int:
         return len(np.unique(self.train.labels)) if self.train.labels is not None else 0
 
 
-Tokenize = Callable[[Sequence[str], "NDArray[np.int64]"], Tokens]
-"""From all texts and the rows that are trained on to token ids; a tokenizer may be trained on the latter."""
-
-
 def load_dataset(
-    labelled: Labelled,
-    recipe: Recipe,
-    *,
-    test: Sequence[str],
-    tokenize: Tokenize | None,
-    cache: Path,
-    progress: Progress,
+    labelled: Labelled, recipe: Recipe, *, test: Sequence[str], tokenizer: bytes, cache: Path, progress: Progress
 ) -> Dataset:
     """Reads the pictures or tokenizes the texts, and splits them without leaks.
 
-    `cache` is the file in which decoded pictures are kept; `tokenize` is for texts.
+    Decoded pictures are kept in the file `cache`. Texts are cut up by `tokenizer`, the content of a tokenizer.json; if
+    it is empty, one is learned from the training side.
     """
-    if labelled.modality == "text":
-        assert tokenize is not None
-        contents: tuple[bytes, ...] = text_contents(labelled.sources)
-        divided = _split(labelled, contents, recipe, test)
-        inputs: Inputs = tokenize(labelled.sources, divided.train)
-        return _dataset(labelled, contents, divided, inputs, labelled.skipped)
+    if isinstance(recipe.model, TextSpec):
+        return _of_texts(labelled, recipe, recipe.model, test, tokenizer)
     spec = PixelSpec(recipe.model.width, recipe.model.height, recipe.model.channels, recipe.fit)
     pictures = load_pictures(labelled.sources, spec, cache, progress)
     readable = labelled.keep(pictures.positions)
     divided = _split(readable, pictures.contents, recipe, test)
     skipped = (*labelled.skipped, *pictures.skipped)
     return _dataset(readable, pictures.contents, divided, Arrays(pictures.pixels), skipped)
+
+
+def _of_texts(labelled: Labelled, recipe: Recipe, spec: TextSpec, test: Sequence[str], tokenizer: bytes) -> Dataset:
+    contents = text_contents(labelled.sources)
+    divided = _split(labelled, contents, recipe, test)
+    if not tokenizer:
+        known = [labelled.sources[position] for position in divided.train]
+        tokenizer = learned_tokenizer(known, size=spec.vocabulary - spec.codes)
+    cut = tokenized(labelled.sources, tokenizer, spec)
+    if len(cut.positions) < len(labelled.sources):
+        labelled = labelled.keep(cut.positions)
+        contents = text_contents(labelled.sources)
+        divided = _split(labelled, contents, recipe, test)
+    made = _dataset(labelled, contents, divided, cut.tokens, (*labelled.skipped, *cut.skipped))
+    return replace(made, tokenizer=tokenizer, vocabulary=cut.vocabulary)
 
 
 def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: Sequence[str]) -> Split:

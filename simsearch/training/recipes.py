@@ -13,9 +13,10 @@ from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.loss_table import LOSSES, Distance, default_loss, loss_entry, require_kind
 from simsearch.training.models import ModelSpec, compact
 from simsearch.training.processes import PRECISIONS
+from simsearch.training.text_models import TextSpec
 
 if TYPE_CHECKING:
-    from simsearch.media.labelled import Kind
+    from simsearch.media.labelled import Kind, Modality
     from simsearch.training.dataset import Side
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
@@ -30,7 +31,7 @@ class Recipe:
 
     name: str
     summary: str
-    model: ModelSpec
+    model: ModelSpec | TextSpec
     fit: str
     loss: str
     optimizer: str
@@ -77,6 +78,10 @@ class Recipe:
     patience: int = 0
     """Evaluations without a gain after which the run stops; 0 never stops early."""
     seed: int = 0
+
+    @property
+    def modality(self) -> Modality:
+        return "text" if isinstance(self.model, TextSpec) else "image"
 
     @property
     def batch_inputs(self) -> int:
@@ -146,7 +151,34 @@ GLYPH = Recipe(
     split="class", counts=(0.8, 0.1, 0.1), evaluate_every=500, validation_ways=20,
 )  # fmt: skip
 
-PRESETS = {recipe.name: recipe for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH)}
+WORDS = Recipe(
+    "words",
+    "texts: a vector for each part of a word, summed; learns and encodes in no time",
+    TextSpec("bag", vocabulary=12_000, dim=256, codes=2_000, dropout=0.1),
+    fit="", loss="infonce", optimizer="adam", learning_rate=3e-3, cosine_decay=True,
+    batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=200_000, augmentation="text",
+    evaluate_every=100, patience=10,
+)  # fmt: skip
+
+SEQUENCES = Recipe(
+    "sequences",
+    "texts in which the order of words counts: a recurrent network (GRU)",
+    TextSpec("recurrent", vocabulary=8_000, dim=256, width=128, dropout=0.1),
+    fit="", loss="infonce", optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, cosine_decay=True,
+    batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=400_000, augmentation="text",
+    evaluate_every=100, patience=10,
+)  # fmt: skip
+
+TRANSFORMER = Recipe(
+    "transformer",
+    "many texts, and a GPU: a transformer of four layers",
+    TextSpec("transformer", vocabulary=16_000, dim=256, width=256, layers=4, dropout=0.1),
+    fit="", loss="infonce", optimizer="adamw", learning_rate=5e-4, weight_decay=1e-2, cosine_decay=True,
+    batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=800_000, augmentation="text",
+    evaluate_every=100, patience=10,
+)  # fmt: skip
+
+PRESETS = {recipe.name: recipe for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH, WORDS, SEQUENCES, TRANSFORMER)}
 
 
 def preset(name: str) -> Recipe:

@@ -31,6 +31,7 @@ from simsearch.training.processes import Processes, open_processes
 from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, preset, suited
 from simsearch.training.report import write_report
 from simsearch.training.starting import Start, start_from, with_head
+from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
     from simsearch.media.labelled import Kind, Labelled, Modality
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
-DEFAULT_RECIPES: Mapping[str, str] = {"image": "backbone"}
+DEFAULT_RECIPES: Mapping[str, str] = {"image": "backbone", "text": "words"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,12 @@ def train(
                 (work / CHECKPOINT_NAME).unlink(missing_ok=True)
             processes.wait()
             dataset = load_dataset(
-                labelled, chosen, test=test, tokenize=None, cache=work / f"pixels{run.own}.npy", progress=run.progress
+                labelled,
+                chosen,
+                test=test,
+                tokenizer=b"" if began is None else began.tokenizer,
+                cache=work / f"pixels{run.own}.npy",
+                progress=run.progress,
             )
             trained = _train(run, dataset)
     except filelock.Timeout:
@@ -185,6 +191,8 @@ def _chosen(
 ) -> Recipe:
     """The recipe of this run: a preset, made to suit the data, the encoder it starts from and what is asked for."""
     named = recipe if isinstance(recipe, Recipe) else preset(recipe or DEFAULT_RECIPES[labelled.modality])
+    if start is None and named.modality != labelled.modality:
+        raise UsageError(f"preset {named.name!r} is for {named.modality}s, but these are {labelled.modality}s")
     if start is not None:
         if start.modality != labelled.modality:
             raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
@@ -228,6 +236,9 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _train(run: _Run, data: Dataset) -> Trained:
+    if isinstance(run.recipe.model, TextSpec) and run.start is None:
+        # A tokenizer learned from few texts has fewer tokens than it may.
+        run = replace(run, recipe=replace(run.recipe, model=replace(run.recipe.model, vocabulary=data.vocabulary)))
     recipe = run.recipe
     torch.manual_seed(recipe.seed)
     encoder = _fresh(recipe, data) if run.start is None else run.start.encoder
@@ -254,10 +265,12 @@ def _train(run: _Run, data: Dataset) -> Trained:
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
-    """An encoder with random weights, its inputs standardized as the training pictures ask for.
+    """An encoder with random weights, pictures standardized as those that are trained on ask for.
 
     Mean and standard deviation of each channel are those of at most 2,000 of them.
     """
+    if isinstance(recipe.model, TextSpec):
+        return build_text(recipe.model)
     rows = data.train.rows[:: max(1, len(data.train.rows) // STATISTICS_SAMPLE)]
     sample = data.inputs.batch(rows).numpy().astype(np.float64) / 255.0
     mean, std = sample.mean(axis=(0, 1, 2)), sample.std(axis=(0, 1, 2))
@@ -291,7 +304,7 @@ def _finish(encoder: SiameseEncoder, run: _Run, data: Dataset, fitted: Fitted) -
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     export_encoder(
-        encoder, recipe.model, temporary, name=run.folder.name, fit=recipe.fit,
+        encoder, recipe.model, temporary, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
         sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
         training=_record(run, data, fitted), figures=figures,
     )  # fmt: skip

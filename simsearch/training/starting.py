@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from simsearch.encoders.folder import WEIGHTS_NAME, encoder_folder, read_config, read_verified
+from simsearch.encoders.folder import TOKENIZER_NAME, WEIGHTS_NAME, encoder_folder, read_config, read_verified
 from simsearch.errors import EncoderError, MissingExtraError
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
+from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
     from simsearch.types import JSONValue
@@ -25,8 +26,9 @@ class Start:
     fingerprint: str
     modality: str
     encoder: SiameseEncoder
-    spec: ModelSpec
+    spec: ModelSpec | TextSpec
     fit: str
+    tokenizer: bytes = b""
 
 
 def start_from(name: str) -> Start:
@@ -36,9 +38,9 @@ def start_from(name: str) -> Start:
     """
     folder = encoder_folder(name)
     config = read_config(folder)
-    spec = _spec_of(config.model, folder)
+    spec = _spec_of(config.model, folder, TextSpec if config.modality == "text" else ModelSpec)
     weights = _weights(read_verified(folder, config, WEIGHTS_NAME), folder)
-    encoder = build(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels)
+    encoder = _built(spec)
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as error:
@@ -47,16 +49,26 @@ def start_from(name: str) -> Start:
             f"{folder / WEIGHTS_NAME} does not match the configuration in encoder.json: {lines[-1].strip()}; "
             "the folder was put together from two encoders, export it again"
         ) from error
-    return Start(name, config.fingerprint, config.modality, encoder, spec, config.fit)
+    tokenizer = read_verified(folder, config, TOKENIZER_NAME) if config.modality == "text" else b""
+    return Start(name, config.fingerprint, config.modality, encoder, spec, config.fit, tokenizer)
 
 
-def _spec_of(model: Mapping[str, JSONValue], folder: Path) -> ModelSpec:
-    known = {item.name for item in fields(ModelSpec)}
+def _built(spec: ModelSpec | TextSpec) -> SiameseEncoder:
+    """The network with weights that are about to be replaced."""
+    if isinstance(spec, TextSpec):
+        return build_text(spec)
+    return build(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels)
+
+
+def _spec_of(
+    model: Mapping[str, JSONValue], folder: Path, kind: type[ModelSpec] | type[TextSpec]
+) -> ModelSpec | TextSpec:
+    known = {item.name for item in fields(kind)}
     values = {
         name: tuple(value) if isinstance(value, list) else value for name, value in model.items() if name in known
     }
     try:
-        return ModelSpec(**values)  # type: ignore[arg-type]
+        return kind(**values)  # type: ignore[arg-type]
     except TypeError as error:
         raise EncoderError(f"{folder}: encoder.json does not say how its network is built: {error}") from error
 

@@ -79,3 +79,13 @@ def taken_tokenizer(place: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise EncoderError(f"{file}: {error.strerror or error}") from error
+
+
+def size_of(content: bytes) -> int:
+    """The number of tokens of a tokenizer.json. Raises EncoderError when it is none."""
+    from tokenizers import Tokenizer
+
+    try:
+        return int(Tokenizer.from_buffer(content).get_vocab_size())
+    except ValueError as error:
+        raise EncoderError(f"not a tokenizer: {str(error).splitlines()[0]}") from error
