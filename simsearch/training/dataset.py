@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+LEAST_GRADED = 3
+"""Below this, no correlation can be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One side of the split. `rows` are rows of the inputs; pairs and triplets are positions within `rows`."""
@@ -118,6 +122,11 @@ def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: 
     by: By = recipe.split if labelled.kind == "classes" or recipe.split in ("group", "given") else "content"
     divided = split(labelled, contents, by=by, counts=recipe.counts, test=test, seed=recipe.seed)
     check_split(labelled, divided, contents)
+    if labelled.scores is not None and divided.rows is not None and min(map(len, divided.rows[:2])) < LEAST_GRADED:
+        raise TrainingError(
+            f"{len(labelled.scores)} graded pairs are too few: after the split {len(divided.rows[1])} are left for "
+            f"validation, at least {LEAST_GRADED} are needed; pairs that share an input stay on one side"
+        )
     if not len(divided.train):
         raise TrainingError(f"nothing is left to train on of {len(labelled.sources)}; add more")
     if not len(divided.validation) and recipe.counts[1]:
