@@ -41,8 +41,63 @@ def look(folder: Path, question: str) -> list[bytes]:
             return []
 
 
-def committed(folder: Path) -> set[Path]:
-    return {Path(os.fsdecode(uri)) for uri in look(folder, "SELECT uri FROM item")}
+def committed(folder: Path) -> set[str]:
+    return {os.fsdecode(uri) for uri in look(folder, "SELECT uri FROM item")}
+
+
+class Pictures:
+    """Four hundred pictures in a folder."""
+
+    kills = 30
+
+    def __init__(self, gallery: Path, draw: Callable[[Path, int], Path], rng: np.random.Generator) -> None:
+        self.gallery, self.draw, self.rng = gallery, draw, rng
+        for seed in range(400):
+            draw(gallery / f"{seed:03}.png", seed)
+
+    def change(self, attempt: int) -> None:
+        """Draws a tenth of them anew and moves one."""
+        for number in self.rng.integers(0, 400, size=40).tolist():
+            self.draw(self.gallery / f"{number:03}.png", int(self.rng.integers(10**6)))
+        (self.gallery / f"{attempt:03}.png").replace(self.gallery / f"moved-{attempt}.png")
+
+    def uris(self) -> set[str]:
+        """The items that there must be."""
+        return {str(path) for path in self.gallery.iterdir()}
+
+
+class Texts:
+    """Two tables of a thousand rows each and a hundred files in a folder."""
+
+    kills = 15
+
+    def __init__(self, gallery: Path, draw: Callable[[Path, int], Path], rng: np.random.Generator) -> None:
+        del draw
+        self.gallery, self.rng = gallery, rng
+        self.rows = {f"{name}.csv": {key: f"{name} {key}" for key in range(1000)} for name in "ab"}
+        gallery.mkdir()
+        self.write()
+
+    def write(self) -> None:
+        for number in range(100):
+            (self.gallery / f"{number:03}.txt").write_text(f"note {number} {self.rng.integers(10**6)}")
+        for name, rows in self.rows.items():
+            lines = (f"{key},{text}\n" for key, text in rows.items())
+            (self.gallery / name).write_text("id,text\n" + "".join(lines))
+
+    def change(self, attempt: int) -> None:
+        """Writes all files anew, and a tenth of the rows of a table; moves another tenth to the other table."""
+        one, other = self.rng.permutation(list(self.rows)).tolist()
+        for key in self.rng.choice(list(self.rows[one]), size=200, replace=False).tolist():
+            if key % 2:
+                self.rows[one][key] = f"changed {self.rng.integers(10**6)}"
+            else:
+                self.rows[other][1000 * attempt + key] = self.rows[one].pop(key)
+        self.write()
+
+    def uris(self) -> set[str]:
+        rows = {f"{self.gallery / name}#{key}" for name, rows in self.rows.items() for key in rows}
+        return rows | {str(path) for path in self.gallery.glob("*.txt")}
 
 
 def changed(path: Path) -> Callable[[], bool]:
@@ -88,7 +143,7 @@ def moments(folder: Path) -> dict[str, Callable[[], bool]]:
     }
 
 
-def killed(place: Path, moment: str, rng: np.random.Generator, *words: object) -> tuple[bool, set[Path]]:
+def killed(place: Path, moment: str, rng: np.random.Generator, *words: object) -> tuple[bool, set[str]]:
     """Kills a run some random while after a moment; whether that was in its middle, and what was stored by then."""
     folder = place / "indexes" / "gallery"
     seen = moments(folder)[moment]
@@ -106,35 +161,34 @@ def killed(place: Path, moment: str, rng: np.random.Generator, *words: object) -
     return in_the_middle and running.returncode != 0, stored
 
 
-def test_kills_at_any_moment_lose_nothing(place, tiny, draw, command):
-    """Thirty times SIGKILL in the middle of the work: always clean, and always what was seen stored is there."""
+@pytest.mark.parametrize("kind", [Pictures, Texts])
+def test_kills_at_any_moment_lose_nothing(place, request, draw, command, kind):
+    """Many times SIGKILL in the middle of the work: always clean, and always what was seen stored is there."""
     rng = np.random.default_rng(20)
     gallery, folder = place / "gallery", place / "indexes" / "gallery"
-    for seed in range(400):
-        draw(gallery / f"{seed:03}.png", seed)
+    encoder = request.getfixturevalue("tiny" if kind is Pictures else "tiny_text")
+    files = kind(gallery, draw, rng)
     names = list(moments(folder))
     landed = 0
     for attempt in range(60):
         if attempt % 4 == 0:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            for number in rng.integers(0, 400, size=40).tolist():
-                draw(gallery / f"{number:03}.png", int(rng.integers(10**6)))
-            (gallery / f"{attempt:03}.png").replace(gallery / f"moved-{attempt}.png")
+            files.change(attempt)
         in_the_middle, stored = killed(
-            place, names[attempt // 4 % len(names)], rng, "index", gallery, "--encoder", tiny, "--quiet"
+            place, names[attempt // 4 % len(names)], rng, "index", gallery, "--encoder", encoder, "--quiet"
         )
         landed += in_the_middle
         if (folder / "collection.sqlite").exists():
             with Collection.open(folder) as opened:
                 assert opened.check().clean
-                assert {path for path in stored - committed(folder) if path.exists()} == set()
+                assert (stored - committed(folder)) & files.uris() == set()
                 assert len(opened.index) == opened.store.counts().contents
-        if landed == 30:
+        if landed == kind.kills:
             break
-    assert landed == 30
-    assert command("index", gallery, "--encoder", tiny, "--quiet").code == 0
-    assert committed(folder) == set(gallery.iterdir())
+    assert landed == kind.kills
+    assert command("index", gallery, "--encoder", encoder, "--quiet").code == 0
+    assert committed(folder) == files.uris()
     assert command("check").code == 0
     assert list(folder.glob(".*.tmp")) == []
 

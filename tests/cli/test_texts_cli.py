@@ -1,0 +1,146 @@
+"""The commands on collections of texts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from simsearch.collection import Collection
+from simsearch.collection.entry import default_encoder
+from simsearch.errors import UsageError
+
+FAQ = "id,text,topic\n1,how do I return a dress,returns\n2,when will it arrive,shipping\n3,do you sell hats,range\n"
+
+
+@pytest.fixture
+def faq(command, place, tiny_text) -> Path:
+    """A table, indexed as the only collection."""
+    path = place / "faq.csv"
+    path.write_text(FAQ)
+    done = command("index", "faq.csv", "--encoder", tiny_text, "--label-column", "topic", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    return path
+
+
+def test_words_find_rows_and_json_has_their_texts(command, faq):
+    done = command("query", "return my dress", "--json", "-k", "1")
+    assert (done.code, done.err) == (0, "")
+    (record,) = done.records
+    assert record == {
+        "query": "return my dress", "rank": 1, "score": record["score"], "id": 1, "path": f"{faq}#1",
+        "label": "returns", "metadata": {}, "text": "how do I return a dress",
+    }  # fmt: skip
+    assert 0.3 < record["score"] < 1
+
+
+def test_people_get_the_texts_shortened_to_the_line(command, faq, monkeypatch):
+    faq.write_text("id,text,topic\n1," + "word " * 500 + ',\n2,"two\nlines\tand\x1b[31m colour",\n')
+    assert command("index", "faq.csv", "--quiet").code == 0
+    monkeypatch.setenv("COLUMNS", str(len(str(faq)) + 90))
+    found = {line.split()[3]: line for line in command("query", "word").out.splitlines()}
+    assert len(found[f"{faq}#1"]) == len(str(faq)) + 89
+    assert found[f"{faq}#1"].endswith("word word wor…") or found[f"{faq}#1"].endswith("…")
+    assert found[f"{faq}#2"].endswith("two lines and\\x1b[31m colour")
+    monkeypatch.setenv("COLUMNS", "20")
+    assert len(command("query", "word", "-k", "1").out.splitlines()[0].split(f"{faq}#1  ")[1]) == 40
+
+
+def test_text_and_file_say_what_an_argument_is(command, faq, place):
+    (place / "hats").write_text("when will it arrive")
+    for words, path in (
+        (["hats"], f"{faq}#2"), (["hats", "--text"], f"{faq}#3"), (["hats", "--file"], f"{faq}#2"),
+        (["-"], f"{faq}#2"), (["faq.csv#3"], f"{faq}#3"),
+    ):  # fmt: skip
+        done = command("query", *words, "--json", "-k", "1", given=b"when will it arrive\n")
+        assert (done.code, done.records[0]["path"], done.records[0]["query"]) == (0, path, words[0])
+    missing = command("query", "do you sell hats", "--file")
+    assert (missing.code, missing.err) == (1, "skipped do you sell hats: no such file\n")
+    for name in (["query"], ["recognize"], ["enroll", "Ana"]):
+        both = command(*name, "hats", "--text", "--file")
+        assert (both.code, both.err) == (2, "Error: --text and --file exclude each other; give one of them\n")
+    sheet = command("query", "hats", "--save", "sheet.png")
+    assert (sheet.code, sheet.out) == (2, "")
+    assert sheet.err == "Error: --save draws pictures, and indexes/faq.csv holds none\n"
+
+
+def test_texts_are_enrolled_recognised_and_forgotten(command, faq, place):
+    assert command("enroll", "returns", "I want my money back", "faq.csv#1").out == (
+        "returns: 2 examples added, 2 in all; 1 label\n"
+    )
+    assert command("enroll", "hats", "-", "--quiet", given=b"do you have hats").code == 0
+    done = command("recognize", "my money back", "a hat\nplease", "-t", "0.3").out.splitlines()
+    assert [line.split()[0] for line in done] == ["returns", "hats"]
+    assert done[1].endswith("a hat please")
+    record = command("recognize", "--text", "I want my money back", "-t", "0.99", "--json").records[0]
+    assert record["label"] == "returns"
+    assert record["evidence"][0] == {
+        "label": "returns", "path": "", "score": pytest.approx(1, abs=1e-5), "text": "I want my money back",
+    }  # fmt: skip
+    assert command("recognize", "zzz", "-t", "0.99").out.split() == [
+        "unknown",
+        *command("recognize", "zzz").out.split()[1:],
+    ]
+    assert command("forget", "returns").code == 0
+
+
+def test_rows_are_removed_and_bad_ones_are_told(command, faq):
+    assert command("remove", "faq.csv#2").out == "1 item removed\n"
+    faq.write_text(FAQ + "4,too,many,fields\n")
+    done = command("index", "faq.csv", "--json", "--quiet")
+    assert done.code == 0
+    assert done.err == f"skipped {faq}:5: 4 fields instead of 3\n"
+    assert {key: done.records[0][key] for key in ("added", "unchanged", "skipped", "items")} == {
+        "added": 1, "unchanged": 2, "skipped": 1, "items": 3,
+    }  # fmt: skip
+    assert command("remove", "faq.csv", "--json").records == [{"path": "faq.csv", "removed": 3}]
+    info = command("info", "--json").records[0]
+    assert (info["items"], info["modality"]) == (0, "text")
+    assert command("check").code == 0
+
+
+def test_a_table_without_a_text_column_is_told_and_fails_when_nothing_else_is_there(command, place, tiny_text):
+    (place / "f.csv").write_text("a,b\n1,2\n")
+    done = command("index", "f.csv", "--encoder", tiny_text, "--quiet")
+    assert done.code == 1
+    assert done.err == f"skipped {place / 'f.csv'}: no column 'text' (--text-column); the columns are a, b\n"
+    assert command("index", "f.csv", "--text-column", "b", "--quiet").code == 0
+    assert command("index", "f.csv", "--by", "page").code == 2
+
+
+def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, tiny_text):
+    (place / "notes").mkdir()
+    assert default_encoder([str(place / "notes")]) == "photo"
+    (place / "notes" / "a.md").write_text("x")
+    (place / "labels.csv").write_text("path,label\n")
+    assert default_encoder([str(place / "notes")]) == "text"
+    assert default_encoder([str(gallery), str(place / "labels.csv")], "labels.csv") == "photo"
+    with pytest.raises(UsageError, match="8 pictures and 1 files with texts"):
+        default_encoder([str(gallery), str(place / "notes")])
+    (gallery / "read me.txt").write_text("pictures of mine")
+    mixed = command("index", gallery)
+    assert (mixed.code, mixed.out) == (2, "")
+    assert mixed.err == (
+        f"Error: {gallery}: 8 pictures and 1 files with texts; one collection holds one kind. Say which: --encoder "
+        "photo or --encoder text\n"
+    )
+    assert not (place / "indexes").exists()
+    for encoder, added, skipped in ((tiny, 8, 1), (tiny_text, 1, 8)):
+        record = command("index", gallery, "--encoder", encoder, "--json", "--quiet").records[0]
+        assert (record["added"], record["skipped"]) == (added, skipped)
+        shutil.rmtree(place / "indexes")
+
+
+def test_rebuild_takes_the_texts_from_the_collection(command, faq, tmp_path_factory):
+    from text_encoder import make_text_encoder
+
+    command("enroll", "hats", "a hat", "--quiet")
+    other = make_text_encoder(tmp_path_factory.mktemp("other") / "other-text", seed=3)
+    faq.rename(faq.with_name("away.csv"))
+    done = command("index", "faq.csv", "--rebuild", "--encoder", other, "--json", "--quiet")
+    assert (done.code, done.records[0]["kept"]) == (0, 3)
+    assert command("query", "hats", "-k", "1", "--json").records[0]["text"] == "do you sell hats"
+    with Collection.open("indexes/faq.csv") as opened:
+        assert opened.labels() == {"hats": 1}
+        assert opened.check().clean
