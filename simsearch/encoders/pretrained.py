@@ -36,15 +36,20 @@ def open_pretrained(name: str) -> Encoder:
 
     Raises EncoderError for a model that cannot be had or used, MissingExtraError without the libraries for it.
     """
+    folder = find_pretrained(name)
+    if folder.modality == "text":
+        return PretrainedTexts(folder)
+    return PretrainedWordsAndPictures(folder) if folder.has_words else PretrainedPictures(folder)
+
+
+def find_pretrained(name: str) -> PretrainedFolder:
+    """The folder of a model, by its path or its name on the hub. Raises like `open_pretrained`."""
     path = Path(name)
     local = is_hub_format(path)
     if not all(_installed(library) for library in LIBRARIES):
         what = f"The pretrained model {name}" if local else f"{name!r} is no encoder here; a model of the hub"
         raise MissingExtraError(what, "pretrained")
-    folder = read_folder(path, str(path.absolute())) if local else read_folder(hub_folder(name), name)
-    if folder.modality == "text":
-        return PretrainedTexts(folder)
-    return PretrainedWordsAndPictures(folder) if folder.has_words else PretrainedPictures(folder)
+    return read_folder(path, str(path.absolute())) if local else read_folder(hub_folder(name), name)
 
 
 def _installed(library: str) -> bool:
