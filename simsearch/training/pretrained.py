@@ -80,14 +80,16 @@ class SentenceTrunk(nn.Module):
     def __init__(self, reader: nn.Module, modules: list[nn.Module], padding: int) -> None:
         super().__init__()
         self.reader = reader
-        self.pooling = nn.ModuleList(modules)
+        # Pooling is a leaf that gives a dictionary, which a table of layers has no row for: kept out of the children.
+        self.after = tuple(modules)
+        self.learned = nn.ModuleList(module for module in modules if any(True for _ in module.parameters()))
         self.padding = padding
 
     def forward(self, ids: Tensor) -> Tensor:
         mask = (ids != 0).to(torch.int64)
         found = self.reader(input_ids=_swapped(ids, self.padding), attention_mask=mask)
         features = {"token_embeddings": found.last_hidden_state, "attention_mask": mask}
-        for module in self.pooling:
+        for module in self.after:
             features = module(features)
         embedding: Tensor = features["sentence_embedding"]
         return embedding

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,21 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def hub_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders in the hub's format by kind; not to be changed."""
+    place = tmp_path_factory.mktemp("hub")
+    with quiet():
+        return {kind: make(place / kind) for kind, make in MAKERS.items()}
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers from telling what it saves."""
     from transformers.utils import logging
 
-    place = tmp_path_factory.mktemp("hub")
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        return {kind: make(place / kind) for kind, make in MAKERS.items()}
+        yield
     finally:
         logging.set_verbosity(verbosity)
         logging.enable_progress_bar()
@@ -123,6 +131,25 @@ def _bert(folder: Path) -> Path:
     return _tokenizer(folder)
 
 
+def _roberta(folder: Path) -> Path:
+    """Pads with token 1, as all that descend from RoBERTa do."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+
+    config = RobertaConfig(**TOWER, vocab_size=10, max_position_embeddings=16, pad_token_id=1, bos_token_id=0,
+                           eos_token_id=2, type_vocab_size=1)  # fmt: skip
+    _seeded(RobertaModel, config).save_pretrained(folder)
+    words = ["<s>", "<pad>", "</s>", "<unk>", "red", "green", "dog", "a", "square", "circle"]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", cls_token="<s>", sep_token="</s>",
+        bos_token="<s>", eos_token="</s>", model_max_length=12, model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
 def _tokenizer(folder: Path) -> Path:
     """Adds a tokenizer of whole words; the padding is token 0."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -149,4 +176,5 @@ def _seeded(kind: Callable[..., object], config: object) -> object:
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "dinov2": _dinov2, "vit": _vit, "clip": _clip, "siglip": _siglip, "bert": _bert, "sentences": _sentences,
+    "roberta": _roberta,
 }  # fmt: skip

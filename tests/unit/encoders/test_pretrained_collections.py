@@ -64,6 +64,43 @@ def test_a_folder_makes_a_collection_that_opens_from_anywhere(
     assert len(rest) == 2
 
 
+def test_a_command_finds_pictures_by_words(place: Path, say: Say) -> None:
+    say("index", "pics", "--encoder", "./tiny-clip", "--quiet")
+    encoder = open_encoder("tiny-clip")
+    assert isinstance(encoder, WordsFindPictures)
+    paths = sorted((place / "pics").iterdir())
+    for words in ("a red square", "the big dog"):
+        found = say("query", words)
+        scores = (encoder.encode(paths).astype(np.float64) @ encoder.encode_texts([words])[0]).tolist()
+        best = sorted(zip(scores, map(str, paths), strict=True), reverse=True)
+        assert [match["path"] for match in found] == [path for _, path in best]
+        assert [match["score"] for match in found] == pytest.approx([score for score, _ in best], abs=1e-4)
+
+
+def test_texts_are_indexed_and_asked(hub_models: dict[str, Path], place: Path, say: Say) -> None:
+    notes = place / "notes"
+    notes.mkdir()
+    for name, text in (("one", "a red square"), ("two", "the small dog on a cat")):
+        (notes / f"{name}.txt").write_text(text, encoding="utf-8")
+    (made,) = say("index", "notes", "--encoder", str(hub_models["sentences"]), "--quiet")
+    assert (made["added"], made["skipped"]) == (2, 0)
+    first, _ = say("query", "a red square", "--index", "notes")
+    assert Path(str(first["path"])).name == "one.txt" and first["score"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_name_of_the_hub_is_kept_as_it_is(
+    hub_models: dict[str, Path], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from simsearch.encoders import pretrained
+
+    monkeypatch.setattr(pretrained, "hub_folder", lambda name: hub_models["dinov2"])
+    with Collection.create("col", "someone/tiny"):
+        pass
+    with Collection.open("col") as opened:
+        assert opened.info().encoder == opened.encoder.name == "someone/tiny"
+        assert opened.encoder.fingerprint == open_encoder(hub_models["dinov2"]).fingerprint
+
+
 def test_words_find_pictures(place: Path) -> None:
     with Collection.create("col", "tiny-clip") as made:
         made.add("pics")

