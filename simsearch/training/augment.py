@@ -9,17 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from simsearch.errors import UsageError
+from simsearch.training.edits import edited
 from simsearch.training.text_augment import augment_ids
 
-AUGMENTATIONS = ("none", "photo", "drawing", "text")
+AUGMENTATIONS = ("none", "photo", "drawing", "copies", "text")
 
 
 def augment(images: Tensor, kind: str, *, side: int = 0) -> Tensor:
     """A random variant of each image, with torch's global random state; `side` by `side` pixels, or as many as it has.
 
     `photo`: crops of 35 to 100 % of the area, mirror images, brightness, contrast and colour. `drawing`: small
-    rotations, shears, shifts, changes of scale, bent and thicker or fainter lines, white around. `text`, of token ids:
-    one stretch, without some of its tokens.
+    rotations, shears, shifts, changes of scale, bent and thicker or fainter lines, white around. `copies`: the edits of
+    `edits.edited`. `text`, of token ids: one stretch, without some of its tokens.
     """
     if kind == "text":
         return augment_ids(images)
@@ -32,6 +33,8 @@ def augment(images: Tensor, kind: str, *, side: int = 0) -> Tensor:
         return images if size == images.shape[2:] else F.interpolate(images, size, mode="bilinear", antialias=True)
     if kind == "photo":
         return _colours(_warp(images, _grid(_crops(len(images)), size), "border"))
+    if kind == "copies":
+        return edited(images, size)
     if kind == "drawing":
         grid = _grid(_affine(len(images)), size) + _bends(len(images), size)
         # grid_sample pads with zeros: turn white to zero and back.

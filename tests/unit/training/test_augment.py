@@ -51,7 +51,7 @@ def test_none_is_the_identity() -> None:
     assert torch.equal(augment(before, "none"), before)
 
 
-@pytest.mark.parametrize("kind", ["photo", "drawing"])
+@pytest.mark.parametrize("kind", ["photo", "drawing", "copies"])
 def test_the_seed_decides(kind: str) -> None:
     before = images()
     first = augmented(before, kind, 1)
@@ -59,7 +59,7 @@ def test_the_seed_decides(kind: str) -> None:
     assert not torch.allclose(augmented(before, kind, 2), first, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["photo", "drawing"])
+@pytest.mark.parametrize("kind", ["photo", "drawing", "copies"])
 def test_each_picture_gets_a_variant_of_its_own_and_the_input_stays(kind: str) -> None:
     before = images(1).repeat(4, 1, 1, 1)
     kept = before.clone()
@@ -102,7 +102,7 @@ def test_a_photo_never_shows_what_lies_outside() -> None:
 
 @pytest.mark.parametrize("kind", ["rotate", "", "Photo"])
 def test_an_unknown_kind_is_refused(kind: str) -> None:
-    with pytest.raises(UsageError, match=f"'{kind}'.*none, photo, drawing"):
+    with pytest.raises(UsageError, match=f"'{kind}'.*none, photo, drawing, copies"):
         augment(images(), kind)
 
 
@@ -139,3 +139,25 @@ def test_lines_of_a_drawing_differ_in_thickness_and_stay_dark() -> None:
     assert dark.min() > 1.0
     assert dark.max() / dark.min() > 1.5
     assert after.amin(dim=(1, 2, 3)).max() < 0.5
+
+
+def test_copies_of_an_even_picture_hold_its_colour_a_frame_and_letters_only() -> None:
+    """What is neither the picture, nor its frame, nor black or white, is a mixture at an edge."""
+    torch.manual_seed(0)
+    after = augment(torch.full((100, 3, 24, 24), 0.5), "copies")
+    for picture in after:
+        colours = (picture.permute(1, 2, 0).reshape(-1, 3) * 255).round().unique(dim=0, return_counts=True)[1]
+        assert int(colours.sort(descending=True).values[:4].sum()) > 24 * 24 * 0.45
+    middle = after[:, :, 12, 12]
+    assert 10 < int(((middle == 0) | (middle == 1)).all(dim=1).sum()) < 60
+
+
+def test_copies_show_the_picture_turned_and_cut() -> None:
+    """A picture dark on one side: its dark half is to be found on each of the four sides of some copy."""
+    torch.manual_seed(0)
+    ramp = torch.linspace(0.0, 1.0, 24).expand(400, 3, 24, 24).clone()
+    grey = augment(ramp, "copies").mean(dim=1)
+    across = grey[:, :, 16:].mean(dim=(1, 2)) - grey[:, :, :8].mean(dim=(1, 2))
+    down = grey[:, 16:].mean(dim=(1, 2)) - grey[:, :8].mean(dim=(1, 2))
+    for share in (across > 0.2, across < -0.2, down > 0.2, down < -0.2):
+        assert int(share.sum()) > 15

@@ -1,0 +1,77 @@
+"""How many pictures a second of one core each network learns from: forward, backward and a step of SGD."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+
+import torch
+from measuring import Bar, Report
+
+from simsearch.training.models import ImageEncoder, ModelSpec, build, compact
+
+WARM_UP = 2
+SMALL = replace(compact(64, 64), width=48, height=48)
+PLAIN = ModelSpec("residual", 64, 64, 3, 256, widths=(32, 64, 128, 256), stem_stride=2)
+DRAWN = ModelSpec("residual", 32, 32, 1, 128, widths=(32, 64, 128, 192))
+SPECS = {
+    "photo before: 32-64-128-256 after 3x3, 64 pixels": PLAIN,
+    "the same at 48 pixels": replace(PLAIN, width=48, height=48),
+    "photo: compact 64-128-256 after 5x5, 64 pixels": compact(64, 64),
+    "the same at 48 pixels, as it learns": SMALL,
+    "glyph before: 32-64-128-192, 32 pixels": DRAWN,
+    "64-128-256, first stage halved": replace(DRAWN, widths=(64, 128, 256), stem_width=16, first_stride=2),
+    "glyph: 48-96-192, first stage halved, flat": replace(
+        DRAWN, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat"
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=6)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = [("network", "parameters", "channels apart", "channels of a pixel together")]
+    gain = 0.0
+    for name, spec in SPECS.items():
+        count = sum(parameter.numel() for parameter in network(spec).parameters())
+        apart, together = (pace(spec, options.batch, options.steps, layout) for layout in (False, True))
+        rows.append((name, f"{count / 1e6:.2f} M", f"{apart:.0f}", f"{together:.0f}"))
+        gain = together / pace(PLAIN, options.batch, options.steps, False) if spec is SMALL else gain
+    Report(
+        "networks",
+        "Pictures a second of one core that a network learns from: few layers see all pixels, channels lie together.",
+        f"random pictures, batches of {options.batch}, {options.steps} steps, processor time",
+        rows,
+        [Bar("photo as it learns / photo before", gain, at_least=1)],
+    ).publish()
+
+
+def network(spec: ModelSpec) -> ImageEncoder:
+    torch.manual_seed(0)
+    encoder = build(spec, mean=(0.5,) * spec.channels, std=(0.25,) * spec.channels)
+    encoder.train()
+    return encoder
+
+
+def pace(spec: ModelSpec, batch: int, steps: int, together: bool) -> float:
+    """Pictures a second of processor time."""
+    encoder = network(spec)
+    optimizer = torch.optim.SGD(encoder.parameters(), 0.01, momentum=0.9, nesterov=True)
+    layout = torch.channels_last if together else torch.contiguous_format
+    images = torch.rand(batch, spec.channels, spec.height, spec.width).contiguous(memory_format=layout)
+    started = 0.0
+    for step in range(WARM_UP + steps):
+        if step == WARM_UP:
+            started = time.process_time()
+        optimizer.zero_grad(set_to_none=True)
+        encoder.embed(images)[:, 0].sum().backward()
+        optimizer.step()
+    return steps * batch / (time.process_time() - started)
+
+
+if __name__ == "__main__":
+    main()
