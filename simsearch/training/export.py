@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 PARITY = 1e-4
 """The largest difference between torch's and ONNX Runtime's embeddings that export accepts."""
 SMALL = 256
-"""Tensors with at most this many numbers keep full precision: they weigh nothing."""
+"""Tensors with at most this many numbers, and single rows, keep full precision: they weigh nothing."""
+ONE = 1e-6
+"""A scale that differs from one by less than this is one."""
 
 
 def export_encoder(
@@ -94,7 +96,8 @@ def round_weights(encoder: SiameseEncoder) -> None:
 def _absorb_scales(encoder: SiameseEncoder) -> None:
     """Moves the scale of every batch normalisation into the layer before it; the function stays the same.
 
-    The exporter does this too. Weights rounded to 16 bits before would have to be rounded again after, and differ.
+    The exporter does this too. Weights rounded to 16 bits before would have to be rounded again after, and differ. The
+    variance moves along, and the weight is its root, so that the network can be trained on.
     """
     for block in encoder.modules():
         layers = list(block.children()) if isinstance(block, nn.Sequential) else []
@@ -104,14 +107,19 @@ def _absorb_scales(encoder: SiameseEncoder) -> None:
                 scale = (norm.running_var + norm.eps).rsqrt()
                 if norm.affine:
                     scale = scale * norm.weight.detach()
-                    norm.weight.data.fill_(1.0)
+                # A scale that is one but for the last bit comes from doing this before.
+                scale = torch.where((scale - 1.0).abs() < ONE, torch.ones_like(scale), scale)
                 layer.weight.data.mul_(scale.view(-1, *[1] * (layer.weight.dim() - 1)))
                 norm.running_mean.mul_(scale)
-                norm.running_var.fill_(1.0 - norm.eps)
+                if norm.affine:
+                    norm.running_var.mul_(scale.square())
+                    norm.weight.data.copy_((norm.running_var + norm.eps).sqrt())
+                else:
+                    norm.running_var.fill_(1.0 - norm.eps)
 
 
 def _large(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and tensor.numel() > SMALL
+    return tensor.is_floating_point() and tensor.numel() > SMALL and tensor.dim() > 1
 
 
 def _rounded(tensor: Tensor) -> Tensor:
@@ -184,7 +192,7 @@ def _halve(model: onnx.ModelProto) -> None:
     casts = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if tensor.data_type != onnx.TensorProto.FLOAT or values.size <= SMALL:
+        if tensor.data_type != onnx.TensorProto.FLOAT or values.size <= SMALL or values.ndim < 2:
             continue
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
