@@ -89,7 +89,7 @@ def _learning_options(command: Command) -> Command:
         click.option("--distance", type=click.Choice(["l2", "squared", "cosine"]), help="Of the triplet loss."),
         click.option("--miner", help="Which triplets or pairs of a batch count; see --list."),
         click.option("--memory", type=int, metavar="N", help="Compare with N embeddings of past batches as well."),
-        click.option("--augmentation", help="none, photo, drawing or text."),
+        click.option("--augmentation", help="none, photo, drawing, copies or text."),
         click.option("--optimizer", help="adamw, adam, sgd or rmsprop."),
         click.option("--learning-rate", type=float),
         click.option("--batch-classes", type=int, metavar="P", help="Classes in a batch."),
