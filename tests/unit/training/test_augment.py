@@ -10,7 +10,6 @@ from torch import Tensor
 from simsearch.errors import UsageError
 from simsearch.training.augment import AUGMENTATIONS, augment, quarter_turns
 
-
 PICTURES = [kind for kind in AUGMENTATIONS if kind != "text"]
 
 
