@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simsearch.cli.options import json_option, quiet_option
-from simsearch.cli.output import progress, say, say_json, table, tell_skipped
+from simsearch.cli.output import progress, say, say_json, table, tell, tell_skipped
 
 if TYPE_CHECKING:
     from simsearch.evaluation.intervals import Figure
@@ -65,6 +65,7 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--baselines", is_flag=True, help="Beside ours: raw pixels and colour histograms, or TF-IDF.")
 @click.option("--rounds", type=int, default=1000, show_default=True, help="Resamples behind each interval.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Start of all randomness.")
+@click.option("--report", metavar="FILE.html", type=click.Path(path_type=Path), help="Write a report with pictures.")
 @json_option
 @quiet_option
 def evaluate_command(
@@ -72,7 +73,8 @@ def evaluate_command(
     episodes: int, runs: int, pairs: int, fars: tuple[float, ...], at: tuple[int, ...], threshold: float | None,
     threshold_from: Path | None, held_out: bool, tests: tuple[str, ...], side: str | None, kind: Kind | None,
     columns: str | None, convention: str | None, score_range: tuple[float, float] | None,
-    label_until: str | None, by_line: bool, baselines: bool, rounds: int, seed: int, as_json: bool, quiet: bool,
+    label_until: str | None, by_line: bool, baselines: bool, rounds: int, seed: int,
+    report: Path | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure an encoder on labelled material that it was not trained on.
 
@@ -82,8 +84,11 @@ def evaluate_command(
     from simsearch.encoders import open_encoder
     from simsearch.evaluation.evaluate import Reading, evaluate
     from simsearch.evaluation.judging import Options
+    from simsearch.evaluation.report import check_report, write_report
     from simsearch.evaluation.selection import Selection
 
+    if report is not None:
+        check_report(report)
     defaults = Options()
     options = Options(
         ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed
@@ -99,6 +104,10 @@ def evaluate_command(
         say_json(found.record())
     else:
         _print(found)
+    if report is not None:
+        write_report(found, report)
+        if not (quiet or as_json):
+            tell(f"report: {report}")
     return 0
 
 

@@ -104,10 +104,16 @@ def evaluate(
         systems += [job.baseline(name, made, done) for name, made in baselines_for(encoder.modality).items()]
     data = material.data
     return Evaluation(
-        encoder.name, encoder.fingerprint, str(source), encoder.modality, material.sources,
+        _shown(encoder), encoder.fingerprint, str(source), encoder.modality, material.sources,
         None if data is None else data.labels, () if data is None else data.classes, tuple(systems),
         (*material.remarks, *remarks), material.skipped, options.seed, options.rounds,
     )  # fmt: skip
+
+
+def _shown(encoder: Encoder) -> str:
+    """The name of the encoder; of one that is named by its folder only the folder's own name."""
+    path = Path(encoder.name)
+    return path.name if path.is_absolute() else encoder.name
 
 
 def _check(protocols: Sequence[str], threshold: float | None, threshold_from: str | Path | None) -> None:
@@ -217,7 +223,7 @@ class _Job:
                 remarks.append(f"{protocol} was left out: {error}")
         if failures and not sections:
             raise failures[0]
-        return System(encoder.name, encoder.dim, vectors, tuple(sections)), tuple(remarks)
+        return System(_shown(encoder), encoder.dim, vectors, tuple(sections)), tuple(remarks)
 
     def baseline(self, name: str, made: Embed, asked: Sequence[str]) -> System:
         """The same protocols, with a threshold of its own where one can be chosen."""

@@ -98,3 +98,14 @@ def test_wrong_requests_are_told_in_one_line(command, tiny, classes, words, code
     done = command("evaluate", tiny, *words, "--quiet")
     assert (done.code, done.out) == (code, "")
     assert said in done.err.splitlines()[-1]
+
+
+def test_a_report_is_written_and_its_place_is_looked_at_first(command, tiny, classes, place):
+    done = command("evaluate", tiny, classes, *QUICK, "--report", "report.html")
+    assert done.code == 0 and done.err.splitlines()[-1] == "report: report.html"
+    assert (place / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    done = command("evaluate", tiny, "missing", "--report", "report.txt", "--quiet")
+    assert (done.code, done.err) == (
+        2,
+        "Error: report.txt: a report is one HTML file; give a name that ends in .html\n",
+    )

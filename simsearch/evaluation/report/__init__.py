@@ -1,0 +1,31 @@
+"""An evaluation as one HTML file that needs nothing else: no network, no scripts, pictures within it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from simsearch.evaluation.results import Evaluation
+
+SUFFIXES = (".html", ".htm")
+
+
+def check_report(path: Path) -> None:
+    """Raises UsageError unless a report can be written there; asked before an evaluation takes its time."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{path}: a report is one HTML file; give a name that ends in .html")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
+
+
+def write_report(evaluation: Evaluation, path: Path) -> None:
+    """Writes the report, whole or not at all. Raises UsageError for a name that is not of an HTML file."""
+    from simsearch.evaluation.report.page import page
+    from simsearch.manifest import write_atomically
+
+    check_report(path)
+    # A file name can hold what is no character.
+    write_atomically(path, page(evaluation).encode("utf-8", "replace"))

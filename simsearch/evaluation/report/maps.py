@@ -1,0 +1,126 @@
+"""The map of the embedding: every item where its vector lies, some of them as pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simsearch.errors import MediaError
+from simsearch.evaluation.plots import project
+from simsearch.evaluation.report.pictures import Gallery
+from simsearch.evaluation.report.svg import COLOURS, chart, colour, drawing, legend
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simsearch.types import Vectors
+
+MOST_POINTS = 1500
+THUMBNAIL = 36
+CELL = THUMBNAIL + 8
+SIDE = 23 * CELL
+MARGIN = 26
+SNIPPET = (250, 56)
+LETTERS = 28
+
+
+def embedding_map(vectors: Vectors, gallery: Gallery, seed: int) -> str:
+    """The two main directions of the vectors; of many items some, of these as many as pictures as have room."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:MOST_POINTS])
+    points, explained = project(vectors[chosen], 2)
+    x, y, height = _places(points)
+    shades, key = _shades(gallery, chosen)
+    dots = "".join(
+        f'<circle cx="{a:.0f}" cy="{b:.0f}" r="5" style="fill:{shade}"><title>{escape(gallery.name(int(row)))}</title>'
+        "</circle>"
+        for a, b, shade, row in zip(x, y, shades, chosen, strict=True)
+    )
+    if gallery.modality == "image":
+        shown = _pictures(x, y, shades, chosen, gallery)
+        moved = " Pictures are moved aside so that none covers another."
+    else:
+        shown, moved = _snippets(x, y, chosen, gallery), ""
+    some = "" if len(chosen) == len(vectors) else f" {len(chosen):,} of {len(vectors):,} items are drawn."
+    caption = (
+        f"Each item where its vector lies along the two main directions, which hold {explained.sum():.0%} of the "
+        f"variance: what is apart here is apart, what is together here need not be.{moved}{some}"
+    )
+    svg = drawing(
+        "Map of the embedding", "Items at the first two principal components of their vectors.",
+        f'<g fill-opacity=".8">{dots}</g>{shown}', (SIDE, height),
+    )  # fmt: skip
+    return chart(svg, caption, legend(key))
+
+
+def _places(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Places on the drawing, and its height; both directions have one scale."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = (SIDE - 2 * MARGIN) / max(float((high - low)[0]), float((high - low)[1]), 1e-9)
+    x = MARGIN + (points[:, 0] - low[0]) * scale
+    y = MARGIN + (high[1] - points[:, 1]) * scale
+    return x, y, float(y.max()) + CELL
+
+
+def _shades(gallery: Gallery, chosen: NDArray[np.int64]) -> tuple[list[str], list[tuple[str, str]]]:
+    """A colour for each item: the largest classes have one of their own."""
+    if gallery.labels is None:
+        return [colour(0)] * len(chosen), []
+    counts = Counter(gallery.labels[chosen].tolist())
+    named = sorted(sorted(counts), key=lambda label: -counts[label])[:COLOURS]
+    number = {label: place for place, label in enumerate(sorted(named))}
+    shades = [colour(number.get(int(label), COLOURS)) for label in gallery.labels[chosen]]
+    key = [(gallery.classes[label], colour(place)) for label, place in number.items()]
+    if len(counts) > len(named):
+        key.append((f"{len(counts) - len(named):,} other classes", colour(COLOURS)))
+    return shades, key
+
+
+def _pictures(
+    x: NDArray[np.float64], y: NDArray[np.float64], shades: list[str], chosen: NDArray[np.int64], gallery: Gallery
+) -> str:
+    """One picture for each cell of a grid that has an item, framed in the colour of its class."""
+    parts = []
+    for item, place in _one_a_cell(x, y, (CELL, CELL)):
+        row, shade = int(chosen[item]), shades[item]
+        try:
+            uri = gallery.uri(row, THUMBNAIL)
+        except MediaError:
+            # Its dot stays.
+            continue
+        left, top = place[0] * CELL + 4, place[1] * CELL + 4
+        parts.append(
+            f'<rect x="{left - 2}" y="{top - 2}" width="{THUMBNAIL + 4}" height="{THUMBNAIL + 4}" rx="3" '
+            f'style="fill:#fff;stroke:{shade};stroke-width:2"/><image x="{left}" y="{top}" width="{THUMBNAIL}" '
+            f'height="{THUMBNAIL}" href="{uri}"><title>{escape(gallery.name(row))}</title></image>'
+        )
+    return "".join(parts)
+
+
+def _snippets(x: NDArray[np.float64], y: NDArray[np.float64], chosen: NDArray[np.int64], gallery: Gallery) -> str:
+    """The beginning of one text for each cell of a grid that has an item."""
+    parts = []
+    for item, _ in _one_a_cell(x, y, SNIPPET):
+        text = " ".join(gallery.sources[int(chosen[item])].split())
+        short = escape(text if len(text) <= LETTERS else text[:LETTERS] + "…")
+        # Those on the right end at their dot, so that none leaves the drawing.
+        anchor, place = ("end", x[item] - 8) if x[item] > SIDE / 2 else ("start", x[item] + 8)
+        parts.append(
+            f'<text class="snippet" x="{place:.0f}" y="{y[item] + 4:.0f}" text-anchor="{anchor}">{short}</text>'
+        )
+    return "".join(parts)
+
+
+def _one_a_cell(
+    x: NDArray[np.float64], y: NDArray[np.float64], size: tuple[int, int]
+) -> Iterator[tuple[int, tuple[int, int]]]:
+    """The first item of each cell of a grid, and the column and row of the cell."""
+    taken: set[tuple[int, int]] = set()
+    for item, (a, b) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
+        place = int(a // size[0]), int(b // size[1])
+        if place not in taken:
+            taken.add(place)
+            yield item, place
