@@ -29,11 +29,11 @@ class Provenance:
 
 
 def provenance(encoder: Encoder) -> Provenance:
-    """What encoder.json says under `training` (`split`, or `held_out`) and `figures`; without one it is empty."""
+    """What encoder.json says under `training` (`split_record`, `held_out`) and `figures`; without one it is empty."""
     config = getattr(encoder, "config", None)
     if not isinstance(config, EncoderConfig):
         return Provenance(frozenset(), frozenset(), None)
-    split = config.training.get("split")
+    split = config.training.get("split_record")
     names: dict[str, frozenset[str]] = {side: frozenset() for side in SIDES}
     if isinstance(split, Mapping):
         names = {side: frozenset(_names(split.get(side))) for side in SIDES}

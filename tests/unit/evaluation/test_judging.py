@@ -250,7 +250,7 @@ def test_held_out_classes_are_those_of_the_record(tiny: Path, alphabets: Path, t
     names = [f"Latin/character{number}" for number in range(4)]
     old = told(tmp_path / "old", tiny, held_out=list(names))
     split: JSONValue = {"train": {"groups": ["Greek"]}, "validation": {"groups": []}, "test": {"groups": ["Latin"]}}
-    new = told(tmp_path / "new", tiny, split=split)
+    new = told(tmp_path / "new", tiny, split_record=split)
     for encoder in (old, new):
         found = evaluate(encoder, alphabets, options=SMALL, selection=Selection(held_out=True))
         assert len(found.sources) == 20 and all("Latin" in path for path in found.sources)
