@@ -17,16 +17,23 @@ def open_encoder(name: str | Path) -> Encoder:
     A folder is one of simsearch, or a pretrained model in the format of the Hugging Face hub. What is neither but has
     the form OWNER/MODEL is a model of the hub: taken from its cache, or downloaded. Raises EncoderError.
     """
-    from simsearch.encoders.folder import encoder_folder, is_encoder
+    from simsearch.encoders.folder import encoder_folder
+
+    if is_pretrained(name):
+        from simsearch.encoders.pretrained import open_pretrained
+
+        return open_pretrained(str(name))
+    return open_folder(encoder_folder(str(name)))
+
+
+def is_pretrained(name: str | Path) -> bool:
+    """Whether this is a folder in the hub's format, or has the form of a hub's name and is nothing of simsearch."""
+    from simsearch.encoders.folder import is_encoder
     from simsearch.encoders.pretrained_folder import is_hub_format
     from simsearch.encoders.pretrained_hub import is_hub_name
 
     text = str(name)
-    if not is_encoder(text) and (is_hub_format(Path(text)) or is_hub_name(text)):
-        from simsearch.encoders.pretrained import open_pretrained
-
-        return open_pretrained(text)
-    return open_folder(encoder_folder(text))
+    return not is_encoder(text) and (is_hub_format(Path(text)) or is_hub_name(text))
 
 
 def open_folder(folder: Path) -> OnnxEncoder | OnnxTextEncoder:

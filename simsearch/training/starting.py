@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from simsearch.types import JSONValue
 
 
+PRETRAINED = "pretrained"
+"""The kind of a network that is built by the library that it came with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """An encoder to go on from, with what its inputs are made with."""
@@ -32,12 +36,35 @@ class Start:
 
 
 def start_from(name: str) -> Start:
-    """The encoder of this bundled name or folder, ready to be trained on.
+    """The encoder of this bundled name or folder, or a pretrained model by its folder or name, ready to be trained on.
 
     Raises EncoderError when there is none, or when its weights do not fit its configuration.
     """
+    from simsearch.encoders import is_pretrained
+
+    return _pretrained(name) if is_pretrained(name) else _ours(name)
+
+
+def _pretrained(name: str) -> Start:
+    from simsearch.training.pretrained import pretrained_start
+
+    found = pretrained_start(name)
+    spec: ModelSpec | TextSpec
+    if found.modality == "text":
+        spec = TextSpec(PRETRAINED, found.vocabulary, found.dim, max_tokens=found.max_tokens)
+    else:
+        spec = ModelSpec(PRETRAINED, found.width, found.height, found.channels, found.dim)
+    return Start(found.name, found.fingerprint, found.modality, found.network, spec, found.fit, found.tokenizer)
+
+
+def _ours(name: str) -> Start:
     folder = encoder_folder(name)
     config = read_config(folder)
+    if config.model.get("kind") == PRETRAINED:
+        raise EncoderError(
+            f"{folder} was fine-tuned from a pretrained model, whose network cannot be built from this folder; "
+            "give --from the model that it came from"
+        )
     spec = _spec_of(config.model, folder, TextSpec if config.modality == "text" else ModelSpec)
     weights = _weights(read_verified(folder, config, WEIGHTS_NAME), folder)
     encoder = _built(spec)
