@@ -23,13 +23,16 @@ from measuring import Bar, Report
 import simsearch
 from simsearch.encoders.folder import read_config
 from simsearch.evaluation.metrics import accuracy_at, sample_pairs
+from simsearch.media.labelled import read_labelled
 from simsearch.progress import Silent
 from simsearch.training import losses
 from simsearch.training.dataset import Dataset, load_dataset
+from simsearch.training.inputs import Inputs
 from simsearch.training.loop import make_optimizer
 from simsearch.training.measure import COSINE_AT_HALF, HALF, chosen_threshold, embed_rows, one_shot, scored_pairs
 from simsearch.training.models import build
 from simsearch.training.objective import Objective
+from simsearch.training.processes import Alone
 from simsearch.training.recipes import Recipe, preset
 
 COLUMNS = ("at validation's threshold", "one-shot", "training s", "pictures encoded", "steps")
@@ -177,17 +180,19 @@ def train_ours(recipe: Recipe, protocol: Protocol, folder: Path, out: Path) -> O
     shots = [value for name, value in figures.items() if name.endswith("_way_1_shot")]
     return Outcome(
         figures[f"test_pair_accuracy_at_{protocol.at}"], figures["test_pair_accuracy"], shots[-1] if shots else None,
-        record["seconds"], record["images_encoded"], record["steps_taken"], record["pictures"][0],
+        record["seconds"], record["inputs_encoded"], record["steps_taken"], record["inputs"][0],
     )  # fmt: skip
 
 
 def train_classic(recipe: Recipe, protocol: Protocol, folder: Path, cache: Path, share: float) -> Outcome:
     """The same network, loss and optimizer, fed with pairs of which both pictures are encoded."""
-    data = load_dataset(folder, recipe, test=(), convention=None, cache=cache, progress=Silent())
+    data = load_dataset(read_labelled(folder), recipe, test=(), tokenizer=b"", cache=cache, progress=Silent())
     torch.manual_seed(recipe.seed)
-    sample = data.pixels[data.train.rows].astype(np.float32) / 255
+    sample = data.inputs.batch(data.train.rows).numpy().astype(np.float32) / 255
     mean, std = sample.mean(axis=(0, 1, 2)).tolist(), np.maximum(sample.std(axis=(0, 1, 2)), 1e-3).tolist()
-    objective = Objective(build(recipe.model, mean=tuple(mean), std=tuple(std)), recipe, data.training_classes)
+    objective = Objective(
+        build(recipe.model, mean=tuple(mean), std=tuple(std)), recipe, data.training_classes, Alone(torch.device("cpu"))
+    )
     optimizer = make_optimizer(objective, replace(recipe, learning_rate=CLASSIC_RATE))
     count = len(data.train.rows)
     per_epoch = math.ceil((protocol.pairs_per_epoch or count * (count - 1) // 2) / protocol.pair_batch)
@@ -200,7 +205,7 @@ def train_classic(recipe: Recipe, protocol: Protocol, folder: Path, cache: Path,
         left, right, same = pairs_of_epoch(data, protocol, rng)
         for begin in range(0, len(left), protocol.pair_batch):
             batch = slice(begin, begin + protocol.pair_batch)
-            train_step(objective, optimizer, data.pixels, left[batch], right[batch], same[batch])
+            train_step(objective, optimizer, data.inputs, left[batch], right[batch], same[batch])
             encoded += 2 * len(left[batch])
             done += 1
             if done == steps:
@@ -230,19 +235,16 @@ def pairs_of_epoch(
 def train_step(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
-    pixels: np.ndarray,
+    inputs: Inputs,
     left: np.ndarray,
     right: np.ndarray,
     same: np.ndarray,
 ) -> None:
     recipe = objective.recipe
     objective.train()
-    one, other = (objective.encoder(torch.from_numpy(pixels[rows])) for rows in (left, right))
+    one, other = (objective.network(inputs.batch(rows)) for rows in (left, right))
     scores, truth = (one * other).sum(dim=1), torch.from_numpy(same)
-    if recipe.loss == "dot":
-        loss = losses.dot_regression(scores, truth)
-    else:
-        loss = losses.contrastive(scores, truth, recipe.margin)
+    loss = losses.dot_regression(scores, truth) if recipe.loss == "dot" else losses.contrastive(scores, truth)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip)
@@ -251,10 +253,10 @@ def train_step(
 
 def tested(objective: Objective, data: Dataset, fixed: float, seed: int) -> tuple[float, float, float | None]:
     """Pair accuracy at a fixed score and at the threshold of the validation pairs, and one-shot accuracy."""
-    vectors = embed_rows(objective.encoder, data.pixels, data.test.rows)
+    vectors = embed_rows(objective.network, data.inputs, data.test.rows)
     _, scores, same = scored_pairs(data.test, vectors, seed)
     threshold, _ = chosen_threshold(
-        data.validation, embed_rows(objective.encoder, data.pixels, data.validation.rows), 0
+        data.validation, embed_rows(objective.network, data.inputs, data.validation.rows), 0
     )
     shot = one_shot(data.test, vectors, most_ways=10, seed=seed)
     return (
