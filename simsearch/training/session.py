@@ -131,11 +131,8 @@ def train(
     _check(freeze, start, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
-    how = reading or Reading()
-    began = None if start is None else start_from(str(start))
-    if began is not None and freeze == "all":
-        began = with_head(began)
-    labelled = read_labelled(Path(source), **asdict(how))
+    began = _began(start, freeze)
+    labelled = read_labelled(Path(source), **asdict(reading or Reading()))
     wanted = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
@@ -144,32 +141,38 @@ def train(
         chosen = on_everything(chosen)
     if test and chosen.split not in ("class", "group"):
         raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
-    folder = Path(out)
     processes = open_processes()
-    work = _workplace(folder, overwrite)
     run = _Run(
-        chosen, folder, work, began, freeze, minutes, half, report, processes,
+        chosen, Path(out), _workplace(Path(out), overwrite), began, freeze, minutes, half, report, processes,
         (progress if processes.rank == 0 else None) or Silent(),
     )  # fmt: skip
+    return _carried_out(run, labelled, test, restart)
+
+
+def _began(start: str | Path | None, freeze: str) -> Start | None:
+    if start is None:
+        return None
+    found = start_from(str(start))
+    return with_head(found) if freeze == "all" else found
+
+
+def _carried_out(run: _Run, labelled: Labelled, test: Sequence[str], restart: bool) -> Trained:
+    """The run from its data to its end, alone in its folder; that folder goes when all is done."""
     try:
-        with _alone_in(work, processes), _threads(chosen.threads):
-            if restart and processes.rank == 0:
-                (work / CHECKPOINT_NAME).unlink(missing_ok=True)
-            processes.wait()
+        with _alone_in(run.work, run.processes), _threads(run.recipe.threads):
+            if restart and run.processes.rank == 0:
+                (run.work / CHECKPOINT_NAME).unlink(missing_ok=True)
+            run.processes.wait()
             dataset = load_dataset(
-                labelled,
-                chosen,
-                test=test,
-                tokenizer=b"" if began is None else began.tokenizer,
-                cache=work / f"pixels{run.own}.npy",
-                progress=run.progress,
-            )
+                labelled, run.recipe, test=test, tokenizer=b"" if run.start is None else run.start.tokenizer,
+                cache=run.work / f"pixels{run.own}.npy", progress=run.progress,
+            )  # fmt: skip
             trained = _train(run, dataset)
     except filelock.Timeout:
-        raise LockedError(f"another training works in {work}; wait for it, or choose another -o") from None
-    processes.wait()
-    if processes.rank == 0:
-        shutil.rmtree(work, ignore_errors=True)
+        raise LockedError(f"another training works in {run.work}; wait for it, or choose another -o") from None
+    run.processes.wait()
+    if run.processes.rank == 0:
+        shutil.rmtree(run.work, ignore_errors=True)
     return trained
 
 
