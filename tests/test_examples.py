@@ -11,6 +11,9 @@ import pytest
 from PIL import Image
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+RECIPES = EXAMPLES.parent / "docs" / "recipes.md"
+SHORT = ["learn.py", "own_vectors.py", "recognise.py", "same_writer.py", "search.py", "stages.py"]
+NUMBER = r"\d+(?:\.\d+)?"
 
 
 def run(name: str, folder: Path) -> str:
@@ -29,12 +32,33 @@ def number(pattern: str, text: str) -> float:
     return float(found[1])
 
 
+def recipes() -> dict[str, str]:
+    """What the page of recipes shows of each script."""
+    page = RECIPES.read_text(encoding="utf-8")
+    return dict(re.findall(r"^```text\n\$ python examples/(\w+\.py)\n(.*?)^```$", page, re.M | re.S))
+
+
+def assert_shown(name: str, printed: str) -> None:
+    """The page of recipes shows this text; figures of a training may differ a little from machine to machine."""
+    shown = recipes()[name]
+    assert re.sub(NUMBER, "#", shown) == re.sub(NUMBER, "#", printed)
+    figures = [list(map(float, re.findall(NUMBER, text))) for text in (shown, printed)]
+    assert figures[0] == pytest.approx(figures[1], rel=0.2, abs=0.3)
+
+
+def test_the_recipes_are_scripts_that_are_there() -> None:
+    page = RECIPES.read_text(encoding="utf-8")
+    named = set(re.findall(r"examples/(\w+\.py)", page))
+    assert named <= {path.name for path in EXAMPLES.glob("*.py")}
+    assert set(recipes()) == {"recognise.py", "same_writer.py", "stages.py"}
+
+
 def test_every_example_has_a_test() -> None:
     scripts = {path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
-    assert scripts == {"demo.py", "learn.py", "own_vectors.py", "recognise.py", "search.py"}
+    assert scripts == {"demo.py", *SHORT}
 
 
-@pytest.mark.parametrize("name", ["learn.py", "own_vectors.py", "recognise.py", "search.py"])
+@pytest.mark.parametrize("name", SHORT)
 def test_the_short_examples_are_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) < 40
 
@@ -59,6 +83,30 @@ def test_recognise(tmp_path: Path) -> None:
     asked = number(r"of (\d+) drawings", text)
     assert number(r": (\d+) of", text) >= 0.7 * asked
     assert number(r"about (\d+)\.", text) == asked / number(r"example of (\d+) characters", text)
+    assert_shown("recognise.py", text)
+
+
+def test_same_writer(tmp_path: Path) -> None:
+    text = run("same_writer.py", tmp_path)
+    for figure in ("ROC AUC", "EER"):
+        taught, before = (number(rf"{name}:.* {figure} ([\d.]+)", text) for name in ("hands", "glyph"))
+        assert taught > before if figure == "ROC AUC" else taught < before
+    assert number(r"hands: ROC AUC ([\d.]+)", text) > 0.9
+    assert number(r"([\d.]+)% of as many", text) > 75
+    assert_shown("same_writer.py", text)
+    assert not list(tmp_path.iterdir())
+
+
+def test_stages(tmp_path: Path) -> None:
+    text = run("stages.py", tmp_path)
+    before, taught = (number(rf"{name}: .* of ([\d.]+)", text) for name in ("photo", "rash"))
+    assert taught > before + 0.05
+    placed = [(float(drawn), float(at)) for drawn, at in re.findall(r"drawn at ([\d.]+), placed at ([\d.]+)", text)]
+    assert len(placed) == 6
+    assert max(abs(drawn - at) for drawn, at in placed) < 0.9
+    assert [at for _, at in placed] == sorted(at for _, at in placed)
+    assert_shown("stages.py", text)
+    assert not list(tmp_path.iterdir())
 
 
 def test_learn(tmp_path: Path) -> None:
