@@ -87,7 +87,7 @@ def heatmap(counts: NDArray[np.int64], names: Sequence[str]) -> str:
     """A table of counts as shades, each row by its own sum; for at most 30 classes."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cell = min(44.0, 560 / len(names))
-    left, top = 130.0, 110.0
+    left, top = 160.0, 130.0
     parts = []
     for (row, column), share in np.ndenumerate(shares):
         x, y = left + column * cell, top + row * cell
@@ -99,10 +99,11 @@ def heatmap(counts: NDArray[np.int64], names: Sequence[str]) -> str:
         )
     for place, name in enumerate(names):
         middle = place * cell + cell / 2
-        parts.append(f'<text x="{left - 8}" y="{top + middle + 4:.1f}" text-anchor="end">{_short(name)}</text>')
         parts.append(
-            f'<text transform="translate({left + middle + 4:.1f} {top - 8}) rotate(-60)">{_short(name)}</text>'
+            f'<text class="name" x="{left - 8}" y="{top + middle + 5:.1f}" text-anchor="end">{_short(name)}</text>'
         )
+        turned = f"translate({left + middle + 4:.1f} {top - 8}) rotate(-60)"
+        parts.append(f'<text class="name" transform="{turned}">{_short(name)}</text>')
     size = (left + len(names) * cell + 60, top + len(names) * cell + 8)
     description = "Rows are the classes of the queries, columns the classes of their nearest neighbours."
     caption = (

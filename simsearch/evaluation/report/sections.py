@@ -161,7 +161,7 @@ def _confusions(asked: NDArray[np.int64], found: NDArray[np.int64], gallery: Gal
             f'<td class="number">{times[place]:,}</td><td class="number">{times[place] / sizes[label]:.0%}</td></tr>'
         )
     return (
-        '<div class="scroll"><table><caption>The most frequent confusions: class of the query, class of its nearest '
+        '<div class="scroll"><table><caption>The most frequent confusions with the class of the nearest '
         'neighbour</caption><thead><tr><th scope="col">query</th><th scope="col">taken for</th><th scope="col" '
         'class="number">queries</th><th scope="col" class="number">of the class</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"

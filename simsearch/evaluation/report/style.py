@@ -46,7 +46,7 @@ a { color: var(--s0); }
 .card span { color: var(--muted); font-size: .85rem; display: block; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: .25rem; white-space: nowrap; }
+caption { text-align: left; padding-bottom: .25rem; }
 th, td {
   text-align: left; padding: .32rem .9rem .32rem 0; border-bottom: 1px solid var(--grid); vertical-align: middle;
 }
@@ -64,6 +64,7 @@ figure { margin: .5rem 0; }
 .chart figcaption { margin-top: .5rem; }
 svg text { fill: var(--muted); font: 12px system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; }
 svg .snippet { fill: var(--ink); font-size: 13px; }
+svg .name { font-size: 15px; }
 svg .title { fill: var(--ink); }
 svg .axis { stroke: var(--line); fill: none; }
 svg .grid { stroke: var(--grid); fill: none; }
