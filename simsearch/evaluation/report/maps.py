@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,9 @@ THUMBNAIL = 36
 CELL = THUMBNAIL + 8
 SIDE = 23 * CELL
 MARGIN = 26
-SNIPPET = (250, 56)
-LETTERS = 28
+LETTERS, LETTER, LINE = 28, 7.5, 12
+"""Of a snippet: its length, and the size of a letter and half a line on the drawing."""
+MOST_SNIPPETS = 60
 
 
 def embedding_map(vectors: Vectors, gallery: Gallery, seed: int) -> str:
@@ -83,9 +83,13 @@ def _pictures(
     x: NDArray[np.float64], y: NDArray[np.float64], shades: list[str], chosen: NDArray[np.int64], gallery: Gallery
 ) -> str:
     """One picture for each cell of a grid that has an item, framed in the colour of its class."""
+    taken: set[tuple[int, int]] = set()
     parts = []
-    for item, place in _one_a_cell(x, y, (CELL, CELL)):
-        row, shade = int(chosen[item]), shades[item]
+    for a, b, row, shade in zip(x.tolist(), y.tolist(), chosen.tolist(), shades, strict=True):
+        place = int(a // CELL), int(b // CELL)
+        if place in taken:
+            continue
+        taken.add(place)
         try:
             uri = gallery.uri(row, THUMBNAIL)
         except MediaError:
@@ -101,26 +105,23 @@ def _pictures(
 
 
 def _snippets(x: NDArray[np.float64], y: NDArray[np.float64], chosen: NDArray[np.int64], gallery: Gallery) -> str:
-    """The beginning of one text for each cell of a grid that has an item."""
-    parts = []
-    for item, _ in _one_a_cell(x, y, SNIPPET):
-        text = " ".join(gallery.sources[int(chosen[item])].split())
-        short = escape(text if len(text) <= LETTERS else text[:LETTERS] + "…")
-        # Those on the right end at their dot, so that none leaves the drawing.
-        anchor, place = ("end", x[item] - 8) if x[item] > SIDE / 2 else ("start", x[item] + 8)
-        parts.append(
-            f'<text class="snippet" x="{place:.0f}" y="{y[item] + 4:.0f}" text-anchor="{anchor}">{short}</text>'
-        )
-    return "".join(parts)
-
-
-def _one_a_cell(
-    x: NDArray[np.float64], y: NDArray[np.float64], size: tuple[int, int]
-) -> Iterator[tuple[int, tuple[int, int]]]:
-    """The first item of each cell of a grid, and the column and row of the cell."""
-    taken: set[tuple[int, int]] = set()
+    """The beginnings of texts beside their dots, as many as have room without covering each other."""
+    parts: list[str] = []
+    taken = np.empty((0, 4))
     for item, (a, b) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
-        place = int(a // size[0]), int(b // size[1])
-        if place not in taken:
-            taken.add(place)
-            yield item, place
+        text = " ".join(gallery.sources[int(chosen[item])].split())
+        short = text if len(text) <= LETTERS else text[:LETTERS] + "…"
+        width = LETTER * len(short)
+        # Those on the right end at their dot, so that none leaves the drawing.
+        left = a - 9 - width if a > SIDE / 2 else a + 9
+        box = np.array([left, b - LINE, left + width, b + LINE])
+        if ((taken[:, :2] < box[2:]) & (taken[:, 2:] > box[:2])).all(axis=1).any():
+            continue
+        taken = np.vstack([taken, box])
+        anchor, place = ("end", a - 9) if a > SIDE / 2 else ("start", a + 9)
+        parts.append(
+            f'<text class="snippet" x="{place:.0f}" y="{b + 4:.0f}" text-anchor="{anchor}">{escape(short)}</text>'
+        )
+        if len(parts) == MOST_SNIPPETS:
+            break
+    return "".join(parts)

@@ -63,7 +63,7 @@ figure { margin: .5rem 0; }
 .chart svg { display: block; width: 100%; height: auto; }
 .chart figcaption { margin-top: .5rem; }
 svg text { fill: var(--muted); font: 12px system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif; }
-svg .snippet { fill: var(--ink); font-size: 13px; }
+svg .snippet { fill: var(--ink); font-size: 13px; paint-order: stroke; stroke: var(--panel); stroke-width: 4px; }
 svg .name { font-size: 15px; }
 svg .title { fill: var(--ink); }
 svg .axis { stroke: var(--line); fill: none; }

@@ -26,6 +26,7 @@ def graded(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return left, right
 
 
+@settings(max_examples=60, deadline=None)
 @given(graded())
 def test_correlations_are_those_of_scipy(pairs: tuple[np.ndarray, np.ndarray]) -> None:
     left, right = pairs
@@ -34,6 +35,7 @@ def test_correlations_are_those_of_scipy(pairs: tuple[np.ndarray, np.ndarray]) -
     assert spearman(left, right) == pytest.approx(spearman(right, left), abs=1e-12)
 
 
+@settings(max_examples=60, deadline=None)
 @given(graded(), st.integers(0, 2**32 - 1))
 def test_ranks_in_a_resample_are_those_of_its_pairs(pairs: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     values = pairs[1]
@@ -43,7 +45,7 @@ def test_ranks_in_a_resample_are_those_of_its_pairs(pairs: tuple[np.ndarray, np.
         np.testing.assert_allclose(found[drawn], stats.rankdata(values[drawn]))
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(graded(), st.integers(0, 1000))
 def test_intervals_are_those_of_resampled_pairs(pairs: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     left, right = pairs

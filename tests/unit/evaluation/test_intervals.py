@@ -28,7 +28,7 @@ def test_mean_interval_covers_the_mean_as_often_as_it_says() -> None:
     assert 0.87 < covered / 2000 < 0.92
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 20), st.integers(0, 2**32 - 1), st.sampled_from([1, 7, 100, 10_000]))
 def test_a_resample_draws_each_unit_as_often_as_it_says(units: int, rounds: int, seed: int, width: int) -> None:
     blocks = list(resamples(units, rounds, seed, width))

@@ -15,7 +15,7 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import read_config, write_config
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import MediaError, TrainingError, UsageError
-from simsearch.evaluation import metrics
+from simsearch.evaluation import embedding, metrics
 from simsearch.evaluation.embedding import embed
 from simsearch.evaluation.evaluate import Reading, evaluate
 from simsearch.evaluation.judging import Options, judge_triplets
@@ -129,7 +129,9 @@ def test_runs_are_drawn_within_the_alphabets(encoder: OnnxEncoder, alphabets: Pa
         evaluate(encoder, alphabets, protocols=["runs"], options=SMALL)
 
 
-def test_a_folder_of_runs_is_judged_as_it_stands(encoder: OnnxEncoder, alphabets: Path, tmp_path: Path) -> None:
+def test_a_folder_of_runs_is_judged_as_it_stands(
+    encoder: OnnxEncoder, tiny_text: Path, alphabets: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "all_runs" / "run01"
     lines = []
     for number in range(4):
@@ -147,6 +149,8 @@ def test_a_folder_of_runs_is_judged_as_it_stands(encoder: OnnxEncoder, alphabets
     assert detail.given[0].tolist() == (vectors[4:] @ vectors[:4].T).argmax(axis=1).tolist()
     with pytest.raises(UsageError, match="folder of runs, which --protocol retrieval does not fit"):
         evaluate(encoder, run.parent, protocols=["retrieval"])
+    with pytest.raises(UsageError, match="runs of pictures, but tiny-text is for text"):
+        evaluate(open_encoder(tiny_text), run.parent)
     with pytest.raises(UsageError, match="which a choice of classes"):
         evaluate(encoder, run.parent, selection=Selection(held_out=True))
     (run / "test" / "2.png").write_bytes(b"no picture")
@@ -304,7 +308,7 @@ def test_a_default_that_cannot_be_measured_is_left_out_with_a_remark(
 
 
 def test_files_that_cannot_be_read_are_listed_and_left_out(
-    encoder: OnnxEncoder, alphabets: Path, tmp_path: Path
+    encoder: OnnxEncoder, alphabets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = shutil.copytree(alphabets, tmp_path / "copy")
     broken = copy / "Greek" / "character1" / "0002_03.png"
@@ -314,8 +318,15 @@ def test_files_that_cannot_be_read_are_listed_and_left_out(
     assert len(found.sources) == 39 == len(found.systems[1].vectors)
     whole = embed(encoder, found.sources, Silent())
     np.testing.assert_allclose(found.systems[0].vectors, whole.vectors, atol=1e-6)
+    monkeypatch.setattr(embedding, "BATCH", 7)
+    np.testing.assert_allclose(embed(encoder, found.sources, Silent()).vectors, whole.vectors, atol=1e-6)
     with pytest.raises(MediaError, match=r"none of 1 inputs can be read; the first: .*0002_03\.png"):
         embed(encoder, [str(broken)], Silent())
+
+
+def test_other_modalities_have_no_baselines() -> None:
+    with pytest.raises(UsageError, match="no baselines for 'sound'"):
+        embedding.baselines_for("sound")
 
 
 def test_nothing_to_judge_by_is_told(tiny_text: Path, tmp_path: Path) -> None:

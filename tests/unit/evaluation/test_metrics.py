@@ -30,6 +30,7 @@ def thresholds(scores: np.ndarray) -> list[float]:
     return [2.0, *sorted(set(scores.tolist()), reverse=True)]
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored(), st.sampled_from(CUTS))
 def test_confusion_is_that_of_scikit_learn(pairs: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
     scores, same = pairs
@@ -39,6 +40,7 @@ def test_confusion_is_that_of_scikit_learn(pairs: tuple[np.ndarray, np.ndarray],
     assert metrics.accuracy_at(scores, same, threshold) == found.accuracy == (tp + tn) / len(scores)
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored())
 def test_auc_is_that_of_scikit_learn_and_of_all_comparisons(pairs: tuple[np.ndarray, np.ndarray]) -> None:
     scores, same = pairs
@@ -48,6 +50,7 @@ def test_auc_is_that_of_scikit_learn_and_of_all_comparisons(pairs: tuple[np.ndar
     assert metrics.roc_auc(scores, same) == pytest.approx(roc_auc_score(same, scores.astype(np.float64)), abs=1e-12)
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored())
 def test_best_threshold_is_the_highest_of_the_best_of_all(pairs: tuple[np.ndarray, np.ndarray]) -> None:
     scores, same = pairs
@@ -80,6 +83,7 @@ def test_best_threshold_of_whole_numbers() -> None:
     assert metrics.best_threshold(np.array([0, 1]), np.array([False, True])) == (0.5, 1.0)
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored())
 def test_equal_error_rate_is_where_the_curve_of_scikit_learn_meets_the_diagonal(
     pairs: tuple[np.ndarray, np.ndarray],
@@ -95,6 +99,7 @@ def test_equal_error_rate_is_where_the_curve_of_scikit_learn_meets_the_diagonal(
     assert metrics.equal_error_rate(scores, same) == pytest.approx(np.interp(high, along, far), abs=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored(), st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 1.0]))
 def test_tar_at_far_is_the_best_that_a_threshold_reaches(pairs: tuple[np.ndarray, np.ndarray], far: float) -> None:
     scores, same = pairs
@@ -104,6 +109,7 @@ def test_tar_at_far_is_the_best_that_a_threshold_reaches(pairs: tuple[np.ndarray
     assert metrics.tar_at_far(scores, same, far) == pytest.approx(max(reached))
 
 
+@settings(max_examples=60, deadline=None)
 @given(scored())
 def test_average_precision_is_that_of_scikit_learn(pairs: tuple[np.ndarray, np.ndarray]) -> None:
     scores, same = pairs
@@ -165,7 +171,7 @@ def test_distances_are_those_of_the_vectors() -> None:
     assert metrics.cosine_to_distance(np.array([1.0000001, -1.0, 0.875])).tolist() == [0.0, 2.0, 0.5]
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_figures_do_not_depend_on_the_order_of_pairs(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -47,7 +47,7 @@ def naive(vectors: np.ndarray, labels: list[int], ks: tuple[int, ...]) -> dict[s
     return {name: sum(values) / len(values) for name, values in figures.items()}
 
 
-@settings(max_examples=120)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 7), st.integers(0, 3)), min_size=2, max_size=24).filter(
         lambda rows: len({label for _, label in rows}) < len(rows)
@@ -110,7 +110,7 @@ def test_few_scores_are_held_at_once(cells: int, block: int, rows: int, monkeypa
     assert sum(height for height, _ in shapes) == 30
 
 
-@settings(max_examples=150)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from([1, 2, 3, 20, 10_000]), st.integers(1, 40))
 def test_the_best_are_those_of_a_stable_sort(seed: int, width: int, levels: int, ranks: int) -> None:
     """With few levels nearly all scores tie, with many hardly any; sorted rows make the sample a bad guess."""

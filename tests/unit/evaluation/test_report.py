@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -26,10 +26,12 @@ from simsearch.evaluation.judging import Options
 from simsearch.evaluation.ranking import rank_queries
 from simsearch.evaluation.report import check_report, sections, write_report
 from simsearch.evaluation.report.charts import grades, heatmap, histogram, interval, roc
+from simsearch.evaluation.report.maps import CELL, SIDE, embedding_map
 from simsearch.evaluation.report.page import page
 from simsearch.evaluation.report.pictures import Gallery, data_uri
 from simsearch.evaluation.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Plane, ticks
 from simsearch.evaluation.results import Evaluation, GradedDetail, PairDetail, Section, Threshold
+from simsearch.types import Skip
 
 SMALL = Options(episodes=20, pairs=100, rounds=20, at=(1, 3))
 EMPTY = ("meta", "img", "br", "path", "rect", "circle", "image")
@@ -179,6 +181,14 @@ def test_a_picture_that_is_gone_leaves_a_word(pictures: Evaluation, tmp_path: Pa
     assert "blank" in {attributes.get("class") for attributes in found.all("div")}
 
 
+def test_what_was_left_out_is_listed_and_other_protocols_have_figures_alone(pictures: Evaluation) -> None:
+    section = Section("triplets", "3 triplets", {"accuracy": Figure(0.5, 0.25, 0.75)})
+    system = replace(pictures.systems[0], sections=(section,))
+    words = Page(page(replace(pictures, systems=(system,), skipped=(Skip("a<b.png", "no picture"),)))).words
+    assert "1 could not be read. a<b.png: no picture" in words
+    assert "accuracy 0.500 0.250 to 0.750" in words
+
+
 def test_many_classes_have_a_table_and_few_a_picture(pictures: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pictures.labels is not None
     vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
@@ -306,6 +316,7 @@ def test_intervals_are_on_one_scale() -> None:
     assert re.findall(r'cx="([\d.]+)"', interval([Figure(0, -0.5, 0.5)], -1.0)) == ["90.0"]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 12))
 def test_ticks_are_round_few_and_inside(low: float, span: float, most: int) -> None:
     found = ticks(low, low + span, most)
@@ -322,3 +333,32 @@ def test_a_logarithmic_plane_is_even_in_powers() -> None:
     places = plane.across(np.array([0.001, 0.01, 0.1, 1.0]))
     np.testing.assert_allclose(np.diff(places), (WIDTH - LEFT - RIGHT) / 3)
     assert plane.down(2.0) == TOP and plane.down(0.0) == HEIGHT - BOTTOM
+
+
+def test_texts_on_the_map_do_not_cover_each_other() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(300, 5)).astype(np.float32)
+    gallery = Gallery(tuple(f"a text of number {number}" for number in range(300)), "text", None, ())
+    svg = embedding_map(vectors, gallery, 0)
+    found = re.findall(r'<text class="snippet" x="(\d+)" y="(\d+)" text-anchor="(\w+)">([^<]+)</text>', svg)
+    assert 20 < len(found) <= 60
+    boxes = []
+    for x, y, anchor, text in found:
+        left = int(x) - (7.5 * len(text) if anchor == "end" else 0)
+        assert left >= 0 and left + 7.5 * len(text) <= SIDE
+        boxes.append((left, int(y) - 12, left + 7.5 * len(text), int(y) + 12))
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            # Places are rounded to whole pixels.
+            apart = (one[0] + 1 >= other[2], other[0] + 1 >= one[2], one[1] + 1 >= other[3], other[1] + 1 >= one[3])
+            assert any(apart)
+
+
+def test_pictures_on_the_map_do_not_cover_each_other(pictures: Evaluation) -> None:
+    svg = embedding_map(pictures.systems[0].vectors, Gallery.of(pictures), 0)
+    places = re.findall(r'<image x="(\d+)" y="(\d+)" width="36"', svg)
+    assert len(places) == len(set(places)) > 10
+    assert all((int(x) - 4) % CELL == 0 == (int(y) - 4) % CELL and int(x) + 40 <= SIDE for x, y in places)
+    height = float(re.findall(r'viewBox="0 0 \d+ ([\d.]+)"', svg)[0])
+    assert max(int(y) for _, y in places) + 36 <= height
+    assert svg.count("<circle") == 40

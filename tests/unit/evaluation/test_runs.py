@@ -108,7 +108,7 @@ def drawings(alphabets: int, characters: int, drawers: int) -> tuple[list[str], 
     return names, labels, np.array([f"alphabet{number}" for number in range(alphabets)])[labels // characters]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 3), st.integers(2, 6), st.integers(2, 4), st.integers(1, 7), st.integers(0, 2**32 - 1))
 def test_a_drawn_run_is_of_two_drawers_and_one_alphabet(
     alphabets: int, ways: int, drawers: int, count: int, seed: int
