@@ -117,8 +117,8 @@ def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
     }
     if all(found.values()):
         raise UsageError(
-            f"{', '.join(sources)}: {found['image']:,} pictures and {found['text']:,} files with texts; one collection "
-            f"holds one kind. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
+            f"{', '.join(sources)}: files of both kinds, {found['image']:,} of pictures and {found['text']:,} of "
+            f"texts; a collection holds one. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
         )
     return ENCODERS["text" if found["text"] else "image"]
 

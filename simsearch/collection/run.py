@@ -60,7 +60,9 @@ class Marks:
         self._marked: NDArray[np.bool_] = np.zeros(last_item + 1, dtype=np.bool_)
 
     def add(self, ids: Ids | int) -> None:
-        self._marked[ids] = True
+        """Marks those that were there before."""
+        given = np.atleast_1d(np.asarray(ids, dtype=np.int64))
+        self._marked[given[given < len(self._marked)]] = True
 
     def __contains__(self, item: int) -> bool:
         return bool(self._marked[item])

@@ -116,14 +116,14 @@ def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, 
     (place / "labels.csv").write_text("path,label\n")
     assert default_encoder([str(place / "notes")]) == "text"
     assert default_encoder([str(gallery), str(place / "labels.csv")], "labels.csv") == "photo"
-    with pytest.raises(UsageError, match="8 pictures and 1 files with texts"):
+    with pytest.raises(UsageError, match="8 of pictures and 1 of texts"):
         default_encoder([str(gallery), str(place / "notes")])
     (gallery / "read me.txt").write_text("pictures of mine")
     mixed = command("index", gallery)
     assert (mixed.code, mixed.out) == (2, "")
     assert mixed.err == (
-        f"Error: {gallery}: 8 pictures and 1 files with texts; one collection holds one kind. Say which: --encoder "
-        "photo or --encoder text\n"
+        f"Error: {gallery}: files of both kinds, 8 of pictures and 1 of texts; a collection holds one. Say which: "
+        "--encoder photo or --encoder text\n"
     )
     assert not (place / "indexes").exists()
     for encoder, added, skipped in ((tiny, 8, 1), (tiny_text, 1, 8)):
