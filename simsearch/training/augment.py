@@ -31,6 +31,12 @@ def augment(images: Tensor, kind: str, *, side: int = 0) -> Tensor:
     size = (side, side) if side else (images.shape[2], images.shape[3])
     if kind == "none":
         return images if size == images.shape[2:] else F.interpolate(images, size, mode="bilinear", antialias=True)
+    with images.device:
+        # What is drawn at random lies where the images do.
+        return _variant(images, kind, size)
+
+
+def _variant(images: Tensor, kind: str, size: tuple[int, int]) -> Tensor:
     if kind == "photo":
         return _colours(_warp(images, _grid(_crops(len(images)), size), "border"))
     if kind == "copies":

@@ -62,7 +62,7 @@ def _coloured(images: Tensor) -> Tensor:
 def _blurred(images: Tensor) -> Tensor:
     """A quarter of the images as if they had been stored with half or a third of the pixels of a side."""
     height, width = images.shape[2:]
-    less = int(torch.randint(2, 4, ()))
+    less = int(torch.randint(2, 4, (), device="cpu"))
     small = F.interpolate(images, (max(1, height // less), max(1, width // less)), mode="area")
     back = F.interpolate(small, (height, width), mode="bilinear", align_corners=False)
     return torch.where(_chosen(len(images), SELDOM).view(-1, 1, 1, 1), back, images)

@@ -48,6 +48,14 @@ def test_black_and_white_stay_in_range(kind: str) -> None:
         assert after.max() <= 1 + 1e-6
 
 
+@pytest.mark.parametrize("kind", PICTURES)
+def test_what_is_drawn_lies_where_the_pictures_do(kind: str) -> None:
+    """On a device that computes nothing but complains, as a GPU does, of tensors from elsewhere."""
+    pictures = torch.empty(4, 3, 20, 20, device="meta")
+    assert augment(pictures, kind, side=12).device.type == "meta"
+    assert augment(pictures, kind, side=12).shape == (4, 3, 12, 12)
+
+
 def test_none_is_the_identity() -> None:
     before = images()
     assert torch.equal(augment(before, "none"), before)

@@ -14,7 +14,7 @@ from simsearch.progress import Silent
 from simsearch.training.inputs import Arrays
 from simsearch.training.loop import fit
 from simsearch.training.models import ModelSpec, build
-from simsearch.training.objective import Objective
+from simsearch.training.objective import Objective, channels_last_is_safe
 from simsearch.training.processes import Alone
 from simsearch.training.recipes import Recipe, on_everything, preset
 from simsearch.training.sampling import ClassSampler
@@ -110,3 +110,14 @@ def test_everything_holds_no_class_out() -> None:
     recipe = on_everything(preset("glyph"))
     assert (recipe.split, recipe.counts) == ("content", (0.95, 0.05, 0.0))
     assert replace(recipe, split=preset("glyph").split, counts=preset("glyph").counts) == preset("glyph")
+
+
+@pytest.mark.parametrize(("width", "safe"), [(4, False), (8, True)])
+def test_networks_of_few_maps_keep_each_channel_by_itself(width: int, safe: bool) -> None:
+    """Else a strided short cut corrupts memory, and the process dies some steps later."""
+    spec = replace(SPEC, widths=(width, 8))
+    objective = objective_of(replace(RECIPE, model=spec, training_side=0, averaging=0.0))
+    assert channels_last_is_safe(objective.network) == safe
+    assert channels_last_is_safe(build(ModelSpec("shapes", 12, 12, 1, 6), mean=(0.5,), std=(0.3,)))
+    for step in range(30):
+        loss_of(objective, step).backward()
