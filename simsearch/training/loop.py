@@ -68,10 +68,12 @@ def fit(
     """
     run = _Run(objective, sampler, inputs, recipe, processes)
     state = load_checkpoint(checkpoint, configuration)
+    _check_agreement(state, checkpoint, processes)
     if state is None:
-        if minutes is not None:
-            steps = run.steps_within(minutes, validate)
-        state = run.first(configuration, steps)
+        state = run.first(configuration, steps if minutes is None else run.steps_within(minutes, validate))
+        if minutes is not None and processes.rank == 0:
+            # Measured again the number would be another one, and so would the weights.
+            save_checkpoint(checkpoint, state)
     run.restore(state)
     steps = state["steps"]
     started = time.monotonic() - state["seconds"]
@@ -144,9 +146,13 @@ class _Run:
     def steps_within(self, minutes: float, validate: Validate) -> int:
         """The number of steps that fit into the time, as rank 0 measures it; nothing is learned from them."""
         before = self.first("", 0)
-        steps = steps_within(minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every)
+        steps = steps_within(
+            minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every,
+            # One clock for all: each of these steps needs every process.
+            clock=lambda: self.processes.agreed(time.perf_counter()),
+        )  # fmt: skip
         self.restore(before)
-        return int(self.processes.agreed(steps))
+        return steps
 
     def first(self, configuration: str, steps: int) -> State:
         """The state before the first step."""
@@ -165,7 +171,9 @@ class _Run:
     def restore(self, state: State) -> None:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:
+            # Empty where the run began on a device that needs no scale.
+            self.scaler.load_state_dict(state["scaler"])
 
     def record(self, state: State, step: int, loss: float, figure: float, seconds: float) -> None:
         """Brings the state up to this step, and notes its weights as the best if they are."""
@@ -201,6 +209,17 @@ def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimize
     if recipe.optimizer == "adam":
         return torch.optim.Adam(parameters, rate, weight_decay=decay)
     return torch.optim.AdamW(parameters, rate, weight_decay=decay)
+
+
+def _check_agreement(state: State | None, checkpoint: Path, processes: Processes) -> None:
+    """Raises TrainingError when this process would not go on from where rank 0 does."""
+    mine = -1 if state is None else state["step"]
+    first = int(processes.agreed(mine))
+    if mine != first:
+        raise TrainingError(
+            f"{checkpoint} is at step {first} for the first process and at step {mine} for process {processes.rank} "
+            "(-1 is none); put the encoder folder where all machines see it"
+        )
 
 
 def _out_of_patience(state: State, recipe: Recipe) -> bool:

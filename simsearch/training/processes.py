@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from simsearch.errors import MissingExtraError, UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+PATIENCE = timedelta(hours=6)
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -73,7 +75,8 @@ class Several:
             from accelerate import PartialState
         except ImportError:
             raise MissingExtraError("Training in several processes", "train") from None
-        state = PartialState(cpu=not torch.cuda.is_available())
+        # The others wait as long for the first one's measuring and writing; a launcher ends them when it fails.
+        state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
         self.rank, self.world, self.device = state.process_index, state.num_processes, state.device
         self.wait: Callable[[], None] = state.wait_for_everyone
 
