@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import importlib.util
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -200,14 +202,25 @@ def _chosen(
         if start.modality != labelled.modality:
             raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
         named = replace(named, model=start.spec, fit=start.fit)
-    if freeze != "none":
-        # Features are computed once, so there is one view of each input.
-        named = replace(named, augmentation="none", quarter_turns=False)
     chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
+    if freeze != "none":
+        chosen = _of_features(chosen, wanted, labelled.kind, freeze)
+    elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:
+        # Two equal views of an input teach nothing.
+        chosen = replace(chosen, augmentation="photo" if labelled.modality == "image" else "text")
     grouped = len(set(labelled.groups)) < len(labelled.classes)
     if chosen.split == "class" and wanted.split is None and grouped:
         chosen = replace(chosen, split="group")
     return chosen
+
+
+def _of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Recipe:
+    """The recipe for features that are computed once, so that there is one view of each input."""
+    if wanted.augmentation not in (None, "none"):
+        raise UsageError(f"--freeze {freeze} encodes each input once, without --augmentation; take one of them away")
+    if kind == "unlabelled":
+        raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
+    return replace(recipe, augmentation="none", quarter_turns=False, training_side=0)
 
 
 def _workplace(folder: Path, overwrite: bool) -> Path:
@@ -246,6 +259,8 @@ def _train(run: _Run, data: Dataset) -> Trained:
     torch.manual_seed(recipe.seed)
     encoder = _fresh(recipe, data) if run.start is None else run.start.encoder
     network: Network = encoder
+    # Processes that share their batch statistics put other layers in the place of those that have any.
+    written = copy.deepcopy(encoder)
     if run.freeze != "none":
         front, network = divided(encoder, run.freeze)
         features = features_of(
@@ -264,7 +279,8 @@ def _train(run: _Run, data: Dataset) -> Trained:
     )  # fmt: skip
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
-    return _finish(encoder.cpu(), run, data, fitted)
+    written.load_state_dict(encoder.state_dict())
+    return _finish(written, run, data, fitted)
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
@@ -293,12 +309,14 @@ def _finish(encoder: SiameseEncoder, run: _Run, data: Dataset, fitted: Fitted) -
     if run.half:
         round_weights(encoder)
     recipe, threshold = run.recipe, None
-    figures: dict[str, JSONValue] = {"validation": fitted.best_figure}
+    figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
     verification, tested = None, None
-    if len(data.validation) and (data.validation.labels is not None or data.validation.same is not None):
-        vectors = embed_rows(encoder, data.inputs, data.validation.rows)
-        threshold, accuracy = chosen_threshold(data.validation, vectors, recipe.seed)
-        figures |= {"validation_pair_accuracy": accuracy, "threshold": threshold}
+    known = data.validation if len(data.validation) else data.train
+    if known.labels is not None or known.same is not None:
+        vectors = embed_rows(encoder, data.inputs, known.rows)
+        threshold, accuracy = chosen_threshold(known, vectors, recipe.seed)
+        side = "validation" if known is data.validation else "training"
+        figures |= {f"{side}_pair_accuracy": accuracy, "threshold": threshold}
     if len(data.test):
         tested = embed_rows(encoder, data.inputs, data.test.rows)
         measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
@@ -334,8 +352,13 @@ def _record(run: _Run, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
         "held_out": _held_out(data), "copies": data.copies, "digest": data.digest,
         "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
         "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
-        "history": [dict(row) for row in fitted.history],
+        "history": [dict(_known(row)) for row in fitted.history],
     }  # fmt: skip
+
+
+def _known(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures without those for which there was nothing to measure on, which JSON cannot hold."""
+    return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
 def _held_out(data: Dataset) -> list[JSONValue]:
