@@ -172,13 +172,15 @@ def own_view_nearest(network: Network, data: Dataset, side: Side, vectors: Vecto
     if side.neighbours is not None and (side.neighbours >= 0).any():
         here = np.flatnonzero(side.neighbours >= 0)[:MOST_VIEWS]
         there = side.neighbours[here]
-        others = vectors[there]
+        others, itself = vectors[there], here[:, None] == there
     else:
         state = torch.get_rng_state()
         torch.manual_seed(recipe.seed)
         others = embed_rows(network, data.inputs, side.rows[there], view=recipe.augmentation)
         torch.set_rng_state(state)
-    return float(np.mean((vectors[here] @ others.T).argmax(axis=1) == np.arange(len(here))))
+        itself = np.zeros((len(here), len(there)), dtype=np.bool_)
+    nearest = np.where(itself, -np.inf, vectors[here] @ others.T).argmax(axis=1)
+    return float(np.mean(nearest == np.arange(len(here))))
 
 
 def figures_of_test(

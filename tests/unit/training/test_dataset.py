@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from simsearch.errors import TrainingError
 from simsearch.media.images import PixelSpec, decode
-from simsearch.media.labelled import read_labelled
+from simsearch.media.labelled import Labelled, read_labelled
 from simsearch.progress import Silent
-from simsearch.training.dataset import Dataset, Side, load_dataset, make_sampler
+from simsearch.training.dataset import Dataset, Side, _neighbours, load_dataset, make_sampler
 from simsearch.training.inputs import Arrays
 from simsearch.training.models import ModelSpec
 from simsearch.training.pictures import load_pictures
@@ -30,7 +32,7 @@ RECIPE = replace(
 
 
 def loaded(source: Path, cache: Path, recipe: Recipe = RECIPE, test: tuple[str, ...] = ()) -> Dataset:
-    return load_dataset(read_labelled(source), recipe, test=test, tokenize=None, cache=cache, progress=Silent())
+    return load_dataset(read_labelled(source), recipe, test=test, tokenizer=b"", cache=cache, progress=Silent())
 
 
 def pixels(dataset: Dataset) -> NDArray[np.uint8]:
@@ -180,3 +182,20 @@ def test_a_test_side_of_one_kind_of_pairs_is_left_out(tmp_path: Path, draw_shape
 def test_too_few_pairs_are_refused(tmp_path: Path, draw_shape: DrawShape) -> None:
     with pytest.raises(TrainingError, match="3 pairs are too few"):
         loaded(pairs_file(tmp_path, draw_shape, similar=1, count=3), tmp_path / "pixels.npy")
+
+
+@settings(max_examples=60, deadline=None)
+@given(lengths=st.lists(st.integers(1, 5), min_size=1, max_size=5), chosen=st.data())
+def test_the_neighbour_of_a_text_follows_it_in_its_document(lengths: list[int], chosen: st.DataObject) -> None:
+    documents = np.repeat(np.arange(len(lengths)), lengths)
+    positions = np.array(sorted(chosen.draw(st.sets(st.integers(0, len(documents) - 1), min_size=1))))
+    labelled = Labelled("text", "unlabelled", tuple(map(str, range(len(documents)))), documents=documents)
+    found = _neighbours(labelled, positions)
+    expected = []
+    for position in positions.tolist():
+        follows = [place for place, other in enumerate(positions.tolist()) if other == position + 1]
+        within = position + 1 < len(documents) and documents[position] == documents[position + 1]
+        expected.append(follows[0] if follows and within else -1)
+    assert found is not None
+    assert found.tolist() == expected
+    assert _neighbours(replace(labelled, documents=None), positions) is None
