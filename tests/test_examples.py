@@ -12,7 +12,7 @@ from PIL import Image
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = EXAMPLES.parent / "docs" / "recipes.md"
-SHORT = ["learn.py", "own_vectors.py", "recognise.py", "same_writer.py", "search.py", "stages.py"]
+SHORT = ["learn.py", "own_vectors.py", "recognise.py", "same_writer.py", "search.py", "stages.py", "unlabelled.py"]
 NUMBER = r"\d+(?:\.\d+)?"
 
 
@@ -50,7 +50,7 @@ def test_the_recipes_are_scripts_that_are_there() -> None:
     page = RECIPES.read_text(encoding="utf-8")
     named = set(re.findall(r"examples/(\w+\.py)", page))
     assert named <= {path.name for path in EXAMPLES.glob("*.py")}
-    assert set(recipes()) == {"recognise.py", "same_writer.py", "stages.py"}
+    assert set(recipes()) == {"recognise.py", "same_writer.py", "stages.py", "unlabelled.py"}
 
 
 def test_every_example_has_a_test() -> None:
@@ -106,6 +106,13 @@ def test_stages(tmp_path: Path) -> None:
     assert max(abs(drawn - at) for drawn, at in placed) < 0.9
     assert [at for _, at in placed] == sorted(at for _, at in placed)
     assert_shown("stages.py", text)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unlabelled(tmp_path: Path) -> None:
+    text = run("unlabelled.py", tmp_path)
+    assert number(r"learned without labels +(\d+)%", text) >= number(r"pixels +(\d+)%", text) + 6
+    assert_shown("unlabelled.py", text)
     assert not list(tmp_path.iterdir())
 
 
