@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from simsearch.encoders.folder import TOKENIZER_NAME, WEIGHTS_NAME, encoder_folder, read_config, read_verified
 from simsearch.errors import EncoderError, MissingExtraError
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
+from simsearch.training.storing import unpacked
 from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _spec_of(
 
 
 def _weights(content: bytes, folder: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, in 32 bits."""
+    """The tensors of a safetensors file as a network in training has them, in 32 bits."""
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load
@@ -111,7 +112,8 @@ def _weights(content: bytes, folder: Path) -> dict[str, Tensor]:
         stored = load(content)
     except (SafetensorError, ValueError) as error:
         raise EncoderError(f"{folder / WEIGHTS_NAME}: not a safetensors file: {error}") from error
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+    wide = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+    return unpacked(wide)
 
 
 def with_head(start: Start) -> Start:

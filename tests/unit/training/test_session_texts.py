@@ -12,7 +12,9 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME
 from simsearch.errors import EncoderError, TrainingError, UsageError
 from simsearch.training import Changes, Reading, train
+from simsearch.training.export import export_encoder
 from simsearch.training.recipes import preset
+from simsearch.training.starting import start_from
 from simsearch.training.text_models import TextSpec
 
 TOPICS = {
@@ -64,6 +66,21 @@ def test_training_goes_on_from_an_encoder_with_its_tokens(tmp_path: Path) -> Non
     np.testing.assert_allclose(
         open_encoder(again.folder).encode(texts), open_encoder(tmp_path / "first").encode(texts), atol=1e-5
     )
+
+
+def test_training_goes_on_from_tables_in_eight_bits(tmp_path: Path) -> None:
+    train(table(tmp_path), tmp_path / "first", recipe=QUICK, report=False)
+    found = start_from(str(tmp_path / "first"))
+    (tmp_path / "packed").mkdir()
+    export_encoder(
+        found.encoder, found.spec, tmp_path / "packed", name="packed", tokenizer=found.tokenizer,
+        sample=np.ones((2, 4), dtype=np.int64), half=True, eight=True, training={}, figures={},
+    )  # fmt: skip
+    still = replace(QUICK, steps=1, learning_rate=1e-12)
+    again = train(table(tmp_path, copies=4), tmp_path / "again", recipe=still, start=tmp_path / "packed", report=False)
+    texts = ["how do i add money", "which rate"]
+    before = open_encoder(tmp_path / "packed").encode(texts)
+    np.testing.assert_allclose(open_encoder(again.folder).encode(texts), before, atol=1e-5)
 
 
 def test_graded_pairs_and_lines_without_labels(tmp_path: Path) -> None:
