@@ -111,10 +111,9 @@ def used_only(data: Labelled) -> Labelled:
 def _of_classes(data: Labelled, wanted: set[str], named: Sequence[str]) -> Labelled:
     if data.labels is None:
         raise UsageError(f"{data.kind} have no classes to choose from; leave --test and --held-out away")
-    names = set(data.classes) | set(data.groups)
-    unknown = sorted(set(named) - names)
+    unknown = sorted(set(named) - set(data.classes) - set(data.groups))
     if unknown:
-        raise UsageError(f"no class or group {unknown[0]!r}; there are {', '.join(sorted(names)[:10])}")
+        raise UsageError(f"no class or group {unknown[0]!r}; there are {', '.join(sorted(set(data.groups))[:10])}")
     chosen = [name in wanted or group in wanted for name, group in zip(data.classes, data.groups, strict=True)]
     rows = np.flatnonzero(np.array(chosen)[data.labels])
     if not len(rows):
