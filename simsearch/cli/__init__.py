@@ -22,6 +22,7 @@ COMMANDS = {
     "recognize": "simsearch.cli.identities",
     "forget": "simsearch.cli.identities",
     "train": "simsearch.cli.training",
+    "distill": "simsearch.cli.distilling",
     "evaluate": "simsearch.cli.evaluation",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from simsearch.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from simsearch.training.distil_loop import Distilling
+    from simsearch.training.distilling import Distilled, distil
     from simsearch.training.recipes import Changes
     from simsearch.training.session import Reading, Trained, train
 
-__all__ = ["Changes", "Reading", "Trained", "train"]
+__all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +23,6 @@ def __getattr__(name: str) -> Any:
         import torch  # noqa: F401  (all that follows needs it)
     except ImportError:
         raise MissingExtraError("Training", "train") from None
-    from simsearch.training import session
+    from simsearch.training import distilling, session
 
-    return getattr(session, name)
+    return getattr(distilling if "istil" in name else session, name)

@@ -78,13 +78,18 @@ def export_encoder(
     )  # fmt: skip
     if isinstance(spec, TextSpec):
         (folder / TOKENIZER_NAME).write_bytes(tokenizer)
-        config = replace(config, modality="text", max_tokens=spec.max_tokens, vocabulary=spec.vocabulary,
-                         codes=spec.codes)  # fmt: skip
-    else:
-        config = replace(config, width=spec.width, height=spec.height, channels=spec.channels, fit=fit)
-    config = config.sealed(folder)
+    config = _with_inputs(config, spec, fit).sealed(folder)
     write_config(folder, config)
     return config
+
+
+def _with_inputs(config: EncoderConfig, spec: ModelSpec | TextSpec, fit: str) -> EncoderConfig:
+    """The description with what goes into the network."""
+    if isinstance(spec, TextSpec):
+        return replace(
+            config, modality="text", max_tokens=spec.max_tokens, vocabulary=spec.vocabulary, codes=spec.codes
+        )  # fmt: skip
+    return replace(config, width=spec.width, height=spec.height, channels=spec.channels, fit=fit)
 
 
 def round_weights(encoder: SiameseEncoder) -> None:

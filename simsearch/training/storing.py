@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from simsearch.training.models import SiameseEncoder
 
 STEPS = 127
+FINEST = 2.0**-14
+"""The smallest factor: 16 bits hold smaller numbers less exactly."""
 ROWS, SCALE = "rows", "scale"
 
 
@@ -27,14 +29,13 @@ class EightBitTable(nn.Module):
 
 
 def eight_bits(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Each row as int8 in [-127, 127] and the factor (n,) that gives it back, to half a step of its largest number.
+    """Each row as int8 in [-127, 127] and the factor (n,) that gives it back, to about half of the factor.
 
-    Factors are such that 16 bits hold them exactly. A row of zeros stays one.
+    A factor is the 127th part of the largest number of its row, at least 2^-14, and such that 16 bits hold it exactly.
     """
-    largest = weights.abs().amax(dim=1)
-    scale = (largest / STEPS).to(torch.float16).to(torch.float32)
+    scale = (weights.abs().amax(dim=1) / STEPS).clamp_min(FINEST).to(torch.float16).to(torch.float32)
     # A factor rounded down could ask for 128 steps.
-    steps = torch.where(scale[:, None] > 0, weights / scale[:, None], 0.0).round().clamp(-STEPS, STEPS)
+    steps = (weights / scale[:, None]).round().clamp(-STEPS, STEPS)
     return steps.to(torch.int8), scale
 
 

@@ -34,14 +34,14 @@ def learned_tokenizer(texts: Sequence[str], *, kind: str = "wordpiece", size: in
     if kind == "wordpiece":
         tokenizer = _word_pieces(texts, size)
     else:
-        tokenizer = _spaced(Tokenizer(models.BPE(unk_token="<unk>")))
+        tokenizer = spaced(Tokenizer(models.BPE(unk_token="<unk>")))
         tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
             vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=ALPHABET, show_progress=False,
         ))  # fmt: skip
     return tokenizer.to_str().encode()
 
 
-def _spaced(tokenizer: Tokenizer) -> Tokenizer:
+def spaced(tokenizer: Tokenizer) -> Tokenizer:
     """The same, given lower case and words that end at spaces and signs, as the first BERT has it."""
     from tokenizers import normalizers, pre_tokenizers
 
@@ -53,7 +53,7 @@ def _spaced(tokenizer: Tokenizer) -> Tokenizer:
 def _word_pieces(texts: Sequence[str], size: int) -> Tokenizer:
     from tokenizers import Tokenizer, models, trainers
 
-    learning = _spaced(Tokenizer(models.WordPiece(unk_token="<unk>")))
+    learning = spaced(Tokenizer(models.WordPiece(unk_token="<unk>")))
     # The trainer numbers the characters within words in a random order, which decides ties. Named as special tokens
     # they keep the order given here, but must not stay special.
     letters = collections.Counter(sign for text in texts for sign in learning.normalizer.normalize_str(text))
@@ -62,7 +62,7 @@ def _word_pieces(texts: Sequence[str], size: int) -> Tokenizer:
         vocab_size=size, special_tokens=[*SPECIAL, *inner[: size - len(SPECIAL) - 1]], limit_alphabet=ALPHABET,
         show_progress=False,
     ))  # fmt: skip
-    tokenizer = _spaced(Tokenizer(models.WordPiece(learning.get_vocab(), unk_token="<unk>")))
+    tokenizer = spaced(Tokenizer(models.WordPiece(learning.get_vocab(), unk_token="<unk>")))
     tokenizer.add_special_tokens(list(SPECIAL))
     return tokenizer
 

@@ -1,0 +1,49 @@
+"""simsearch distill."""
+
+from __future__ import annotations
+
+import click
+
+from simsearch.cli.options import json_option, quiet_option
+from simsearch.cli.output import progress, say, say_json
+
+
+@click.command("distill")
+@click.argument("teacher", metavar="TEACHER")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
+@click.option("--validate", "validation", metavar="FILE", help="Graded pairs to measure with, not to learn from.")
+@click.option("--tokenizer", metavar="PLACE", help="Where to take word pieces from.  [default: the teacher]")
+@click.option("--dim", type=int, default=256, show_default=True, help="Numbers a text.")
+@click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Most different tokens.")
+@click.option("--codes", type=int, default=2_048, show_default=True, help="Rows for product codes; 0 for none.")
+@click.option("--epochs", type=int, default=4, show_default=True, help="Passes over the texts.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Start of all randomness.")
+@click.option("--restart", is_flag=True, help="Start anew instead of going on from a checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
+@json_option
+@quiet_option
+def distill_command(
+    teacher: str, sources: tuple[str, ...], out: str, validation: str | None, tokenizer: str | None, dim: int,
+    vocabulary: int, codes: int, epochs: int, seed: int, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Make a small, fast encoder of texts that agrees with a large one.
+
+    TEACHER is an encoder of texts, such as the folder of a sentence-transformers model. Each SOURCE is a file or folder
+    of texts; of graded pairs, and of pairs that are the same or not, what is known is learned too. A run that was
+    stopped goes on when the same command is given again.
+    """
+    from simsearch.training import Distilling, distil
+
+    how = Distilling(dim=dim, vocabulary=vocabulary, codes=codes, epochs=epochs, seed=seed)
+    made = distil(
+        teacher, sources, out, validation=validation, tokenizer=tokenizer, how=how, restart=restart,
+        overwrite=overwrite, progress=progress(quiet),
+    )  # fmt: skip
+    figure = made.config.figures["validation"]
+    if as_json:
+        say_json({"folder": str(made.folder), "fingerprint": made.config.fingerprint, "validation": figure,
+                  "steps": made.config.training["steps_taken"], "texts": made.config.training["texts"]})  # fmt: skip
+    else:
+        say(f"{made.folder}: {made.config.parameters:,} numbers, validation {figure:.4f}")
+    return 0

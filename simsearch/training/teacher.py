@@ -1,0 +1,83 @@
+"""What a teacher thinks of many texts, computed once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simsearch.errors import DamagedError
+from simsearch.manifest import replacing
+from simsearch.progress import Progress, Working
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simsearch.types import Encoder
+
+PART = 2_048
+"""Texts in a file of the cache: what a kill can lose."""
+
+
+def teacher_vectors(teacher: Encoder, texts: Sequence[str], cache: Path, progress: Progress) -> NDArray[np.float16]:
+    """The teacher's vector of each text, shape (len(texts), dim), in 16 bits.
+
+    They are kept in `cache` in parts of 2,048 texts of similar length, so that a run that was stopped goes on. The
+    cache is for this teacher and these texts: its folder is named by a hash of both. Raises DamagedError.
+    """
+    key = json.dumps([teacher.fingerprint, teacher.dim, list(texts)])
+    folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    order = sorted(range(len(texts)), key=lambda row: (len(texts[row]), row))
+    vectors = np.empty((len(texts), teacher.dim), dtype=np.float16)
+    with Working(progress, len(texts), "texts", "asking the teacher"):
+        for number, start in enumerate(range(0, len(order), PART)):
+            rows = order[start : start + PART]
+            path = folder / f"{number:05d}.npy"
+            part = _kept(path, (len(rows), teacher.dim))
+            if part is None:
+                part = teacher.encode([texts[row] for row in rows]).astype(np.float16)
+                with replacing(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, part)
+            vectors[rows] = part
+            progress.advance(len(rows))
+    return vectors
+
+
+def _kept(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
+    if not path.exists():
+        return None
+    try:
+        part: NDArray[np.float16] = np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedError(f"{path}: not a part of the cache ({error}); start again with --restart") from error
+    if part.shape != shape or part.dtype != np.float16:
+        raise DamagedError(f"{path}: {part.dtype} {part.shape} instead of {shape}; start again with --restart")
+    return part
+
+
+def main_directions(vectors: NDArray[np.float16], dim: int) -> NDArray[np.float32]:
+    """The matrix (d, dim) onto the directions that keep most of the cosines between the vectors.
+
+    Principal components without taking the mean away (Pearson 1901), which cosines would not survive; the largest
+    number of each is positive, so that equal vectors give equal directions.
+    """
+    products = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for start in range(0, len(vectors), 8_192):
+        part = vectors[start : start + 8_192].astype(np.float64)
+        products += part.T @ part
+    directions = np.linalg.eigh(products)[1][:, ::-1][:, :dim]
+    largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
+    turned: NDArray[np.float32] = (directions * np.sign(largest)).astype(np.float32)
+    return turned
+
+
+def projected(vectors: NDArray[np.float16], directions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vectors along these directions, as unit rows."""
+    along = vectors.astype(np.float32) @ directions
+    unit: NDArray[np.float32] = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+    return unit
