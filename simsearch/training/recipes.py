@@ -151,15 +151,6 @@ GLYPH = Recipe(
     split="class", counts=(0.8, 0.1, 0.1), evaluate_every=500, validation_ways=20,
 )  # fmt: skip
 
-PHOTO_COPIES = Recipe(
-    "photo-copies",
-    "photos without labels: edited copies of a picture are placed beside it, all others away from it",
-    compact(32, 64, dim=128),
-    fit="squash", loss="infonce", optimizer="sgd", learning_rate=0.1,
-    batch_classes=128, batch_images=2, steps=1_500, weight_decay=1e-4, cosine_decay=True,
-    augmentation="copies", training_side=48, averaging=0.99, counts=(0.96, 0.04, 0.0), evaluate_every=500,
-)  # fmt: skip
-
 WORDS = Recipe(
     "words",
     "texts: a vector for each part of a word, summed; learns and encodes in no time",
@@ -187,10 +178,7 @@ TRANSFORMER = Recipe(
     evaluate_every=100, patience=10,
 )  # fmt: skip
 
-PRESETS = {
-    recipe.name: recipe
-    for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH, PHOTO_COPIES, WORDS, SEQUENCES, TRANSFORMER)
-}
+PRESETS = {recipe.name: recipe for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH, WORDS, SEQUENCES, TRANSFORMER)}
 
 
 def preset(name: str) -> Recipe:

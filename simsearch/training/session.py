@@ -22,6 +22,7 @@ from simsearch.encoders.folder import CONFIG_NAME, EncoderConfig, read_config
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
+from simsearch.training.beginning import begin_at_means
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.freezing import FREEZES, divided, features_of
@@ -270,6 +271,9 @@ def _train(run: _Run, data: Dataset) -> Trained:
     else:
         learned_on = data
     objective = Objective(network, recipe, data.training_classes, run.processes)
+    if run.start is not None and data.train.labels is not None:
+        dense = np.unique(data.train.labels, return_inverse=True)[1]
+        begin_at_means(objective, learned_on.inputs, data.train.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
         steps=recipe.total_steps(data.train), minutes=run.minutes,
