@@ -126,7 +126,7 @@ def learn_colours() -> None:
     print(f"{', '.join(shapes.SHAPES)}. What is in one folder counts as similar, whatever its shape.")
     run("train", folder, "-o", encoder, "--preset", "shapes", "--quiet")
     config = read_config(encoder)
-    train, validation, test = np.array(config.training["pictures"]) // len(shapes.COLOURS)
+    train, validation, test = np.array(config.training["inputs"]) // len(shapes.COLOURS)
     print(
         f"Of each colour it learned from {train} pictures, set itself up on {validation}, was tested on {test} others."
     )
