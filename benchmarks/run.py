@@ -56,6 +56,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     yield ("indexing", *given)
     yield ("unchanged",)
     yield ("decoding",)
+    yield ("networks",)
     yield ("loss_speed",)
     yield ("retrieval",)
     if data is None:
@@ -65,6 +66,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
         ("presets", "digits", "mnist-42000", ["--pairwise-share", pairwise_share]),
         ("encoders", "photo", "tiny-imagenet-150", []),
         ("encoders", "glyph", "omniglot-background", []),
+        ("copies", "photo", "clothing-1000", []),
     ]
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():
