@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import asdict, astuple, dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from simsearch.errors import MediaError, UsageError
@@ -90,24 +91,26 @@ class BadRows:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._listed: list[Skip] = []
+        self._listed: list[BadRow] = []
         self._first: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
 
     def add(self, bad: BadRow) -> None:
         if bad.reason != NO_TEXT and len(self._listed) < LISTED_AT_MOST:
-            self._listed.append(Skip(f"{self._path}:{bad.line}", bad.reason))
+            self._listed.append(bad)
             return
         kind = NO_TEXT if bad.reason == NO_TEXT else "left out for reasons like those"
         self._first.setdefault(kind, bad.line)
         self._counts[kind] += 1
 
     def listed(self) -> list[Skip]:
+        """What was left out, by rising line."""
         counted = [
-            Skip(f"{self._path}:{self._first[kind]}", f"{kind}; {number:,} rows in all" if number > 1 else kind)
+            BadRow(self._first[kind], f"{kind}; {number:,} rows in all" if number > 1 else kind)
             for kind, number in self._counts.items()
         ]
-        return [*self._listed, *counted]
+        rows = sorted([*self._listed, *counted], key=attrgetter("line"))
+        return [Skip(f"{self._path}:{bad.line}", bad.reason) for bad in rows]
 
 
 def decode_text(content: bytes) -> str:
