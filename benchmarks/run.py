@@ -57,6 +57,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     yield ("unchanged",)
     yield ("decoding",)
     yield ("networks",)
+    yield ("texts_indexing",)
     yield ("loss_speed",)
     yield ("retrieval",)
     if data is None:

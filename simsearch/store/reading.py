@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -149,8 +150,8 @@ def ids_under(connection: Connection, root: str) -> Ids:
 
 
 def id_array(connection: Connection, query: Select[tuple[int]]) -> Ids:
-    """The numbers that a query of one column gives."""
-    return np.fromiter(connection.scalars(query), dtype=np.int64)
+    """The numbers that a query of one column gives. They come in parts: one by one takes twice the time."""
+    return np.fromiter(chain.from_iterable(connection.scalars(query).partitions(10_000)), dtype=np.int64)
 
 
 def page_of_vectors(connection: Connection, after: int, batch: int, dim: int) -> tuple[Ids, Vectors]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -144,3 +145,19 @@ def test_rebuild_takes_the_texts_from_the_collection(command, faq, tmp_path_fact
     with Collection.open("indexes/faq.csv") as opened:
         assert opened.labels() == {"hats": 1}
         assert opened.check().clean
+
+
+def test_the_python_of_the_page_on_texts_runs(place, tiny_text):
+    page = (Path(__file__).parent.parent.parent / "docs" / "texts.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    (place / "faq.csv").write_text("question,topic\nhow do I return it,returns\n")
+    (place / "letter.txt").write_text("Dear shop")
+    names: dict[str, object] = {}
+    exec(compile(source.replace('encoder="text"', f"encoder={str(tiny_text)!r}"), "texts.md", "exec"), names)
+    collection = names["collection"]
+    assert isinstance(collection, Collection)
+    with collection:
+        assert [(Path(item.uri).name, item.label, item.metadata) for item in collection.items()] == [
+            ("faq.csv#1", "returns", {}), ("mail 1", None, {"year": 2024}), ("mail 2", None, {"year": 2025}),
+        ]  # fmt: skip
+        assert collection.labels() == {"returns": 1}
