@@ -100,7 +100,7 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
     run.store.set_row_files([read._replace(size=-1, mtime_ns=-1)])
     try:
         for rows in batches(read_rows(file.path, how), LOOK_UP):
-            yield from _changed_rows(run, file, rows)
+            yield from _changed_rows(run, file, how, rows)
     except MediaError as error:
         # Its other rows may be well again tomorrow.
         run.skipped.append(Skip(file.path, str(error)))
@@ -109,7 +109,7 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
         run.read_files.append(read)
 
 
-def _changed_rows(run: Run, file: Found, rows: Sequence[TextRow | BadRow]) -> Iterator[Job]:
+def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | BadRow]) -> Iterator[Job]:
     good = []
     for row in rows:
         if isinstance(row, BadRow):
@@ -118,16 +118,22 @@ def _changed_rows(run: Run, file: Found, rows: Sequence[TextRow | BadRow]) -> It
             good.append(row)
     items = run.store.items_by_uri([f"{file.path}#{row.key}" for row in good])
     same, jobs = 0, []
+    emptied: list[tuple[int, str | None]] = []
     for row in good:
         uri = f"{file.path}#{row.key}"
         item, label = items.get(uri), row.label or run.label(file.path, uri)
         if item is not None and not _first_met(run, item):
             run.leave_out(file.path, twice(row.key, row.line))
-        elif item is not None and _is_same(item, row, label):
+            continue
+        if item is not None and item.label is not None and how.label is not None and label is None:
+            emptied.append((item.id, None))
+        if item is not None and _is_same(item, row, label):
             run.seen.add(item.id)
             same += 1
         else:
             jobs.append((row, uri, item, label))
+    if emptied:
+        run.store.set_labels(emptied)
     run.unchanged += same
     run.progress.advance(len(rows) - len(jobs))
     digests = [hashlib.sha256(row.text.encode()).digest() for row, *_ in jobs]

@@ -40,7 +40,7 @@ def test_people_get_the_texts_shortened_to_the_line(command, faq, monkeypatch):
     faq.write_text("id,text,topic\n1," + "word " * 500 + ',\n2,"two\nlines\tand\x1b[31m colour",\n')
     assert command("index", "faq.csv", "--quiet").code == 0
     monkeypatch.setenv("COLUMNS", str(len(str(faq)) + 90))
-    found = {line.split()[3]: line for line in command("query", "word").out.splitlines()}
+    found = {line.split()[2]: line for line in command("query", "word").out.splitlines()}
     assert len(found[f"{faq}#1"]) == len(str(faq)) + 89
     assert found[f"{faq}#1"].endswith("word word wor…") or found[f"{faq}#1"].endswith("…")
     assert found[f"{faq}#2"].endswith("two lines and\\x1b[31m colour")

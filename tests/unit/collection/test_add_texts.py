@@ -254,6 +254,9 @@ def test_another_column_is_read_and_remembered(collection, tmp_path, encoder) ->
     ]  # fmt: skip
     table(path, [*rows, ("x3", "saw", "Tools")], ("sku", "title", "kind"))
     assert collection.add(path) == AddReport(added=1, unchanged=2)
+    table(path, [("x1", "red dress", ""), *rows[1:], ("x3", "saw", "Tools")], ("sku", "title", "kind"))
+    assert collection.add(path) == AddReport(unchanged=3)
+    assert [item.label for item in collection.items()] == [None, "Tools", "Tools"]
     encoder.taken()
     assert collection.add(path, id_column="title") == AddReport(reused=3, removed=3)
     assert encoder.taken() == []
