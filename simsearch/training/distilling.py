@@ -237,7 +237,7 @@ class _Run:
         round_weights(encoder)
         longest = sorted(lesson.ids[:: max(1, len(lesson.ids) // 256)], key=len)
         training: dict[str, JSONValue] = asdict(self.how) | {
-            "teacher": self.teacher.name, "teacher_fingerprint": self.teacher.fingerprint,
+            "teacher": Path(self.teacher.name).name, "teacher_fingerprint": self.teacher.fingerprint,
             "texts": len(self.material.texts), "graded_pairs": len(self.material.graded.rows),
             "pairs": len(self.material.pairs.rows), "digest": self.material.digest(), "steps_taken": taught.steps,
             "seconds": round(seconds, 1), "history": [dict(row) for row in taught.history],
