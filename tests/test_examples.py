@@ -12,7 +12,10 @@ from PIL import Image
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = EXAMPLES.parent / "docs" / "recipes.md"
-SHORT = ["learn.py", "own_vectors.py", "recognise.py", "same_writer.py", "search.py", "stages.py", "unlabelled.py"]
+SHORT = [
+    "learn.py", "own_vectors.py", "recognise.py", "resumes.py", "same_question.py", "same_writer.py", "search.py",
+    "stages.py", "unlabelled.py",
+]  # fmt: skip
 NUMBER = r"\d+(?:\.\d+)?"
 
 
@@ -50,7 +53,7 @@ def test_the_recipes_are_scripts_that_are_there() -> None:
     page = RECIPES.read_text(encoding="utf-8")
     named = set(re.findall(r"examples/(\w+\.py)", page))
     assert named <= {path.name for path in EXAMPLES.glob("*.py")}
-    assert set(recipes()) == {"recognise.py", "same_writer.py", "stages.py", "unlabelled.py"}
+    assert set(recipes()) == {*SHORT} - {"learn.py", "own_vectors.py", "search.py"}
 
 
 def test_every_example_has_a_test() -> None:
@@ -113,6 +116,24 @@ def test_unlabelled(tmp_path: Path) -> None:
     text = run("unlabelled.py", tmp_path)
     assert number(r"learned without labels +(\d+)%", text) >= number(r"pixels +(\d+)%", text) + 6
     assert_shown("unlabelled.py", text)
+    assert not list(tmp_path.iterdir())
+
+
+def test_same_question(tmp_path: Path) -> None:
+    text = run("same_question.py", tmp_path)
+    words, before, taught = (number(rf"{name} +ROC AUC ([\d.]+)", text) for name in ("TF-IDF", "text", "bank"))
+    assert taught > before
+    assert taught > words
+    assert_shown("same_question.py", text)
+    assert not list(tmp_path.iterdir())
+
+
+def test_resumes(tmp_path: Path) -> None:
+    text = run("resumes.py", tmp_path)
+    by_words, found = (number(rf"{name} +(\d+)%", text) for name in ("TF-IDF", "encoder text"))
+    assert found >= by_words
+    assert text.splitlines()[0][7:].startswith("Registered nurse")
+    assert_shown("resumes.py", text)
     assert not list(tmp_path.iterdir())
 
 
