@@ -166,6 +166,11 @@ def main() -> None:
     }
     taken = interleaved(timed, REPETITIONS)
     rows.append(["texts a second", "one thread", *(f"{len(texts) / min(times):,.0f}" for times in taken.values()), ""])
+    fresh = simsearch.open_encoder(given.encoder)
+    fresh.encode(["a"])
+    every = list(dict.fromkeys(next(iter(found.values()))[1]))
+    new = len(every) / seconds(fresh.encode, every, 1)
+    rows.append(["texts a second", "all of them new", f"{new:,.0f}", *([""] * len(names))])
     bars = []
     if given.against:
         faster = median_ratio(taken["MiniLM"], taken[given.encoder])

@@ -146,6 +146,9 @@ SPLITTERS: dict[str, Callable[[], Tokenizer]] = {
     "bert": lambda: wordpiece(
         normalizer=normalizers.BertNormalizer(), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
     ),
+    "bert with case": lambda: wordpiece(
+        normalizer=normalizers.BertNormalizer(lowercase=False), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
+    ),
     "lowercase": lambda: wordpiece(normalizer=normalizers.Lowercase(), pre_tokenizer=pre_tokenizers.Whitespace()),
     "plain": lambda: wordpiece(pre_tokenizer=pre_tokenizers.WhitespaceSplit()),
     "metaspace": lambda: wordpiece(pre_tokenizer=pre_tokenizers.Metaspace()),
@@ -167,7 +170,9 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     return made
 
 
-@given(text=st.text(alphabet="abcdA\u00c9\u00e9e\u0301.-x \t\n\u00a0\u200b\u0085\x1c\u0130\u03a3日", max_size=40))
+@given(
+    text=st.text(alphabet="abcdAB[]<\x7f\u00c9\u00e9e\u0301.-x \t\n\u00a0\u200b\u0085\x1c\u0130\u03a3日", max_size=40)
+)
 def test_ids_are_the_tokenizers_own_the_first_and_the_second_time(tokenizer: Tokenizer, text: str) -> None:
     tokens = load_tokens(tokenizer.to_str().encode(), "it", max_tokens=12, vocabulary=100)
     expected = tokenizer.encode(text).ids[:12] if tokenizer.post_processor is None else _truncated(tokenizer, text)
