@@ -20,7 +20,8 @@ clothing-1000/CLASS/*.jpg (1,000 photos),
 shapes/SHAPE/SHAPE_COLOURn.png,
 mnist-42000/DIGIT/*.png,
 tiny-imagenet-150/CLASS/*.JPEG (the classes that photo was trained on),
-omniglot-background/ALPHABET/CHARACTER/*.png"""
+omniglot-background/ALPHABET/CHARACTER/*.png,
+text/*.csv, *.tsv and *.txt (the sets that losses.py names)"""
 
 
 def main() -> int:
@@ -72,6 +73,8 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():
             yield (script, what, data / folder, *words)
+    if (data / "omniglot-background").is_dir() and (data / "text").is_dir():
+        yield ("losses", data)
 
 
 def met(path: Path) -> bool:

@@ -71,7 +71,7 @@ _OF_LABELS: tuple[Kind, ...] = ("classes", "unlabelled")
 _LOSSES = (
     LossEntry(
         "classifier", ("classes",), "cross-entropy over the scaled cosines to one learned direction a class",
-        "Wang et al. 2018", scale=8.0, recommended=("classes",), learns=True,
+        "Wang et al. 2018", scale=8.0, learns=True,
     ),
     LossEntry(
         "arcface", ("classes",), "the same with an angle added between an item and the direction of its own class",
@@ -88,7 +88,8 @@ _LOSSES = (
     LossEntry(
         "infonce", ("classes", "triplets", "unlabelled"),
         "each item picks one mate among the strangers of the batch, as in N-pair",
-        "Sohn 2016, van den Oord et al. 2018", temperature=0.1, recommended=("triplets", "unlabelled"), remembers=True,
+        "Sohn 2016, van den Oord et al. 2018", temperature=0.1, recommended=("classes", "triplets", "unlabelled"),
+        remembers=True,
     ),
     LossEntry(
         "multi-similarity", _OF_LABELS, "mates and strangers weighted by how wrong they are, alone and together",
