@@ -38,8 +38,8 @@ def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
     """Prints what can be chosen, and ends."""
     if not asked or context.resilient_parsing:
         return
+    from simsearch.training import preset_rows
     from simsearch.training.loss_table import loss_rows, miner_rows
-    from simsearch.training.recipes import preset_rows
 
     for rows in (preset_rows(), loss_rows(), miner_rows()):
         table(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from simsearch.errors import MissingExtraError
@@ -9,20 +10,22 @@ from simsearch.errors import MissingExtraError
 if TYPE_CHECKING:
     from simsearch.training.distil_loop import Distilling
     from simsearch.training.distilling import Distilled, distil
-    from simsearch.training.recipes import Changes
+    from simsearch.training.recipes import Changes, preset_rows
     from simsearch.training.session import Reading, Trained, train
 
-__all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "train"]
+_HOMES = {
+    "Changes": "recipes", "Distilled": "distilling", "Distilling": "distil_loop", "Reading": "session",
+    "Trained": "session", "distil": "distilling", "preset_rows": "recipes", "train": "session",
+}  # fmt: skip
+__all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "preset_rows", "train"]
 
 
 def __getattr__(name: str) -> Any:
     """`train` brings torch with it, so it is imported when it is first used; the table of losses is read without."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'simsearch.training' has no attribute {name!r}")
     try:
         import torch  # noqa: F401  (all that follows needs it)
     except ImportError:
         raise MissingExtraError("Training", "train") from None
-    from simsearch.training import distilling, session
-
-    return getattr(distilling if "istil" in name else session, name)
+    return getattr(importlib.import_module(f"simsearch.training.{_HOMES[name]}"), name)
