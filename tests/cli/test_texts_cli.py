@@ -117,6 +117,9 @@ def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, 
     (place / "labels.csv").write_text("path,label\n")
     assert default_encoder([str(place / "notes")]) == "text"
     assert default_encoder([str(gallery), str(place / "labels.csv")], "labels.csv") == "photo"
+    assert command("index", "notes", "--quiet").code == 0
+    assert command("info", "--json").records[0]["encoder"] == "text"
+    shutil.rmtree(place / "indexes")
     with pytest.raises(UsageError, match="8 of pictures and 1 of texts"):
         default_encoder([str(gallery), str(place / "notes")])
     (gallery / "read me.txt").write_text("pictures of mine")
