@@ -48,7 +48,7 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="simsearch")
 def cli() -> None:
-    """Search, recognise and compare pictures by a similarity that you can teach.
+    """Search, recognise and compare pictures or texts by a similarity that you can teach.
 
     \b
     simsearch index ./gallery          make a collection of the pictures in a folder
