@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simsearch.errors import MissingExtraError
+from simsearch.training.losses import short_directions
 from simsearch.training.mining import compared_with, relations
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 NEAR_ONE = 1e-7
 """How far from 1 a cosine must be for the slope of its sine to count, which is infinite at 1."""
-
-START = 0.1
-"""The length of a direction before training. Only where it points counts, and a step turns a short one further: it
-starts as if its learning rate were 100 times that of one of length 1, which Kim et al. 2020 give their proxies."""
 
 
 class ArcFace(nn.Module):
@@ -35,7 +32,7 @@ class ArcFace(nn.Module):
 
     def __init__(self, dim: int, classes: int, degrees: float = 28.6, scale: float = 16.0) -> None:
         super().__init__()
-        self.directions = nn.Parameter(_directions(classes, dim))
+        self.directions = nn.Parameter(short_directions(classes, dim))
         self.margin = math.radians(degrees)
         self.scale = scale
 
@@ -55,7 +52,7 @@ class ProxyAnchor(nn.Module):
     def __init__(self, dim: int, classes: int, margin: float = 0.1, scale: float = 32.0) -> None:
         super().__init__()
         self.loss = _library().ProxyAnchorLoss(classes, dim, margin=margin, alpha=scale)
-        self.loss.proxies = nn.Parameter(_directions(classes, dim))
+        self.loss.proxies = nn.Parameter(short_directions(classes, dim))
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         loss: Tensor = self.loss(embeddings, labels)
@@ -85,10 +82,6 @@ class Angular(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Tensor, *, memory: Memory | None = None) -> Tensor:
         return _compared(self.loss, embeddings, labels, memory)
-
-
-def _directions(classes: int, dim: int) -> Tensor:
-    return START * F.normalize(torch.randn(classes, dim), dim=1)
 
 
 def _library() -> ModuleType:
