@@ -24,8 +24,9 @@ from simsearch.training.loss_table import LOSSES, default_loss, losses_for
 from simsearch.training.measure import embed_rows, figures_of_test
 from simsearch.training.models import ModelSpec, Network, build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import open_processes
-from simsearch.training.recipes import Recipe, preset
+from simsearch.training.recipes import Recipe
 from simsearch.training.text_models import TextSpec, build_text
 
 WAYS, EPISODES = 20, 2_000

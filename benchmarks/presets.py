@@ -32,8 +32,9 @@ from simsearch.training.loop import make_optimizer
 from simsearch.training.measure import COSINE_AT_HALF, HALF, chosen_threshold, embed_rows, one_shot, scored_pairs
 from simsearch.training.models import build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import Recipe, preset
+from simsearch.training.recipes import Recipe
 
 COLUMNS = ("at validation's threshold", "one-shot", "training s", "pictures encoded", "steps")
 CLASSIC_RATE = 1e-3

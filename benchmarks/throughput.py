@@ -27,8 +27,9 @@ from simsearch.training.loop import fit, make_optimizer
 from simsearch.training.losses import supervised_contrastive
 from simsearch.training.models import SiameseEncoder, build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import Recipe, preset
+from simsearch.training.recipes import Recipe
 from simsearch.training.sampling import ClassSampler
 from simsearch.training.text_models import TextSpec, build_text
 

@@ -20,8 +20,9 @@ from simsearch.training.inputs import Arrays, Inputs
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.models import ModelSpec, Network, build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import Processes, open_processes, share_of
-from simsearch.training.recipes import Recipe, preset
+from simsearch.training.recipes import Recipe
 from simsearch.training.sampling import Batch, ClassSampler
 
 Results = dict[str, NDArray[np.generic]]

@@ -10,12 +10,14 @@ from simsearch.errors import MissingExtraError
 if TYPE_CHECKING:
     from simsearch.training.distil_loop import Distilling
     from simsearch.training.distilling import Distilled, distil
-    from simsearch.training.recipes import Changes, preset_rows
-    from simsearch.training.session import Reading, Trained, train
+    from simsearch.training.finishing import Trained
+    from simsearch.training.presets import preset_rows
+    from simsearch.training.recipes import Changes
+    from simsearch.training.session import Reading, train
 
 _HOMES = {
     "Changes": "recipes", "Distilled": "distilling", "Distilling": "distil_loop", "Reading": "session",
-    "Trained": "session", "distil": "distilling", "preset_rows": "recipes", "train": "session",
+    "Trained": "finishing", "distil": "distilling", "preset_rows": "presets", "train": "session",
 }  # fmt: skip
 __all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "preset_rows", "train"]
 

@@ -7,10 +7,9 @@ import copy
 import hashlib
 import importlib.util
 import json
-import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,28 +17,27 @@ import filelock
 import numpy as np
 import torch
 
-from simsearch.encoders.folder import CONFIG_NAME, EncoderConfig, read_config
+from simsearch.encoders.folder import CONFIG_NAME
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
-from simsearch.training.export import export_encoder, round_weights
+from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.freezing import FREEZES, divided, features_of
-from simsearch.training.loop import Fitted, fit
-from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test, validation_figure
+from simsearch.training.loop import fit
+from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import Processes, open_processes
-from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, preset, suited
-from simsearch.training.report import write_report
+from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, suited
 from simsearch.training.starting import Start, start_from, with_head
 from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
     from simsearch.media.labelled import Kind, Labelled, Modality
     from simsearch.media.splits import By
-    from simsearch.types import JSONValue, Skip
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
@@ -57,43 +55,6 @@ class Reading:
     score_range: tuple[float, float] | None = None
     label_until: str | None = None
     by_line: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished run: where the encoder is, what it reached, what was left out."""
-
-    folder: Path
-    figures: Mapping[str, JSONValue]
-    history: tuple[dict[str, float], ...]
-    pictures: tuple[Path, ...]
-    skipped: tuple[Skip, ...]
-
-    @property
-    def config(self) -> EncoderConfig:
-        """What encoder.json says."""
-        return read_config(self.folder)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What a run is given beside its data."""
-
-    recipe: Recipe
-    folder: Path
-    work: Path
-    start: Start | None
-    freeze: str
-    minutes: float | None
-    half: bool
-    report: bool
-    processes: Processes
-    progress: Progress = field(default_factory=Silent)
-
-    @property
-    def own(self) -> str:
-        """What tells the files of this process from those of others."""
-        return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
 
 
 def train(
@@ -145,7 +106,7 @@ def train(
     if test and chosen.split not in ("class", "group"):
         raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
     processes = open_processes()
-    run = _Run(
+    run = Run(
         chosen, Path(out), _workplace(Path(out), overwrite), began, freeze, minutes, half, report, processes,
         (progress if processes.rank == 0 else None) or Silent(),
     )  # fmt: skip
@@ -159,7 +120,7 @@ def _began(start: str | Path | None, freeze: str) -> Start | None:
     return with_head(found) if freeze == "all" else found
 
 
-def _carried_out(run: _Run, labelled: Labelled, test: Sequence[str], restart: bool) -> Trained:
+def _carried_out(run: Run, labelled: Labelled, test: Sequence[str], restart: bool) -> Trained:
     """The run from its data to its end, alone in its folder; that folder goes when all is done."""
     try:
         with _alone_in(run.work, run.processes), _threads(run.recipe.threads):
@@ -252,7 +213,7 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _train(run: _Run, data: Dataset) -> Trained:
+def _train(run: Run, data: Dataset) -> Trained:
     if isinstance(run.recipe.model, TextSpec) and run.start is None:
         # A tokenizer learned from few texts has fewer tokens than it may.
         run = replace(run, recipe=replace(run.recipe, model=replace(run.recipe.model, vocabulary=data.vocabulary)))
@@ -284,7 +245,7 @@ def _train(run: _Run, data: Dataset) -> Trained:
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
     written.load_state_dict(encoder.state_dict())
-    return _finish(written, run, data, fitted)
+    return finish(written, run, data, fitted)
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
@@ -300,73 +261,8 @@ def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
     return build(recipe.model, mean=tuple(mean.round(4).tolist()), std=tuple(np.maximum(std, 1e-3).round(4).tolist()))
 
 
-def _configuration(run: _Run, data: Dataset) -> str:
+def _configuration(run: Run, data: Dataset) -> str:
     """What must be the same for a checkpoint to be gone on from."""
     start = None if run.start is None else run.start.fingerprint
     text = json.dumps([asdict(run.recipe), data.digest, start, run.freeze, run.minutes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _finish(encoder: SiameseEncoder, run: _Run, data: Dataset, fitted: Fitted) -> Trained:
-    """Measures, exports and draws, and puts the encoder folder in its place."""
-    encoder.eval()
-    if run.half:
-        round_weights(encoder)
-    recipe, threshold = run.recipe, None
-    figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
-    verification, tested = None, None
-    known = data.validation if len(data.validation) else data.train
-    if known.labels is not None or known.same is not None:
-        vectors = embed_rows(encoder, data.inputs, known.rows)
-        threshold, accuracy = chosen_threshold(known, vectors, recipe.seed)
-        side = "validation" if known is data.validation else "training"
-        figures |= {f"{side}_pair_accuracy": accuracy, "threshold": threshold}
-    if len(data.test):
-        tested = embed_rows(encoder, data.inputs, data.test.rows)
-        measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
-        figures |= measured
-    temporary = run.work / "encoder"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    export_encoder(
-        encoder, recipe.model, temporary, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
-        sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
-        training=_record(run, data, fitted), figures=figures,
-    )  # fmt: skip
-    if run.report:
-        write_report(temporary / "report", data, tested, verification, fitted.history)
-    if run.folder.exists():
-        shutil.rmtree(run.work / "replaced", ignore_errors=True)
-        run.folder.replace(run.work / "replaced")
-    temporary.replace(run.folder)
-    pictures = tuple(sorted((run.folder / "report").glob("*.png")))
-    return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
-
-
-def _record(run: _Run, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
-    """What encoder.json says about how the weights were made."""
-    record: dict[str, JSONValue] = json.loads(json.dumps(asdict(run.recipe)))
-    del record["model"]
-    start: dict[str, JSONValue] | None = None
-    if run.start is not None:
-        start = {"encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze}
-    return record | {
-        "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
-        "inputs": [len(side) for side in (data.train, data.validation, data.test)],
-        "held_out": _held_out(data), "copies": data.copies, "digest": data.digest,
-        "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
-        "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
-        "history": [dict(_known(row)) for row in fitted.history],
-    }  # fmt: skip
-
-
-def _known(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures without those for which there was nothing to measure on, which JSON cannot hold."""
-    return {name: value for name, value in figures.items() if not math.isnan(value)}
-
-
-def _held_out(data: Dataset) -> list[JSONValue]:
-    """The names of the classes of the test side, when no class is on two sides."""
-    if data.split.by not in ("class", "group") or data.test.labels is None:
-        return []
-    return [data.classes[number] for number in np.unique(data.test.labels)]

@@ -12,7 +12,7 @@ from PIL import Image
 from simsearch.encoders import open_encoder
 from simsearch.errors import EncoderError, UsageError
 from simsearch.training import train
-from simsearch.training.recipes import preset
+from simsearch.training.presets import preset
 
 STILL = {"steps": 1, "learning_rate": 1e-12, "evaluate_every": 1, "batch_classes": 2, "batch_images": 2}
 

@@ -12,8 +12,8 @@ from simsearch.training.beginning import MOST, begin_at_means
 from simsearch.training.inputs import Arrays
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import open_processes
-from simsearch.training.recipes import preset
 
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(40, 9, 9, 1), dtype=np.uint8)
 ROWS = np.array([39, 3, 8, 1, 20, 21, 7, 30])

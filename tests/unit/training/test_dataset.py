@@ -22,7 +22,8 @@ from simsearch.training.dataset import Dataset, Side, _neighbours, load_dataset,
 from simsearch.training.inputs import Arrays
 from simsearch.training.models import ModelSpec
 from simsearch.training.pictures import load_pictures
-from simsearch.training.recipes import Recipe, preset
+from simsearch.training.presets import preset
+from simsearch.training.recipes import Recipe
 
 DrawShape = Callable[..., Path]
 SPEC = PixelSpec(10, 8, 3, "squash")

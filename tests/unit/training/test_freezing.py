@@ -24,8 +24,8 @@ from simsearch.training.export import export_encoder
 from simsearch.training.freezing import divided, features_of
 from simsearch.training.inputs import Arrays
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
+from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import preset
 from simsearch.training.session import Reading
 from simsearch.training.starting import start_from
 from simsearch.training.text_models import TextSpec, build_text

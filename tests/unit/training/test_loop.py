@@ -19,8 +19,9 @@ from simsearch.training.inputs import Arrays
 from simsearch.training.loop import Fitted, fit, learning_rate, make_optimizer
 from simsearch.training.models import ModelSpec, Network, build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import Recipe, preset
+from simsearch.training.recipes import Recipe
 from simsearch.training.sampling import ClassSampler, PairSampler, Sampler
 
 CLASSES = 4

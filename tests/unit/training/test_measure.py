@@ -27,7 +27,7 @@ from simsearch.training.measure import (
     verify,
 )
 from simsearch.training.models import ModelSpec, Network, build, unit_rows
-from simsearch.training.recipes import preset
+from simsearch.training.presets import preset
 
 COUNT = 40
 RECIPE = replace(preset("photo"), augmentation="none", seed=3)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from simsearch.errors import UsageError
 from simsearch.training.export import check_parity, to_onnx
 from simsearch.training.models import ImageEncoder, ModelSpec, SiameseEncoder, build, compact
-from simsearch.training.recipes import PRESETS, preset
+from simsearch.training.presets import PRESETS, preset
 from simsearch.training.residual import ResidualBlock
 from simsearch.training.vit import TransformerBlock
 

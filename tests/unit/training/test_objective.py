@@ -15,8 +15,9 @@ from simsearch.training.inputs import Arrays
 from simsearch.training.loop import fit
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.objective import Objective, channels_last_is_safe
+from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import Recipe, on_everything, preset
+from simsearch.training.recipes import Recipe, on_everything
 from simsearch.training.sampling import ClassSampler
 
 SPEC = ModelSpec("residual", 12, 12, 1, 6, widths=(4, 6))

@@ -21,8 +21,8 @@ from simsearch.training.loop import Fitted, fit
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.objective import Objective
 from simsearch.training.pace import LEAST_STEPS, MEASURING_SHARE, RESERVE, WARM_UP_STEPS, steps_within
+from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import preset
 from simsearch.training.sampling import ClassSampler
 
 # Batch statistics, turned and augmented drawings, a memory, averaged weights: all that a step can change.

@@ -17,8 +17,8 @@ from simsearch.training.inputs import Arrays
 from simsearch.training.loop import fit
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.objective import Objective
+from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import preset
 from simsearch.training.sampling import ClassSampler
 
 RECIPE = replace(

@@ -12,7 +12,8 @@ from simsearch.errors import UsageError
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
 from simsearch.training.loss_table import LOSSES
-from simsearch.training.recipes import OPTIMIZERS, PRESETS, Changes, Recipe, adjusted, preset, suited
+from simsearch.training.presets import PRESETS, preset
+from simsearch.training.recipes import OPTIMIZERS, Changes, Recipe, adjusted, suited
 from simsearch.training.text_models import TextSpec
 
 

@@ -13,7 +13,7 @@ from simsearch.encoders.folder import TOKENIZER_NAME
 from simsearch.errors import EncoderError, TrainingError, UsageError
 from simsearch.training import Changes, Reading, train
 from simsearch.training.export import export_encoder
-from simsearch.training.recipes import preset
+from simsearch.training.presets import preset
 from simsearch.training.starting import start_from
 from simsearch.training.text_models import TextSpec
 

@@ -1,0 +1,130 @@
+"""The end of a training run: figures, the encoder folder, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simsearch.encoders.folder import EncoderConfig, read_config
+from simsearch.progress import Progress, Silent
+from simsearch.training.export import export_encoder, round_weights
+from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test
+from simsearch.training.report import write_report
+
+if TYPE_CHECKING:
+    from simsearch.training.dataset import Dataset
+    from simsearch.training.loop import Fitted
+    from simsearch.training.models import SiameseEncoder
+    from simsearch.training.processes import Processes
+    from simsearch.training.recipes import Recipe
+    from simsearch.training.starting import Start
+    from simsearch.types import JSONValue, Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run: where the encoder is, what it reached, what was left out."""
+
+    folder: Path
+    figures: Mapping[str, JSONValue]
+    history: tuple[dict[str, float], ...]
+    pictures: tuple[Path, ...]
+    skipped: tuple[Skip, ...]
+
+    @property
+    def config(self) -> EncoderConfig:
+        """What encoder.json says."""
+        return read_config(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is given beside its data."""
+
+    recipe: Recipe
+    folder: Path
+    work: Path
+    start: Start | None
+    freeze: str
+    minutes: float | None
+    half: bool
+    report: bool
+    processes: Processes
+    progress: Progress = field(default_factory=Silent)
+
+    @property
+    def own(self) -> str:
+        """What tells the files of this process from those of others."""
+        return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
+
+
+def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted) -> Trained:
+    """Measures, exports and draws, and puts the encoder folder in its place."""
+    encoder.eval()
+    if run.half:
+        round_weights(encoder)
+    recipe, threshold = run.recipe, None
+    figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
+    verification, tested = None, None
+    known = data.validation if len(data.validation) else data.train
+    if known.labels is not None or known.same is not None:
+        vectors = embed_rows(encoder, data.inputs, known.rows)
+        threshold, accuracy = chosen_threshold(known, vectors, recipe.seed)
+        side = "validation" if known is data.validation else "training"
+        figures |= {f"{side}_pair_accuracy": accuracy, "threshold": threshold}
+    if len(data.test):
+        tested = embed_rows(encoder, data.inputs, data.test.rows)
+        measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
+        figures |= measured
+    temporary = run.work / "encoder"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    export_encoder(
+        encoder, recipe.model, temporary, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
+        sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
+        training=_record(run, data, fitted), figures=figures,
+    )  # fmt: skip
+    if run.report:
+        write_report(temporary / "report", data, tested, verification, fitted.history)
+    if run.folder.exists():
+        shutil.rmtree(run.work / "replaced", ignore_errors=True)
+        run.folder.replace(run.work / "replaced")
+    temporary.replace(run.folder)
+    pictures = tuple(sorted((run.folder / "report").glob("*.png")))
+    return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
+
+
+def _record(run: Run, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
+    """What encoder.json says about how the weights were made."""
+    record: dict[str, JSONValue] = json.loads(json.dumps(asdict(run.recipe)))
+    del record["model"]
+    start: dict[str, JSONValue] | None = None
+    if run.start is not None:
+        start = {"encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze}
+    return record | {
+        "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
+        "inputs": [len(side) for side in (data.train, data.validation, data.test)],
+        "held_out": _held_out(data), "copies": data.copies, "digest": data.digest,
+        "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
+        "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
+        "history": [dict(_known(row)) for row in fitted.history],
+    }  # fmt: skip
+
+
+def _known(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures without those for which there was nothing to measure on, which JSON cannot hold."""
+    return {name: value for name, value in figures.items() if not math.isnan(value)}
+
+
+def _held_out(data: Dataset) -> list[JSONValue]:
+    """The names of the classes of the test side, when no class is on two sides."""
+    if data.split.by not in ("class", "group") or data.test.labels is None:
+        return []
+    return [data.classes[number] for number in np.unique(data.test.labels)]

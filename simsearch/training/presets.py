@@ -1,0 +1,112 @@
+"""The presets: which network, loss and schedule, and what the reference that they reproduce reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from simsearch.errors import UsageError
+from simsearch.training.models import ModelSpec, compact
+from simsearch.training.recipes import Recipe
+from simsearch.training.text_models import TextSpec
+
+SHAPES = Recipe(
+    "shapes",
+    "small pictures in colour: two convolutions, the dot product regressed on same or different",
+    ModelSpec("shapes", 28, 28, 3, 16),
+    fit="squash", loss="dot", optimizer="adamw", learning_rate=4e-3,
+    batch_classes=3, batch_images=6, epochs=10, counts=(20, 20, 20), evaluate_every=50, threads=1,
+)  # fmt: skip
+
+DIGITS = Recipe(
+    "digits",
+    "grey pictures: three dense layers of 128, contrastive loss with margin 1 (Hadsell et al. 2006)",
+    ModelSpec("digits", 28, 28, 1, 128, dropout=0.3),
+    fit="pad", loss="contrastive", optimizer="rmsprop", learning_rate=2e-3, cosine_decay=True,
+    batch_classes=10, batch_images=12, epochs=20, pairs_per_epoch=1_100_000, positive_share=0.3,
+    counts=(0.7, 0.1, 0.2), evaluate_every=200, threads=1,
+)  # fmt: skip
+
+BACKBONE = Recipe(
+    "backbone",
+    "pictures in colour at 128 pixels: two convolutions, two dense layers, contrastive or triplet loss",
+    ModelSpec("backbone", 128, 128, 3, 128),
+    fit="crop", loss="contrastive", optimizer="adamw", learning_rate=1e-3,
+    batch_classes=8, batch_images=4, epochs=20, pairs_per_epoch=20_000, positive_share=0.2,
+    evaluate_every=50, patience=10,
+)  # fmt: skip
+
+PHOTO = Recipe(
+    "photo",
+    "photos of many classes: a residual network that learns to place classes it has never seen",
+    replace(compact(64, 64), views=("plain", "mirror")),
+    fit="crop", loss="classifier", optimizer="sgd", learning_rate=0.1,
+    batch_classes=64, batch_images=2, steps=3_600, weight_decay=5e-4, cosine_decay=True,
+    augmentation="photo", training_side=48, averaging=0.998,
+    split="class", counts=(0.7, 0.14, 0.16), evaluate_every=900,
+)  # fmt: skip
+
+GLYPH = Recipe(
+    "glyph",
+    "drawings and handwriting: a residual network, turned drawings as further classes",
+    ModelSpec(
+        "residual", 32, 32, 1, 128, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat",
+    ),
+    fit="pad", loss="classifier", optimizer="sgd", learning_rate=0.1,
+    batch_classes=128, batch_images=2, steps=3_000, weight_decay=5e-4, cosine_decay=True,
+    augmentation="drawing", quarter_turns=True, scale=20.0, contrast_weight=0.5, averaging=0.998,
+    split="class", counts=(0.8, 0.1, 0.1), evaluate_every=250, validation_ways=20,
+)  # fmt: skip
+
+PHOTO_COPIES = Recipe(
+    "photo-copies",
+    "photos without labels: edited copies of a picture are placed beside it, all others away from it",
+    replace(compact(32, 64, dim=128), views=("plain", "mirror")),
+    fit="squash", loss="infonce", optimizer="sgd", learning_rate=0.1,
+    batch_classes=128, batch_images=2, steps=1_500, weight_decay=1e-4, cosine_decay=True,
+    augmentation="copies", training_side=48, averaging=0.998, counts=(0.96, 0.04, 0.0), evaluate_every=500,
+)  # fmt: skip
+
+WORDS = Recipe(
+    "words",
+    "texts: a vector for each part of a word, summed; learns and encodes in no time",
+    TextSpec("bag", vocabulary=12_000, dim=256, codes=2_000, dropout=0.1),
+    fit="", loss="infonce", optimizer="adam", learning_rate=3e-3, cosine_decay=True,
+    batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=200_000, augmentation="text",
+    evaluate_every=100, patience=10,
+)  # fmt: skip
+
+SEQUENCES = Recipe(
+    "sequences",
+    "texts in which the order of words counts: a recurrent network (GRU)",
+    TextSpec("recurrent", vocabulary=8_000, dim=256, width=128, dropout=0.1),
+    fit="", loss="infonce", optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, cosine_decay=True,
+    batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=400_000, augmentation="text",
+    evaluate_every=100, patience=10,
+)  # fmt: skip
+
+TRANSFORMER = Recipe(
+    "transformer",
+    "many texts, and a GPU: a transformer of four layers",
+    TextSpec("transformer", vocabulary=16_000, dim=256, width=256, layers=4, dropout=0.1),
+    fit="", loss="infonce", optimizer="adamw", learning_rate=5e-4, weight_decay=1e-2, cosine_decay=True,
+    batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=800_000, augmentation="text",
+    evaluate_every=100, patience=10,
+)  # fmt: skip
+
+PRESETS = {
+    recipe.name: recipe
+    for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH, PHOTO_COPIES, WORDS, SEQUENCES, TRANSFORMER)
+}
+
+
+def preset(name: str) -> Recipe:
+    """The preset of this name. Raises UsageError listing all."""
+    if name not in PRESETS:
+        raise UsageError(f"No preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def preset_rows() -> Sequence[tuple[str, ...]]:
+    """The table of presets for people, its head first: name, loss, what it is for."""
+    return [("preset", "loss", "what it is for"), *[(r.name, r.loss, r.summary) for r in PRESETS.values()]]
