@@ -43,7 +43,7 @@ OF_GRADES = Batch(ROWS, pairs=PAIRED, scores=np.array([0.1, 0.9, 0.4, 0.6, 0.2],
 OF_TRIPLETS = Batch(ROWS, triplets=np.array([[0, 8, 3], [8, 1, 2], [4, 5, 6], [7, 8, 0]]))
 LOSSES: Mapping[str, tuple[Recipe, Batch]] = {
     "classifier": (replace(RECIPE, loss="classifier", contrast_weight=0.5), OF_LABELS),
-    "turned": (replace(RECIPE, loss="arcface", quarter_turns=True), OF_LABELS),
+    "turned": (replace(RECIPE, loss="arcface", poses=8), OF_LABELS),
     "infonce": (replace(RECIPE, loss="infonce"), OF_LABELS),
     "contrastive": (replace(RECIPE, loss="contrastive", positive_share=0.5), OF_LABELS),
     "mined": (replace(RECIPE, loss="triplet", miner="distance-weighted"), OF_LABELS),

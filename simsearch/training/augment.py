@@ -48,13 +48,14 @@ def _variant(images: Tensor, kind: str, size: tuple[int, int]) -> Tensor:
     raise UsageError(f"Unknown augmentation {kind!r}; there are {', '.join(AUGMENTATIONS)}")
 
 
-def quarter_turns(images: Tensor, turns: Tensor) -> Tensor:
-    """Each square image turned by its own number of quarter turns."""
-    turned = images.clone()
-    for turn in (1, 2, 3):
-        chosen = turns == turn
-        turned[chosen] = torch.rot90(images[chosen], turn, (2, 3))
-    return turned
+def posed(images: Tensor, poses: Tensor) -> Tensor:
+    """Each square image in its own pose: 0 to 3 quarter turns, and from 4 on the same of its mirror image."""
+    changed = images.clone()
+    for pose in range(1, 8):
+        chosen = poses == pose
+        seen = images[chosen].flip(3) if pose >= 4 else images[chosen]
+        changed[chosen] = torch.rot90(seen, pose % 4, (2, 3))
+    return changed
 
 
 def _uniform(n: int, low: float, high: float) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from simsearch.training.augment import quarter_turns
+from simsearch.training.augment import posed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,13 +37,13 @@ def begin_at_means(objective: Objective, inputs: Inputs, rows: NDArray[np.int64]
     sums = torch.zeros_like(directions)
     training = objective.network.training
     objective.network.eval()
-    for turn in range(4 if objective.recipe.quarter_turns else 1):
+    for pose in range(objective.recipe.poses):
         for start in range(0, len(chosen), BATCH):
             part = chosen[start : start + BATCH]
             prepared = objective.network.prepare(inputs.batch(rows[part]).to(directions.device))
             numbers = torch.from_numpy(labels[part]).to(directions.device)
-            if turn:
-                prepared = quarter_turns(prepared, torch.full_like(numbers, turn))
-            sums.index_add_(0, numbers + turn * objective.classes, objective.network.embed(prepared).float())
+            if pose:
+                prepared = posed(prepared, torch.full_like(numbers, pose))
+            sums.index_add_(0, numbers + pose * objective.classes, objective.network.embed(prepared).float())
     objective.network.train(training)
     directions.copy_(F.normalize(sums, dim=1))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from simsearch.training.augment import augment, quarter_turns
+from simsearch.training.augment import augment, posed
 from simsearch.training.loss_building import build_loss
 from simsearch.training.losses import supervised_contrastive
 from simsearch.training.memory import PastBatches
@@ -56,7 +56,7 @@ class Objective(nn.Module):
         self.loss = build_loss(
             recipe.loss, margin=recipe.margin, temperature=recipe.temperature, scale=recipe.scale,
             distance=recipe.distance, miner=recipe.miner, positive_share=recipe.positive_share, dim=recipe.model.dim,
-            classes=4 * classes if recipe.quarter_turns else classes,
+            classes=recipe.poses * classes,
         )  # fmt: skip
         self.average = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
         self.memory = PastBatches(recipe.memory, recipe.model.dim) if recipe.memory else None
@@ -85,9 +85,9 @@ class Objective(nn.Module):
         """The loss of the batch; `inputs` are of its rows at the positions `share`, which this process encodes."""
         inputs = self.network.prepare(inputs)
         labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(inputs.device)
-        if self.recipe.quarter_turns and labels is not None:
-            turns = torch.randint(4, (self.classes,)).to(labels)[labels]
-            inputs, labels = quarter_turns(inputs, turns[torch.from_numpy(share)]), labels + turns * self.classes
+        if self.recipe.poses > 1 and labels is not None:
+            poses = torch.randint(self.recipe.poses, (self.classes,)).to(labels)[labels]
+            inputs, labels = posed(inputs, poses[torch.from_numpy(share)]), labels + poses * self.classes
         embeddings = self._joint(inputs, len(batch.rows))
         if labels is not None:
             return self._of_labels(embeddings, labels)

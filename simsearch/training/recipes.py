@@ -56,8 +56,9 @@ class Recipe:
     cosine_decay: bool = False
     clip: float = 5.0
     augmentation: str = "none"
-    quarter_turns: bool = False
-    """Each class turned by 90, 180 and 270 degrees counts as three more classes (for drawings)."""
+    poses: Literal[1, 4, 8] = 1
+    """For drawings: with 4 each class turned by 90, 180 and 270 degrees counts as three more classes, with 8 each of
+    these mirrored as four more."""
     contrast_weight: float = 0.0
     """Weight of the supervised contrastive loss beside the classifier."""
     split: By = "content"
@@ -202,7 +203,7 @@ def suited(recipe: Recipe, kind: Kind, *, asked: bool) -> Recipe:
             contrast_weight=0.0,
         )  # fmt: skip
     if kind != "classes":
-        recipe = replace(recipe, quarter_turns=False, contrast_weight=0.0)
+        recipe = replace(recipe, poses=1, contrast_weight=0.0)
     return recipe
 
 

@@ -182,7 +182,7 @@ def _of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Re
         raise UsageError(f"--freeze {freeze} encodes each input once, without --augmentation; take one of them away")
     if kind == "unlabelled":
         raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
-    return replace(recipe, augmentation="none", quarter_turns=False, training_side=0)
+    return replace(recipe, augmentation="none", poses=1, training_side=0)
 
 
 def _workplace(folder: Path, overwrite: bool) -> Path:

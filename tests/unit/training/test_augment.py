@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from simsearch.errors import UsageError
-from simsearch.training.augment import AUGMENTATIONS, augment, quarter_turns
+from simsearch.training.augment import AUGMENTATIONS, augment, posed
 
 PICTURES = [kind for kind in AUGMENTATIONS if kind != "text"]
 
@@ -116,12 +116,14 @@ def test_an_unknown_kind_is_refused(kind: str) -> None:
         augment(images(), kind)
 
 
-def test_quarter_turns_equal_numpys() -> None:
+def test_poses_are_numpys_quarter_turns_of_the_picture_and_of_its_mirror_image() -> None:
     before = images(9, 2, 7, 7)
-    turns = torch.tensor([0, 1, 2, 3, 3, 2, 1, 0, 1])
-    after = quarter_turns(before, turns)
-    for picture, turned, turn in zip(before.numpy(), after.numpy(), turns.tolist(), strict=True):
-        assert np.array_equal(turned, np.rot90(picture, turn, axes=(1, 2)))
+    poses = torch.tensor([0, 1, 2, 3, 7, 6, 5, 4, 1])
+    for picture, seen, pose in zip(before.numpy(), posed(before, poses).numpy(), poses.tolist(), strict=True):
+        first = picture[:, :, ::-1] if pose >= 4 else picture
+        assert np.array_equal(seen, np.rot90(first, pose, axes=(1, 2)))
+    asymmetric = images(1, 1, 5, 5).expand(8, 1, 5, 5)
+    assert len({picture.numpy().tobytes() for picture in posed(asymmetric, torch.arange(8))}) == 8
 
 
 @pytest.mark.parametrize("kind", PICTURES)

@@ -35,7 +35,7 @@ RECIPES = {
     "rmsprop with dropout": BASE,
     "adamw, dot, photo": replace(BASE, optimizer="adamw", loss="dot", augmentation="photo"),
     "sgd, classifier, turned drawings": replace(
-        BASE, model=RESIDUAL, optimizer="sgd", loss="classifier", augmentation="drawing", quarter_turns=True,
+        BASE, model=RESIDUAL, optimizer="sgd", loss="classifier", augmentation="drawing", poses=4,
         contrast_weight=0.5, cosine_decay=True, weight_decay=1e-3,
     ),
     "adam, triplet, averaged, memory": replace(

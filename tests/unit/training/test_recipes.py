@@ -62,7 +62,7 @@ def test_every_preset_makes_sense(recipe: Recipe) -> None:
     assert recipe.steps or recipe.epochs
     assert recipe.batch_classes >= 2
     assert recipe.batch_images >= 2
-    assert not recipe.quarter_turns or recipe.model.width == recipe.model.height
+    assert recipe.poses == 1 or recipe.model.width == recipe.model.height
     assert recipe.summary
 
 
@@ -169,6 +169,6 @@ def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> No
     assert suited(backbone, "classes", asked=False) == backbone
     graded = suited(backbone, "graded", asked=False)
     assert (graded.loss, graded.margin) == ("cosent", None)
-    assert suited(preset("glyph"), "unlabelled", asked=False).quarter_turns is False
+    assert suited(preset("glyph"), "unlabelled", asked=False).poses == 1
     with pytest.raises(UsageError, match="'contrastive' does not learn from graded"):
         suited(backbone, "graded", asked=True)
