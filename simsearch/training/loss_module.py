@@ -7,8 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from simsearch.errors import UsageError
-from simsearch.training.loss_table import LOSSES, LossEntry, require_kind
+from simsearch.training.loss_table import LossEntry, require_kind, require_memory
 from simsearch.training.losses import batch_pairs
 from simsearch.training.mining import MINING, Memory, candidates
 
@@ -45,9 +44,8 @@ class Loss(nn.Module):
         `memory` holds embeddings of past batches and their labels (`memory.PastBatches.recall`).
         """
         require_kind(self.entry.name, "classes")
-        if memory is not None and not self.entry.remembers:
-            able = ", ".join(entry.name for entry in LOSSES.values() if entry.remembers)
-            raise UsageError(f"Loss {self.entry.name!r} compares with no past batches; those that do: {able}")
+        if memory is not None:
+            require_memory(self.entry.name)
         with _exact(embeddings):
             if self.label_formula is None:
                 return self._of_batch_pairs(_wide(embeddings), labels, memory)

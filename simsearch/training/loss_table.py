@@ -157,6 +157,13 @@ def default_loss(kind: Kind) -> str:
     return losses_for(kind)[0]
 
 
+def require_memory(name: str) -> None:
+    """Raises UsageError where this loss does not compare a batch with past ones."""
+    if not loss_entry(name).remembers:
+        able = ", ".join(entry.name for entry in LOSSES.values() if entry.remembers)
+        raise UsageError(f"Loss {name!r} compares with no past batches; those that do: {able}")
+
+
 def require_kind(name: str, kind: Kind) -> None:
     """Raises UsageError when the loss does not learn from this kind of data, naming those that do."""
     if kind not in loss_entry(name).takes:

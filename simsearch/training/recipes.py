@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from simsearch.errors import UsageError
 from simsearch.media.splits import BY, By
 from simsearch.training.augment import AUGMENTATIONS
-from simsearch.training.loss_table import LOSSES, Distance, default_loss, loss_entry, require_kind
+from simsearch.training.loss_table import LOSSES, Distance, default_loss, loss_entry, require_kind, require_memory
 from simsearch.training.models import ModelSpec
 from simsearch.training.processes import PRECISIONS
 from simsearch.training.text_models import TextSpec
@@ -193,7 +193,7 @@ def _check(changes: Changes) -> None:
 def suited(recipe: Recipe, kind: Kind, *, asked: bool) -> Recipe:
     """The recipe for this kind of data: where its loss does not learn from that, the one recommended for it.
 
-    Raises UsageError when the loss was asked for.
+    Raises UsageError when the loss was asked for, and for a memory that nothing would be compared with.
     """
     if asked:
         require_kind(recipe.loss, kind)
@@ -204,6 +204,10 @@ def suited(recipe: Recipe, kind: Kind, *, asked: bool) -> Recipe:
         )  # fmt: skip
     if kind != "classes":
         recipe = replace(recipe, poses=1, contrast_weight=0.0)
+    if recipe.memory:
+        if kind not in ("classes", "unlabelled"):
+            raise UsageError(f"a memory of {recipe.memory} past embeddings is for classes and unlabelled, not {kind}")
+        require_memory(recipe.loss)
     return recipe
 
 

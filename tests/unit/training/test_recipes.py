@@ -172,3 +172,12 @@ def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> No
     assert suited(preset("glyph"), "unlabelled", asked=False).poses == 1
     with pytest.raises(UsageError, match="'contrastive' does not learn from graded"):
         suited(backbone, "graded", asked=True)
+
+
+def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
+    remembering = replace(preset("backbone"), loss="infonce", margin=None, memory=64)
+    assert suited(remembering, "classes", asked=False).memory == suited(remembering, "unlabelled", asked=False).memory
+    with pytest.raises(UsageError, match="64 past embeddings is for classes and unlabelled, not triplets"):
+        suited(remembering, "triplets", asked=False)
+    with pytest.raises(UsageError, match="'classifier' compares with no past batches; those that do: "):
+        suited(replace(preset("photo"), memory=64), "classes", asked=False)
