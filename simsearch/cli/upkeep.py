@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @index_option
 @json_option
 def info_command(encoder: str | None, index: str | None, as_json: bool) -> int:
-    """Describe a collection, or an encoder: the name of one that ships, or a folder."""
+    """Describe a collection, or an encoder: the name of one that ships, a folder, or a model of the hub."""
     if encoder is None:
         from simsearch.collection.entry import open_one
 
@@ -31,8 +31,11 @@ def info_command(encoder: str | None, index: str | None, as_json: bool) -> int:
         else:
             _print_collection(info)
         return 0
+    from simsearch.encoders import is_pretrained
     from simsearch.encoders.folder import described, encoder_folder, read_config
 
+    if is_pretrained(encoder):
+        return _say_pretrained(encoder, as_json=as_json)
     config = read_config(encoder_folder(encoder))
     if as_json:
         say_json(described(config))
@@ -66,6 +69,22 @@ def _print_encoder(config: EncoderConfig) -> None:
     say("")
     layers = [(layer.name, layer.kind, "x".join(map(str, layer.shape)), layer.parameters) for layer in config.layers]
     table([("layer", "kind", "output", "parameters"), *layers], right=(3,))
+
+
+def _say_pretrained(name: str, *, as_json: bool) -> int:
+    """What is known of a model in the hub's format before its network is loaded."""
+    from simsearch.encoders.pretrained import find_pretrained
+
+    found = find_pretrained(name)
+    takes = "image, and words that find images" if found.has_words else found.modality
+    if as_json:
+        say_json({
+            "name": found.name, "fingerprint": found.fingerprint, "modality": found.modality,
+            "words": found.has_words, "folder": str(found.path),
+        })  # fmt: skip
+    else:
+        table([("encoder", f"{found.name} {found.fingerprint}"), ("takes", takes), ("folder", found.path)])
+    return 0
 
 
 def _input(config: EncoderConfig) -> str:

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from simsearch.cli.upkeep import info_command
 from simsearch.encoders import open_encoder
+from simsearch.encoders.pretrained import find_pretrained
 from simsearch.errors import EncoderError, MissingExtraError
 
 EVIL = "from pathlib import Path\nPath({!r}).touch()\nclass Reader: pass\n"
@@ -151,3 +154,21 @@ def test_without_the_libraries_the_extra_is_named(copy: Callable[[str], Path], m
     for name in (folder, "facebook/dinov2-small"):
         with pytest.raises(MissingExtraError, match=r'pip install "simsearch\[pretrained\]"'):
             open_encoder(name)
+
+
+@pytest.mark.parametrize(("kind", "takes"), [("clip", "image, and words that find images"), ("sentences", "text")])
+def test_info_tells_what_is_known_before_the_network_is_loaded(
+    kind: str, takes: str, hub_models: dict[str, Path]
+) -> None:
+    folder, found = str(hub_models[kind]), find_pretrained(str(hub_models[kind]))
+    told = CliRunner().invoke(info_command, [folder], catch_exceptions=False)
+    assert told.output.splitlines() == [
+        f"encoder  {folder} {found.fingerprint}",
+        f"takes    {takes}",
+        f"folder   {folder}",
+    ]
+    told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
+    assert json.loads(told.output) == {
+        "name": folder, "fingerprint": found.fingerprint, "modality": found.modality, "words": kind == "clip",
+        "folder": folder,
+    }  # fmt: skip
