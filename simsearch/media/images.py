@@ -23,7 +23,12 @@ __all__ = [
     "decode", "from_array", "from_image", "read_file", "thumbnail", "whole",
 ]  # fmt: skip
 
-FITS = ("squash", "crop", "pad")
+FITS = ("squash", "crop", "pad", "ink")
+INK_MARGIN, INK_LEAST, INK_WORKING = 0.15, 0.4, 8
+"""White left on each side of the ink, as a share of its longer side; the least share of the picture's longer side that
+is taken; the pixels for each one wanted among which the ink is looked for."""
+FAINTEST = 32
+"""Grey levels by which ink must be darker than the lightest pixel, at least."""
 MAX_SIDE = 4096
 _LARGEST_BLOCK = 32
 _ORIENTATION = 274  # EXIF tag
@@ -45,7 +50,8 @@ class PixelSpec:
     """The pixels that an encoder wants. `fit` says what becomes of another shape:
 
     squash: both sides resized freely; crop: the short side fitted, then the centre cut out; pad: the long side
-    fitted, then white added on both sides. Raises UsageError for values that make no sense.
+    fitted, then white added on both sides; ink: the same of the square around all that is dark, however small it was
+    drawn and wherever on the page (not below 40 % of the longer side). Raises UsageError for values that make no sense.
     """
 
     width: int
@@ -174,6 +180,10 @@ def _fit(stored: tuple[int, int], spec: PixelSpec, turn: int) -> tuple[tuple[int
     width, height = stored
     wanted = _turned((spec.width, spec.height), turn)
     across, down = wanted[0] / width, wanted[1] / height
+    if spec.fit == "ink":
+        # Reduced no further than the ink can be found and enlarged in; it is cut out when the picture is upright.
+        scale = min(1.0, INK_WORKING * min(across, down))
+        return (max(1, round(width * scale)), max(1, round(height * scale))), (0, 0, width, height)
     if spec.fit == "pad":
         scale = min(across, down)
         size = (min(wanted[0], max(1, round(width * scale))), min(wanted[1], max(1, round(height * scale))))
@@ -202,8 +212,26 @@ def _orientation(picture: Image.Image) -> int:
 
 def _pixels(small: Image.Image, spec: PixelSpec) -> NDArray[np.uint8]:
     """The pixels as an array of their own, with white where the picture is smaller than wanted."""
+    if spec.fit == "ink":
+        small = _inked(small, spec)
     if small.size != (spec.width, spec.height):
         page = Image.new(spec.mode, (spec.width, spec.height), "white")
         page.paste(small, ((spec.width - small.width) // 2, (spec.height - small.height) // 2))
         small = page
     return np.array(small, dtype=np.uint8).reshape(spec.height, spec.width, spec.channels)
+
+
+def _inked(picture: Image.Image, spec: PixelSpec) -> Image.Image:
+    """The part of the picture around its ink, on white, in the wanted size; all of it where there is no ink."""
+    grey = picture.convert("L")
+    darkest, lightest = grey.getextrema()
+    faint = min((darkest + lightest) / 2, lightest - FAINTEST)
+    left, top, right, bottom = grey.point(lambda level: 255 * (level <= faint)).getbbox() or (0, 0, *picture.size)
+    share = max(
+        max((right - left) / spec.width, (bottom - top) / spec.height) * (1 + 2 * INK_MARGIN),
+        max(picture.width / spec.width, picture.height / spec.height) * INK_LEAST,
+    )
+    width, height = max(1, round(share * spec.width)), max(1, round(share * spec.height))
+    page = Image.new(spec.mode, (width, height), "white")
+    page.paste(picture, (round((width - left - right) / 2), round((height - top - bottom) / 2)))
+    return page.resize((spec.width, spec.height), Image.Resampling.BICUBIC, reducing_gap=3.0)

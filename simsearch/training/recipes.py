@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from simsearch.errors import UsageError
+from simsearch.media.images import FITS
 from simsearch.media.splits import BY, By
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.loss_table import LOSSES, Distance, default_loss, loss_entry, require_kind, require_memory
@@ -107,6 +108,7 @@ class Recipe:
 class Changes:
     """What somebody wants otherwise than the preset has it; None leaves the preset's."""
 
+    fit: str | None = None
     loss: str | None = None
     epochs: int | None = None
     steps: int | None = None
@@ -163,6 +165,8 @@ def adjusted(recipe: Recipe, changes: Changes) -> Recipe:
         wanted["steps"] = 0
     if changes.split not in (None, recipe.split) and changes.counts is None:
         wanted["counts"] = (0.6, 0.2, 0.2)
+    if changes.fit is not None and recipe.modality == "text":
+        raise UsageError(f"fit {changes.fit!r} is for pictures; preset {recipe.name!r} is for texts")
     changed = replace(recipe, **wanted)
     if not changed.steps and not changed.epochs:
         raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
@@ -173,7 +177,7 @@ def _check(changes: Changes) -> None:
     choices = {
         "loss": (changes.loss, tuple(LOSSES)), "optimizer": (changes.optimizer, OPTIMIZERS),
         "split": (changes.split, BY), "augmentation": (changes.augmentation, AUGMENTATIONS),
-        "precision": (changes.precision, PRECISIONS),
+        "precision": (changes.precision, PRECISIONS), "fit": (changes.fit, FITS),
     }  # fmt: skip
     for name, (value, possible) in choices.items():
         if value is not None and value not in possible:
