@@ -233,5 +233,5 @@ def _inked(picture: Image.Image, spec: PixelSpec) -> Image.Image:
     )
     width, height = max(1, round(share * spec.width)), max(1, round(share * spec.height))
     page = Image.new(spec.mode, (width, height), "white")
-    page.paste(picture, (round((width - left - right) / 2), round((height - top - bottom) / 2)))
+    page.paste(picture, ((width - left - right) // 2, (height - top - bottom) // 2))
     return page.resize((spec.width, spec.height), Image.Resampling.BICUBIC, reducing_gap=3.0)

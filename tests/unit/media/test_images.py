@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 from PIL.JpegImagePlugin import JpegImageFile
 
 from simsearch.errors import MediaError, UsageError
@@ -125,7 +125,7 @@ def test_orientation_is_exact(turn: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("turn", UPRIGHT)
-@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad", "ink"])
 def test_orientation_of_a_reduced_jpeg(turn: int, fit: str) -> None:
     stored = np.asarray(photograph().resize((403, 607)))
     spec = PixelSpec(50, 40, 3, fit)
@@ -218,6 +218,57 @@ def test_squash_crop_and_pad_of_a_wide_picture() -> None:
     # A quarter of the row is light, so a quarter of its light is left; the cubic filter rings a little.
     assert np.abs(squashed.astype(int) - [0, 53, 53, 0]).max() <= 4
     assert abs(int(squashed.sum()) - 100) <= 8
+
+
+def drawing(page: tuple[int, int], left: int, top: int, size: int, *, paper: int = 255, ink: int = 0) -> Image.Image:
+    """The letter F, `size` pixels high and half as wide, on a page."""
+    image = Image.new("L", page, paper)
+    pen = ImageDraw.Draw(image)
+    for box in ((0, 0, 0.1, 1), (0, 0, 0.5, 0.1), (0, 0.4, 0.35, 0.5)):
+        across, down, right, bottom = (round(share * size) for share in box)
+        pen.rectangle((left + across, top + down, left + right - 1, top + bottom - 1), fill=ink)
+    return image
+
+
+INK = PixelSpec(32, 32, 1, "ink")
+
+
+@given(left=st.integers(0, 70), top=st.integers(0, 40), ink=st.integers(0, 200))
+@settings(max_examples=40, deadline=None)
+def test_ink_is_found_wherever_it_was_drawn(left: int, top: int, ink: int) -> None:
+    middle, moved = (
+        from_image(drawing((120, 100), *place, 50, ink=ink), INK).pixels for place in ((48, 25), (left, top))
+    )
+    assert middle.min() <= ink + 30
+    assert np.array_equal(middle, moved)
+
+
+@pytest.mark.parametrize("size", [60, 120, 240])
+def test_ink_has_the_same_size_however_large_it_was_drawn(size: int) -> None:
+    seen = from_image(drawing((250, 250), 3, 4, size), INK).pixels[:, :, 0]
+    expected = from_image(drawing((312, 312), 96, 36, 240), PixelSpec(32, 32, 1, "pad")).pixels[:, :, 0]
+    rows = np.flatnonzero((seen < 128).any(axis=1))
+    least = max(size * 1.3, 0.4 * 250)
+    assert len(rows) == pytest.approx(32 * size / least, abs=1.01)
+    assert abs(rows[0] + rows[-1] - 31) <= 1
+    assert size < 0.4 * 250 / 1.3 or difference(seen, expected) < 12
+
+
+def test_a_dot_is_not_blown_up() -> None:
+    page = Image.new("L", (100, 100), 255)
+    page.paste(0, (70, 10, 74, 14))
+    dark = np.argwhere(from_image(page, INK).pixels[:, :, 0] < 128)
+    assert (dark.min(axis=0) >= 14).all()
+    assert (dark.max(axis=0) <= 17).all()
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(255, 255), (200, 180), (0, 255), (9, 9)])
+def test_without_ink_on_paper_all_of_the_page_is_taken(paper: int, ink: int) -> None:
+    page = drawing((60, 60), 20, 5, 40, paper=paper, ink=ink)
+    framed = Image.new("L", (78, 78), 255)
+    framed.paste(page, (9, 9))
+    expected = framed.resize((32, 32), Image.Resampling.BICUBIC)
+    assert np.array_equal(from_image(page, INK).pixels[:, :, 0], np.asarray(expected))
 
 
 def test_crop_equals_resizing_then_cutting() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simsearch.errors import UsageError
+from simsearch.media.images import FITS
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
 from simsearch.training.loss_table import LOSSES
@@ -58,7 +59,7 @@ def test_every_preset_makes_sense(recipe: Recipe) -> None:
     assert recipe.optimizer in OPTIMIZERS
     assert recipe.split in ("content", "class")
     of_texts = isinstance(recipe.model, TextSpec)
-    assert recipe.fit in (("",) if of_texts else ("squash", "crop", "pad"))
+    assert recipe.fit in (("",) if of_texts else FITS)
     assert recipe.steps or recipe.epochs
     assert recipe.batch_classes >= 2
     assert recipe.batch_images >= 2
@@ -139,6 +140,7 @@ def test_another_split_takes_shares() -> None:
         ({"learning_rate": 0.0}, "learning rate must be above 0, not 0.0"),
         ({"batch_images": 0}, "batch images must be above 0, not 0"),
         ({"memory": -1}, "memory cannot be below 0: -1"),
+        ({"fit": "stretch"}, "'stretch'; there are squash, crop, pad, ink"),
         ({"averaging": 1.0}, "averaging must be from 0 to below 1, not 1.0"),
         ({"optimizer": "lion"}, "'lion'.*adamw, adam, sgd, rmsprop"),
         ({"precision": "int8"}, "'int8'.*auto, float32, bfloat16, float16"),
@@ -181,3 +183,9 @@ def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
         suited(remembering, "triplets", asked=False)
     with pytest.raises(UsageError, match="'classifier' compares with no past batches; those that do: "):
         suited(replace(preset("photo"), memory=64), "classes", asked=False)
+
+
+def test_pictures_are_fitted_as_is_wanted_and_texts_are_not() -> None:
+    assert adjusted(preset("photo"), Changes(fit="squash")) == replace(preset("photo"), fit="squash")
+    with pytest.raises(UsageError, match="fit 'pad' is for pictures; preset 'words' is for texts"):
+        adjusted(preset("words"), Changes(fit="pad"))
