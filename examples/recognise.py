@@ -1,4 +1,4 @@
-"""Recognises handwritten characters from one example each, in an alphabet that the encoder has never seen."""
+"""Recognises handwritten characters from one example each, of which the encoder has seen none."""
 
 from __future__ import annotations
 
