@@ -10,14 +10,17 @@ import numpy as np
 
 import simsearch
 from simsearch.evaluation.metrics import equal_error_rate, pair_scores, roc_auc
+from simsearch.training import Changes
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pairs = handwriting.draw_pairs(folder, words=6)
+        # glyph cuts out what is written; how large somebody writes tells hands apart.
+        whole = Changes(fit="pad")
         trained = simsearch.train(
-            pairs, folder / "hands", start="glyph", freeze="all", split="given", steps=100, report=False
+            pairs, folder / "hands", start="glyph", freeze="all", split="given", steps=100, changes=whole, report=False
         )
         unseen = sorted(folder.glob("test-*.png"))
         writers = np.array([path.name.split("-")[1] for path in unseen])
