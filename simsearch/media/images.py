@@ -223,10 +223,11 @@ def _pixels(small: Image.Image, spec: PixelSpec) -> NDArray[np.uint8]:
 
 def _inked(picture: Image.Image, spec: PixelSpec) -> Image.Image:
     """The part of the picture around its ink, on white, in the wanted size; all of it where there is no ink."""
-    grey = picture.convert("L")
-    darkest, lightest = grey.getextrema()
-    faint = min((darkest + lightest) / 2, lightest - FAINTEST)
-    left, top, right, bottom = grey.point(lambda level: 255 * (level <= faint)).getbbox() or (0, 0, *picture.size)
+    grey = np.asarray(picture.convert("L"))
+    darkest, lightest = int(grey.min()), int(grey.max())
+    dark = grey <= min((darkest + lightest) / 2, lightest - FAINTEST)
+    left, right = _extent(dark, axis=0)
+    top, bottom = _extent(dark, axis=1)
     share = max(
         max((right - left) / spec.width, (bottom - top) / spec.height) * (1 + 2 * INK_MARGIN),
         max(picture.width / spec.width, picture.height / spec.height) * INK_LEAST,
@@ -235,3 +236,9 @@ def _inked(picture: Image.Image, spec: PixelSpec) -> Image.Image:
     page = Image.new(spec.mode, (width, height), "white")
     page.paste(picture, ((width - left - right) // 2, (height - top - bottom) // 2))
     return page.resize((spec.width, spec.height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def _extent(dark: NDArray[np.bool_], *, axis: int) -> tuple[int, int]:
+    """Along the other axis, from the first place with a dark pixel to behind the last; all where there is none."""
+    places = np.flatnonzero(dark.any(axis=axis))
+    return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, dark.shape[1 - axis])
