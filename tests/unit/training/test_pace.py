@@ -27,8 +27,8 @@ from simsearch.training.sampling import ClassSampler
 
 # Batch statistics, turned and augmented drawings, a memory, averaged weights: all that a step can change.
 RECIPE = replace(
-    preset("glyph"), model=ModelSpec("residual", 8, 8, 1, 6, widths=(4, 6)), loss="infonce", scale=None, batch_classes=3,
-    batch_images=2, evaluate_every=3, averaging=0.9, memory=7, patience=0, threads=0,
+    preset("glyph"), model=ModelSpec("residual", 8, 8, 1, 6, widths=(4, 6)), loss="infonce", scale=None,
+    batch_classes=3, batch_images=2, evaluate_every=3, averaging=0.9, memory=7, patience=0, threads=0,
 )  # fmt: skip
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype=np.uint8)
 
