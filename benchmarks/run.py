@@ -19,8 +19,8 @@ DATA_HELP = """a folder with any of these, unpacked:
 clothing-1000/CLASS/*.jpg (1,000 photos),
 shapes/SHAPE/SHAPE_COLOURn.png,
 mnist-42000/DIGIT/*.png,
-tiny-imagenet-150/CLASS/*.JPEG (the classes that photo was trained on),
-omniglot-background/ALPHABET/CHARACTER/*.png,
+tiny-imagenet-150/CLASS/*.JPEG and photo-a, the encoder that the first command on photo's card makes,
+omniglot-background/ALPHABET/CHARACTER/*.png and glyph-a2, that of the second command on glyph's card,
 text/*.csv, *.tsv and *.txt (the sets that losses.py names)"""
 
 
@@ -60,19 +60,22 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     yield ("networks",)
     yield ("texts_indexing",)
     yield ("loss_speed",)
+    yield ("throughput",)
     yield ("retrieval",)
     if data is None:
         return
     candidates: list[tuple[str, str, str, list[str]]] = [
         ("presets", "shapes", "shapes", []),
         ("presets", "digits", "mnist-42000", ["--pairwise-share", pairwise_share]),
-        ("encoders", "photo", "tiny-imagenet-150", []),
-        ("encoders", "glyph", "omniglot-background", []),
         ("copies", "photo", "clothing-1000", []),
+        ("copies", "photo-copies", "clothing-1000", []),
     ]
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():
             yield (script, what, data / folder, *words)
+    for name, folder in (("photo-a", "tiny-imagenet-150"), ("glyph-a2", "omniglot-background")):
+        if (data / name).is_dir() and (data / folder).is_dir():
+            yield ("encoders", data / name, data / folder)
     if (data / "omniglot-background").is_dir() and (data / "text").is_dir():
         yield ("losses", data)
 

@@ -90,6 +90,7 @@ def _learning_options(command: Command) -> Command:
         click.option("--miner", help="Which triplets or pairs of a batch count; see --list."),
         click.option("--memory", type=int, metavar="N", help="Compare with N embeddings of past batches as well."),
         click.option("--fit", help="How pictures are fitted to the network: squash, crop, pad or ink."),
+        click.option("--poses", type=int, help="4: turned drawings are further classes, 8: mirrored ones too; 1: no."),
         click.option("--augmentation", help="none, photo, drawing, copies or text."),
         click.option("--optimizer", help="adamw, adam, sgd or rmsprop."),
         click.option("--learning-rate", type=float),
@@ -135,10 +136,10 @@ def train_command(
     score_range: tuple[float, float] | None, label_until: str | None, by_line: bool, split: By | None,
     shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool, loss: str | None,
     margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
-    miner: str | None, memory: int | None, fit: str | None, augmentation: str | None, optimizer: str | None,
-    learning_rate: float | None, batch_classes: int | None, batch_images: int | None, averaging: float | None,
-    patience: int | None, precision: str | None, threads: int | None, seed: int | None, half: bool, no_report: bool,
-    restart: bool, overwrite: bool, as_json: bool, quiet: bool,
+    miner: str | None, memory: int | None, fit: str | None, poses: int | None, augmentation: str | None,
+    optimizer: str | None, learning_rate: float | None, batch_classes: int | None, batch_images: int | None,
+    averaging: float | None, patience: int | None, precision: str | None, threads: int | None, seed: int | None,
+    half: bool, no_report: bool, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Learn what "similar" means from labelled folders, a table of pairs, grades or triplets, or unlabelled files.
 
@@ -148,9 +149,10 @@ def train_command(
     from simsearch.training import Changes, Reading, train
 
     changes = Changes(
-        fit=fit, margin=margin, temperature=temperature, scale=scale, distance=distance, miner=miner, memory=memory,
-        augmentation=augmentation, optimizer=optimizer, batch_classes=batch_classes, batch_images=batch_images,
-        averaging=averaging, patience=patience, precision=precision, threads=threads, counts=shares,
+        fit=fit, poses=poses, augmentation=augmentation, margin=margin, temperature=temperature, scale=scale,
+        distance=distance, miner=miner, memory=memory, optimizer=optimizer, batch_classes=batch_classes,
+        batch_images=batch_images, averaging=averaging, patience=patience, precision=precision, threads=threads,
+        counts=shares,
     )  # fmt: skip
     reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
     trained = train(

@@ -28,19 +28,17 @@ class PastBatches(nn.Module):
     labels: Tensor
     seen: Tensor
 
-    def __init__(self, size: int, dim: int, wait: int = 0) -> None:
-        """`wait` is the number of embeddings to let pass first: those of a fresh network change fast."""
+    def __init__(self, size: int, dim: int) -> None:
         super().__init__()
         if size < 1:
             raise UsageError(f"A memory of past batches needs a size of at least 1, not {size}")
-        self.wait = wait
         self.register_buffer("vectors", torch.zeros(size, dim))
         self.register_buffer("labels", torch.full((size,), NOTHING, dtype=torch.int64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def recall(self) -> Memory | None:
-        """What is remembered, the newest not in any order; None when there is nothing yet, or while it waits."""
-        if int(self.seen) <= self.wait:
+        """What is remembered, the newest not in any order; None when there is nothing yet."""
+        if not int(self.seen):
             return None
         filled = self.labels != NOTHING
         return self.vectors[filled], self.labels[filled]

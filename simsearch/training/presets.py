@@ -48,13 +48,13 @@ PHOTO = Recipe(
 
 GLYPH = Recipe(
     "glyph",
-    "drawings and handwriting: a residual network, turned and mirrored drawings as further classes",
+    "drawings and handwriting: a residual network, turned drawings as further classes",
     ModelSpec(
         "residual", 32, 32, 1, 128, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat",
     ),
     fit="ink", loss="classifier", optimizer="sgd", learning_rate=0.1,
     batch_classes=128, batch_images=2, steps=3_000, weight_decay=5e-4, cosine_decay=True,
-    augmentation="drawing", poses=8, scale=20.0, contrast_weight=0.5, averaging=0.998,
+    augmentation="drawing", poses=4, scale=20.0, contrast_weight=0.5, averaging=0.998,
     split="class", counts=(0.8, 0.1, 0.1), evaluate_every=250, validation_ways=20,
 )  # fmt: skip
 

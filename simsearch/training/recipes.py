@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simsearch.training.dataset import Side
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
+POSES = (1, 4, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Recipe:
     cosine_decay: bool = False
     clip: float = 5.0
     augmentation: str = "none"
-    poses: Literal[1, 4, 8] = 1
+    poses: int = 1
     """For drawings: with 4 each class turned by 90, 180 and 270 degrees counts as three more classes, with 8 each of
     these mirrored as four more."""
     contrast_weight: float = 0.0
@@ -109,6 +110,7 @@ class Changes:
     """What somebody wants otherwise than the preset has it; None leaves the preset's."""
 
     fit: str | None = None
+    poses: int | None = None
     loss: str | None = None
     epochs: int | None = None
     steps: int | None = None
@@ -165,9 +167,16 @@ def adjusted(recipe: Recipe, changes: Changes) -> Recipe:
         wanted["steps"] = 0
     if changes.split not in (None, recipe.split) and changes.counts is None:
         wanted["counts"] = (0.6, 0.2, 0.2)
-    if changes.fit is not None and recipe.modality == "text":
-        raise UsageError(f"fit {changes.fit!r} is for pictures; preset {recipe.name!r} is for texts")
+    if recipe.modality == "text":
+        for name in ("fit", "poses"):
+            if name in wanted:
+                raise UsageError(f"{name} {wanted[name]!r} is for pictures; preset {recipe.name!r} is for texts")
     changed = replace(recipe, **wanted)
+    if changed.poses > 1 and isinstance(changed.model, ModelSpec) and changed.model.width != changed.model.height:
+        raise UsageError(
+            f"poses {changed.poses} turns square pictures; {recipe.name!r} takes {changed.model.width} x "
+            f"{changed.model.height}"
+        )
     if not changed.steps and not changed.epochs:
         raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
     return changed
@@ -178,10 +187,11 @@ def _check(changes: Changes) -> None:
         "loss": (changes.loss, tuple(LOSSES)), "optimizer": (changes.optimizer, OPTIMIZERS),
         "split": (changes.split, BY), "augmentation": (changes.augmentation, AUGMENTATIONS),
         "precision": (changes.precision, PRECISIONS), "fit": (changes.fit, FITS),
+        "poses": (changes.poses, POSES),
     }  # fmt: skip
     for name, (value, possible) in choices.items():
         if value is not None and value not in possible:
-            raise UsageError(f"No {name} {value!r}; there are {', '.join(possible)}")
+            raise UsageError(f"No {name} {value!r}; there are {', '.join(map(str, possible))}")
     for name in ("epochs", "steps", "learning_rate", "batch_classes", "batch_images"):
         value = getattr(changes, name)
         if value is not None and value <= 0:

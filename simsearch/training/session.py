@@ -164,6 +164,8 @@ def _chosen(
         if start.modality != labelled.modality:
             raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
         named = replace(named, model=start.spec, fit=start.fit)
+    if wanted.poses is not None and labelled.kind != "classes":
+        raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
     if freeze != "none":
         chosen = _of_features(chosen, wanted, labelled.kind, freeze)
@@ -178,8 +180,9 @@ def _chosen(
 
 def _of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Recipe:
     """The recipe for features that are computed once, so that there is one view of each input."""
-    if wanted.augmentation not in (None, "none"):
-        raise UsageError(f"--freeze {freeze} encodes each input once, without --augmentation; take one of them away")
+    for name, value in (("augmentation", wanted.augmentation), ("poses", wanted.poses)):
+        if value not in (None, "none", 1):
+            raise UsageError(f"--freeze {freeze} encodes each input once, without --{name}; take one of them away")
     if kind == "unlabelled":
         raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
     return replace(recipe, augmentation="none", poses=1, training_side=0)

@@ -13,6 +13,7 @@ from simsearch.media.images import FITS
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
 from simsearch.training.loss_table import LOSSES
+from simsearch.training.models import ModelSpec
 from simsearch.training.presets import PRESETS, preset
 from simsearch.training.recipes import OPTIMIZERS, Changes, Recipe, adjusted, suited
 from simsearch.training.text_models import TextSpec
@@ -141,6 +142,7 @@ def test_another_split_takes_shares() -> None:
         ({"batch_images": 0}, "batch images must be above 0, not 0"),
         ({"memory": -1}, "memory cannot be below 0: -1"),
         ({"fit": "stretch"}, "'stretch'; there are squash, crop, pad, ink"),
+        ({"poses": 2}, "No poses 2; there are 1, 4, 8"),
         ({"averaging": 1.0}, "averaging must be from 0 to below 1, not 1.0"),
         ({"optimizer": "lion"}, "'lion'.*adamw, adam, sgd, rmsprop"),
         ({"precision": "int8"}, "'int8'.*auto, float32, bfloat16, float16"),
@@ -187,5 +189,11 @@ def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
 
 def test_pictures_are_fitted_as_is_wanted_and_texts_are_not() -> None:
     assert adjusted(preset("photo"), Changes(fit="squash")) == replace(preset("photo"), fit="squash")
+    assert adjusted(preset("glyph"), Changes(poses=8)) == replace(preset("glyph"), poses=8)
     with pytest.raises(UsageError, match="fit 'pad' is for pictures; preset 'words' is for texts"):
         adjusted(preset("words"), Changes(fit="pad"))
+    with pytest.raises(UsageError, match="poses 4 is for pictures; preset 'words' is for texts"):
+        adjusted(preset("words"), Changes(poses=4))
+    wide = replace(preset("shapes"), model=ModelSpec("shapes", 28, 20, 3, 16))
+    with pytest.raises(UsageError, match="poses 4 turns square pictures; 'shapes' takes 28 x 20"):
+        adjusted(wide, Changes(poses=4))
