@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -202,7 +202,16 @@ def draw_slow(gallery: Path, count: int) -> None:
         (gallery / f"z{number}.png").write_bytes(drawn + bytes([number]))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in its background deaf to interrupts, and processes inherit that; here they are not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_with_130_and_one_line_and_goes_on(place, tiny, draw, command):
     gallery, folder = place / "gallery", place / "indexes" / "gallery"
     for seed in range(260):
