@@ -62,7 +62,7 @@ def _print_encoder(config: EncoderConfig) -> None:
         ("takes", f"{config.modality}, {_input(config)}"),
         ("gives", f"{config.dim} numbers, normalized"),
         ("parameters", f"{config.parameters:,}"),
-        *[("training: " + key, value) for key, value in config.training.items() if key != "history"],
+        *[("training: " + key, _told(key, value)) for key, value in config.training.items() if key != "history"],
         *[("reached: " + key, _rounded(value)) for key, value in config.figures.items()],
     ]
     table(rows)
@@ -92,6 +92,13 @@ def _input(config: EncoderConfig) -> str:
         return f"the first {config.max_tokens:,} tokens, {config.vocabulary:,} different ones"
     colours = "grey" if config.channels == 1 else "colour"
     return f"{config.width}x{config.height} {colours}, fitted by {config.fit}"
+
+
+def _told(key: str, value: object) -> object:
+    """What a line says of a training; of encoders that were joined their names."""
+    if key == "joined" and isinstance(value, list):
+        return ", ".join(f"{each['name']} {each['fingerprint']}" for each in value)
+    return value
 
 
 def _rounded(value: object) -> object:

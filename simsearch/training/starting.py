@@ -92,9 +92,12 @@ def _spec_of(
     model: Mapping[str, JSONValue], folder: Path, kind: type[ModelSpec] | type[TextSpec]
 ) -> ModelSpec | TextSpec:
     known = {item.name for item in fields(kind)}
-    values = {
+    values: dict[str, object] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in model.items() if name in known
     }
+    members = model.get("members")
+    if isinstance(members, list):
+        values["members"] = tuple(_spec_of(member, folder, ModelSpec) for member in members if isinstance(member, dict))
     try:
         return kind(**values)  # type: ignore[arg-type]
     except TypeError as error:

@@ -61,3 +61,18 @@ def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, sa
     assert done.code in (1, 2)
     assert said in done.err.splitlines()[-1]
     assert not (place / "out").exists()
+
+
+def test_two_encoders_are_joined_and_used(command, process, place, labelled):
+    done = process("join", "photo-copies", "photo-copies", "-o", "encoders/both")
+    assert (done.code, done.err) == (0, "")
+    config = json.loads((place / "encoders" / "both" / "encoder.json").read_bytes())
+    assert done.out.splitlines()[0].endswith(f"{config['dim']} numbers a picture")
+    told = command("info", "encoders/both").out
+    assert told.count("photo-copies ") == 2
+    assert "split_record" not in told
+    assert command("index", labelled, "--encoder", "encoders/both", "--quiet").code == 0
+    refused = command("join", "photo", "glyph", "-o", "encoders/no")
+    assert refused.code == 2
+    assert refused.err.startswith("Error: glyph has ")
+    assert not (place / "encoders" / "no").exists()
