@@ -94,6 +94,11 @@ def _learning_options(command: Command) -> Command:
         click.option("--augmentation", help="none, photo, drawing, copies or text."),
         click.option("--optimizer", help="adamw, adam, sgd or rmsprop."),
         click.option("--learning-rate", type=float),
+        click.option(
+            "--cosine/--constant", "cosine_decay", default=None,
+            help="The learning rate falls to zero along half a cosine, or stays.  [default: the preset's]",
+        ),
+        click.option("--weight-decay", type=float, help="How strongly weights are pulled to zero."),
         click.option("--batch-classes", type=int, metavar="P", help="Classes in a batch."),
         click.option("--batch-images", type=int, metavar="K", help="Images (or texts) of each class in a batch."),
         click.option("--averaging", type=float, metavar="DECAY", help="Keep a running average of the weights; 0.999."),
@@ -137,9 +142,10 @@ def train_command(
     shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool, loss: str | None,
     margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
     miner: str | None, memory: int | None, fit: str | None, poses: int | None, augmentation: str | None,
-    optimizer: str | None, learning_rate: float | None, batch_classes: int | None, batch_images: int | None,
-    averaging: float | None, patience: int | None, precision: str | None, threads: int | None, seed: int | None,
-    half: bool, no_report: bool, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
+    optimizer: str | None, learning_rate: float | None, cosine_decay: bool | None, weight_decay: float | None,
+    batch_classes: int | None, batch_images: int | None, averaging: float | None, patience: int | None,
+    precision: str | None, threads: int | None, seed: int | None, half: bool, no_report: bool, restart: bool,
+    overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Learn what "similar" means from labelled folders, a table of pairs, grades or triplets, or unlabelled files.
 
@@ -150,9 +156,9 @@ def train_command(
 
     changes = Changes(
         fit=fit, poses=poses, augmentation=augmentation, margin=margin, temperature=temperature, scale=scale,
-        distance=distance, miner=miner, memory=memory, optimizer=optimizer, batch_classes=batch_classes,
-        batch_images=batch_images, averaging=averaging, patience=patience, precision=precision, threads=threads,
-        counts=shares,
+        distance=distance, miner=miner, memory=memory, optimizer=optimizer, cosine_decay=cosine_decay,
+        weight_decay=weight_decay, batch_classes=batch_classes, batch_images=batch_images, averaging=averaging,
+        patience=patience, precision=precision, threads=threads, counts=shares,
     )  # fmt: skip
     reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
     trained = train(

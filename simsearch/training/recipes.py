@@ -115,6 +115,8 @@ class Changes:
     epochs: int | None = None
     steps: int | None = None
     learning_rate: float | None = None
+    cosine_decay: bool | None = None
+    weight_decay: float | None = None
     margin: float | Literal["soft"] | None = None
     temperature: float | None = None
     scale: float | None = None
@@ -196,10 +198,10 @@ def _check(changes: Changes) -> None:
         value = getattr(changes, name)
         if value is not None and value <= 0:
             raise UsageError(f"{name.replace('_', ' ')} must be above 0, not {value}")
-    for name in ("memory", "patience", "threads", "seed"):
+    for name in ("memory", "patience", "threads", "seed", "weight_decay"):
         value = getattr(changes, name)
         if value is not None and value < 0:
-            raise UsageError(f"{name} cannot be below 0: {value}")
+            raise UsageError(f"{name.replace('_', ' ')} cannot be below 0: {value}")
     if changes.averaging is not None and not 0 <= changes.averaging < 1:
         raise UsageError(f"averaging must be from 0 to below 1, not {changes.averaging}")
 

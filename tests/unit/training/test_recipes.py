@@ -12,6 +12,7 @@ from simsearch.errors import UsageError
 from simsearch.media.images import FITS
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
+from simsearch.training.loop import learning_rate
 from simsearch.training.loss_table import LOSSES
 from simsearch.training.models import ModelSpec
 from simsearch.training.presets import PRESETS, preset
@@ -121,6 +122,14 @@ def test_steps_take_the_place_of_epochs() -> None:
     assert adjusted(preset("shapes"), Changes(steps=11)).total_steps(classes(1000)) == 11
 
 
+def test_the_learning_rate_stays_when_that_is_asked_for() -> None:
+    constant = adjusted(preset("photo"), Changes(cosine_decay=False, weight_decay=0.0))
+    assert {learning_rate(constant, step, 100) for step in (0, 50, 99)} == {constant.learning_rate}
+    assert constant.weight_decay == 0.0
+    falling = adjusted(preset("shapes"), Changes(cosine_decay=True))
+    assert learning_rate(falling, 99, 100) < 0.01 * falling.learning_rate
+
+
 @pytest.mark.parametrize(("margin", "expected"), [(None, None), (0.5, 0.5)])
 def test_another_loss_does_not_take_over_the_margin(margin: float | None, expected: float) -> None:
     assert adjusted(preset("backbone"), Changes(loss="triplet", margin=margin)).margin == expected
@@ -141,6 +150,7 @@ def test_another_split_takes_shares() -> None:
         ({"learning_rate": 0.0}, "learning rate must be above 0, not 0.0"),
         ({"batch_images": 0}, "batch images must be above 0, not 0"),
         ({"memory": -1}, "memory cannot be below 0: -1"),
+        ({"weight_decay": -0.5}, "weight decay cannot be below 0: -0.5"),
         ({"fit": "stretch"}, "'stretch'; there are squash, crop, pad, ink"),
         ({"poses": 2}, "No poses 2; there are 1, 4, 8"),
         ({"averaging": 1.0}, "averaging must be from 0 to below 1, not 1.0"),
