@@ -87,9 +87,16 @@ def _side_by_side(specs: Sequence[ModelSpec], configs: Sequence[EncoderConfig]) 
 
 
 def _record(configs: Sequence[EncoderConfig]) -> dict[str, JSONValue]:
-    """Which encoders were joined, and how each was made."""
+    """Which encoders were joined, how each was made, and the classes that none of them has seen in training."""
+    unseen = [_held_out(each) for each in configs]
     return {
         "joined": [
             {"name": each.name, "fingerprint": each.fingerprint, "training": dict(each.training)} for each in configs
-        ]
+        ],
+        "held_out": [name for name in unseen[0] if all(name in others for others in unseen)],
     }
+
+
+def _held_out(config: EncoderConfig) -> Sequence[JSONValue]:
+    found = config.training.get("held_out")
+    return found if isinstance(found, list) else []

@@ -50,8 +50,7 @@ GLYPH = Recipe(
     "glyph",
     "drawings and handwriting: a residual network, turned drawings as further classes",
     ModelSpec(
-        "residual", 64, 64, 1, 128, widths=(48, 96, 192), stem_width=24, stem_size=5, stem_stride=2, first_stride=2,
-        pooling="flat",
+        "residual", 32, 32, 1, 128, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat",
     ),
     fit="ink", loss="classifier", optimizer="sgd", learning_rate=0.1,
     batch_classes=128, batch_images=2, steps=3_000, weight_decay=5e-4, cosine_decay=True,

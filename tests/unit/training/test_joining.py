@@ -16,8 +16,12 @@ from simsearch.training import join
 from simsearch.training.export import export_encoder
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.starting import start_from
+from simsearch.types import JSONValue
 
 SPEC = ModelSpec("residual", 16, 16, 3, 12, widths=(8, 16), stem_stride=2, views=("plain", "mirror"))
+
+
+HELD_OUT: dict[int, list[JSONValue]] = {1: ["hat", "shirt", "skirt"], 2: ["skirt", "hat", "dress"]}
 
 
 def made(folder: Path, spec: ModelSpec, seed: int, *, fit: str = "crop", half: bool = False) -> Path:
@@ -28,7 +32,8 @@ def made(folder: Path, spec: ModelSpec, seed: int, *, fit: str = "crop", half: b
     pixels = np.random.default_rng(seed).integers(0, 256, (32, spec.height, spec.width, spec.channels), np.uint8)
     encoder(torch.from_numpy(pixels))  # moves the statistics of batch normalisation from where they start
     export_encoder(
-        encoder, spec, folder, name=folder.name, fit=fit, sample=pixels[:4], half=half, training={"seed": seed},
+        encoder, spec, folder, name=folder.name, fit=fit, sample=pixels[:4], half=half,
+        training={"seed": seed, "held_out": HELD_OUT.get(seed, [])},
         figures={},
     )  # fmt: skip
     return folder
@@ -95,6 +100,7 @@ def test_the_folder_says_what_it_was_made_of(members: tuple[Path, Path], both: P
         (folder.name, read_config(folder).fingerprint) for folder in members
     ]
     assert config.parameters == sum(read_config(folder).parameters for folder in members)
+    assert config.training["held_out"] == ["hat", "skirt"], "what one of them has learned is not unseen"
     assert config.model["half"] is False, "one of the members has 32 bits"
 
 
