@@ -48,16 +48,21 @@ def join(encoders: Sequence[str | Path], out: str | Path, *, overwrite: bool = F
     for number, member in enumerate(members):
         encoder.trunk.get_submodule(f"members.{number}").load_state_dict(member.state_dict())
     noise = np.random.default_rng(0).integers(0, 256, (SAMPLE, spec.height, spec.width, spec.channels), np.uint8)
-    temporary = folder.with_name(folder.name + ".joining")
+    temporary, replaced = (folder.with_name(folder.name + ending) for ending in (".joining", ".replaced"))
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    config = export_encoder(
-        encoder, spec, temporary, name=folder.name, fit=starts[0].fit, sample=noise,
-        half=all(bool(each.model.get("half")) for each in configs), training=_record(configs), figures={},
-    )  # fmt: skip
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.replace(folder)
+    try:
+        config = export_encoder(
+            encoder, spec, temporary, name=folder.name, fit=starts[0].fit, sample=noise,
+            half=all(bool(each.model.get("half")) for each in configs), training=_record(configs), figures={},
+        )  # fmt: skip
+        if folder.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            folder.replace(replaced)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
     return config
 
 
