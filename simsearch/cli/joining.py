@@ -14,10 +14,11 @@ from simsearch.cli.output import say, say_json
 @click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
 @json_option
 def join_command(encoders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) -> int:
-    """Put image encoders side by side in one: what two of them see differently, both together judge better.
+    """Put image encoders side by side in one, whose score is the mean of theirs.
 
-    They must fit pictures alike, as two trainings of one preset with different seeds do; the sides of a smaller one are
-    a whole fraction of the largest's. The score of the new encoder is the mean of theirs; it takes as long as all.
+    Networks that were trained apart err on different pictures, so together they may judge better. They must fit
+    pictures alike, as two trainings of one preset do; the sides of a smaller one are a whole fraction of the largest's.
+    The new encoder takes as long as all of them.
     """
     from simsearch.training import join
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from simsearch.encoders import open_encoder
-from simsearch.encoders.folder import CONFIG_NAME, TOKENIZER_NAME, EncoderConfig
+from simsearch.encoders.folder import TOKENIZER_NAME, EncoderConfig
 from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
@@ -27,6 +27,7 @@ from simsearch.training.codes import CodePairs
 from simsearch.training.distil_loop import Distilling, Lesson, Pairs, Taught, teach
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.models import SiameseEncoder
+from simsearch.training.placing import placed, require_place
 from simsearch.training.storing import with_eight_bit_tables
 from simsearch.training.teacher import main_directions, projected, teacher_vectors
 from simsearch.training.text_models import BagOfTokens, TextSpec, build_text
@@ -90,8 +91,7 @@ def distil(
     `OUT.training` until the end. Raises TrainingError, EncoderError, UsageError.
     """
     folder, how, shown = Path(out), how or Distilling(), progress or Silent()
-    if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
-        raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
+    require_place(folder, overwrite=overwrite)
     opened = _teacher(teacher, how.dim)
     material = read_material([Path(source) for source in sources])
     held = _graded_only(Path(validation)) if validation is not None else None
@@ -242,16 +242,11 @@ class _Run:
             "pairs": len(self.material.pairs.rows), "digest": self.material.digest(), "steps_taken": taught.steps,
             "seconds": round(seconds, 1), "history": [dict(row) for row in taught.history],
         }  # fmt: skip
-        temporary = self.work / "encoder"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        config = export_encoder(
-            encoder, spec, temporary, name=self.folder.name, tokenizer=self.tokenizer, sample=padded(longest),
-            half=True, training=training, figures={"validation": self._figure(encoder, tokens, lesson)},
-        )  # fmt: skip
-        if self.folder.exists():
-            self.folder.replace(self.work / "replaced")
-        temporary.replace(self.folder)
+        with placed(self.folder, self.work) as made:
+            config = export_encoder(
+                encoder, spec, made, name=self.folder.name, tokenizer=self.tokenizer, sample=padded(longest),
+                half=True, training=training, figures={"validation": self._figure(encoder, tokens, lesson)},
+            )  # fmt: skip
         return Distilled(self.folder, config, taught.history)
 
 

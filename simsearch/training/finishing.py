@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from simsearch.encoders.folder import EncoderConfig, read_config
 from simsearch.progress import Progress, Silent
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test
+from simsearch.training.placing import placed
 from simsearch.training.report import write_report
 
 if TYPE_CHECKING:
@@ -83,20 +83,14 @@ def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted) -> 
         tested = embed_rows(encoder, data.inputs, data.test.rows)
         measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
         figures |= measured
-    temporary = run.work / "encoder"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    export_encoder(
-        encoder, recipe.model, temporary, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
-        sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
-        training=_record(run, data, fitted), figures=figures,
-    )  # fmt: skip
-    if run.report:
-        write_report(temporary / "report", data, tested, verification, fitted.history)
-    if run.folder.exists():
-        shutil.rmtree(run.work / "replaced", ignore_errors=True)
-        run.folder.replace(run.work / "replaced")
-    temporary.replace(run.folder)
+    with placed(run.folder, run.work) as made:
+        export_encoder(
+            encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
+            sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
+            training=_record(run, data, fitted), figures=figures,
+        )  # fmt: skip
+        if run.report:
+            write_report(made / "report", data, tested, verification, fitted.history)
     pictures = tuple(sorted((run.folder / "report").glob("*.png")))
     return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
 

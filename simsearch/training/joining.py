@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.encoders.folder import CONFIG_NAME, EncoderConfig, encoder_folder, read_config
+from simsearch.encoders.folder import EncoderConfig, encoder_folder, read_config
 from simsearch.errors import UsageError
 from simsearch.training.export import export_encoder
 from simsearch.training.models import ImageEncoder, ModelSpec, build
+from simsearch.training.placing import placed, require_place
 from simsearch.training.starting import start_from
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def join(encoders: Sequence[str | Path], out: str | Path, *, overwrite: bool = F
     long. Raises UsageError when they do not take the same pictures, EncoderError for what is no encoder of ours.
     """
     folder = Path(out)
-    if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
-        raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
+    require_place(folder, overwrite=overwrite)
     if len(encoders) < 2:
         raise UsageError(f"{len(encoders)} encoder to join; name two or more")
     configs = [read_config(encoder_folder(str(name))) for name in encoders]
@@ -48,22 +48,15 @@ def join(encoders: Sequence[str | Path], out: str | Path, *, overwrite: bool = F
     for number, member in enumerate(members):
         encoder.trunk.get_submodule(f"members.{number}").load_state_dict(member.state_dict())
     noise = np.random.default_rng(0).integers(0, 256, (SAMPLE, spec.height, spec.width, spec.channels), np.uint8)
-    temporary, replaced = (folder.with_name(folder.name + ending) for ending in (".joining", ".replaced"))
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    work = folder.with_name(folder.name + ".joining")
     try:
-        config = export_encoder(
-            encoder, spec, temporary, name=folder.name, fit=starts[0].fit, sample=noise,
-            half=all(bool(each.model.get("half")) for each in configs), training=_record(configs), figures={},
-        )  # fmt: skip
-        if folder.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
-            folder.replace(replaced)
-        temporary.replace(folder)
+        with placed(folder, work) as made:
+            return export_encoder(
+                encoder, spec, made, name=folder.name, fit=starts[0].fit, sample=noise,
+                half=all(bool(each.model.get("half")) for each in configs), training=_record(configs), figures={},
+            )  # fmt: skip
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)
-    return config
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _side_by_side(specs: Sequence[ModelSpec], configs: Sequence[EncoderConfig]) -> ModelSpec:

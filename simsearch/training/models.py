@@ -134,8 +134,8 @@ class ImageEncoder(SiameseEncoder):
 class Joined(nn.Module):
     """Encoders side by side: of each image the embeddings of all, one behind the other.
 
-    The cosine of two joined embeddings is the mean of the cosines that the members give. `shrinking` says of each by
-    how much it wants the sides divided; its pixels are then the means of squares of as many.
+    The cosine of two of these, normalized, is the mean of the cosines that the members give of the same view.
+    `shrinking` says of each by how much it wants the sides divided; its pixels are then the means of such squares.
     """
 
     def __init__(self, members: Sequence[ImageEncoder], shrinking: Sequence[int]) -> None:

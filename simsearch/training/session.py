@@ -17,7 +17,6 @@ import filelock
 import numpy as np
 import torch
 
-from simsearch.encoders.folder import CONFIG_NAME
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
@@ -29,6 +28,7 @@ from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
+from simsearch.training.placing import require_place
 from simsearch.training.presets import preset
 from simsearch.training.processes import Processes, open_processes
 from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, suited
@@ -190,8 +190,7 @@ def _of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Re
 
 def _workplace(folder: Path, overwrite: bool) -> Path:
     """The folder beside the encoder's in which a run keeps its checkpoint; it may hold one from an earlier run."""
-    if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
-        raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
+    require_place(folder, overwrite=overwrite)
     work = folder.with_name(folder.name + ".training")
     try:
         work.mkdir(parents=True, exist_ok=True)
