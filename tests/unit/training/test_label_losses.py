@@ -42,7 +42,8 @@ def at_random(dtype: torch.dtype, seed: int = 0, n: int = 8, dim: int = 5) -> Te
 
 
 def past(dtype: torch.dtype, dim: int) -> tuple[Tensor, Tensor]:
-    return at_random(dtype, seed=99, n=6, dim=dim), torch.tensor([0, 1, 1, 2, 4, 4])
+    # A seed that no batch is drawn with: equal points are not at distance zero but at the floor of the losses.
+    return at_random(dtype, seed=2_000, n=6, dim=dim), torch.tensor([0, 1, 1, 2, 4, 4])
 
 
 # -- plain loops ---------------------------------------------------------------------------------------------------
