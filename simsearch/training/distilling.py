@@ -24,12 +24,13 @@ from simsearch.evaluation.correlation import spearman
 from simsearch.media.labelled import Labelled, read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.codes import CodePairs
+from simsearch.training.directions import main_directions, projected
 from simsearch.training.distil_loop import Distilling, Lesson, Pairs, Taught, teach
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.models import SiameseEncoder
 from simsearch.training.placing import placed, require_place
 from simsearch.training.storing import with_eight_bit_tables
-from simsearch.training.teacher import main_directions, projected, teacher_vectors
+from simsearch.training.teacher import teacher_vectors
 from simsearch.training.text_models import BagOfTokens, TextSpec, build_text
 from simsearch.training.tokenizing import learned_tokenizer, taken_tokenizer
 from simsearch.training.vocabulary import smaller_tokenizer, words_of

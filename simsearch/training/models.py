@@ -136,19 +136,22 @@ class Joined(nn.Module):
 
     The cosine of two of these, normalized, is the mean of the cosines that the members give of the same view.
     `shrinking` says of each by how much it wants the sides divided; its pixels are then the means of such squares.
+    Where their embeddings are longer together than `dim` a linear map, `kept`, leaves that many numbers of them.
     """
 
-    def __init__(self, members: Sequence[ImageEncoder], shrinking: Sequence[int]) -> None:
+    def __init__(self, members: Sequence[ImageEncoder], shrinking: Sequence[int], *, total: int, dim: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.shrinking = tuple(shrinking)
+        self.kept = nn.Linear(total, dim, bias=False) if dim < total else nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
         embeddings = []
         for member, factor in zip(self.members, self.shrinking, strict=True):
             assert isinstance(member, ImageEncoder)
             embeddings.append(member.embed(images if factor == 1 else F.avg_pool2d(images, factor)))
-        return torch.cat(embeddings, dim=1)
+        joined: Tensor = self.kept(torch.cat(embeddings, dim=1))
+        return joined
 
 
 def unit_rows(vectors: Tensor) -> Tensor:
@@ -175,7 +178,10 @@ def _joined(spec: ModelSpec) -> nn.Module:
     # Each member standardizes for itself; what it takes away and divides by comes with its weights.
     none, one = (0.0,) * spec.channels, (1.0,) * spec.channels
     members = [build(member, mean=none, std=one) for member in spec.members]
-    return Joined(members, [spec.width // member.width for member in spec.members])
+    return Joined(
+        members, [spec.width // member.width for member in spec.members],
+        total=sum(member.dim for member in spec.members), dim=spec.dim,
+    )  # fmt: skip
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -72,6 +73,10 @@ def test_two_encoders_are_joined_and_used(command, process, place, labelled):
     assert told.count("photo-copies ") == 2
     assert "split_record" not in told
     assert command("index", labelled, "--encoder", "encoders/both", "--quiet").code == 0
+    short = command("join", "encoders/both", "-o", "encoders/short", "--dim", "16", "--pictures", labelled, "--quiet")
+    assert (short.code, short.err) == (0, "")
+    assert re.search(r"^They hold \d\d\.\d\d% of what 256 numbers say of \d+ pictures, 0 skipped$", short.out, re.M)
+    assert "16 numbers a picture" in short.out
     refused = command("join", "photo", "glyph", "-o", "encoders/no")
     assert refused.code == 2
     assert refused.err.startswith("Error: glyph has ")

@@ -31,9 +31,10 @@ from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageErr
 from simsearch.evaluation.correlation import spearman
 from simsearch.progress import Silent
 from simsearch.training.codes import CodePairs, made_up_codes
+from simsearch.training.directions import main_directions, projected
 from simsearch.training.distil_loop import Distilling, Order, Pairs
 from simsearch.training.distilling import distil, read_material
-from simsearch.training.teacher import PART, main_directions, projected, teacher_vectors
+from simsearch.training.teacher import PART, teacher_vectors
 from simsearch.training.tokenizing import learned_tokenizer
 from simsearch.training.vocabulary import smaller_tokenizer, words_of
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from simsearch.encoders.folder import WEIGHTS_NAME, read_config
 from simsearch.encoders.onnx import OnnxEncoder
@@ -124,6 +125,77 @@ def test_joined_encoders_are_joined_again(members: tuple[Path, Path], both: Path
     config = join([both, members[0]], tmp_path / "three")
     assert config.dim == 32 + 12
     start_from(str(tmp_path / "three"))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty small pictures in two folders and a broken one."""
+    place = tmp_path_factory.mktemp("pictures")
+    for seed in range(30):
+        pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+        path = place / "ab"[seed % 2] / f"{seed}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).resize((20, 24)).save(path)
+    (place / "broken.png").write_bytes(b"no picture")
+    return place
+
+
+def seen_by(folder: Path, pictures: Path) -> np.ndarray:
+    return np.asarray(OnnxEncoder.open(folder).encode(sorted(pictures.glob("*/*.png"))), dtype=np.float64)
+
+
+@pytest.fixture(scope="module")
+def short(both: Path, pictures: Path) -> Path:
+    """Five numbers of the embeddings of both; not to be changed."""
+    folder = both.with_name("short")
+    join([both], folder, dim=5, pictures=pictures)
+    return folder
+
+
+def test_of_the_embeddings_the_main_directions_are_kept(both: Path, short: Path, pictures: Path) -> None:
+    config = read_config(short)
+    assert (config.dim, config.model["dim"]) == (5, 5)
+    paths = sorted(pictures.glob("*/*.png"))
+    whole, found = (np.asarray(OnnxEncoder.open(each).encode(paths), dtype=np.float64) for each in (both, short))
+    _, lengths, directions = np.linalg.svd(whole)
+    exact = whole @ directions[:5].T
+    share = float((lengths[:5] ** 2).sum() / (lengths**2).sum())
+    assert share < 0.999, "nothing would be left out"
+    kept = config.training["kept"]
+    assert isinstance(kept, dict)
+    assert kept["share_of_squared_length"] == pytest.approx(share, abs=1e-3)
+    assert (kept["pictures"], kept["skipped"], kept["of"]) == (30, 1, 32)
+    assert config.training["held_out"] == ["hat", "skirt"]
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    # The mirror image is averaged with after the shortening, not before it.
+    np.testing.assert_allclose(found @ found.T, exact @ exact.T, atol=0.02)
+
+
+def test_a_shortened_encoder_is_trained_on_and_joined_again(
+    members: tuple[Path, Path], short: Path, tmp_path: Path
+) -> None:
+    encoder = start_from(str(short)).encoder.train()
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8))
+    encoder(pixels)[:, 0].sum().backward()
+    gradient = encoder.trunk.get_submodule("kept").get_parameter("weight").grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
+    assert join([short, members[1]], tmp_path / "more").dim == 5 + 20
+
+
+def test_what_cannot_be_shortened_is_refused(members: tuple[Path, Path], pictures: Path, tmp_path: Path) -> None:
+    for wrong, said in (
+        ({"dim": 32, "pictures": pictures}, "dim 32: the embeddings have 32 numbers"),
+        ({"dim": 0, "pictures": pictures}, "dim must be 1 or more, not 0"),
+        ({"dim": 4}, "dim and pictures go together"),
+        ({"pictures": pictures}, "dim and pictures go together"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            join(members, tmp_path / "out", **wrong)  # type: ignore[arg-type]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="holds no pictures"):
+        join(members, tmp_path / "out", dim=4, pictures=tmp_path / "empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 @pytest.mark.parametrize(
