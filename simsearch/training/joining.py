@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SAMPLE = 16
 """Pictures of noise on which torch and ONNX Runtime are compared."""
 BATCH = 128
-MOST_PICTURES = 20_000
+MOST_PICTURES = 5_000
 """Of more pictures every second, third, ... is looked at: the directions of some hundred numbers need no more."""
 SHARED = ("channels", "views")
 """What the members' networks must have in common beside the fit."""
@@ -51,7 +51,7 @@ def join(
 
     Each name is that of an encoder that ships or a folder. An embedding is as long as theirs together, and takes as
     long to compute. With `dim` it is that long: of the embeddings the directions are kept along which those of
-    `pictures`, a folder of which at most 20,000 are looked at, have most of their length (principal components).
+    `pictures`, a folder of which at most 5,000 are looked at, have most of their length (principal components).
     That works for one encoder too. `training["kept"]` of the result says which share of the squared length that is.
     Raises UsageError when the encoders do not take the same pictures, EncoderError for what is no encoder of ours,
     TrainingError when no picture can be read.
@@ -107,10 +107,11 @@ def _main_directions(
         raise UsageError(f"{place} holds no pictures; name a folder of such as will be searched")
     few = paths[:: -(-len(paths) // MOST_PICTURES)]
     pictures = load_pictures(few, seen, work / "pixels.npy", progress)
-    parts = []
+    encoder, parts = encoder.eval(), []
     with Working(progress, len(pictures.pixels), "pictures", "encoding"), torch.inference_mode():
         for start in range(0, len(pictures.pixels), BATCH):
-            parts.append(encoder.eval()(torch.from_numpy(pictures.pixels[start : start + BATCH].copy())).numpy())
+            batch = torch.from_numpy(pictures.pixels[start : start + BATCH].copy())
+            parts.append(encoder(batch).numpy())
             progress.advance(len(parts[-1]))
     vectors = np.concatenate(parts)
     directions = main_directions(vectors, dim)
