@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from simsearch.cli.options import json_option, quiet_option
-from simsearch.cli.output import progress, say, say_json
+from simsearch.cli.output import progress, say, say_json, tell_skipped
+
+if TYPE_CHECKING:
+    from simsearch.types import Skip
 
 
 @click.command("join")
@@ -33,7 +38,11 @@ def join_command(
     """
     from simsearch.training import join
 
-    made = join(encoders, out, dim=dim, pictures=pictures, overwrite=overwrite, progress=progress(quiet))
+    skipped: list[Skip] = []
+    made = join(
+        encoders, out, dim=dim, pictures=pictures, overwrite=overwrite, progress=progress(quiet), on_skip=skipped.append
+    )
+    tell_skipped(skipped)
     kept = made.training.get("kept")
     if as_json:
         say_json({"folder": out, "fingerprint": made.fingerprint, "dim": made.dim, "parameters": made.parameters,

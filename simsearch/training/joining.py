@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from simsearch.encoders.folder import EncoderConfig, encoder_folder, read_config
 from simsearch.errors import UsageError
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import PixelSpec
-from simsearch.media.scan import Found, scan
+from simsearch.media.scan import scan
 from simsearch.progress import Progress, Silent, Working
 from simsearch.training.directions import main_directions
 from simsearch.training.export import export_encoder
@@ -23,6 +23,7 @@ from simsearch.training.models import ImageEncoder, ModelSpec, build
 from simsearch.training.pictures import load_pictures
 from simsearch.training.placing import placed, require_place
 from simsearch.training.starting import start_from
+from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,13 +47,15 @@ def join(
     pictures: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    on_skip: Callable[[Skip], object] | None = None,
 ) -> EncoderConfig:
     """Makes the folder `out` with these image encoders as one: its score is the mean of theirs.
 
     Each name is that of an encoder that ships or a folder. An embedding is as long as theirs together, and takes as
     long to compute. With `dim` it is that long: of the embeddings the directions are kept along which those of
     `pictures`, a folder of which at most 5,000 are looked at, have most of their length (principal components).
-    That works for one encoder too. `training["kept"]` of the result says which share of the squared length that is.
+    That works for one encoder too. `training["kept"]` of the result says which share of the squared length that is;
+    `on_skip` is told of every picture that cannot be read.
     Raises UsageError when the encoders do not take the same pictures, EncoderError for what is no encoder of ours,
     TrainingError when no picture can be read.
     """
@@ -79,7 +82,8 @@ def join(
         with placed(folder, work) as made:
             if dim is not None and pictures is not None:
                 seen = PixelSpec(spec.width, spec.height, spec.channels, starts[0].fit)
-                directions, record["kept"] = _main_directions(encoder, seen, dim, Path(pictures), work, shown)
+                told = on_skip or _not_told
+                directions, record["kept"] = _main_directions(encoder, seen, dim, Path(pictures), work, shown, told)
                 encoder, spec = _shortened(encoder, spec, directions)
             return export_encoder(
                 encoder, spec, made, name=folder.name, fit=starts[0].fit, sample=noise,
@@ -99,14 +103,30 @@ def _check(encoders: Sequence[str | Path], dim: int | None, pictures: str | Path
 
 
 def _main_directions(
-    encoder: ImageEncoder, seen: PixelSpec, dim: int, place: Path, work: Path, progress: Progress
+    encoder: ImageEncoder,
+    seen: PixelSpec,
+    dim: int,
+    place: Path,
+    work: Path,
+    progress: Progress,
+    on_skip: Callable[[Skip], object],
 ) -> tuple[NDArray[np.float32], dict[str, JSONValue]]:
     """The directions (total, dim) of the embeddings that say most of these pictures, and a record of the choice."""
-    paths = [found.path for found in scan(place, IMAGE_SUFFIXES) if isinstance(found, Found)]
+    paths, skipped = [], []
+    for found in scan(place, IMAGE_SUFFIXES):
+        if isinstance(found, Skip):
+            skipped.append(found)
+        else:
+            paths.append(found.path)
     if not paths:
         raise UsageError(f"{place} holds no pictures; name a folder of such as will be searched")
     few = paths[:: -(-len(paths) // MOST_PICTURES)]
     pictures = load_pictures(few, seen, work / "pixels.npy", progress)
+    skipped += pictures.skipped
+    for skip in skipped:
+        on_skip(skip)
+    if len(pictures.pixels) < dim:
+        raise UsageError(f"{len(pictures.pixels)} pictures cannot show {dim} directions; name a folder with more")
     encoder, parts = encoder.eval(), []
     with Working(progress, len(pictures.pixels), "pictures", "encoding"), torch.inference_mode():
         for start in range(0, len(pictures.pixels), BATCH):
@@ -118,9 +138,13 @@ def _main_directions(
     # Of unit vectors, the part that is left of their squared length.
     share = float(np.square(vectors @ directions, dtype=np.float64).sum() / len(vectors))
     return directions, {
-        "dim": dim, "of": vectors.shape[1], "pictures": len(vectors), "skipped": len(pictures.skipped),
+        "dim": dim, "of": vectors.shape[1], "pictures": len(vectors), "skipped": len(skipped),
         "share_of_squared_length": round(share, 5),
     }  # fmt: skip
+
+
+def _not_told(skip: Skip) -> None:
+    del skip
 
 
 def _shortened(

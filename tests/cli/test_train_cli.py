@@ -65,18 +65,18 @@ def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, sa
 
 
 def test_two_encoders_are_joined_and_used(command, process, place, labelled):
-    done = process("join", "photo-copies", "photo-copies", "-o", "encoders/both")
+    done = process(
+        "join", "photo-copies", "photo-copies", "-o", "encoders/both", "--dim", "16", "--pictures", labelled, "--quiet"
+    )
     assert (done.code, done.err) == (0, "")
     config = json.loads((place / "encoders" / "both" / "encoder.json").read_bytes())
-    assert done.out.splitlines()[0].endswith(f"{config['dim']} numbers a picture")
+    assert config["dim"] == 16
+    assert done.out.splitlines()[0].endswith("16 numbers a picture")
+    assert re.search(r"^They hold \d\d\.\d\d% of what 256 numbers say of \d+ pictures, 0 skipped$", done.out, re.M)
     told = command("info", "encoders/both").out
     assert told.count("photo-copies ") == 2
     assert "split_record" not in told
     assert command("index", labelled, "--encoder", "encoders/both", "--quiet").code == 0
-    short = command("join", "encoders/both", "-o", "encoders/short", "--dim", "16", "--pictures", labelled, "--quiet")
-    assert (short.code, short.err) == (0, "")
-    assert re.search(r"^They hold \d\d\.\d\d% of what 256 numbers say of \d+ pictures, 0 skipped$", short.out, re.M)
-    assert "16 numbers a picture" in short.out
     refused = command("join", "photo", "glyph", "-o", "encoders/no")
     assert refused.code == 2
     assert refused.err.startswith("Error: glyph has ")

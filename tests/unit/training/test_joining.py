@@ -13,11 +13,11 @@ from PIL import Image
 from simsearch.encoders.folder import WEIGHTS_NAME, read_config
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import EncoderError, UsageError
-from simsearch.training import join
+from simsearch.training import export, join
 from simsearch.training.export import export_encoder
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.starting import start_from
-from simsearch.types import JSONValue
+from simsearch.types import JSONValue, Skip
 
 SPEC = ModelSpec("residual", 16, 16, 3, 12, widths=(8, 16), stem_stride=2, views=("plain", "mirror"))
 
@@ -40,6 +40,13 @@ def made(folder: Path, spec: ModelSpec, seed: int, *, fit: str = "crop", half: b
     return folder
 
 
+@pytest.fixture
+def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoder folders without their ONNX file, which takes seconds to make, for tests that look at all else."""
+    monkeypatch.setattr(export, "to_onnx", lambda *_, **__: b"")
+    monkeypatch.setattr(export, "check_parity", lambda *_: 0.0)
+
+
 @pytest.fixture(scope="module")
 def members(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two networks of different widths and lengths; not to be changed."""
@@ -55,6 +62,12 @@ def both(members: tuple[Path, Path]) -> Path:
     return folder
 
 
+def embedded(folder: Path, pixels: np.ndarray) -> np.ndarray:
+    """What torch makes of pixels with the weights of this folder."""
+    with torch.inference_mode():
+        return np.asarray(start_from(str(folder)).encoder.eval()(torch.from_numpy(pixels)))
+
+
 def vectors(folder: Path, count: int = 6) -> np.ndarray:
     sources = [np.random.default_rng(seed).integers(0, 256, (20, 24, 3), np.uint8) for seed in range(count)]
     return np.asarray(OnnxEncoder.open(folder).encode(sources))
@@ -68,15 +81,18 @@ def test_a_joined_score_is_the_mean_of_the_scores(members: tuple[Path, Path], bo
     np.testing.assert_allclose(found @ found.T, (scores[0] + scores[1]) / 2, atol=0.02)
 
 
+@pytest.mark.usefixtures("unexported")
 def test_without_views_it_is_so_to_the_last_digits(tmp_path: Path) -> None:
     plain = replace(SPEC, views=("plain",))
     members = [made(tmp_path / f"{seed}", plain, seed) for seed in (3, 4, 5)]
     join(members, tmp_path / "all")
-    found = vectors(tmp_path / "all")
-    mean = sum(vectors(folder) @ vectors(folder).T for folder in members) / 3
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), np.uint8)
+    found = embedded(tmp_path / "all", pixels)
+    mean = sum(embedded(folder, pixels) @ embedded(folder, pixels).T for folder in members) / 3
     np.testing.assert_allclose(found @ found.T, mean, atol=1e-5)
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_member_of_half_the_side_sees_means_of_four_pixels(tmp_path: Path) -> None:
     small = made(tmp_path / "small", replace(SPEC, views=("plain",)), 3)
     large = made(tmp_path / "large", replace(SPEC, width=32, height=32, views=("plain",)), 4)
@@ -86,10 +102,8 @@ def test_a_member_of_half_the_side_sees_means_of_four_pixels(tmp_path: Path) -> 
         # Blocks of equal pixels, so that no rounding stands between the means and the smaller picture.
         coarse = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
         fine = coarse.repeat(2, axis=1).repeat(2, axis=2)
-        with torch.inference_mode():
-            joined = start_from(str(tmp_path / "joined")).encoder.eval()(torch.from_numpy(fine)).numpy()
-            seen = {small: coarse, large: fine}
-            parts = [start_from(str(each)).encoder.eval()(torch.from_numpy(seen[each])).numpy() for each in order]
+        joined = embedded(tmp_path / "joined", fine)
+        parts = [embedded(each, {small: coarse, large: fine}[each]) for each in order]
         np.testing.assert_allclose(joined, np.concatenate(parts, axis=1) / np.sqrt(2), atol=1e-6)
 
 
@@ -121,6 +135,7 @@ def test_training_goes_on_from_both(both: Path) -> None:
     assert found.shape == (4, 32)
 
 
+@pytest.mark.usefixtures("unexported")
 def test_joined_encoders_are_joined_again(members: tuple[Path, Path], both: Path, tmp_path: Path) -> None:
     config = join([both, members[0]], tmp_path / "three")
     assert config.dim == 32 + 12
@@ -140,15 +155,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def seen_by(folder: Path, pictures: Path) -> np.ndarray:
-    return np.asarray(OnnxEncoder.open(folder).encode(sorted(pictures.glob("*/*.png"))), dtype=np.float64)
-
-
 @pytest.fixture(scope="module")
 def short(both: Path, pictures: Path) -> Path:
     """Five numbers of the embeddings of both; not to be changed."""
-    folder = both.with_name("short")
-    join([both], folder, dim=5, pictures=pictures)
+    folder, skipped = both.with_name("short"), list[Skip]()
+    join([both], folder, dim=5, pictures=pictures, on_skip=skipped.append)
+    assert [Path(skip.path).name for skip in skipped] == ["broken.png"]
     return folder
 
 
@@ -171,6 +183,7 @@ def test_of_the_embeddings_the_main_directions_are_kept(both: Path, short: Path,
     np.testing.assert_allclose(found @ found.T, exact @ exact.T, atol=0.02)
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_shortened_encoder_is_trained_on_and_joined_again(
     members: tuple[Path, Path], short: Path, tmp_path: Path
 ) -> None:
@@ -186,6 +199,7 @@ def test_a_shortened_encoder_is_trained_on_and_joined_again(
 def test_what_cannot_be_shortened_is_refused(members: tuple[Path, Path], pictures: Path, tmp_path: Path) -> None:
     for wrong, said in (
         ({"dim": 32, "pictures": pictures}, "dim 32: the embeddings have 32 numbers"),
+        ({"dim": 31, "pictures": pictures}, "30 pictures cannot show 31 directions"),
         ({"dim": 0, "pictures": pictures}, "dim must be 1 or more, not 0"),
         ({"dim": 4}, "dim and pictures go together"),
         ({"pictures": pictures}, "dim and pictures go together"),
@@ -198,6 +212,7 @@ def test_what_cannot_be_shortened_is_refused(members: tuple[Path, Path], picture
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
+@pytest.mark.usefixtures("unexported")
 @pytest.mark.parametrize(
     ("change", "fit", "said"),
     [
@@ -228,6 +243,7 @@ def test_one_alone_texts_and_what_is_no_encoder(members: tuple[Path, Path], tmp_
         join([members[0], tmp_path / "nothing"], tmp_path / "out")
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_folder_is_replaced_only_when_asked(members: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").write_text("mine")
@@ -242,6 +258,7 @@ def test_a_folder_is_replaced_only_when_asked(members: tuple[Path, Path], tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "out"]
 
 
+@pytest.mark.usefixtures("unexported")
 def test_damaged_weights_are_refused_before_anything_is_made(members: tuple[Path, Path], tmp_path: Path) -> None:
     damaged = made(tmp_path / "damaged", SPEC, 6)
     content = bytearray((damaged / WEIGHTS_NAME).read_bytes())
