@@ -19,6 +19,8 @@ from simsearch.media.scan import scan
 from simsearch.progress import Progress, Silent, Working
 from simsearch.training.directions import main_directions
 from simsearch.training.export import export_encoder
+from simsearch.training.inputs import Arrays
+from simsearch.training.measure import embed_rows
 from simsearch.training.models import ImageEncoder, ModelSpec, build
 from simsearch.training.pictures import load_pictures
 from simsearch.training.placing import placed, require_place
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 SAMPLE = 16
 """Pictures of noise on which torch and ONNX Runtime are compared."""
-BATCH = 128
 MOST_PICTURES = 5_000
 """Of more pictures every second, third, ... is looked at: the directions of some hundred numbers need no more."""
 SHARED = ("channels", "views")
@@ -82,8 +83,7 @@ def join(
         with placed(folder, work) as made:
             if dim is not None and pictures is not None:
                 seen = PixelSpec(spec.width, spec.height, spec.channels, starts[0].fit)
-                told = on_skip or _not_told
-                directions, record["kept"] = _main_directions(encoder, seen, dim, Path(pictures), work, shown, told)
+                directions, record["kept"] = _main_directions(encoder, seen, dim, Path(pictures), work, shown, on_skip)
                 encoder, spec = _shortened(encoder, spec, directions)
             return export_encoder(
                 encoder, spec, made, name=folder.name, fit=starts[0].fit, sample=noise,
@@ -109,7 +109,7 @@ def _main_directions(
     place: Path,
     work: Path,
     progress: Progress,
-    on_skip: Callable[[Skip], object],
+    on_skip: Callable[[Skip], object] | None,
 ) -> tuple[NDArray[np.float32], dict[str, JSONValue]]:
     """The directions (total, dim) of the embeddings that say most of these pictures, and a record of the choice."""
     paths, skipped = [], []
@@ -123,17 +123,14 @@ def _main_directions(
     few = paths[:: -(-len(paths) // MOST_PICTURES)]
     pictures = load_pictures(few, seen, work / "pixels.npy", progress)
     skipped += pictures.skipped
-    for skip in skipped:
-        on_skip(skip)
+    if on_skip is not None:
+        for skip in skipped:
+            on_skip(skip)
     if len(pictures.pixels) < dim:
         raise UsageError(f"{len(pictures.pixels)} pictures cannot show {dim} directions; name a folder with more")
-    encoder, parts = encoder.eval(), []
-    with Working(progress, len(pictures.pixels), "pictures", "encoding"), torch.inference_mode():
-        for start in range(0, len(pictures.pixels), BATCH):
-            batch = torch.from_numpy(pictures.pixels[start : start + BATCH].copy())
-            parts.append(encoder(batch).numpy())
-            progress.advance(len(parts[-1]))
-    vectors = np.concatenate(parts)
+    rows = np.arange(len(pictures.pixels))
+    with Working(progress, len(rows), "pictures", "encoding"):
+        vectors = embed_rows(encoder, Arrays(pictures.pixels), rows, progress=progress)
     directions = main_directions(vectors, dim)
     # Of unit vectors, the part that is left of their squared length.
     share = float(np.square(vectors @ directions, dtype=np.float64).sum() / len(vectors))
@@ -141,10 +138,6 @@ def _main_directions(
         "dim": dim, "of": vectors.shape[1], "pictures": len(vectors), "skipped": len(skipped),
         "share_of_squared_length": round(share, 5),
     }  # fmt: skip
-
-
-def _not_told(skip: Skip) -> None:
-    del skip
 
 
 def _shortened(
