@@ -121,10 +121,16 @@ def report(config: EncoderConfig, folder: Path, unseen: Unseen, ways: Sequence[i
                 at_least=1,
             ),
             Bar("MB of the network in use", (folder / ONNX_NAME).stat().st_size / 1e6),
-            Bar("MB of the weights to train on", (folder / WEIGHTS_NAME).stat().st_size / 1e6),
+            *weights(folder),
         ],
         [] if full is None else [half_precision(full, unseen, ways[-1])],
     ).publish()
+
+
+def weights(folder: Path) -> list[Bar]:
+    """The size of the weights to train on, which the encoders in `held_out` come without."""
+    path = folder / WEIGHTS_NAME
+    return [Bar("MB of the weights to train on", path.stat().st_size / 1e6)] if path.exists() else []
 
 
 def one_shot(vectors: Vectors, unseen: Unseen, ways: int) -> tuple[float, float]:

@@ -19,7 +19,7 @@ DATA_HELP = """a folder with any of these, unpacked:
 clothing-1000/CLASS/*.jpg (1,000 photos),
 shapes/SHAPE/SHAPE_COLOURn.png,
 mnist-42000/DIGIT/*.png,
-tiny-imagenet-150/CLASS/*.JPEG and photo-ab, the encoder that the first three commands on photo's card make,
+tiny-imagenet-150/CLASS/*.JPEG,
 omniglot-background/ALPHABET/CHARACTER/*.png and glyph-a2, that of the second command on glyph's card,
 text/*.csv, *.tsv and *.txt (the sets that losses.py names)"""
 
@@ -73,9 +73,11 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():
             yield (script, what, data / folder, *words)
-    for name, folder in (("photo-ab", "tiny-imagenet-150"), ("glyph-a2", "omniglot-background")):
-        if (data / name).is_dir() and (data / folder).is_dir():
-            yield ("encoders", data / name, data / folder)
+    for encoder, folder in (
+        (HERE / "held_out" / "photo", "tiny-imagenet-150"), (data / "glyph-a2", "omniglot-background"),
+    ):  # fmt: skip
+        if encoder.is_dir() and (data / folder).is_dir():
+            yield ("encoders", encoder, data / folder)
     if (data / "omniglot-background").is_dir() and (data / "text").is_dir():
         yield ("losses", data)
 

@@ -120,6 +120,11 @@ def _learning_options(command: Command) -> Command:
     "--freeze", type=click.Choice(["none", "part", "all"]), default="none", show_default=True,
     help="Leave the first half of its layers, or all but a new last one, as they are.",
 )  # fmt: skip
+@click.option(
+    "--teacher",
+    metavar="ENCODER",
+    help="Learn to say of pictures what this encoder says: a small one from a large one.",
+)
 @click.option("--epochs", type=int, help="Passes over the pairs.  [default: the preset's]")
 @click.option("--steps", type=int, help="Optimiser steps, instead of epochs.")
 @click.option("--minutes", type=float, help="Train for this long, instead of epochs.")
@@ -136,11 +141,11 @@ def _learning_options(command: Command) -> Command:
 @json_option
 @quiet_option
 def train_command(
-    source: str, out: str, preset: str | None, start: str | None, freeze: str, epochs: int | None, steps: int | None,
-    minutes: float | None, kind: Kind | None, modality: Modality | None, columns: str | None, convention: str | None,
-    score_range: tuple[float, float] | None, label_until: str | None, by_line: bool, split: By | None,
-    shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool, loss: str | None,
-    margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
+    source: str, out: str, preset: str | None, start: str | None, freeze: str, teacher: str | None, epochs: int | None,
+    steps: int | None, minutes: float | None, kind: Kind | None, modality: Modality | None, columns: str | None,
+    convention: str | None, score_range: tuple[float, float] | None, label_until: str | None, by_line: bool,
+    split: By | None, shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool,
+    loss: str | None, margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
     miner: str | None, memory: int | None, fit: str | None, poses: int | None, augmentation: str | None,
     optimizer: str | None, learning_rate: float | None, cosine_decay: bool | None, weight_decay: float | None,
     batch_classes: int | None, batch_images: int | None, averaging: float | None, patience: int | None,
@@ -162,7 +167,7 @@ def train_command(
     )  # fmt: skip
     reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
     trained = train(
-        source, out, recipe=preset, start=start, freeze=freeze, loss=loss, epochs=epochs, steps=steps,
+        source, out, recipe=preset, start=start, freeze=freeze, teacher=teacher, loss=loss, epochs=epochs, steps=steps,
         minutes=minutes, learning_rate=learning_rate, split=split, test=tests, everything=everything, seed=seed,
         changes=changes, reading=reading, half=half, report=not no_report, restart=restart, overwrite=overwrite,
         progress=progress(quiet),

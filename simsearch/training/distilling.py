@@ -116,7 +116,7 @@ def _teacher(name: str | Path, dim: int) -> Encoder:
     if opened.modality != "text" or opened.dim < dim:
         raise UsageError(
             f"teacher {str(name)!r} gives {opened.dim} numbers for {opened.modality}s; "
-            f"it must read texts and give at least {dim}"
+            f"it must read texts and give at least {dim}; of pictures simsearch train --teacher learns"
         )
     return opened
 

@@ -52,6 +52,7 @@ class Run:
     folder: Path
     work: Path
     start: Start | None
+    teacher: Start | None
     freeze: str
     minutes: float | None
     half: bool
@@ -102,8 +103,12 @@ def _record(run: Run, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
     start: dict[str, JSONValue] | None = None
     if run.start is not None:
         start = {"encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze}
+    taught: dict[str, JSONValue] | None = None
+    if run.teacher is not None:
+        taught = {"encoder": run.teacher.name, "fingerprint": run.teacher.fingerprint}
     return record | {
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
+        "teacher": taught,
         "inputs": [len(side) for side in (data.train, data.validation, data.test)],
         "held_out": _held_out(data), "copies": data.copies, "digest": data.digest,
         "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from simsearch.training.augment import augment, posed
+from simsearch.training.imitation import half_mixed, imitation_loss, resized
 from simsearch.training.loss_building import build_loss
 from simsearch.training.losses import supervised_contrastive
 from simsearch.training.memory import PastBatches
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from simsearch.training.imitation import Teacher
     from simsearch.training.models import Network
     from simsearch.training.recipes import Recipe
     from simsearch.training.sampling import Batch
 
 
 FEWEST_MAPS = 8
+OTHER_VIEWS = 7_919
+"""What the seeds of two processes differ by."""
 
 
 def channels_last_is_safe(network: nn.Module) -> bool:
@@ -39,13 +43,15 @@ def channels_last_is_safe(network: nn.Module) -> bool:
 
 
 class Objective(nn.Module):
-    """The network with what its loss needs beside it; called with a batch it returns the loss of all of it.
+    """The network with what its loss, or its teacher, needs beside it; called with a batch it returns the loss of it.
 
     Each of several processes encodes its share, and all compute the same loss of the joint embeddings. Random choices
     come from torch's global generator, which the loop seeds for every step.
     """
 
-    def __init__(self, network: Network, recipe: Recipe, classes: int, processes: Processes) -> None:
+    def __init__(
+        self, network: Network, recipe: Recipe, classes: int, processes: Processes, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
@@ -53,11 +59,14 @@ class Objective(nn.Module):
         self._processes = processes
         self._layout = torch.channels_last if channels_last_is_safe(network) else torch.contiguous_format
         self.precision = precision_of(recipe.precision, processes.device)
-        self.loss = build_loss(
-            recipe.loss, margin=recipe.margin, temperature=recipe.temperature, scale=recipe.scale,
-            distance=recipe.distance, miner=recipe.miner, positive_share=recipe.positive_share, dim=recipe.model.dim,
-            classes=recipe.poses * classes,
-        )  # fmt: skip
+        # In a tuple it is no part of this module: neither stored with a checkpoint nor wrapped for several processes.
+        self._teachers = () if teacher is None else (teacher,)
+        if teacher is None:
+            self.loss = build_loss(
+                recipe.loss, margin=recipe.margin, temperature=recipe.temperature, scale=recipe.scale,
+                distance=recipe.distance, miner=recipe.miner, positive_share=recipe.positive_share,
+                dim=recipe.model.dim, classes=recipe.poses * classes,
+            )  # fmt: skip
         self.average = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
         self.memory = PastBatches(recipe.memory, recipe.model.dim) if recipe.memory else None
 
@@ -84,6 +93,8 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, inputs: Tensor, share: NDArray[np.int64]) -> Tensor:
         """The loss of the batch; `inputs` are of its rows at the positions `share`, which this process encodes."""
         inputs = self.network.prepare(inputs)
+        if self._teachers:
+            return self._imitation(inputs, self._teachers[0])
         labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(inputs.device)
         if self.recipe.poses > 1 and labels is not None:
             poses = torch.randint(self.recipe.poses, (self.classes,)).to(labels)[labels]
@@ -102,12 +113,25 @@ class Objective(nn.Module):
         assert batch.same is not None
         return self.loss.of_pairs(scores, torch.from_numpy(batch.same).to(embeddings))
 
+    def _imitation(self, images: Tensor, teacher: Teacher) -> Tensor:
+        """How far the student is from what the teacher says of the same views; of this process's share of the batch."""
+        torch.manual_seed(torch.initial_seed() + OTHER_VIEWS * self._processes.rank)
+        if self.recipe.poses > 1:
+            images = posed(images, torch.randint(self.recipe.poses, (len(images),)).to(images.device))
+        seen = half_mixed(augment(images, self.recipe.augmentation))
+        side = self.recipe.training_side
+        small = resized(seen, (side, side)) if side else seen
+        with computing_in(self.precision, images.device):
+            wanted = teacher.embed(seen.contiguous(memory_format=self._layout))
+            embeddings = self.network.embed(small.contiguous(memory_format=self._layout))
+        return imitation_loss(embeddings.float(), wanted.float())
+
     def _joint(self, inputs: Tensor, count: int) -> Tensor:
         """The embeddings of all rows of the batch, in 32 bits."""
         seed = torch.initial_seed()
         if self._processes.world > 1:
             # Augmentation and dropout differ between the processes, what the loss draws must not.
-            torch.manual_seed(seed + 7_919 * self._processes.rank)
+            torch.manual_seed(seed + OTHER_VIEWS * self._processes.rank)
         seen = augment(inputs, self.recipe.augmentation, side=self.recipe.training_side)
         if seen.dim() == 4:
             # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.

@@ -46,6 +46,18 @@ PHOTO = Recipe(
     split="class", counts=(0.7, 0.14, 0.16), evaluate_every=900,
 )  # fmt: skip
 
+PHOTO_LARGE = Recipe(
+    "photo-large",
+    "photos of many classes, and a GPU or a teacher: twice the network of photo, which sees every pixel",
+    ModelSpec(
+        "residual", 64, 64, 3, 128, widths=(64, 128, 256, 312), stem_width=48, stem_size=5, stem_stride=2,
+    ),
+    fit="crop", loss="classifier", optimizer="sgd", learning_rate=0.1,
+    batch_classes=64, batch_images=4, steps=4_000, weight_decay=5e-4, cosine_decay=True,
+    augmentation="photo", averaging=0.999,
+    split="class", counts=(0.7, 0.14, 0.16), evaluate_every=500,
+)  # fmt: skip
+
 GLYPH = Recipe(
     "glyph",
     "drawings and handwriting: a residual network, turned drawings as further classes",
@@ -96,7 +108,7 @@ TRANSFORMER = Recipe(
 
 PRESETS = {
     recipe.name: recipe
-    for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, GLYPH, PHOTO_COPIES, WORDS, SEQUENCES, TRANSFORMER)
+    for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, PHOTO_LARGE, GLYPH, PHOTO_COPIES, WORDS, SEQUENCES, TRANSFORMER)
 }
 
 

@@ -24,6 +24,7 @@ from simsearch.training.beginning import begin_at_means
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.freezing import FREEZES, divided, features_of
+from simsearch.training.imitation import agreement, imitating, made_teacher, require_no_loss
 from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
@@ -38,6 +39,7 @@ from simsearch.training.text_models import TextSpec, build_text
 if TYPE_CHECKING:
     from simsearch.media.labelled import Kind, Labelled, Modality
     from simsearch.media.splits import By
+    from simsearch.training.imitation import Teacher
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
@@ -64,6 +66,7 @@ def train(
     recipe: str | Recipe | None = None,
     start: str | Path | None = None,
     freeze: str = "none",
+    teacher: str | Path | None = None,
     loss: str | None = None,
     epochs: int | None = None,
     steps: int | None = None,
@@ -85,14 +88,18 @@ def train(
 
     `source` is whatever `media.labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
     or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
-    from, of which `freeze` leaves none, a part or all as it is. `changes` holds what is wanted otherwise than the
-    recipe has it beyond the arguments here. A run that was stopped goes on from its last checkpoint, kept in
-    `OUT.training`, when it is started again with the same arguments; `restart` starts it anew. `test` names classes
-    or groups to hold out for the test; with `everything` no class is held out. With `half` the weights are stored in
-    16 bits. Under a launcher of several processes all of them return, but the first alone writes and has figures.
+    from, of which `freeze` leaves none, a part or all as it is. With a `teacher`, an image encoder, the network learns
+    to say of class folders or unlabelled pictures what that one says; classes then only measure it. `changes` holds
+    what is wanted otherwise than the recipe has it beyond the arguments here. A run that was stopped goes on from its
+    last checkpoint, kept in `OUT.training`, when it is started again with the same arguments; `restart` starts it
+    anew. `test` names classes or groups to hold out for the test; with `everything` no class is held out. With `half`
+    the weights are stored in 16 bits. Under a launcher of several processes all of them return, but the first alone
+    writes and has figures.
     Raises TrainingError, UsageError.
     """
     _check(freeze, start, (epochs, steps, minutes), report)
+    if teacher is not None and freeze != "none":
+        raise UsageError(f"a teacher teaches a whole network; take --freeze {freeze} away")
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
     began = _began(start, freeze)
@@ -100,14 +107,19 @@ def train(
     wanted = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
-    chosen = _chosen(recipe, wanted, labelled, began, freeze)
+    if teacher is None:
+        chosen, taught = _chosen(recipe, wanted, labelled, began, freeze), None
+    else:
+        require_no_loss(wanted)
+        taught = start_from(str(teacher))
+        chosen = imitating(_chosen(recipe, wanted, labelled, began, freeze), taught, labelled.kind, wanted)
     if everything:
         chosen = on_everything(chosen)
     if test and chosen.split not in ("class", "group"):
         raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
     processes = open_processes()
     run = Run(
-        chosen, Path(out), _workplace(Path(out), overwrite), began, freeze, minutes, half, report, processes,
+        chosen, Path(out), _workplace(Path(out), overwrite), began, taught, freeze, minutes, half, report, processes,
         (progress if processes.rank == 0 else None) or Silent(),
     )  # fmt: skip
     return _carried_out(run, labelled, test, restart)
@@ -233,14 +245,17 @@ def _train(run: Run, data: Dataset) -> Trained:
         learned_on = replace(data, inputs=features)
     else:
         learned_on = data
-    objective = Objective(network, recipe, data.training_classes, run.processes)
-    if run.start is not None and data.train.labels is not None:
+    teacher = None
+    if run.teacher is not None:
+        teacher = made_teacher(run.teacher, data.inputs, data.train.rows, recipe.model.dim, run.processes.device)
+    objective = Objective(network, recipe, data.training_classes, run.processes, teacher)
+    if teacher is None and run.start is not None and data.train.labels is not None:
         dense = np.unique(data.train.labels, return_inverse=True)[1]
         begin_at_means(objective, learned_on.inputs, data.train.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
         steps=recipe.total_steps(data.train), minutes=run.minutes,
-        validate=lambda trained: validation_figure(trained, learned_on, recipe),
+        validate=lambda trained: _figure(trained, learned_on, recipe, teacher),
         checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
         progress=run.progress,
     )  # fmt: skip
@@ -248,6 +263,13 @@ def _train(run: Run, data: Dataset) -> Trained:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
     written.load_state_dict(encoder.state_dict())
     return finish(written, run, data, fitted)
+
+
+def _figure(network: Network, data: Dataset, recipe: Recipe, teacher: Teacher | None) -> float:
+    """The figure by which weights are chosen: of what has no labels, how far it agrees with its teacher."""
+    if teacher is not None and data.validation.labels is None and len(data.validation):
+        return agreement(network, teacher, data.inputs, data.validation.rows)
+    return validation_figure(network, data, recipe)
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
@@ -265,6 +287,6 @@ def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
 
 def _configuration(run: Run, data: Dataset) -> str:
     """What must be the same for a checkpoint to be gone on from."""
-    start = None if run.start is None else run.start.fingerprint
-    text = json.dumps([asdict(run.recipe), data.digest, start, run.freeze, run.minutes], sort_keys=True)
+    start, teacher = (None if each is None else each.fingerprint for each in (run.start, run.teacher))
+    text = json.dumps([asdict(run.recipe), data.digest, start, teacher, run.freeze, run.minutes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

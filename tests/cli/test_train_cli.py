@@ -64,6 +64,32 @@ def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, sa
     assert not (place / "out").exists()
 
 
+def test_a_student_learns_from_a_teacher(command, process, place, labelled):
+    words = (
+        "--preset",
+        "photo-copies",
+        "--steps",
+        "2",
+        "--no-report",
+        "--split",
+        "content",
+        "--shares",
+        "0.7",
+        "0.2",
+        "0.1",
+    )
+    done = process("train", labelled, "-o", "encoders/small", "--teacher", "photo", *words, "--json", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert {"validation", "test_pair_accuracy"} <= set(done.records[0]["figures"])
+    told = command("info", "encoders/small").out
+    assert re.search(r"^training: loss +teacher$", told, re.M)
+    assert re.search(r"^training: teacher +\{'encoder': 'photo', 'fingerprint': '\w+'\}$", told, re.M)
+    refused = command("train", labelled, "-o", "encoders/no", "--teacher", "photo", "--loss", "triplet")
+    assert refused.code == 2
+    assert refused.err == "Error: a teacher takes the place of the loss; take loss 'triplet' away\n"
+    assert not (place / "encoders" / "no").exists()
+
+
 def test_two_encoders_are_joined_and_used(command, process, place, labelled):
     done = process(
         "join", "photo-copies", "photo-copies", "-o", "encoders/both", "--dim", "16", "--pictures", labelled, "--quiet"

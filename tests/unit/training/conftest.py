@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,14 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from simsearch.training.export import export_encoder
+from simsearch.training.models import ModelSpec, build
+from simsearch.types import JSONValue
+
 SIDE = 28
 COLOURS = {"red": (210, 40, 40), "green": (40, 170, 60), "blue": (50, 70, 200)}
 DrawShape = Callable[..., Path]
+MakeEncoder = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -41,6 +46,28 @@ def shape_picture(shape: str, colour: str, seed: int) -> Image.Image:
     else:
         pen.polygon([(left + size // 2, top), (left, top + size), (left + size, top + size)], fill=fill)
     return image
+
+
+@pytest.fixture(scope="session")
+def made() -> MakeEncoder:
+    """Makes the folder of an encoder with random weights whose pictures are standardized in a way of its own."""
+
+    def folder_of(
+        folder: Path, spec: ModelSpec, seed: int, *, fit: str = "crop", half: bool = False,
+        held_out: Sequence[JSONValue] = (),
+    ) -> Path:  # fmt: skip
+        folder.mkdir()
+        torch.manual_seed(seed)
+        encoder = build(spec, mean=(0.3 + seed / 10,) * spec.channels, std=(0.2 + seed / 10,) * spec.channels)
+        pixels = np.random.default_rng(seed).integers(0, 256, (32, spec.height, spec.width, spec.channels), np.uint8)
+        encoder(torch.from_numpy(pixels))  # moves the statistics of batch normalisation from where they start
+        export_encoder(
+            encoder, spec, folder, name=folder.name, fit=fit, sample=pixels[:4], half=half,
+            training={"seed": seed, "held_out": list(held_out)}, figures={},
+        )  # fmt: skip
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")

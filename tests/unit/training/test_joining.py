@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,30 +15,12 @@ from simsearch.encoders.folder import WEIGHTS_NAME, read_config
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import EncoderError, UsageError
 from simsearch.training import export, join
-from simsearch.training.export import export_encoder
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.models import ModelSpec
 from simsearch.training.starting import start_from
-from simsearch.types import JSONValue, Skip
+from simsearch.types import Skip
 
+MakeEncoder = Callable[..., Path]
 SPEC = ModelSpec("residual", 16, 16, 3, 12, widths=(8, 16), stem_stride=2, views=("plain", "mirror"))
-
-
-HELD_OUT: dict[int, list[JSONValue]] = {1: ["hat", "shirt", "skirt"], 2: ["skirt", "hat", "dress"]}
-
-
-def made(folder: Path, spec: ModelSpec, seed: int, *, fit: str = "crop", half: bool = False) -> Path:
-    """An encoder with random weights whose pictures are standardized in a way of its own."""
-    folder.mkdir()
-    torch.manual_seed(seed)
-    encoder = build(spec, mean=(0.3 + seed / 10,) * spec.channels, std=(0.2 + seed / 10,) * spec.channels)
-    pixels = np.random.default_rng(seed).integers(0, 256, (32, spec.height, spec.width, spec.channels), np.uint8)
-    encoder(torch.from_numpy(pixels))  # moves the statistics of batch normalisation from where they start
-    export_encoder(
-        encoder, spec, folder, name=folder.name, fit=fit, sample=pixels[:4], half=half,
-        training={"seed": seed, "held_out": HELD_OUT.get(seed, [])},
-        figures={},
-    )  # fmt: skip
-    return folder
 
 
 @pytest.fixture
@@ -48,10 +31,12 @@ def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def members(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def members(tmp_path_factory: pytest.TempPathFactory, made: MakeEncoder) -> tuple[Path, Path]:
     """Two networks of different widths and lengths; not to be changed."""
     place = tmp_path_factory.mktemp("members")
-    return made(place / "first", SPEC, 1), made(place / "second", replace(SPEC, dim=20, widths=(12, 8)), 2, half=True)
+    first = made(place / "first", SPEC, 1, held_out=["hat", "shirt", "skirt"])
+    other = replace(SPEC, dim=20, widths=(12, 8))
+    return first, made(place / "second", other, 2, half=True, held_out=["skirt", "hat", "dress"])
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +67,7 @@ def test_a_joined_score_is_the_mean_of_the_scores(members: tuple[Path, Path], bo
 
 
 @pytest.mark.usefixtures("unexported")
-def test_without_views_it_is_so_to_the_last_digits(tmp_path: Path) -> None:
+def test_without_views_it_is_so_to_the_last_digits(made: MakeEncoder, tmp_path: Path) -> None:
     plain = replace(SPEC, views=("plain",))
     members = [made(tmp_path / f"{seed}", plain, seed) for seed in (3, 4, 5)]
     join(members, tmp_path / "all")
@@ -93,7 +78,7 @@ def test_without_views_it_is_so_to_the_last_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unexported")
-def test_a_member_of_half_the_side_sees_means_of_four_pixels(tmp_path: Path) -> None:
+def test_a_member_of_half_the_side_sees_means_of_four_pixels(made: MakeEncoder, tmp_path: Path) -> None:
     small = made(tmp_path / "small", replace(SPEC, views=("plain",)), 3)
     large = made(tmp_path / "large", replace(SPEC, width=32, height=32, views=("plain",)), 4)
     for order in ([small, large], [large, small]):
@@ -225,7 +210,7 @@ def test_what_cannot_be_shortened_is_refused(members: tuple[Path, Path], picture
     ids=["width", "shape", "colours", "views", "fit"],
 )
 def test_members_that_cannot_see_the_same_are_refused(
-    members: tuple[Path, Path], tmp_path: Path, change: dict[str, object], fit: str, said: str
+    members: tuple[Path, Path], made: MakeEncoder, tmp_path: Path, change: dict[str, object], fit: str, said: str
 ) -> None:
     other = made(tmp_path / "other", replace(SPEC, **change), 3, fit=fit)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"encoders? that (are|is) joined") as raised:
@@ -259,7 +244,9 @@ def test_a_folder_is_replaced_only_when_asked(members: tuple[Path, Path], tmp_pa
 
 
 @pytest.mark.usefixtures("unexported")
-def test_damaged_weights_are_refused_before_anything_is_made(members: tuple[Path, Path], tmp_path: Path) -> None:
+def test_damaged_weights_are_refused_before_anything_is_made(
+    members: tuple[Path, Path], made: MakeEncoder, tmp_path: Path
+) -> None:
     damaged = made(tmp_path / "damaged", SPEC, 6)
     content = bytearray((damaged / WEIGHTS_NAME).read_bytes())
     content[-1] ^= 1

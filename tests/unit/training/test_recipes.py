@@ -70,7 +70,7 @@ def test_every_preset_makes_sense(recipe: Recipe) -> None:
 
 
 def test_an_unknown_preset_lists_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"'faces'.*shapes, digits, backbone, photo, glyph"):
+    with pytest.raises(UsageError, match=r"'faces'.*shapes, digits, backbone, photo, photo-large, glyph"):
         preset("faces")
 
 
