@@ -85,20 +85,29 @@ def require_no_loss(wanted: Changes) -> None:
             raise UsageError(f"a teacher takes the place of the loss; take {name} {value!r} away")
 
 
-def imitating(recipe: Recipe, start: Start, kind: Kind, wanted: Changes) -> Recipe:
-    """The recipe with this teacher in place of its loss. Raises UsageError where that cannot be."""
+def imitating(recipe: Recipe, teacher: Start, kind: Kind, wanted: Changes, began: Start | None) -> Recipe:
+    """The recipe with this teacher in place of its loss; `began` is the encoder that the student goes on from.
+
+    A fresh student has no more numbers than its teacher, and fits pictures as that one does where nothing else is
+    wanted. Raises UsageError where the two do not go together.
+    """
     if kind not in ("classes", "unlabelled"):
         raise UsageError(f"a teacher looks at class folders or unlabelled files, and these are {kind}")
-    teacher, student = start.spec, recipe.model
-    if isinstance(teacher, TextSpec) or isinstance(student, TextSpec):
-        raise UsageError(f"teacher {start.name} is for {start.modality}s; of texts simsearch distill learns")
-    if teacher.channels != student.channels:
+    if isinstance(teacher.spec, TextSpec) or isinstance(recipe.model, TextSpec):
+        raise UsageError(f"teacher {teacher.name} is for {teacher.modality}s; of texts simsearch distill learns")
+    if teacher.spec.channels != recipe.model.channels:
         raise UsageError(
-            f"teacher {start.name} takes pictures of {teacher.channels} channels, preset {recipe.name!r} "
-            f"{student.channels}"
+            f"teacher {teacher.name} takes pictures of {teacher.spec.channels} channels, preset {recipe.name!r} "
+            f"{recipe.model.channels}"
         )
+    if began is not None and teacher.spec.dim < recipe.model.dim:
+        raise UsageError(
+            f"teacher {teacher.name} gives {teacher.spec.dim} numbers, fewer than the {recipe.model.dim} of "
+            f"{began.name}; name another teacher, or take --from away"
+        )
+    fit = recipe.fit if began is not None else wanted.fit or teacher.fit
     return replace(
-        recipe, model=replace(student, dim=min(student.dim, teacher.dim)), fit=wanted.fit or start.fit, loss=TEACHER,
+        recipe, model=replace(recipe.model, dim=min(recipe.model.dim, teacher.spec.dim)), fit=fit, loss=TEACHER,
         margin=None, temperature=None, scale=None, distance=None, miner=None, memory=0, contrast_weight=0.0,
     )  # fmt: skip
 

@@ -49,6 +49,13 @@ class ModelSpec:
     members: tuple[ModelSpec, ...] = ()
     """Of a `joined` network: those that stand side by side in it, of pictures as large or a whole fraction of it."""
 
+    @property
+    def any_size(self) -> bool:
+        """Whether the network takes pictures of other sizes than its own."""
+        if self.kind == "joined":
+            return all(member.any_size for member in self.members)
+        return self.kind == "residual" and self.pooling == "mean"
+
 
 def _plain(images: Tensor) -> Tensor:
     return images

@@ -75,7 +75,10 @@ class Recipe:
     """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
     weights themselves."""
     training_side: int = 0
-    """Augmented pictures have this side while a network learns; 0 is the network's. Fewer pixels, more pictures."""
+    """Augmented pictures have this side while a network learns; 0 is the network's. Fewer pixels, more pictures.
+
+    Networks that take pictures of one size only learn at that.
+    """
     precision: str = "auto"
     patience: int = 0
     """Evaluations without a gain after which the run stops; 0 never stops early."""
@@ -179,6 +182,8 @@ def adjusted(recipe: Recipe, changes: Changes) -> Recipe:
             f"poses {changed.poses} turns square pictures; {recipe.name!r} takes {changed.model.width} x "
             f"{changed.model.height}"
         )
+    if changed.training_side and isinstance(changed.model, ModelSpec) and not changed.model.any_size:
+        changed = replace(changed, training_side=0)
     if not changed.steps and not changed.epochs:
         raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
     return changed

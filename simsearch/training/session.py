@@ -112,7 +112,7 @@ def train(
     else:
         require_no_loss(wanted)
         taught = start_from(str(teacher))
-        chosen = imitating(_chosen(recipe, wanted, labelled, began, freeze), taught, labelled.kind, wanted)
+        chosen = imitating(_chosen(recipe, wanted, labelled, began, freeze), taught, labelled.kind, wanted, began)
     if everything:
         chosen = on_everything(chosen)
     if test and chosen.split not in ("class", "group"):
@@ -175,7 +175,9 @@ def _chosen(
     if start is not None:
         if start.modality != labelled.modality:
             raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
-        named = replace(named, model=start.spec, fit=start.fit)
+        # Fewer pixels while learning are a share of the preset's own size.
+        side = named.training_side if start.spec.width == named.model.width else 0
+        named = replace(named, model=start.spec, fit=start.fit, training_side=side)
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)

@@ -14,8 +14,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.numpy import load_file
 
-from simsearch.encoders.folder import read_config
+from simsearch.encoders.folder import WEIGHTS_NAME, read_config
 from simsearch.errors import TrainingError, UsageError
 from simsearch.training import Changes, Reading, Trained, train
 from simsearch.training.directions import even_directions, main_directions
@@ -158,6 +159,15 @@ def test_classes_measure_what_a_teacher_taught_and_the_folder_says_who_it_was(
     assert (config.dim, config.fit) == (12, "squash")
 
 
+def test_a_student_goes_on_from_an_encoder(large: Path, made: MakeEncoder, pictures: Path, tmp_path: Path) -> None:
+    began = made(tmp_path / "began", replace(SMALL.model, dim=10), 4, fit="pad")
+    done = taught(pictures, tmp_path / "small", large, start=began, steps=1, learning_rate=1e-9)
+    config = read_config(done.folder)
+    assert (config.dim, config.fit) == (10, "pad")
+    before, after = (load_file(folder / WEIGHTS_NAME)["trunk.0.0.weight"] for folder in (began, done.folder))
+    np.testing.assert_allclose(before, after, atol=1e-5)
+
+
 @pytest.mark.parametrize("augmentation", ["none", "photo"])
 def test_an_interrupted_run_ends_with_the_same_weights(
     augmentation: str, large: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -178,7 +188,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
         taught(pictures, tmp_path / "cut", large, changes=changes)
     cut = taught(pictures, tmp_path / "cut", large, changes=changes)
     assert learned == [0, 1, 2, 3, 4, 4, 5]
-    weights = [(folder / "weights.safetensors").read_bytes() for folder in (whole.folder, cut.folder)]
+    weights = [(folder / WEIGHTS_NAME).read_bytes() for folder in (whole.folder, cut.folder)]
     assert weights[0] == weights[1]
 
 
@@ -207,6 +217,7 @@ def interrupted(*_: object) -> None:
         ({"teacher": "text"}, "teacher text is for texts; of texts simsearch distill learns"),
         ({"teacher": "glyph"}, "takes pictures of 1 channels, preset 'photo' 3"),
         ({"start": "photo-copies", "freeze": "part"}, "take --freeze part away"),
+        ({"start": "photo-copies"}, "gives 12 numbers, fewer than the 128 of photo-copies; name another"),
     ],
 )
 def test_what_does_not_go_with_a_teacher_is_refused(

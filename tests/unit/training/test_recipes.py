@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from simsearch.errors import UsageError
 from simsearch.media.images import FITS
@@ -14,7 +15,7 @@ from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
 from simsearch.training.loop import learning_rate
 from simsearch.training.loss_table import LOSSES
-from simsearch.training.models import ModelSpec
+from simsearch.training.models import ModelSpec, build, compact
 from simsearch.training.presets import PRESETS, preset
 from simsearch.training.recipes import OPTIMIZERS, Changes, Recipe, adjusted, suited
 from simsearch.training.text_models import TextSpec
@@ -162,6 +163,27 @@ def test_another_split_takes_shares() -> None:
 def test_values_without_sense_are_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         adjusted(preset("shapes"), Changes(**change))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "side"),
+    [
+        (compact(16, 64), 48),
+        (replace(compact(16, 64), kind="joined", members=(compact(8, 64), compact(8, 32))), 48),
+        (replace(compact(16, 64), pooling="flat"), 0),
+        (replace(compact(16, 64), kind="joined", members=(compact(8, 64), replace(compact(8, 32), pooling="flat"))), 0),
+        (ModelSpec("vit", 64, 64, 3, 16, widths=(32,), blocks=(2,)), 0),
+        (ModelSpec("backbone", 64, 64, 3, 16), 0),
+    ],
+)
+def test_only_networks_that_take_any_size_learn_from_fewer_pixels(model: ModelSpec, side: int) -> None:
+    assert adjusted(replace(preset("photo"), model=model), Changes()).training_side == side
+    found = build(model, mean=(0.5,) * model.channels, std=(0.3,) * model.channels).eval()
+    seen = torch.rand(2, model.channels, side or model.height, side or model.width)
+    assert found.embed(seen).shape == (2, model.dim)
+    if not side and model.kind != "joined":
+        with pytest.raises(RuntimeError):
+            found.embed(torch.rand(2, model.channels, 48, 48))
 
 
 def test_a_recipe_without_steps_or_epochs_is_refused() -> None:
