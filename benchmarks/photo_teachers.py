@@ -58,6 +58,11 @@ def main() -> None:
     parser.add_argument("--everything", action="store_true", help="hold no class out")
     parser.add_argument("--steps", type=int, nargs=2, default=(3_176, 2_366), help="of the first and of the second")
     options = parser.parse_args()
+    if min(options.steps) < 1:
+        parser.error(f"--steps {min(options.steps)}: each takes one step at least")
+    there = [folder for number in range(2) if (folder := options.out / f"large-{number}").exists()]
+    if there:
+        parser.error(f"{there[0]} exists; choose another -o, or take it away")
     recipe = replace(preset("photo"), model=SPEC)
     recipe = on_everything(recipe) if options.everything else recipe
     options.out.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from simsearch.errors import UsageError
+from simsearch.errors import DamagedError, UsageError
+from simsearch.manifest import replacing
 from simsearch.training.directions import even_directions
 from simsearch.training.measure import embed_rows
 from simsearch.training.models import ImageEncoder, ModelSpec, Network, unit_rows
@@ -21,15 +26,19 @@ if TYPE_CHECKING:
 
     from simsearch.media.labelled import Kind
     from simsearch.training.inputs import Inputs
+    from simsearch.training.processes import Processes
     from simsearch.training.recipes import Changes, Recipe
     from simsearch.training.starting import Start
+    from simsearch.types import Vectors
 
 TEACHER = "teacher"
 """What a recipe calls its loss when a teacher takes its place."""
+CACHE = "teacher-"
+"""How the file begins that keeps the directions of a run's teacher."""
 WEIGHT = 6.0
 """Times 1 minus the cosine: learning rates that suit the classifier then suit this."""
 LOOKED_AT = 5_000
-"""Training pictures that show which directions of the teacher's embeddings say most."""
+"""Most pictures that show which directions of the teacher's embeddings say most, or how far a student agrees."""
 
 
 class Teacher(Network):
@@ -52,7 +61,9 @@ class Teacher(Network):
     @torch.no_grad()
     def embed(self, prepared: Tensor) -> Tensor:
         """Unit embeddings (n, dim) of images of any size."""
-        return unit_rows(self.network.embed(resized(prepared, self.size)).float() @ self.get_buffer("kept"))
+        said = self.network.embed(resized(prepared, self.size)).float()
+        with torch.autocast(said.device.type, enabled=False):
+            return unit_rows(said @ self.get_buffer("kept"))
 
 
 def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -97,8 +108,8 @@ def imitating(recipe: Recipe, teacher: Start, kind: Kind, wanted: Changes, began
         raise UsageError(f"teacher {teacher.name} is for {teacher.modality}s; of texts simsearch distill learns")
     if teacher.spec.channels != recipe.model.channels:
         raise UsageError(
-            f"teacher {teacher.name} takes pictures of {teacher.spec.channels} channels, preset {recipe.name!r} "
-            f"{recipe.model.channels}"
+            f"teacher {teacher.name} takes pictures of {teacher.spec.channels} channels, "
+            f"{recipe.name if began is None else began.name} of {recipe.model.channels}; choose another of the two"
         )
     if began is not None and teacher.spec.dim < recipe.model.dim:
         raise UsageError(
@@ -112,16 +123,53 @@ def imitating(recipe: Recipe, teacher: Start, kind: Kind, wanted: Changes, began
     )  # fmt: skip
 
 
-def made_teacher(start: Start, inputs: Inputs, rows: NDArray[np.int64], dim: int, device: torch.device) -> Teacher:
-    """The teacher of pictures like these rows of the inputs, on this device."""
-    assert isinstance(start.encoder, ImageEncoder) and isinstance(start.spec, ModelSpec)
-    size = (start.spec.height, start.spec.width)
-    whole = Teacher(start.encoder, size, np.eye(start.spec.dim, dtype=np.float32)).to(device)
-    said = embed_rows(whole, inputs, rows[:: -(-len(rows) // LOOKED_AT)])
-    return Teacher(start.encoder, size, even_directions(said, dim)).to(device)
+def made_teacher(
+    teacher: Start, inputs: Inputs, rows: NDArray[np.int64], dim: int, *,
+    student: Network | None, folder: Path, digest: str, processes: Processes,
+) -> Teacher:  # fmt: skip
+    """The teacher of the pictures of these rows, in `dim` numbers, on the device of these processes.
+
+    The directions are chosen once a run, by the first process, and kept in `folder` under the `digest` of the data:
+    chosen again elsewhere they could be others, as embeddings differ in their last digits. They are turned to those of
+    a `student` that knows something already. Raises DamagedError for a file that does not hold them.
+    """
+    assert isinstance(teacher.encoder, ImageEncoder) and isinstance(teacher.spec, ModelSpec)
+    size = (teacher.spec.height, teacher.spec.width)
+    name = hashlib.sha256(json.dumps([teacher.fingerprint, digest, dim]).encode()).hexdigest()[:16]
+    path = folder / f"{CACHE}{name}.npy"
+    if processes.rank == 0 and not path.exists():
+        few = rows[:: -(-len(rows) // LOOKED_AT)]
+        whole = Teacher(teacher.encoder, size, np.eye(teacher.spec.dim, dtype=np.float32)).to(processes.device)
+        said = embed_rows(whole, inputs, few)
+        kept = even_directions(said, dim)
+        if student is not None:
+            kept = turned_to(kept, said, embed_rows(student, inputs, few))
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, kept)
+    processes.wait()
+    return Teacher(teacher.encoder, size, _stored(path, (teacher.spec.dim, dim))).to(processes.device)
 
 
-def agreement(student: Network, teacher: Teacher, inputs: Inputs, rows: NDArray[np.int64]) -> float:
-    """The mean cosine between what both say of the pictures of these rows."""
-    mine, wanted = (embed_rows(network, inputs, rows) for network in (student, teacher))
-    return float((mine * wanted).sum(axis=1).mean())
+def _stored(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    try:
+        kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedError(f"{path}: not the directions of a teacher ({error}); start again with --restart") from error
+    if kept.shape != shape or kept.dtype != np.float32:
+        raise DamagedError(f"{path}: {kept.dtype} {kept.shape} instead of {shape}; start again with --restart")
+    return kept
+
+
+def turned_to(kept: NDArray[np.float32], said: Vectors, own: Vectors) -> NDArray[np.float32]:
+    """The directions turned within their space until what the teacher says of pictures is nearest to what the student
+    says of them already (the orthogonal Procrustes problem; Schoenemann 1966)."""
+    left, _, right = np.linalg.svd((said @ kept).astype(np.float64).T @ own)
+    turned: NDArray[np.float32] = (kept @ left @ right).astype(np.float32)
+    return turned
+
+
+def agreement(teacher: Teacher, inputs: Inputs, rows: NDArray[np.int64]) -> Callable[[Network], float]:
+    """The mean cosine of what a student and the teacher say of the pictures of these rows, of at most 5,000 of them."""
+    few = rows[:: -(-len(rows) // LOOKED_AT)]
+    wanted = embed_rows(teacher, inputs, few)
+    return lambda student: float((embed_rows(student, inputs, few) * wanted).sum(axis=1).mean())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -94,7 +96,7 @@ class Objective(nn.Module):
         """The loss of the batch; `inputs` are of its rows at the positions `share`, which this process encodes."""
         inputs = self.network.prepare(inputs)
         if self._teachers:
-            return self._imitation(inputs, self._teachers[0])
+            return self._imitation(inputs, self._teachers[0], len(batch.rows))
         labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(inputs.device)
         if self.recipe.poses > 1 and labels is not None:
             poses = torch.randint(self.recipe.poses, (self.classes,)).to(labels)[labels]
@@ -113,35 +115,46 @@ class Objective(nn.Module):
         assert batch.same is not None
         return self.loss.of_pairs(scores, torch.from_numpy(batch.same).to(embeddings))
 
-    def _imitation(self, images: Tensor, teacher: Teacher) -> Tensor:
-        """How far the student is from what the teacher says of the same views; of this process's share of the batch."""
-        torch.manual_seed(torch.initial_seed() + OTHER_VIEWS * self._processes.rank)
-        if self.recipe.poses > 1:
-            images = posed(images, torch.randint(self.recipe.poses, (len(images),)).to(images.device))
-        seen = half_mixed(augment(images, self.recipe.augmentation))
-        side = self.recipe.training_side
-        small = resized(seen, (side, side)) if side else seen
-        with computing_in(self.precision, images.device):
-            wanted = teacher.embed(seen.contiguous(memory_format=self._layout))
-            embeddings = self.network.embed(small.contiguous(memory_format=self._layout))
-        return imitation_loss(embeddings.float(), wanted.float())
+    def _imitation(self, images: Tensor, teacher: Teacher, count: int) -> Tensor:
+        """How far the student is from what the teacher says of the same views of all rows of the batch.
+
+        Where the preset changes pictures, half of each share are mixtures.
+        """
+        with self._own_views():
+            if self.recipe.poses > 1:
+                images = posed(images, torch.randint(self.recipe.poses, (len(images),)).to(images.device))
+            seen = augment(images, self.recipe.augmentation)
+            if self.recipe.augmentation != "none":
+                seen = half_mixed(seen)
+            side = self.recipe.training_side
+            small = resized(seen, (side, side)) if side else seen
+            with computing_in(self.precision, images.device):
+                wanted = teacher.embed(seen.contiguous(memory_format=self._layout))
+                embeddings = self.network.embed(small.contiguous(memory_format=self._layout))
+        embeddings, wanted = (self._processes.gather(rows.float())[:count] for rows in (embeddings, wanted))
+        return imitation_loss(embeddings, wanted)
 
     def _joint(self, inputs: Tensor, count: int) -> Tensor:
         """The embeddings of all rows of the batch, in 32 bits."""
+        with self._own_views():
+            seen = augment(inputs, self.recipe.augmentation, side=self.recipe.training_side)
+            if seen.dim() == 4:
+                # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
+                seen = seen.contiguous(memory_format=self._layout)
+            with computing_in(self.precision, inputs.device):
+                # Not the augmentation: in 16 bits the places that it takes pixels from would be off by whole pixels.
+                embeddings = self.network.embed(seen)
+        return self._processes.gather(embeddings.float())[:count]
+
+    @contextlib.contextmanager
+    def _own_views(self) -> Iterator[None]:
+        """Within it augmentation and dropout differ between the processes; what the loss draws after it does not."""
         seed = torch.initial_seed()
         if self._processes.world > 1:
-            # Augmentation and dropout differ between the processes, what the loss draws must not.
             torch.manual_seed(seed + OTHER_VIEWS * self._processes.rank)
-        seen = augment(inputs, self.recipe.augmentation, side=self.recipe.training_side)
-        if seen.dim() == 4:
-            # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
-            seen = seen.contiguous(memory_format=self._layout)
-        with computing_in(self.precision, inputs.device):
-            # Not the augmentation: in 16 bits the places that it takes pixels from would be off by whole pixels.
-            embeddings = self.network.embed(seen)
+        yield
         if self._processes.world > 1:
             torch.manual_seed(seed)
-        return self._processes.gather(embeddings.float())[:count]
 
     def _of_labels(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         past = None if self.memory is None else self.memory.recall()

@@ -24,8 +24,8 @@ from simsearch.training.beginning import begin_at_means
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.freezing import FREEZES, divided, features_of
-from simsearch.training.imitation import agreement, imitating, made_teacher, require_no_loss
-from simsearch.training.loop import fit
+from simsearch.training.imitation import CACHE, agreement, imitating, made_teacher, require_no_loss
+from simsearch.training.loop import Validate, fit
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
@@ -89,17 +89,16 @@ def train(
     `source` is whatever `media.labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
     or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
     from, of which `freeze` leaves none, a part or all as it is. With a `teacher`, an image encoder, the network learns
-    to say of class folders or unlabelled pictures what that one says; classes then only measure it. `changes` holds
-    what is wanted otherwise than the recipe has it beyond the arguments here. A run that was stopped goes on from its
-    last checkpoint, kept in `OUT.training`, when it is started again with the same arguments; `restart` starts it
-    anew. `test` names classes or groups to hold out for the test; with `everything` no class is held out. With `half`
-    the weights are stored in 16 bits. Under a launcher of several processes all of them return, but the first alone
-    writes and has figures.
+    to say of class folders or unlabelled pictures what that one says. `changes` holds what is wanted otherwise than
+    the recipe has it beyond the arguments here. A run that was stopped goes on from its last checkpoint, kept in
+    `OUT.training`, when it is started again with the same arguments; `restart` starts it anew. `test` names classes or
+    groups to hold out for the test; with `everything` no class is held out. With `half` the weights are stored in 16
+    bits. Under a launcher of several processes all of them return, but the first alone writes and has figures.
     Raises TrainingError, UsageError.
     """
-    _check(freeze, start, (epochs, steps, minutes), report)
     if teacher is not None and freeze != "none":
         raise UsageError(f"a teacher teaches a whole network; take --freeze {freeze} away")
+    _check(freeze, start, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
     began = _began(start, freeze)
@@ -137,7 +136,8 @@ def _carried_out(run: Run, labelled: Labelled, test: Sequence[str], restart: boo
     try:
         with _alone_in(run.work, run.processes), _threads(run.recipe.threads):
             if restart and run.processes.rank == 0:
-                (run.work / CHECKPOINT_NAME).unlink(missing_ok=True)
+                for path in (run.work / CHECKPOINT_NAME, *run.work.glob(f"{CACHE}*")):
+                    path.unlink(missing_ok=True)
             run.processes.wait()
             dataset = load_dataset(
                 labelled, run.recipe, test=test, tokenizer=b"" if run.start is None else run.start.tokenizer,
@@ -249,7 +249,11 @@ def _train(run: Run, data: Dataset) -> Trained:
         learned_on = data
     teacher = None
     if run.teacher is not None:
-        teacher = made_teacher(run.teacher, data.inputs, data.train.rows, recipe.model.dim, run.processes.device)
+        known = None if run.start is None else network.to(run.processes.device)
+        teacher = made_teacher(
+            run.teacher, data.inputs, data.train.rows, recipe.model.dim, student=known, folder=run.work,
+            digest=data.digest, processes=run.processes,
+        )  # fmt: skip
     objective = Objective(network, recipe, data.training_classes, run.processes, teacher)
     if teacher is None and run.start is not None and data.train.labels is not None:
         dense = np.unique(data.train.labels, return_inverse=True)[1]
@@ -257,7 +261,7 @@ def _train(run: Run, data: Dataset) -> Trained:
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
         steps=recipe.total_steps(data.train), minutes=run.minutes,
-        validate=lambda trained: _figure(trained, learned_on, recipe, teacher),
+        validate=_figure(learned_on, recipe, teacher),
         checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
         progress=run.progress,
     )  # fmt: skip
@@ -267,11 +271,11 @@ def _train(run: Run, data: Dataset) -> Trained:
     return finish(written, run, data, fitted)
 
 
-def _figure(network: Network, data: Dataset, recipe: Recipe, teacher: Teacher | None) -> float:
+def _figure(data: Dataset, recipe: Recipe, teacher: Teacher | None) -> Validate:
     """The figure by which weights are chosen: of what has no labels, how far it agrees with its teacher."""
     if teacher is not None and data.validation.labels is None and len(data.validation):
-        return agreement(network, teacher, data.inputs, data.validation.rows)
-    return validation_figure(network, data, recipe)
+        return agreement(teacher, data.inputs, data.validation.rows)
+    return lambda trained: validation_figure(trained, data, recipe)
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:

@@ -64,7 +64,7 @@ def _ours(name: str) -> Start:
     if config.model.get("kind") == PRETRAINED:
         raise EncoderError(
             f"{folder} was fine-tuned from a pretrained model, whose network cannot be built from this folder; "
-            "give --from the model that it came from"
+            "name the model that it came from"
         )
     spec = _spec_of(config.model, folder, TextSpec if config.modality == "text" else ModelSpec)
     weights = _weights(read_verified(folder, config, WEIGHTS_NAME), folder)

@@ -36,7 +36,7 @@ def test_pictures(squares: Path, tmp_path: Path, hub_models: dict[str, Path], fr
     encoder = open_encoder(trained.folder)
     assert type(encoder).__name__ == "OnnxEncoder"
     np.testing.assert_allclose(encoder.encode(paths), open_encoder(hub_models["vit"]).encode(paths), atol=2e-2)
-    with pytest.raises(EncoderError, match="give --from the model that it came from"):
+    with pytest.raises(EncoderError, match="name the model that it came from"):
         train(squares, tmp_path / "again", recipe=recipe, start=trained.folder, report=False)
 
 

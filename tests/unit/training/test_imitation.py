@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import signal
 from collections.abc import Callable
@@ -17,12 +18,13 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from simsearch.encoders.folder import WEIGHTS_NAME, read_config
-from simsearch.errors import TrainingError, UsageError
+from simsearch.errors import DamagedError, TrainingError, UsageError
 from simsearch.training import Changes, Reading, Trained, train
+from simsearch.training.augment import augment
 from simsearch.training.directions import even_directions, main_directions
 from simsearch.training.imitation import TEACHER, WEIGHT, Teacher, half_mixed, imitation_loss, made_teacher
 from simsearch.training.inputs import Arrays
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.models import ModelSpec, Network, build
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
@@ -65,26 +67,36 @@ def taught(source: Path, out: Path, teacher: Path | str, **changes: object) -> T
     return train(source, out, teacher=teacher, **{"recipe": SMALL, "report": False, **changes})  # type: ignore[arg-type]
 
 
-@given(st.integers(1, 12), st.integers(0, 4), st.integers(0, 2**32))
-def test_even_directions_keep_the_cosines_and_give_each_number_as_much(dim: int, more: int, seed: int) -> None:
+def teacher_of(folder: Path, pixels: np.ndarray, dim: int, cache: Path, student: Network | None = None) -> Teacher:
+    """The teacher of these pixels that this encoder is."""
+    return made_teacher(
+        start_from(str(folder)), Arrays(pixels), np.arange(len(pixels)), dim, student=student, folder=cache,
+        digest="d", processes=Alone(torch.device("cpu")),
+    )  # fmt: skip
+
+
+@given(st.integers(1, 12), st.integers(0, 4), st.sampled_from([60, 3]), st.integers(0, 2**32))
+def test_even_directions_keep_the_cosines_and_give_each_number_as_much(
+    dim: int, more: int, count: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
-    # Numbers of very different sizes, and not about zero.
-    vectors = rng.normal(0.3, 1.0, (60, dim + more)) * np.exp(rng.normal(0, 1.5, dim + more))
+    # Numbers of very different sizes, and not about zero; 3 vectors lie in fewer directions than are asked for.
+    vectors = rng.normal(0.3, 1.0, (count, dim + more)) * np.exp(rng.normal(0, 1.5, dim + more))
     even, main = even_directions(vectors, dim), main_directions(vectors, dim)
     np.testing.assert_allclose(even.T @ even, np.eye(dim), atol=1e-5)
-    # The same space: projecting onto it is the same.
-    np.testing.assert_allclose(even @ even.T, main @ main.T, atol=1e-4)
+    # The same space: what is left of the vectors in it is the same.
+    np.testing.assert_allclose(vectors @ even @ even.T, vectors @ main @ main.T, atol=1e-3 * np.abs(vectors).max())
     lengths = np.square(vectors @ even).mean(axis=0)
     np.testing.assert_allclose(lengths, lengths.mean(), rtol=1e-4)
 
 
-def test_a_teacher_says_what_its_encoder_says_in_fewer_numbers(large: Path) -> None:
-    start = start_from(str(large))
+def test_a_teacher_says_what_its_encoder_says_in_fewer_numbers(large: Path, tmp_path: Path) -> None:
+    own_encoder = start_from(str(large)).encoder.eval()
     pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), np.uint8)
-    whole = made_teacher(start, Arrays(pixels), np.arange(30), 12, torch.device("cpu"))
-    said, own = whole(torch.from_numpy(pixels)), start.encoder(torch.from_numpy(pixels))
+    whole = teacher_of(large, pixels, 12, tmp_path)
+    said, own = whole(torch.from_numpy(pixels)), own_encoder(torch.from_numpy(pixels))
     torch.testing.assert_close(said @ said.T, own @ own.T, atol=1e-5, rtol=0)
-    few = made_teacher(start, Arrays(pixels), np.arange(30), 5, torch.device("cpu"))(torch.from_numpy(pixels))
+    few = teacher_of(large, pixels, 5, tmp_path)(torch.from_numpy(pixels))
     assert few.shape == (30, 5) and torch.allclose(few.norm(dim=1), torch.ones(30))
     # Pictures of another size are shown to it at its own.
     small = torch.nn.functional.interpolate(
@@ -97,7 +109,8 @@ def test_the_loss_is_how_far_student_and_teacher_are_apart() -> None:
     rng = np.random.default_rng(1)
     ours, theirs = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in rng.normal(size=(2, 9, 4)))
     pairs = list(zip(ours, theirs, strict=True))
-    expected = WEIGHT * np.mean([1.0 - sum(a * b for a, b in zip(x, y, strict=True)) for x, y in pairs])
+    apart = [1.0 - sum(a * b for a, b in zip(x, y, strict=True)) for x, y in pairs]
+    expected = WEIGHT * np.mean(apart)
     assert imitation_loss(torch.from_numpy(ours), torch.from_numpy(theirs)).item() == pytest.approx(expected)
 
 
@@ -114,10 +127,15 @@ def test_half_of_a_batch_is_mixed_with_itself() -> None:
             torch.testing.assert_close(share, torch.full_like(share, float(share.mean())), atol=1e-3, rtol=0)
 
 
-def test_the_student_learns_from_the_same_views_and_the_teacher_does_not_change(large: Path) -> None:
-    teacher = made_teacher(start_from(str(large)), Arrays(PIXELS), np.arange(40), 12, torch.device("cpu"))
+@pytest.mark.parametrize(("augmentation", "side"), [("none", 0), ("none", 6), ("copies", 0)])
+def test_the_student_learns_from_the_same_views_and_the_teacher_does_not_change(
+    augmentation: str, side: int, large: Path, tmp_path: Path
+) -> None:
+    teacher = teacher_of(large, PIXELS, 12, tmp_path)
     before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
-    recipe = replace(SMALL, model=replace(SMALL.model, dim=12), augmentation="none", averaging=0.9)
+    recipe = replace(
+        SMALL, model=replace(SMALL.model, dim=12), augmentation=augmentation, training_side=side, averaging=0.9
+    )
     student = build(recipe.model, mean=(0.5,) * 3, std=(0.3,) * 3)
     objective = Objective(student, recipe, 0, Alone(), teacher)
     batch = ViewSampler(np.arange(40), count=8, seed=0).batch(0)
@@ -126,8 +144,10 @@ def test_the_student_learns_from_the_same_views_and_the_teacher_does_not_change(
     loss = objective(batch, torch.from_numpy(PIXELS[batch.rows]), np.arange(16))
     loss.backward()
     torch.manual_seed(4)
-    seen = half_mixed(student.prepare(torch.from_numpy(PIXELS[batch.rows])))
-    torch.testing.assert_close(loss, imitation_loss(student.embed(seen), teacher.embed(seen)))
+    seen = augment(student.prepare(torch.from_numpy(PIXELS[batch.rows])), augmentation)
+    seen = seen if augmentation == "none" else half_mixed(seen)
+    small = seen if not side else torch.nn.functional.interpolate(seen, (side, side), mode="bilinear", antialias=True)
+    torch.testing.assert_close(loss, imitation_loss(student.embed(small), teacher.embed(seen)))
     assert not any("teacher" in name or "kept" in name for name in objective.state_dict())
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert all(parameter.grad is not None for parameter in student.parameters())
@@ -157,6 +177,42 @@ def test_classes_measure_what_a_teacher_taught_and_the_folder_says_who_it_was(
     assert config.training["loss"] == TEACHER
     # As many numbers as the teacher has, where the preset has more, and pictures fitted as the teacher wants them.
     assert (config.dim, config.fit) == (12, "squash")
+
+
+def test_the_directions_of_a_run_are_chosen_once(large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = teacher_of(large, PIXELS, 5, tmp_path).get_buffer("kept")
+    monkeypatch.setattr("simsearch.training.imitation.even_directions", lambda *_: pytest.fail("chosen again"))
+    torch.testing.assert_close(teacher_of(large, PIXELS, 5, tmp_path).get_buffer("kept"), first, atol=0, rtol=0)
+    path = next(tmp_path.glob("teacher-*.npy"))
+    for content in (path.read_bytes()[:-9], b"", _saved(np.zeros((12, 4), np.float32)), _saved(np.zeros((12, 5)))):
+        path.write_bytes(content)
+        with pytest.raises(DamagedError, match="start again with --restart"):
+            teacher_of(large, PIXELS, 5, tmp_path)
+
+
+def _saved(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def test_restart_chooses_the_directions_again(large: Path, pictures: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("simsearch.training.session.finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            taught(pictures, tmp_path / "small", large)
+    next((tmp_path / "small.training").glob("teacher-*.npy")).write_bytes(b"broken")
+    with pytest.raises(DamagedError, match="--restart"):
+        taught(pictures, tmp_path / "small", large)
+    assert taught(pictures, tmp_path / "small", large, restart=True).folder.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_a_student_that_is_its_teacher_has_nothing_to_learn(large: Path, tmp_path: Path) -> None:
+    own = start_from(str(large)).encoder.eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), np.uint8)
+    turned = teacher_of(large, pixels, 12, tmp_path, student=own)
+    torch.testing.assert_close(turned(torch.from_numpy(pixels)), own(torch.from_numpy(pixels)), atol=1e-5, rtol=0)
 
 
 def test_a_student_goes_on_from_an_encoder(large: Path, made: MakeEncoder, pictures: Path, tmp_path: Path) -> None:
@@ -215,7 +271,7 @@ def interrupted(*_: object) -> None:
         ({"changes": Changes(margin=0.2)}, "take margin 0.2 away"),
         ({"changes": Changes(memory=64)}, "take memory 64 away"),
         ({"teacher": "text"}, "teacher text is for texts; of texts simsearch distill learns"),
-        ({"teacher": "glyph"}, "takes pictures of 1 channels, preset 'photo' 3"),
+        ({"teacher": "glyph"}, "takes pictures of 1 channels, photo of 3; choose another"),
         ({"start": "photo-copies", "freeze": "part"}, "take --freeze part away"),
         ({"start": "photo-copies"}, "gives 12 numbers, fewer than the 128 of photo-copies; name another"),
     ],
