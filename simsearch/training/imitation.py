@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -125,18 +123,17 @@ def imitating(recipe: Recipe, teacher: Start, kind: Kind, wanted: Changes, began
 
 def made_teacher(
     teacher: Start, inputs: Inputs, rows: NDArray[np.int64], dim: int, *,
-    student: Network | None, folder: Path, digest: str, processes: Processes,
+    student: Network | None, folder: Path, configuration: str, processes: Processes,
 ) -> Teacher:  # fmt: skip
     """The teacher of the pictures of these rows, in `dim` numbers, on the device of these processes.
 
-    The directions are chosen once a run, by the first process, and kept in `folder` under the `digest` of the data:
-    chosen again elsewhere they could be others, as embeddings differ in their last digits. They are turned to those of
-    a `student` that knows something already. Raises DamagedError for a file that does not hold them.
+    The directions are chosen once a run, by the first process, and kept in `folder` for this `configuration`: chosen
+    again elsewhere they could be others, as embeddings differ in their last digits. They are turned to those of a
+    `student` that knows something already. Raises DamagedError for a file that does not hold them.
     """
     assert isinstance(teacher.encoder, ImageEncoder) and isinstance(teacher.spec, ModelSpec)
     size = (teacher.spec.height, teacher.spec.width)
-    name = hashlib.sha256(json.dumps([teacher.fingerprint, digest, dim]).encode()).hexdigest()[:16]
-    path = folder / f"{CACHE}{name}.npy"
+    path = folder / f"{CACHE}{configuration[:16]}.npy"
     if processes.rank == 0 and not path.exists():
         few = rows[:: -(-len(rows) // LOOKED_AT)]
         whole = Teacher(teacher.encoder, size, np.eye(teacher.spec.dim, dtype=np.float32)).to(processes.device)

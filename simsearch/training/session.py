@@ -252,7 +252,7 @@ def _train(run: Run, data: Dataset) -> Trained:
         known = None if run.start is None else network.to(run.processes.device)
         teacher = made_teacher(
             run.teacher, data.inputs, data.train.rows, recipe.model.dim, student=known, folder=run.work,
-            digest=data.digest, processes=run.processes,
+            configuration=_configuration(run, data), processes=run.processes,
         )  # fmt: skip
     objective = Objective(network, recipe, data.training_classes, run.processes, teacher)
     if teacher is None and run.start is not None and data.train.labels is not None:

@@ -71,7 +71,7 @@ def teacher_of(folder: Path, pixels: np.ndarray, dim: int, cache: Path, student:
     """The teacher of these pixels that this encoder is."""
     return made_teacher(
         start_from(str(folder)), Arrays(pixels), np.arange(len(pixels)), dim, student=student, folder=cache,
-        digest="d", processes=Alone(torch.device("cpu")),
+        configuration=f"{dim} numbers", processes=Alone(torch.device("cpu")),
     )  # fmt: skip
 
 
