@@ -144,6 +144,8 @@ def read_verified(folder: Path, config: EncoderConfig, name: str) -> bytes:
     try:
         size = path.stat().st_size
         content = path.read_bytes() if size == record.size else b""
+    except FileNotFoundError:
+        raise EncoderError(f"{path} is missing, which is needed here; take the whole encoder folder") from None
     except OSError as error:
         raise EncoderError(f"{path}: {error.strerror or error}") from error
     if size != record.size:

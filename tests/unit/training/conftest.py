@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from simsearch.training import export
 from simsearch.training.export import export_encoder
 from simsearch.training.models import ModelSpec, build
 from simsearch.types import JSONValue
@@ -68,6 +69,13 @@ def made() -> MakeEncoder:
         return folder
 
     return folder_of
+
+
+@pytest.fixture
+def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoder folders without their ONNX file, which takes seconds to make, for tests that look at all else."""
+    monkeypatch.setattr(export, "to_onnx", lambda *_, **__: b"")
+    monkeypatch.setattr(export, "check_parity", lambda *_: 0.0)
 
 
 @pytest.fixture(scope="session")

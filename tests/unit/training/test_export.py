@@ -372,7 +372,7 @@ def test_damaged_files_are_found_before_they_are_used(copy: Path, name: str) -> 
         with pytest.raises(EncoderError, match="checksum differs"):
             read_verified(copy, config, name)
     path.unlink()
-    with pytest.raises(EncoderError, match="No such file"):
+    with pytest.raises(EncoderError, match="is missing, which is needed here; take the whole"):
         read_verified(copy, config, name)
 
 

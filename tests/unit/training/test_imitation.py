@@ -31,6 +31,7 @@ from simsearch.training.processes import Alone
 from simsearch.training.sampling import ViewSampler
 from simsearch.training.starting import start_from
 
+pytestmark = pytest.mark.usefixtures("unexported")
 MakeEncoder = Callable[..., Path]
 LARGE = ModelSpec("residual", 16, 16, 3, 12, widths=(8, 16), stem_stride=2)
 SMALL = replace(

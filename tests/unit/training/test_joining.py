@@ -14,20 +14,13 @@ from PIL import Image
 from simsearch.encoders.folder import WEIGHTS_NAME, read_config
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import EncoderError, UsageError
-from simsearch.training import export, join
+from simsearch.training import join
 from simsearch.training.models import ModelSpec
 from simsearch.training.starting import start_from
 from simsearch.types import Skip
 
 MakeEncoder = Callable[..., Path]
 SPEC = ModelSpec("residual", 16, 16, 3, 12, widths=(8, 16), stem_stride=2, views=("plain", "mirror"))
-
-
-@pytest.fixture
-def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Encoder folders without their ONNX file, which takes seconds to make, for tests that look at all else."""
-    monkeypatch.setattr(export, "to_onnx", lambda *_, **__: b"")
-    monkeypatch.setattr(export, "check_parity", lambda *_: 0.0)
 
 
 @pytest.fixture(scope="module")
