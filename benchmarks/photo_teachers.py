@@ -24,9 +24,11 @@ from simsearch.progress import Silent
 from simsearch.training.augment import augment, posed
 from simsearch.training.dataset import Dataset, load_dataset
 from simsearch.training.export import export_encoder
+from simsearch.training.finishing import held_out
 from simsearch.training.losses import CosineClassifier
 from simsearch.training.measure import embed_rows, one_shot
 from simsearch.training.models import ImageEncoder, ModelSpec, build
+from simsearch.training.objective import follow
 from simsearch.training.presets import preset
 from simsearch.training.processes import computing_in, default_device, precision_of
 from simsearch.training.recipes import on_everything
@@ -126,7 +128,7 @@ def taught(data: Dataset, plan: Plan) -> ImageEncoder:
         loss.backward()
         nn.utils.clip_grad_norm_(learning, 5.0)
         optimizer.step()
-        follow(average, encoder, 1.0 - min(AVERAGING, (step + 1) / (step + 10)))
+        follow(average, encoder, step, AVERAGING)
         if (step + 1) % TELL_EVERY == 0 or step + 1 == plan.steps:
             print(f"step {step + 1:,}: loss {loss.item():.3f}{validation(average, data)}", flush=True)
     return average.cpu().to(memory_format=torch.contiguous_format).requires_grad_(True)
@@ -139,14 +141,6 @@ def rate(done: float) -> float:
     return RATE * (1.0 if done < 0.5 else 0.1 + 0.45 * (1.0 + math.cos(math.pi * (done - 0.5) / 0.5)))
 
 
-@torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, share: float) -> None:
-    """Moves the running mean of the weights, and of the batch statistics, towards those of this step."""
-    for mean, now in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(now, share)
-
-
 def validation(average: ImageEncoder, data: Dataset) -> str:
     if data.split.by != "class":
         return ""
@@ -156,15 +150,12 @@ def validation(average: ImageEncoder, data: Dataset) -> str:
 
 
 def write(encoder: ImageEncoder, data: Dataset, plan: Plan, folder: Path) -> None:
-    held_out = []
-    if data.split.by == "class" and data.test.labels is not None:
-        held_out = [data.classes[number] for number in np.unique(data.test.labels)]
     folder.mkdir()
     sample = data.inputs.batch(data.train.rows[:256]).numpy()
     export_encoder(
         encoder.eval(), SPEC, folder, name=folder.name, fit="crop", sample=sample, half=False, figures={},
         training={"seed": plan.seed, "steps": plan.steps, "turns": plan.turns, "batch": BATCH, "rate": RATE,
-                  "split_by": data.split.by, "held_out": list(held_out), "digest": data.digest},
+                  "split_by": data.split.by, "held_out": held_out(data), "digest": data.digest},
     )  # fmt: skip
 
 

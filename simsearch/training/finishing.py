@@ -110,7 +110,7 @@ def _record(run: Run, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
         "teacher": taught,
         "inputs": [len(side) for side in (data.train, data.validation, data.test)],
-        "held_out": _held_out(data), "copies": data.copies, "digest": data.digest,
+        "held_out": held_out(data), "copies": data.copies, "digest": data.digest,
         "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
         "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
         "history": [dict(_known(row)) for row in fitted.history],
@@ -122,7 +122,7 @@ def _known(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
-def _held_out(data: Dataset) -> list[JSONValue]:
+def held_out(data: Dataset) -> list[JSONValue]:
     """The names of the classes of the test side, when no class is on two sides."""
     if data.split.by not in ("class", "group") or data.test.labels is None:
         return []

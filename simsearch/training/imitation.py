@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from simsearch.errors import DamagedError, UsageError
+from simsearch.errors import UsageError
 from simsearch.manifest import replacing
 from simsearch.training.directions import even_directions
 from simsearch.training.measure import embed_rows
 from simsearch.training.models import ImageEncoder, ModelSpec, Network, unit_rows
+from simsearch.training.teacher import stored_array
 from simsearch.training.text_models import TextSpec
 
 if TYPE_CHECKING:
@@ -144,17 +145,7 @@ def made_teacher(
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, kept)
     processes.wait()
-    return Teacher(teacher.encoder, size, _stored(path, (teacher.spec.dim, dim))).to(processes.device)
-
-
-def _stored(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
-    try:
-        kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DamagedError(f"{path}: not the directions of a teacher ({error}); start again with --restart") from error
-    if kept.shape != shape or kept.dtype != np.float32:
-        raise DamagedError(f"{path}: {kept.dtype} {kept.shape} instead of {shape}; start again with --restart")
-    return kept
+    return Teacher(teacher.encoder, size, stored_array(path, (teacher.spec.dim, dim), np.float32)).to(processes.device)
 
 
 def turned_to(kept: NDArray[np.float32], said: Vectors, own: Vectors) -> NDArray[np.float32]:

@@ -44,6 +44,20 @@ def channels_last_is_safe(network: nn.Module) -> bool:
     )
 
 
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
+    """Moves a running mean of weights and batch statistics towards those of the network after this step.
+
+    The first steps count less than the decay says, so that the random start is forgotten.
+    """
+    share = 1.0 - min(decay, (step + 1) / (step + 10))
+    for mean, now in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(now, share)
+        else:
+            mean.copy_(now)
+
+
 class Objective(nn.Module):
     """The network with what its loss, or its teacher, needs beside it; called with a batch it returns the loss of it.
 
@@ -77,20 +91,10 @@ class Objective(nn.Module):
         """The network that is validated and exported: the running mean of the weights, where there is one."""
         return self.network if self.average is None else self.average
 
-    @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Moves the running mean of the weights, and of the batch statistics, towards those of this step.
-
-        The first steps count less than the decay says, so that the random start is forgotten.
-        """
-        if self.average is None:
-            return
-        share = 1.0 - min(self.recipe.averaging, (step + 1) / (step + 10))
-        for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(now, share)
-            else:
-                mean.copy_(now)
+        """Moves the running mean of the weights, and of the batch statistics, towards those of this step."""
+        if self.average is not None:
+            follow(self.average, self.network, step, self.recipe.averaging)
 
     def forward(self, batch: Batch, inputs: Tensor, share: NDArray[np.int64]) -> Tensor:
         """The loss of the batch; `inputs` are of its rows at the positions `share`, which this process encodes."""

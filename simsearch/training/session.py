@@ -96,9 +96,7 @@ def train(
     bits. Under a launcher of several processes all of them return, but the first alone writes and has figures.
     Raises TrainingError, UsageError.
     """
-    if teacher is not None and freeze != "none":
-        raise UsageError(f"a teacher teaches a whole network; take --freeze {freeze} away")
-    _check(freeze, start, (epochs, steps, minutes), report)
+    _check(freeze, start, teacher, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
     began = _began(start, freeze)
@@ -152,9 +150,13 @@ def _carried_out(run: Run, labelled: Labelled, test: Sequence[str], restart: boo
     return trained
 
 
-def _check(freeze: str, start: str | Path | None, lengths: tuple[float | None, ...], report: bool) -> None:
+def _check(
+    freeze: str, start: str | Path | None, teacher: str | Path | None, lengths: tuple[float | None, ...], report: bool
+) -> None:
     if freeze not in FREEZES:
         raise UsageError(f"no freeze {freeze!r}; there are {', '.join(FREEZES)}")
+    if freeze != "none" and teacher is not None:
+        raise UsageError(f"a teacher teaches a whole network; take --freeze {freeze} away")
     if freeze != "none" and start is None:
         raise UsageError(f"--freeze {freeze} needs an encoder whose layers are worth keeping: name it with --from")
     if sum(length is not None for length in lengths) > 1:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.types import Encoder
+
+Number = TypeVar("Number", bound=np.generic)
 
 PART = 2_048
 """Texts in a file of the cache: what a kill can lose."""
@@ -49,12 +51,15 @@ def teacher_vectors(teacher: Encoder, texts: Sequence[str], cache: Path, progres
 
 
 def _kept(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
-    if not path.exists():
-        return None
+    return stored_array(path, shape, np.float16) if path.exists() else None
+
+
+def stored_array(path: Path, shape: tuple[int, ...], kind: type[Number]) -> NDArray[Number]:
+    """What a file of a run's folder holds. Raises DamagedError when that is not an array of this shape and kind."""
     try:
-        part: NDArray[np.float16] = np.load(path)
+        stored: NDArray[Number] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DamagedError(f"{path}: not a part of the cache ({error}); start again with --restart") from error
-    if part.shape != shape or part.dtype != np.float16:
-        raise DamagedError(f"{path}: {part.dtype} {part.shape} instead of {shape}; start again with --restart")
-    return part
+        raise DamagedError(f"{path}: not what a run keeps ({error}); start again with --restart") from error
+    if stored.shape != shape or stored.dtype != kind:
+        raise DamagedError(f"{path}: {stored.dtype} {stored.shape} instead of {shape}; start again with --restart")
+    return stored

@@ -65,7 +65,7 @@ def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, sa
 
 
 def test_a_student_learns_from_a_teacher(command, process, place, labelled):
-    words = (
+    words = [
         "--preset",
         "photo-copies",
         "--steps",
@@ -77,7 +77,7 @@ def test_a_student_learns_from_a_teacher(command, process, place, labelled):
         "0.7",
         "0.2",
         "0.1",
-    )
+    ]
     done = process("train", labelled, "-o", "encoders/small", "--teacher", "photo", *words, "--json", "--quiet")
     assert (done.code, done.err) == (0, "")
     assert {"validation", "test_pair_accuracy"} <= set(done.records[0]["figures"])

@@ -110,7 +110,7 @@ def test_a_damaged_cache_is_found(tmp_path: Path) -> None:
     teacher_vectors(Counting(), texts, tmp_path, Silent())
     (path,) = tmp_path.rglob("*.npy")
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(DamagedError, match=r"00000\.npy: not a part of the cache .* --restart"):
+    with pytest.raises(DamagedError, match=r"00000\.npy: not what a run keeps .* --restart"):
         teacher_vectors(Counting(), texts, tmp_path, Silent())
     with path.open("wb") as file:
         np.save(file, np.zeros((3, 6), dtype=np.float16))
