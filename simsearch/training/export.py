@@ -59,7 +59,7 @@ def export_encoder(
     which torch and ONNX Runtime must agree to 1e-4, else EncoderError.
     """
     try:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
     except ImportError:
         raise MissingExtraError("Exporting an encoder", "train") from None
     encoder = encoder.eval()
@@ -71,7 +71,8 @@ def export_encoder(
     parity = check_parity(encoder, model, sample)
     (folder / ONNX_NAME).write_bytes(model)
     weights = {key: _stored(tensor, half).contiguous() for key, tensor in encoder.state_dict().items()}
-    save_file(weights, folder / WEIGHTS_NAME)
+    # Not save_file, whose files only their owner can read.
+    (folder / WEIGHTS_NAME).write_bytes(save(weights))
     config = EncoderConfig(
         name=name, modality="image", dim=spec.dim, model=json.loads(json.dumps(asdict(spec))) | {"half": half},
         layers=layer_table(encoder, sample[:2]), training=training, figures={**figures, "onnx_parity": parity},

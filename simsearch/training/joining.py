@@ -84,7 +84,7 @@ def join(
             if dim is not None and pictures is not None:
                 seen = PixelSpec(spec.width, spec.height, spec.channels, starts[0].fit)
                 directions, record["kept"] = _main_directions(encoder, seen, dim, Path(pictures), work, shown, on_skip)
-                encoder, spec = _shortened(encoder, spec, directions)
+                encoder, spec = shortened(encoder, spec, directions)
             return export_encoder(
                 encoder, spec, made, name=folder.name, fit=starts[0].fit, sample=noise,
                 half=all(bool(each.model.get("half")) for each in configs), training=record, figures={},
@@ -140,7 +140,7 @@ def _main_directions(
     }  # fmt: skip
 
 
-def _shortened(
+def shortened(
     encoder: ImageEncoder, spec: ModelSpec, directions: NDArray[np.float32]
 ) -> tuple[ImageEncoder, ModelSpec]:
     """The encoder that keeps these directions of its embeddings."""

@@ -186,6 +186,12 @@ def test_half_takes_half_the_room_and_changes_little(made: Made) -> None:
     assert 0 < difference < 5e-3
 
 
+def test_whoever_can_read_one_file_of_an_encoder_can_read_all(made: Made) -> None:
+    files = list(made("shapes").folder.iterdir())
+    assert len(files) == 3
+    assert len({file.stat().st_mode for file in files}) == 1
+
+
 @KINDS
 def test_the_file_holds_no_trace_of_this_machine(made: Made, name: str, half: bool) -> None:
     model = (made(name, half).folder / ONNX_NAME).read_bytes()
