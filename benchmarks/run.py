@@ -20,7 +20,7 @@ clothing-1000/CLASS/*.jpg (1,000 photos),
 shapes/SHAPE/SHAPE_COLOURn.png,
 mnist-42000/DIGIT/*.png,
 tiny-imagenet-150/CLASS/*.JPEG,
-omniglot-background/ALPHABET/CHARACTER/*.png and glyph-a2, that of the second command on glyph's card,
+omniglot-background/ALPHABET/CHARACTER/*.png,
 text/*.csv, *.tsv and *.txt (the sets that losses.py names)"""
 
 
@@ -67,6 +67,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     candidates: list[tuple[str, str, str, list[str]]] = [
         ("presets", "shapes", "shapes", []),
         ("presets", "digits", "mnist-42000", ["--pairwise-share", pairwise_share]),
+        ("finetuning", "photo", "clothing-1000", []),
         ("copies", "photo", "clothing-1000", []),
         ("copies", "photo-copies", "clothing-1000", []),
     ]
@@ -74,7 +75,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
         if (data / folder).is_dir():
             yield (script, what, data / folder, *words)
     for encoder, folder in (
-        (HERE / "held_out" / "photo", "tiny-imagenet-150"), (data / "glyph-a2", "omniglot-background"),
+        (HERE / "held_out" / "photo", "tiny-imagenet-150"), (HERE / "held_out" / "glyph", "omniglot-background"),
     ):  # fmt: skip
         if encoder.is_dir() and (data / folder).is_dir():
             yield ("encoders", encoder, data / folder)

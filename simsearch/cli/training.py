@@ -102,6 +102,11 @@ def _learning_options(command: Command) -> Command:
         click.option("--batch-classes", type=int, metavar="P", help="Classes in a batch."),
         click.option("--batch-images", type=int, metavar="K", help="Images (or texts) of each class in a batch."),
         click.option("--averaging", type=float, metavar="DECAY", help="Keep a running average of the weights; 0.999."),
+        click.option(
+            "--start-share", type=float, metavar="SHARE",
+            help="With --from: how much of the weights it began with is left in those that are kept, from 0 to below 1."
+            "  [default: 0.5 for classes with --freeze, else 0]",
+        ),
         click.option("--patience", type=int, metavar="N", help="Stop after N evaluations without a gain; 0 never."),
         click.option("--precision", help="auto, float32, bfloat16 or float16."),
         click.option("--threads", type=int, metavar="N", help="Processor threads; 0 leaves the choice to torch."),
@@ -148,9 +153,9 @@ def train_command(
     loss: str | None, margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
     miner: str | None, memory: int | None, fit: str | None, poses: int | None, augmentation: str | None,
     optimizer: str | None, learning_rate: float | None, cosine_decay: bool | None, weight_decay: float | None,
-    batch_classes: int | None, batch_images: int | None, averaging: float | None, patience: int | None,
-    precision: str | None, threads: int | None, seed: int | None, half: bool, no_report: bool, restart: bool,
-    overwrite: bool, as_json: bool, quiet: bool,
+    batch_classes: int | None, batch_images: int | None, averaging: float | None, start_share: float | None,
+    patience: int | None, precision: str | None, threads: int | None, seed: int | None, half: bool, no_report: bool,
+    restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Learn what "similar" means from labelled folders, a table of pairs, grades or triplets, or unlabelled files.
 
@@ -163,7 +168,7 @@ def train_command(
         fit=fit, poses=poses, augmentation=augmentation, margin=margin, temperature=temperature, scale=scale,
         distance=distance, miner=miner, memory=memory, optimizer=optimizer, cosine_decay=cosine_decay,
         weight_decay=weight_decay, batch_classes=batch_classes, batch_images=batch_images, averaging=averaging,
-        patience=patience, precision=precision, threads=threads, counts=shares,
+        start_share=start_share, patience=patience, precision=precision, threads=threads, counts=shares,
     )  # fmt: skip
     reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
     trained = train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,14 @@ from simsearch.training.inputs import Arrays, Inputs
 from simsearch.training.models import Network, unit_rows
 
 if TYPE_CHECKING:
+    from simsearch.media.labelled import Kind
     from simsearch.training.models import SiameseEncoder
+    from simsearch.training.recipes import Changes, Recipe
 
 FREEZES = ("none", "part", "all")
 BATCH = 256
+START_SHARE = 0.5
+"""How much of the layers that learn from classes stays as it was, where others are frozen: docs/decisions/0031."""
 
 
 class Front(nn.Module):
@@ -62,6 +67,21 @@ def divided(encoder: SiameseEncoder, freeze: str) -> tuple[Front, Tail]:
         raise UsageError("this network is one piece and cannot be frozen in part; give --freeze all or none")
     cut = weighted[len(weighted) // 2]
     return Front(encoder, encoder.trunk[:cut]), Tail(encoder.trunk[cut:], encoder.head)
+
+
+def of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Recipe:
+    """The recipe for features that are computed once, so that there is one view of each input.
+
+    Raises UsageError for what wants several.
+    """
+    for name, value in (("augmentation", wanted.augmentation), ("poses", wanted.poses)):
+        if value not in (None, "none", 1):
+            raise UsageError(f"--freeze {freeze} encodes each input once, without --{name}; take one of them away")
+    if kind == "unlabelled":
+        raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
+    by_itself = kind == "classes" and wanted.start_share is None and not recipe.start_share
+    share = START_SHARE if by_itself else recipe.start_share
+    return replace(recipe, augmentation="none", poses=1, training_side=0, start_share=share)
 
 
 def features_of(front: Front, inputs: Inputs, cache: Path, device: torch.device, progress: Progress) -> Arrays:

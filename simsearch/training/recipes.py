@@ -79,6 +79,8 @@ class Recipe:
 
     Networks that take pictures of one size only learn at that.
     """
+    start_share: float = 0.0
+    """How much of the weights that a run began with is left in those that it keeps; see `starting.between`."""
     precision: str = "auto"
     patience: int = 0
     """Evaluations without a gain after which the run stops; 0 never stops early."""
@@ -131,6 +133,7 @@ class Changes:
     batch_images: int | None = None
     augmentation: str | None = None
     averaging: float | None = None
+    start_share: float | None = None
     precision: str | None = None
     patience: int | None = None
     threads: int | None = None
@@ -207,8 +210,10 @@ def _check(changes: Changes) -> None:
         value = getattr(changes, name)
         if value is not None and value < 0:
             raise UsageError(f"{name.replace('_', ' ')} cannot be below 0: {value}")
-    if changes.averaging is not None and not 0 <= changes.averaging < 1:
-        raise UsageError(f"averaging must be from 0 to below 1, not {changes.averaging}")
+    for name in ("averaging", "start_share"):
+        value = getattr(changes, name)
+        if value is not None and not 0 <= value < 1:
+            raise UsageError(f"{name.replace('_', ' ')} must be from 0 to below 1, not {value}")
 
 
 def suited(recipe: Recipe, kind: Kind, *, asked: bool) -> Recipe:

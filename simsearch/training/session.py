@@ -23,7 +23,7 @@ from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
-from simsearch.training.freezing import FREEZES, divided, features_of
+from simsearch.training.freezing import FREEZES, divided, features_of, of_features
 from simsearch.training.imitation import CACHE, agreement, imitating, made_teacher, require_no_loss
 from simsearch.training.loop import Validate, fit
 from simsearch.training.measure import validation_figure
@@ -33,7 +33,7 @@ from simsearch.training.placing import require_place
 from simsearch.training.presets import preset
 from simsearch.training.processes import Processes, open_processes
 from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, suited
-from simsearch.training.starting import Start, start_from, with_head
+from simsearch.training.starting import Start, between, start_from, with_head
 from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
@@ -183,8 +183,10 @@ def _chosen(
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
+    if start is None and chosen.start_share:
+        raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
     if freeze != "none":
-        chosen = _of_features(chosen, wanted, labelled.kind, freeze)
+        chosen = of_features(chosen, wanted, labelled.kind, freeze)
     elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:
         # Two equal views of an input teach nothing.
         chosen = replace(chosen, augmentation="photo" if labelled.modality == "image" else "text")
@@ -192,16 +194,6 @@ def _chosen(
     if chosen.split == "class" and wanted.split is None and grouped:
         chosen = replace(chosen, split="group")
     return chosen
-
-
-def _of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Recipe:
-    """The recipe for features that are computed once, so that there is one view of each input."""
-    for name, value in (("augmentation", wanted.augmentation), ("poses", wanted.poses)):
-        if value not in (None, "none", 1):
-            raise UsageError(f"--freeze {freeze} encodes each input once, without --{name}; take one of them away")
-    if kind == "unlabelled":
-        raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
-    return replace(recipe, augmentation="none", poses=1, training_side=0)
 
 
 def _workplace(folder: Path, overwrite: bool) -> Path:
@@ -269,7 +261,12 @@ def _train(run: Run, data: Dataset) -> Trained:
     )  # fmt: skip
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
-    written.load_state_dict(encoder.state_dict())
+    learned = encoder.state_dict()
+    if recipe.start_share:
+        written.load_state_dict(between(written.state_dict(), learned, recipe.start_share))
+        fitted = replace(fitted, best_figure=_figure(data, recipe, teacher)(written))
+    else:
+        written.load_state_dict(learned)
     return finish(written, run, data, fitted)
 
 

@@ -18,11 +18,14 @@ from torch import Tensor, nn
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import WEIGHTS_NAME, read_config, write_config
 from simsearch.errors import EncoderError, UsageError
+from simsearch.media.labelled import read_labelled
 from simsearch.progress import Silent
 from simsearch.training import Changes, Trained, session, train
+from simsearch.training.dataset import load_dataset
 from simsearch.training.export import export_encoder
 from simsearch.training.freezing import divided, features_of
 from simsearch.training.inputs import Arrays
+from simsearch.training.measure import validation_figure
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
@@ -190,6 +193,55 @@ def test_features_have_one_view_of_each_input(base: Path, labelled: Path, tmp_pa
         train(labelled, tmp_path / "out", freeze="all")
     with pytest.raises(UsageError, match="no freeze 'half'; there are none, part, all"):
         tuned(labelled, tmp_path / "out", base, "half")
+
+
+def test_weights_are_kept_between_the_start_and_what_was_learned(
+    base: Path, headed: Path, labelled: Path, tmp_path: Path
+) -> None:
+    whole = tuned(labelled, tmp_path / "whole", base, "all", changes=Changes(start_share=0.0))
+    quarter = tuned(labelled, tmp_path / "quarter", base, "all", changes=Changes(start_share=0.25))
+    learned, near, half = (
+        load_file(folder / WEIGHTS_NAME)["head.weight"] for folder in (whole.folder, quarter.folder, headed)
+    )
+    np.testing.assert_allclose(near, 0.25 * np.eye(5) + 0.75 * learned, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(half, 0.5 * np.eye(5) + 0.5 * learned, rtol=0, atol=1e-6)
+    assert np.abs(learned - np.eye(5)).max() > 3e-3
+    assert quarter.config.training["start_share"] == 0.25
+    same_as_torch(quarter.folder, labelled)
+
+
+def test_the_validation_figure_is_of_the_weights_that_are_kept(base: Path, labelled: Path, tmp_path: Path) -> None:
+    nearly = tuned(labelled, tmp_path / "nearly", base, "none", changes=Changes(start_share=1 - 1e-9))
+    before, after = (load_file(folder / WEIGHTS_NAME) for folder in (base, nearly.folder))
+    for name, weights in before.items():
+        if weights.dtype.kind == "f":
+            np.testing.assert_allclose(after[name], weights, rtol=1e-6, atol=1e-6, err_msg=name)
+    data = load_dataset(
+        read_labelled(labelled), replace(RECIPE, model=SPECS["residual"], fit="squash"), test=(), tokenizer=b"",
+        cache=tmp_path / "pixels.npy", progress=Silent(),
+    )  # fmt: skip
+    encoder = start_from(str(base)).encoder
+    assert nearly.figures["validation"] == pytest.approx(validation_figure(encoder, data, RECIPE))
+
+
+def test_what_is_learned_from_pairs_is_kept_whole(base: Path, labelled: Path, tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    paths = sorted(labelled.rglob("*.png"))
+    rows = [f"{one},{other},{int(one.parent == other.parent)}" for one, other in itertools.combinations(paths, 2)]
+    table.write_text("\n".join(["left,right,same", *rows]) + "\n")
+    shares = [
+        tuned(table, tmp_path / f"out{number}", base, "all", **given).config.training["start_share"]
+        for number, given in enumerate(({}, {"changes": Changes(start_share=0.5)}))
+    ]
+    assert shares == [0.0, 0.5]
+
+
+def test_shares_that_make_no_sense_are_refused(base: Path, labelled: Path, tmp_path: Path) -> None:
+    for share in (-0.1, 1.0):
+        with pytest.raises(UsageError, match=f"start share must be from 0 to below 1, not {share}"):
+            tuned(labelled, tmp_path / "out", base, "all", changes=Changes(start_share=share))
+    with pytest.raises(UsageError, match=r"start share 0\.5 needs an encoder to go on from; name it with --from"):
+        train(labelled, tmp_path / "out", recipe=RECIPE, changes=Changes(start_share=0.5))
 
 
 def missing(weights: dict[str, Tensor]) -> None:

@@ -1,0 +1,123 @@
+"""What a new last layer does to classes that it learned from, and to classes that it has never seen.
+
+Half of the classes are learned from, with `train --from ENCODER --freeze all`; how much of the layer is left as it was
+is varied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from measuring import Bar, Report
+
+import simsearch
+from simsearch.evaluation.protocols import episodes
+from simsearch.media.labelled import Labelled, read_labelled
+from simsearch.training import Changes
+from simsearch.training.freezing import START_SHARE
+
+if TYPE_CHECKING:
+    from simsearch.types import Vectors
+
+SHARES = (0.0, 0.25, 0.5, 0.75)
+LEARNED = 0.6
+"""Of the examples of the classes that are learned from; the others ask for the nearest of these."""
+MOST = 100
+"""Examples of a class."""
+EPISODES = 2_000
+WAYS = 5
+COLUMNS = ("learned classes, nearest", "unseen classes, nearest", f"unseen classes, {WAYS}-way 1-shot")
+
+
+class Draw:
+    """Half of the classes to learn from, drawn at random, and what is measured with the vectors of all examples."""
+
+    def __init__(self, labels: np.ndarray, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        classes = rng.permutation(np.unique(labels))
+        known = np.isin(labels, classes[: len(classes) // 2])
+        self.seed = seed
+        self.labels = labels
+        self.learned = known & (rng.random(len(labels)) < LEARNED)
+        self.asking = known & ~self.learned
+        self.unseen = ~known
+
+    def figures(self, vectors: Vectors) -> tuple[float, float, float]:
+        own = vectors[self.asking] @ vectors[self.learned].T
+        right = self.labels[self.learned][own.argmax(axis=1)] == self.labels[self.asking]
+        others, names = vectors[self.unseen], self.labels[self.unseen]
+        scores = others @ others.T
+        np.fill_diagonal(scores, -np.inf)
+        nearest = names[scores.argmax(axis=1)] == names
+        ways = min(WAYS, len(np.unique(names)))
+        shot = episodes(others, names, ways=ways, shots=1, queries=1, count=EPISODES, seed=0)
+        return float(right.mean()), float(nearest.mean()), shot.accuracy
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("encoder", help="the encoder to begin with, which has not learned these classes")
+    parser.add_argument("source", type=Path, help="class folders, or a table of texts with a column of labels")
+    parser.add_argument("--columns", help="of the table, as text,category")
+    parser.add_argument("--draws", type=int, default=5)
+    options = parser.parse_args()
+    found = few_of_each(read_labelled(options.source, columns=options.columns))
+    assert found.labels is not None
+    encoder = simsearch.open_encoder(options.encoder)
+    draws = [Draw(found.labels, seed) for seed in range(options.draws)]
+    before = encoder.encode(found.sources)
+    measured = {"as it is": [draw.figures(before) for draw in draws]}
+    with tempfile.TemporaryDirectory() as scratch:
+        for share in SHARES:
+            made = (learned(found, draw, options.encoder, share, Path(scratch)) for draw in draws)
+            measured[f"start share {share:g}"] = [
+                draw.figures(vectors) for draw, vectors in zip(draws, made, strict=True)
+            ]
+    means = {name: np.mean(figures, axis=0) for name, figures in measured.items()}
+    rows: list[Sequence[str]] = [("last layer", *COLUMNS)]
+    rows += [(name, *[f"{figure:.3f}" for figure in figures]) for name, figures in means.items()]
+    ours, plain, first = (means[name] for name in (f"start share {START_SHARE:g}", "start share 0", "as it is"))
+    Report(
+        f"finetuning-{encoder.name}-{options.source.stem}",
+        "A last layer that was learned from some classes, and what is left of it for others.",
+        f"{len(found.sources):,} examples of {len(found.classes)} classes of {options.source.name}; {options.draws} "
+        f"draws of {len(found.classes) // 2} classes to learn from, with {LEARNED:.0%} of their examples",
+        rows,
+        [
+            Bar("learned classes, nearest: by default / start share 0", ours[0] / plain[0], at_least=0.98),
+            Bar("unseen classes, nearest: by default / as it was", ours[1] / first[1], at_least=0.97),
+        ],
+    ).publish()
+
+
+def few_of_each(found: Labelled) -> Labelled:
+    """At most MOST examples of each class, drawn at random."""
+    assert found.labels is not None
+    order = np.random.default_rng(0).permutation(len(found.labels))
+    taken = [order[found.labels[order] == number][:MOST] for number in range(len(found.classes))]
+    return found.keep(np.sort(np.concatenate(taken)))
+
+
+def learned(found: Labelled, draw: Draw, start: str, share: float, scratch: Path) -> Vectors:
+    """The vectors of all examples by an encoder that learned from this draw."""
+    assert found.labels is not None
+    table = scratch / "learned.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text" if found.modality == "text" else "path", "label"))
+        writer.writerows((found.sources[row], found.classes[found.labels[row]]) for row in np.nonzero(draw.learned)[0])
+    trained = simsearch.train(
+        table, scratch / "learned", start=start, freeze="all", changes=Changes(start_share=share), report=False,
+        overwrite=True,
+    )  # fmt: skip
+    return simsearch.open_encoder(trained.folder).encode(found.sources)
+
+
+if __name__ == "__main__":
+    main()
