@@ -26,7 +26,7 @@ from simsearch.media.labelled import read_labelled
 from simsearch.progress import Silent
 from simsearch.training.augment import augment
 from simsearch.training.dataset import Dataset, load_dataset
-from simsearch.training.directions import even_directions
+from simsearch.training.directions import even_directions, projected
 from simsearch.training.export import export_encoder
 from simsearch.training.finishing import held_out
 from simsearch.training.joining import join, shortened
@@ -239,8 +239,8 @@ def write_joined(data: Dataset, teachers: Sequence[Path], scratch: Path, folder:
     vectors = embed_rows(start.encoder.to(default_device()), data.inputs, data.train.rows)
     assert data.train.labels is not None
     evened = within_classes(vectors, data.train.labels)
-    few = vectors[:: max(1, len(vectors) // SHOWING)] @ evened
-    kept = evened @ even_directions(few / np.linalg.norm(few, axis=1, keepdims=True), JOINED_DIM)
+    few = projected(vectors[:: max(1, len(vectors) // SHOWING)], evened)
+    kept = evened @ even_directions(few, JOINED_DIM)
     encoder, spec = shortened(start.encoder.cpu(), start.spec, kept)
     folder.mkdir()
     sample = data.inputs.batch(data.train.rows[:256]).numpy()
