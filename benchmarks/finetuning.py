@@ -1,7 +1,7 @@
 """What going on from an encoder does to the classes that are learned from, and to classes that are not.
 
-Half of the classes are learned from, with `train --from ENCODER --freeze all`; how much of the start is left in the
-weights is varied.
+Half of the classes are learned from, with `train --from ENCODER`; how much of the start is left in the weights is
+varied, and chosen by the run itself as `train` does by default.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.ranking import retrieval
 from simsearch.media.labelled import Labelled, read_labelled
 from simsearch.training import Changes
-from simsearch.training.freezing import FREEZES, START_SHARE
+from simsearch.training.freezing import FREEZES
+from simsearch.training.keeping import SHARES
 
 if TYPE_CHECKING:
     from simsearch.types import Vectors
 
-SHARES = (0.0, 0.25, 0.5, 0.75)
 LEARNED = 0.6
 """Of the examples of the classes that are learned from; the others ask for the nearest of these."""
 MOST = 100
 """Examples of a class."""
 EPISODES = 2_000
 WAYS = 5
+CHOSEN = "start share chosen"
 COLUMNS = ("learned classes, nearest", "unseen classes, nearest", f"unseen classes, {WAYS}-way 1-shot")
 
 
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="class folders, or a table of texts with a column of labels")
     parser.add_argument("--columns", help="of the table, as text,category")
     parser.add_argument("--freeze", choices=FREEZES, default="all", help="which layers stay as they are")
+    parser.add_argument("--steps", type=int, help="of each training; by default the recipe's")
     parser.add_argument("--draws", type=int, default=5, help="of the classes to learn from")
     options = parser.parse_args()
     if options.draws < 1:
@@ -77,15 +79,15 @@ def main() -> None:
     before = encoder.encode(found.sources)
     measured = {"as it is": [draw.figures(before) for draw in draws]}
     with tempfile.TemporaryDirectory() as scratch:
-        for share in SHARES:
+        for share in (*SHARES, None):
             made = (learned(found, draw, options, share, Path(scratch)) for draw in draws)
-            measured[f"start share {share:g}"] = [
+            measured[CHOSEN if share is None else f"start share {share:g}"] = [
                 draw.figures(vectors) for draw, vectors in zip(draws, made, strict=True)
             ]
     means = {name: np.mean(figures, axis=0) for name, figures in measured.items()}
     rows: list[Sequence[str]] = [(f"--freeze {options.freeze}", *COLUMNS)]
     rows += [(name, *[f"{figure:.3f}" for figure in figures]) for name, figures in means.items()]
-    ours, plain, first = (means[name] for name in (f"start share {START_SHARE:g}", "start share 0", "as it is"))
+    ours, plain, first = (means[name] for name in (CHOSEN, "start share 0", "as it is"))
     Report(
         f"finetuning-{encoder.name}-{options.source.stem}-{options.freeze}",
         "What was learned from some classes, and what that does to others.",
@@ -93,8 +95,8 @@ def main() -> None:
         f"draws of {len(found.classes) // 2} classes to learn from, with {LEARNED:.0%} of their examples",
         rows,
         [
-            Bar(f"learned classes, nearest: start share {START_SHARE:g} / 0", ours[0] / plain[0], at_least=0.98),
-            Bar(f"unseen classes, nearest: start share {START_SHARE:g} / as it is", ours[1] / first[1], at_least=0.97),
+            Bar(f"learned classes, nearest: {CHOSEN} / 0", ours[0] / plain[0], at_least=0.98),
+            Bar(f"unseen classes, nearest: {CHOSEN} / as it is", ours[1] / first[1], at_least=0.97),
         ],
     ).publish()
 
@@ -107,7 +109,7 @@ def few_of_each(found: Labelled) -> Labelled:
     return found.keep(np.sort(np.concatenate(taken)))
 
 
-def learned(found: Labelled, draw: Draw, options: argparse.Namespace, share: float, scratch: Path) -> Vectors:
+def learned(found: Labelled, draw: Draw, options: argparse.Namespace, share: float | None, scratch: Path) -> Vectors:
     """The vectors of all examples by an encoder that learned from this draw."""
     assert found.labels is not None
     table = scratch / "learned.csv"
@@ -116,9 +118,11 @@ def learned(found: Labelled, draw: Draw, options: argparse.Namespace, share: flo
         writer.writerow(("text" if found.modality == "text" else "path", "label"))
         writer.writerows((found.sources[row], found.classes[found.labels[row]]) for row in np.nonzero(draw.learned)[0])
     trained = simsearch.train(
-        table, scratch / "learned", start=options.encoder, freeze=options.freeze, changes=Changes(start_share=share),
-        report=False, overwrite=True,
+        table, scratch / "learned", start=options.encoder, freeze=options.freeze, steps=options.steps,
+        changes=Changes(start_share=share), report=False, overwrite=True,
     )  # fmt: skip
+    if share is None:
+        print(f"chosen: {trained.config.training['start_share']}", flush=True)
     return simsearch.open_encoder(trained.folder).encode(found.sources)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import statistics
 import tempfile
@@ -18,6 +19,7 @@ from measuring import Bar, Report
 from simsearch.evaluation.protocols import episodes
 from simsearch.media.material import KINDS, Kind, Labelled
 from simsearch.progress import Silent
+from simsearch.training.beginning import begin_at_means
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.loop import fit
 from simsearch.training.loss_table import LOSSES, default_loss, losses_for
@@ -27,6 +29,7 @@ from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
 from simsearch.training.processes import open_processes
 from simsearch.training.recipes import Recipe
+from simsearch.training.starting import Start, start_from
 from simsearch.training.text_models import TextSpec, build_text
 
 WAYS, EPISODES = 20, 2_000
@@ -51,6 +54,8 @@ class Task:
     training: Labelled
     unseen: Labelled | None = None
     """Classes for 20-way recognition from one example."""
+    start: Start | None = None
+    """The encoder that is gone on from."""
 
 
 def main() -> None:
@@ -65,12 +70,21 @@ def main() -> None:
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES, help="only these")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--from", dest="start", help="go on from this encoder, and leave out what it cannot take")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for kind in options.kinds:
         chosen = [task for task in tasks(kind, options.data) if not task.title.startswith(tuple(options.without))]
+        if options.start is not None:
+            begun = start_from(options.start)
+            chosen = [begin(task, begun) for task in chosen if task.training.modality == begun.modality]
         if chosen:
             report(kind, chosen, options.losses, options.seeds)
+
+
+def begin(task: Task, start: Start) -> Task:
+    """The task with the network of this encoder, which sees its inputs as it does."""
+    return replace(task, recipe=replace(task.recipe, model=start.spec, fit=start.fit), start=start)
 
 
 def report(kind: Kind, chosen: Sequence[Task], losses: Iterable[str], seeds: Sequence[int]) -> None:
@@ -85,11 +99,12 @@ def report(kind: Kind, chosen: Sequence[Task], losses: Iterable[str], seeds: Seq
                 print(f"{task.title} {loss}: {columns[-1]}", flush=True)
     means = {loss: statistics.mean(map(statistics.mean, columns)) for loss, columns in figures.items()}
     ranked = sorted(figures, key=lambda loss: -means[loss])
+    start = chosen[0].start
     Report(
-        f"losses-{kind}",
+        f"losses-{kind}" if start is None else f"losses-{kind}-from-{start.name}",
         f"For {kind} the default, {default_loss(kind)}, is the best of the losses, or as good.",
         f"{'; '.join(f'{task.title}, {task.recipe.steps} steps' for task in chosen)}; means (and ranges) of seeds "
-        f"{', '.join(map(str, seeds))}",
+        f"{', '.join(map(str, seeds))}{'' if start is None else f'; from {start.name}'}",
         [
             ("loss", *[task.title for task in chosen], "mean"),
             *[(loss, *map(shown, figures[loss]), f"{means[loss]:.3f}") for loss in ranked],
@@ -111,7 +126,8 @@ def shown(figures: Sequence[float]) -> str:
 def loaded(task: Task, home: Path) -> tuple[Dataset, Dataset | None]:
     """The data to train on, and the unseen classes, read in the same way."""
     options = {"test": (), "progress": Silent()}
-    data = load_dataset(task.training, task.recipe, tokenizer=b"", cache=home / "training.npy", **options)
+    tokenizer = b"" if task.start is None else task.start.tokenizer
+    data = load_dataset(task.training, task.recipe, tokenizer=tokenizer, cache=home / "training.npy", **options)
     if task.unseen is None:
         return data, None
     recipe = replace(task.recipe, counts=(1.0, 0.0, 0.0))
@@ -123,11 +139,15 @@ def learned(task: Task, loss: str, seed: int, data: Dataset, unseen: Dataset | N
     recipe = replace(task.recipe, loss=loss, seed=seed, evaluate_every=task.recipe.steps)
     torch.manual_seed(seed)
     network: Network
-    if isinstance(recipe.model, TextSpec):
+    if task.start is not None:
+        network = copy.deepcopy(task.start.encoder)
+    elif isinstance(recipe.model, TextSpec):
         network = build_text(replace(recipe.model, vocabulary=data.vocabulary))
     else:
         network = build(recipe.model, mean=(0.9,), std=(0.25,))
     objective = Objective(network, recipe, data.training_classes, open_processes())
+    if task.start is not None and data.train.labels is not None:
+        begin_at_means(objective, data.inputs, data.train.rows, np.unique(data.train.labels, return_inverse=True)[1])
     fit(
         objective, make_sampler(data.train, recipe), data.inputs, recipe=recipe, steps=recipe.steps,
         validate=lambda _: float("nan"), checkpoint=home / f"{loss}-{seed}.pt", configuration="", progress=Silent(),

@@ -19,7 +19,7 @@ def main() -> None:
         folder = Path(name)
         trained = simsearch.train(
             rashes.draw_stages(folder, per_stage=24, pairs=600), folder / "rash", reading=Reading(score_range=(4, 0)),
-            start="photo", freeze="all", split="given", steps=100, report=False,
+            start="photo", freeze="all", loss="cosent", split="given", steps=100, report=False,
         )  # fmt: skip
         unseen = sorted((folder / "test").glob("*/*.png"))
         stages, pairs = np.array([int(path.parent.name) for path in unseen]), all_pairs(len(unseen))

@@ -105,7 +105,7 @@ def _learning_options(command: Command) -> Command:
         click.option(
             "--start-share", type=float, metavar="SHARE",
             help="With --from: how much of the weights it began with is left in those that are kept, from 0 to below 1."
-            "  [default: 0.5 for classes with --freeze, else 0]",
+            "  [default: as much as its classes allow, else 0]",
         ),
         click.option("--patience", type=int, metavar="N", help="Stop after N evaluations without a gain; 0 never."),
         click.option("--precision", help="auto, float32, bfloat16 or float16."),

@@ -20,6 +20,7 @@ from simsearch.training.report import write_report
 
 if TYPE_CHECKING:
     from simsearch.training.dataset import Dataset
+    from simsearch.training.keeping import Kept
     from simsearch.training.loop import Fitted
     from simsearch.training.models import SiameseEncoder
     from simsearch.training.processes import Processes
@@ -66,13 +67,15 @@ class Run:
         return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
 
 
-def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted) -> Trained:
-    """Measures, exports and draws, and puts the encoder folder in its place."""
+def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> Trained:
+    """Measures, exports and draws, and puts the encoder folder in its place; `kept` says what is left of its start."""
     encoder.eval()
     if run.half:
         round_weights(encoder)
     recipe, threshold = run.recipe, None
     figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
+    if kept is not None and kept.compared:
+        figures["start_share"] = kept.share
     verification, tested = None, None
     known = data.validation if len(data.validation) else data.train
     if known.labels is not None or known.same is not None:
@@ -88,7 +91,7 @@ def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted) -> 
         export_encoder(
             encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
             sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
-            training=_record(run, data, fitted), figures=figures,
+            training=_record(run, data, fitted, kept), figures=figures,
         )  # fmt: skip
         if run.report:
             write_report(made / "report", data, tested, verification, fitted.history)
@@ -96,13 +99,16 @@ def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted) -> 
     return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
 
 
-def _record(run: Run, data: Dataset, fitted: Fitted) -> dict[str, JSONValue]:
+def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[str, JSONValue]:
     """What encoder.json says about how the weights were made."""
     record: dict[str, JSONValue] = json.loads(json.dumps(asdict(run.recipe)))
     del record["model"]
     start: dict[str, JSONValue] | None = None
     if run.start is not None:
         start = {"encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze}
+    if start is not None and kept is not None:
+        record["start_share"] = kept.share
+        start["shares_compared"] = {f"{share:g}": round(accuracy, 4) for share, accuracy in kept.compared.items()}
     taught: dict[str, JSONValue] | None = None
     if run.teacher is not None:
         taught = {"encoder": run.teacher.name, "fingerprint": run.teacher.fingerprint}

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 FREEZES = ("none", "part", "all")
 BATCH = 256
-START_SHARE = 0.5
-"""How much of the layers that learn from classes stays as it was, where others are frozen: docs/decisions/0031."""
 
 
 class Front(nn.Module):
@@ -79,9 +77,7 @@ def of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Rec
             raise UsageError(f"--freeze {freeze} encodes each input once, without --{name}; take one of them away")
     if kind == "unlabelled":
         raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
-    by_itself = kind == "classes" and wanted.start_share is None and not recipe.start_share
-    share = START_SHARE if by_itself else recipe.start_share
-    return replace(recipe, augmentation="none", poses=1, training_side=0, start_share=share)
+    return replace(recipe, augmentation="none", poses=1, training_side=0)
 
 
 def features_of(front: Front, inputs: Inputs, cache: Path, device: torch.device, progress: Progress) -> Arrays:

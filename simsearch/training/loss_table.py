@@ -109,7 +109,7 @@ _LOSSES = (
     ),
     LossEntry(
         "contrastive", _OF_PAIRS, "similar pairs are drawn together, others pushed a margin apart",
-        "Hadsell et al. 2006", margin=1.0, recommended=("pairs",), mines=True, remembers=True,
+        "Hadsell et al. 2006", margin=1.0, mines=True, remembers=True,
     ),
     LossEntry(
         "dot", _OF_PAIRS, "the dot product of a pair is regressed on same (1) or different (0)",
@@ -118,12 +118,12 @@ _LOSSES = (
     LossEntry(
         "bce", ("classes", "pairs", "graded", "unlabelled"),
         "cross-entropy of the probability that a pair is the same, by a learned or given scale",
-        "Koch et al. 2015", scale=8.0, learns=True, mines=True, remembers=True,
+        "Koch et al. 2015", scale=8.0, recommended=("pairs", "graded"), learns=True, mines=True, remembers=True,
     ),
     LossEntry("cosine", ("graded",), "the cosine of a pair is regressed on its grade", "Reimers and Gurevych 2019"),
     LossEntry(
         "cosent", ("pairs", "graded"), "pairs of a higher grade get higher cosines: only the order counts",
-        "Su 2022", scale=20.0, recommended=("graded",),
+        "Su 2022", scale=20.0,
     ),
 )  # fmt: skip
 

@@ -92,7 +92,7 @@ class OneShot:
     half_width: float
 
 
-def one_shot(side: Side, vectors: Vectors, *, most_ways: int, seed: int) -> OneShot | None:
+def one_shot(side: Side, vectors: Vectors, *, most_ways: int, seed: int, count: int = EPISODES) -> OneShot | None:
     """Recognition from one example among `most_ways` classes (fewer if there are fewer), or None without classes.
 
     Where classes come in groups, the classes of an episode are of one group.
@@ -109,7 +109,7 @@ def one_shot(side: Side, vectors: Vectors, *, most_ways: int, seed: int) -> OneS
         ways = min(most_ways, int(per_group.max(initial=0)))
     if ways < 2 or len(classes) < 2:
         return None
-    result = episodes(vectors, side.labels, ways=ways, shots=1, queries=1, count=EPISODES, seed=seed, groups=groups)
+    result = episodes(vectors, side.labels, ways=ways, shots=1, queries=1, count=count, seed=seed, groups=groups)
     return OneShot(ways, result.accuracy, result.half_width)
 
 

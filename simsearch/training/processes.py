@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -155,3 +155,15 @@ def computing_in(precision: torch.dtype, device: torch.device) -> AbstractContex
     if precision == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=precision)
+
+
+@contextmanager
+def processor_threads(count: int) -> Iterator[None]:
+    """Computes with so many threads; 0 leaves the choice to torch."""
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -79,8 +79,9 @@ class Recipe:
 
     Networks that take pictures of one size only learn at that.
     """
-    start_share: float = 0.0
-    """How much of the weights that a run began with is left in those that it keeps; see `starting.between`."""
+    start_share: float | None = None
+    """How much of the weights that a run began with is left in those that it keeps. By default what its classes want,
+    and nothing where others than classes say what is alike; see `keeping.keep_between`."""
     precision: str = "auto"
     patience: int = 0
     """Evaluations without a gain after which the run stops; 0 never stops early."""

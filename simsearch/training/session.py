@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +25,17 @@ from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.freezing import FREEZES, divided, features_of, of_features
 from simsearch.training.imitation import CACHE, agreement, imitating, made_teacher, require_no_loss
+from simsearch.training.keeping import keep_between
 from simsearch.training.loop import Validate, fit
+from simsearch.training.loss_table import default_loss
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
 from simsearch.training.placing import require_place
 from simsearch.training.presets import preset
-from simsearch.training.processes import Processes, open_processes
+from simsearch.training.processes import Processes, open_processes, processor_threads
 from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, suited
-from simsearch.training.starting import Start, between, start_from, with_head
+from simsearch.training.starting import Start, start_from, with_head
 from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
@@ -110,6 +112,8 @@ def train(
         require_no_loss(wanted)
         taught = start_from(str(teacher))
         chosen = imitating(_chosen(recipe, wanted, labelled, began, freeze), taught, labelled.kind, wanted, began)
+    if chosen.start_share is None and (began is None or taught is not None or labelled.kind != "classes"):
+        chosen = replace(chosen, start_share=0.0)
     if everything:
         chosen = on_everything(chosen)
     if test and chosen.split not in ("class", "group"):
@@ -132,7 +136,7 @@ def _began(start: str | Path | None, freeze: str) -> Start | None:
 def _carried_out(run: Run, labelled: Labelled, test: Sequence[str], restart: bool) -> Trained:
     """The run from its data to its end, alone in its folder; that folder goes when all is done."""
     try:
-        with _alone_in(run.work, run.processes), _threads(run.recipe.threads):
+        with _alone_in(run.work, run.processes), processor_threads(run.recipe.threads):
             if restart and run.processes.rank == 0:
                 for path in (run.work / CHECKPOINT_NAME, *run.work.glob(f"{CACHE}*")):
                     path.unlink(missing_ok=True)
@@ -180,6 +184,9 @@ def _chosen(
         # Fewer pixels while learning are a share of the preset's own size.
         side = named.training_side if start.spec.width == named.model.width else 0
         named = replace(named, model=start.spec, fit=start.fit, training_side=side)
+        if recipe is None:
+            # The default preset's loss is that of the network which it was published with.
+            wanted = replace(wanted, loss=wanted.loss or default_loss(labelled.kind))
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
@@ -210,17 +217,6 @@ def _workplace(folder: Path, overwrite: bool) -> Path:
 def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextManager[object]:
     """Holds the run's folder against other runs; raises filelock.Timeout when one works there."""
     return filelock.FileLock(work / "lock", timeout=0) if processes.rank == 0 else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _train(run: Run, data: Dataset) -> Trained:
@@ -261,13 +257,13 @@ def _train(run: Run, data: Dataset) -> Trained:
     )  # fmt: skip
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
-    learned = encoder.state_dict()
-    if recipe.start_share:
-        written.load_state_dict(between(written.state_dict(), learned, recipe.start_share))
-        fitted = replace(fitted, best_figure=_figure(data, recipe, teacher)(written))
-    else:
-        written.load_state_dict(learned)
-    return finish(written, run, data, fitted)
+    kept = None
+    if run.start is not None:
+        kept = keep_between(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
+        if kept.share:
+            fitted = replace(fitted, best_figure=_figure(learned_on, recipe, teacher)(network))
+    written.load_state_dict(encoder.state_dict())
+    return finish(written, run, data, fitted, kept)
 
 
 def _figure(data: Dataset, recipe: Recipe, teacher: Teacher | None) -> Validate:

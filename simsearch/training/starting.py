@@ -127,14 +127,3 @@ def with_head(start: Start) -> Start:
     nn.init.eye_(head.weight)
     start.encoder.head = head
     return replace(start, spec=replace(start.spec, head=True))
-
-
-def between(start: Mapping[str, Tensor], learned: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """The weights with this share of the start and the rest of what was learned from there (Wortsman et al. 2022).
-
-    On the way to what a few classes want, what tells others apart is lost last.
-    """
-    return {
-        name: tensor.lerp(start[name].to(tensor), share) if tensor.is_floating_point() else tensor
-        for name, tensor in learned.items()
-    }

@@ -19,10 +19,11 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import WEIGHTS_NAME, read_config, write_config
 from simsearch.errors import EncoderError, UsageError
 from simsearch.progress import Silent
-from simsearch.training import Changes, Trained, session, train
+from simsearch.training import Changes, Trained, keeping, session, train
 from simsearch.training.export import export_encoder
 from simsearch.training.freezing import divided, features_of
 from simsearch.training.inputs import Arrays
+from simsearch.training.loss_table import default_loss
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
@@ -192,19 +193,36 @@ def test_features_have_one_view_of_each_input(base: Path, labelled: Path, tmp_pa
         tuned(labelled, tmp_path / "out", base, "half")
 
 
-def test_weights_are_kept_between_the_start_and_what_was_learned(
-    base: Path, headed: Path, labelled: Path, tmp_path: Path
-) -> None:
-    whole = tuned(labelled, tmp_path / "whole", base, "all", changes=Changes(start_share=0.0))
-    quarter = tuned(labelled, tmp_path / "quarter", base, "all", changes=Changes(start_share=0.25))
-    learned, near, half = (
-        load_file(folder / WEIGHTS_NAME)["head.weight"] for folder in (whole.folder, quarter.folder, headed)
+def test_weights_are_kept_between_the_start_and_what_was_learned(base: Path, labelled: Path, tmp_path: Path) -> None:
+    whole, quarter, half = (
+        tuned(labelled, tmp_path / f"{share}", base, "all", changes=Changes(start_share=share))
+        for share in (0.0, 0.25, 0.5)
     )
+    learned, near, middle = (load_file(each.folder / WEIGHTS_NAME)["head.weight"] for each in (whole, quarter, half))
     np.testing.assert_allclose(near, 0.25 * np.eye(5) + 0.75 * learned, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(half, 0.5 * np.eye(5) + 0.5 * learned, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(middle, 0.5 * np.eye(5) + 0.5 * learned, rtol=0, atol=1e-6)
     assert np.abs(learned - np.eye(5)).max() > 3e-3
     assert quarter.config.training["start_share"] == 0.25
+    assert "start_share" not in quarter.figures
     same_as_torch(quarter.folder, labelled)
+
+
+@pytest.mark.parametrize("freeze", ["none", "part", "all"])
+def test_classes_choose_how_much_of_the_start_is_kept(
+    freeze: str, base: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "largest_as_good", lambda measured: list(measured)[1])
+    trained = tuned(labelled, tmp_path / "chosen", base, freeze)
+    given = tuned(labelled, tmp_path / "given", base, freeze, changes=Changes(start_share=0.25))
+    assert trained.figures["start_share"] == trained.config.training["start_share"] == 0.25
+    start = trained.config.training["start"]
+    assert isinstance(start, dict)
+    assert isinstance(start["shares_compared"], dict)
+    assert list(start["shares_compared"]) == ["0", "0.25", "0.5", "0.75"]
+    weights, same = (load_file(each.folder / WEIGHTS_NAME) for each in (trained, given))
+    for name, values in weights.items():
+        np.testing.assert_array_equal(values, same[name], err_msg=name)
+    assert trained.figures["validation"] == given.figures["validation"]
 
 
 def test_the_validation_figure_is_of_the_weights_that_are_kept(
@@ -285,3 +303,16 @@ def test_the_second_half_of_the_layers_is_learned() -> None:
     front, tail = divided(built(SPECS["digits"]), "part")
     assert [type(layer).__name__ for layer in front.layers.children()] == ["Flatten", "Linear", "ReLU", "Dropout"]
     assert [type(layer).__name__ for layer in tail.layers.children()] == ["Linear", "ReLU", "Dropout", "Linear"]
+
+
+def test_going_on_without_a_preset_takes_the_default_loss_of_the_data(
+    base: Path, labelled: Path, tmp_path: Path
+) -> None:
+    def loss(number: int, **given: object) -> object:
+        trained = train(labelled, tmp_path / f"out{number}", start=base, steps=2, report=False, **given)  # type: ignore[arg-type]
+        return trained.config.training["loss"]
+
+    assert preset("backbone").loss == "contrastive"
+    assert loss(0) == default_loss("classes") == "infonce"
+    assert loss(1, loss="triplet") == "triplet"
+    assert loss(2, recipe="backbone") == "contrastive"

@@ -204,7 +204,7 @@ def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> No
     backbone = replace(preset("backbone"), margin=0.7)
     assert suited(backbone, "classes", asked=False) == backbone
     graded = suited(backbone, "graded", asked=False)
-    assert (graded.loss, graded.margin) == ("cosent", None)
+    assert (graded.loss, graded.margin) == ("bce", None)
     assert suited(preset("glyph"), "unlabelled", asked=False).poses == 1
     with pytest.raises(UsageError, match="'contrastive' does not learn from graded"):
         suited(backbone, "graded", asked=True)

@@ -219,7 +219,7 @@ def test_a_file_of_pairs_is_learned_from(few: Path, tmp_path: Path) -> None:
     assert "test_pair_accuracy" in trained.figures
     assert trained.config.training["held_out"] == []
     for loss in ("triplet", "classifier"):
-        with pytest.raises(UsageError, match=f"Loss '{loss}' does not learn from pairs; those that do: contrastive"):
+        with pytest.raises(UsageError, match=f"Loss '{loss}' does not learn from pairs; those that do: bce"):
             quick(file, tmp_path / "other", loss=loss)
 
 

@@ -89,7 +89,7 @@ def test_graded_pairs_and_lines_without_labels(tmp_path: Path) -> None:
     rows = [f"{a},{b},{5 * (i // 12 == j // 12)}" for i, a in enumerate(texts) for j, b in enumerate(texts) if i < j]
     graded.write_text("\n".join(["s1,s2,score", *rows]))
     learned = train(graded, tmp_path / "graded", recipe=QUICK, report=False)
-    assert learned.config.training["loss"] == "cosent"
+    assert learned.config.training["loss"] == "bce"
     assert {"test_spearman", "test_pearson"} <= learned.figures.keys()
     with pytest.raises(TrainingError, match=r"3 graded pairs are too few: after the split 0 are left for validation"):
         graded.write_text("\n".join(["s1,s2,score", *rows[:2], rows[20]]))
