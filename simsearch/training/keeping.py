@@ -57,7 +57,7 @@ def keep_between(
 
     `network` is what of the encoder learns from `data`. The share is chosen after the rule of one standard error
     (Breiman et al. 1984, section 3.4.3): the largest of those that recognise about as well as the best of them.
-    Where classes are held out for validation these are recognised, from one example; else held-out inputs of the
+    Where the classes of validation are held out they are recognised, from one example; else held-out inputs of the
     classes that were learned, by the nearest of the training side. With neither, the largest.
     """
     learned = {name: tensor.detach().clone() for name, tensor in encoder.state_dict().items()}
@@ -91,16 +91,18 @@ def _recognised(network: Network, data: Dataset, recipe: Recipe) -> tuple[float,
     side, train = data.validation, data.train
     if not len(side):
         return None
-    if data.split.by in ("class", "group"):
+    assert side.labels is not None and train.labels is not None
+    if not np.isin(side.labels, train.labels).any():
         vectors = embed_rows(network, data.inputs, side.rows)
         result = one_shot(side, vectors, most_ways=recipe.validation_ways, seed=recipe.seed, count=EPISODES)
         return None if result is None else (result.accuracy, result.half_width / ERRORS_A_HALF)
-    assert side.labels is not None and train.labels is not None
     asked, known = _some(len(side), MOST_ASKED, recipe.seed), _some(len(train), MOST_KNOWN, recipe.seed)
     questions, answers = (embed_rows(network, data.inputs, rows) for rows in (side.rows[asked], train.rows[known]))
     nearest = train.labels[known][(questions @ answers.T).argmax(axis=1)]
-    right = float(np.mean(nearest == side.labels[asked]))
-    return right, math.sqrt(right * (1 - right) / len(asked))
+    right = nearest == side.labels[asked]
+    # Two more of each kind (Agresti and Coull 1998): that all are right does not mean that there is no error.
+    share, count = (right.sum() + 2) / (len(right) + 4), len(right) + 4
+    return float(right.mean()), math.sqrt(share * (1 - share) / count)
 
 
 def _some(count: int, most: int, seed: int) -> NDArray[np.int64]:

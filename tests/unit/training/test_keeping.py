@@ -91,14 +91,14 @@ def test_the_start_is_kept_as_far_as_held_out_inputs_are_recognised(
             right += int(np.argmax(scores) == label)
         return right / len(ASKING)
 
-    data = dataset([*KNOWN, *ASKING], [0, 1, *ASKED], len(ASKING), "content")
+    data = dataset([*KNOWN, *ASKING], [0, 1, *ASKED], len(ASKING), "given")
     found, weights = kept(data, Scaled(*start), Scaled(*learned))
     assert found.compared == pytest.approx({each: recognised(each) for each in SHARES})
     assert found.share == share
     torch.testing.assert_close(weights, share * torch.tensor(start) + (1 - share) * torch.tensor(learned))
 
 
-@pytest.mark.parametrize("by", ["class", "group"])
+@pytest.mark.parametrize("by", ["class", "group", "given"])
 def test_unseen_classes_choose_where_there_are_some(by: str) -> None:
     # The classes that were learned ask for what the start has: nothing of the first number.
     learned_from, unseen = [(1.0, 3.0), (1.0, -3.0)] * 5, [(1.0, 3.0), (1.0, -3.0), (-1.0, 3.0), (-1.0, -3.0)] * 5
@@ -119,19 +119,21 @@ def test_accuracies_come_with_their_standard_errors(by: str, monkeypatch: pytest
         return 0.0
 
     monkeypatch.setattr(keeping, "largest_as_good", remembered)
-    data = dataset([*KNOWN, *ASKING], [0, 1, *ASKED], len(ASKING), by)
+    labels = [0, 1, *ASKED] if by == "content" else [2, 3, *ASKED]
+    data = dataset([*KNOWN, *ASKING], labels, len(ASKING), by)
     kept(data, Scaled(0.0, 1.0), Scaled(1.0, 0.0))
     accuracy, error = seen[0.75]
     assert 0 < accuracy < 1
     if by == "content":
-        assert error == pytest.approx((accuracy * (1 - accuracy) / 40) ** 0.5)
+        share = (accuracy * 40 + 2) / 44
+        assert error == pytest.approx((share * (1 - share) / 44) ** 0.5)
     else:
         vectors = embed_rows(Scaled(0.25, 0.75).eval(), data.inputs, data.validation.rows)
         expected = episodes(vectors, np.array(ASKED), ways=2, shots=1, queries=1, count=2_000, seed=RECIPE.seed)
         assert (accuracy, error) == pytest.approx((expected.accuracy, expected.half_width / 1.959964))
 
 
-@pytest.mark.parametrize(("validation", "by"), [(0, "content"), (0, "class"), (2, "class")])
+@pytest.mark.parametrize(("validation", "by"), [(0, "content"), (0, "class"), (2, "class"), (2, "given")])
 def test_most_of_the_start_is_kept_where_nothing_can_be_recognised(validation: int, by: str) -> None:
     """There is nothing to ask with, or what there is belongs to one class."""
     data = dataset([*KNOWN, *ASKING], [0, 1, *ASKED[:-2], 2, 2], validation, by)
