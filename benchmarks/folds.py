@@ -38,15 +38,14 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=6)
     parser.add_argument("--steps", type=int, help="of each training; by default the preset's")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--also", nargs="+", default=(), metavar="NAME", help="tell the mean of these groups as well")
     options = parser.parse_args()
     found = read_labelled(options.folder, modality="image")
     units = names_of_units(found)
-    if not 2 <= options.folds <= len(units):
-        parser.error(f"--folds {options.folds}: from 2 to {len(units)}, the classes or groups of {options.folder}")
-    unknown = set(options.also) - set(units)
-    if unknown:
-        parser.error(f"{options.folder} has no group {min(unknown)}")
+    most = len(units) if grouped(found) else len(units) // max(WAYS)
+    if not 2 <= options.folds <= most:
+        parser.error(
+            f"--folds {options.folds}: from 2 to {most} for the {len(units)} groups or classes of {options.folder}"
+        )
     order = np.random.default_rng(0).permutation(units)
     figures: dict[str, tuple[float, ...]] = {}
     for fold in range(options.folds):
@@ -100,14 +99,11 @@ def measure(vectors: Vectors, labels: np.ndarray) -> tuple[float, ...]:
 
 
 def publish(found: Labelled, figures: Mapping[str, tuple[float, ...]], options: argparse.Namespace) -> None:
-    means = {"all": list(figures)} | ({", ".join(options.also): list(options.also)} if options.also else {})
     rows: list[Sequence[str]] = [
         ("held out", *[f"{ways}-way" for ways in WAYS], *(["two drawers, 20-way"] if grouped(found) else []))
     ]
     rows += [(name, *[f"{figure:.3f}" for figure in figures[name]]) for name in sorted(figures)]
-    for name, members in means.items():
-        mean = np.mean([figures[member] for member in members], axis=0)
-        rows.append((f"mean of {name}", *[f"{figure:.3f}" for figure in mean]))
+    rows.append(("mean", *[f"{figure:.3f}" for figure in np.mean(list(figures.values()), axis=0)]))
     steps = options.steps or PRESETS[options.preset].steps
     Report(
         f"folds-{options.preset}",

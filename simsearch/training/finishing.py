@@ -104,11 +104,12 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
     record: dict[str, JSONValue] = json.loads(json.dumps(asdict(run.recipe)))
     del record["model"]
     start: dict[str, JSONValue] | None = None
-    if run.start is not None:
-        start = {"encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze}
-    if start is not None and kept is not None:
+    if run.start is not None and kept is not None:
+        start = {
+            "encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze,
+            "shares_compared": {f"{share:g}": round(accuracy, 4) for share, accuracy in kept.compared.items()},
+        }  # fmt: skip
         record["start_share"] = kept.share
-        start["shares_compared"] = {f"{share:g}": round(accuracy, 4) for share, accuracy in kept.compared.items()}
     taught: dict[str, JSONValue] | None = None
     if run.teacher is not None:
         taught = {"encoder": run.teacher.name, "fingerprint": run.teacher.fingerprint}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simsearch.evaluation.intervals import LEVEL
 from simsearch.progress import Progress, Working
 from simsearch.training.measure import embed_rows, one_shot
 
@@ -27,8 +28,8 @@ MOST_ASKED, MOST_KNOWN = 1_000, 2_000
 """The inputs that ask for the nearest of how many, at most, to compare shares by; drawn at random where there are
 more."""
 EPISODES = 2_000
-ERRORS_A_HALF = NormalDist().inv_cdf(0.975)
-"""Standard errors in half of a 95 % interval."""
+ERRORS_A_HALF = NormalDist().inv_cdf((1 + LEVEL) / 2)
+"""Standard errors in half of an interval."""
 
 
 @dataclass(frozen=True, slots=True)

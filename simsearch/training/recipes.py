@@ -230,7 +230,7 @@ def suited(recipe: Recipe, kind: Kind, *, asked: bool) -> Recipe:
             contrast_weight=0.0,
         )  # fmt: skip
     if kind != "classes":
-        recipe = replace(recipe, poses=1, contrast_weight=0.0)
+        recipe = replace(recipe, poses=1, contrast_weight=0.0, start_share=recipe.start_share or 0.0)
     if recipe.memory:
         if kind not in ("classes", "unlabelled"):
             raise UsageError(f"a memory of {recipe.memory} past embeddings is for classes and unlabelled, not {kind}")

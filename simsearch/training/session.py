@@ -90,7 +90,8 @@ def train(
 
     `source` is whatever `media.labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
     or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
-    from, of which `freeze` leaves none, a part or all as it is. With a `teacher`, an image encoder, the network learns
+    from, of which `freeze` leaves none, a part or all as it is; of the weights that learn from classes as much is left
+    as these allow, or `changes.start_share`. With a `teacher`, an image encoder, the network learns
     to say of class folders or unlabelled pictures what that one says. `changes` holds what is wanted otherwise than
     the recipe has it beyond the arguments here. A run that was stopped goes on from its last checkpoint, kept in
     `OUT.training`, when it is started again with the same arguments; `restart` starts it anew. `test` names classes or
@@ -112,8 +113,6 @@ def train(
         require_no_loss(wanted)
         taught = start_from(str(teacher))
         chosen = imitating(_chosen(recipe, wanted, labelled, began, freeze), taught, labelled.kind, wanted, began)
-    if chosen.start_share is None and (began is None or taught is not None or labelled.kind != "classes"):
-        chosen = replace(chosen, start_share=0.0)
     if everything:
         chosen = on_everything(chosen)
     if test and chosen.split not in ("class", "group"):

@@ -221,6 +221,7 @@ def test_a_student_goes_on_from_an_encoder(large: Path, made: MakeEncoder, pictu
     done = taught(pictures, tmp_path / "small", large, start=began, steps=1, learning_rate=1e-9)
     config = read_config(done.folder)
     assert (config.dim, config.fit) == (10, "pad")
+    assert config.training["start_share"] == 0.0
     before, after = (load_file(folder / WEIGHTS_NAME)["trunk.0.0.weight"] for folder in (began, done.folder))
     np.testing.assert_allclose(before, after, atol=1e-5)
 

@@ -53,14 +53,8 @@ def dataset(points: Sequence[tuple[float, float]], labels: Sequence[int], valida
 
 
 def kept(data: Dataset, start: Network, learned: Network, **changes: object) -> tuple[keeping.Kept, Tensor]:
-    found = keep_between(
-        learned,
-        start.state_dict(),
-        learned,
-        data,
-        replace(RECIPE, **changes),
-        Silent(),  # type: ignore[arg-type]
-    )
+    recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
+    found = keep_between(learned, start.state_dict(), learned, data, recipe, Silent())
     return found, learned.state_dict()["weights"]
 
 
