@@ -16,6 +16,7 @@ import numpy as np
 from measuring import Report
 
 import simsearch
+from simsearch.encoders.folder import CONFIG_NAME
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.runs import draw_runs, run_accuracies
 from simsearch.media.labelled import Labelled, read_labelled
@@ -23,7 +24,7 @@ from simsearch.training import Changes
 from simsearch.training.presets import PRESETS
 
 if TYPE_CHECKING:
-    from simsearch.types import Vectors
+    from simsearch.types import Encoder, Vectors
 
 EPISODES = 2_000
 RUNS = 100
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=6)
     parser.add_argument("--steps", type=int, help="of each training; by default the preset's")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="keep the encoders here, and go on where a run before was stopped")
     options = parser.parse_args()
     found = read_labelled(options.folder, modality="image")
     units = names_of_units(found)
@@ -48,11 +50,24 @@ def main() -> None:
         )
     order = np.random.default_rng(0).permutation(units)
     figures: dict[str, tuple[float, ...]] = {}
-    for fold in range(options.folds):
-        held_out = sorted(order[fold :: options.folds].tolist())
-        figures |= of_fold(found, held_out, options)
-        print(f"fold {fold + 1} of {options.folds}: {', '.join(held_out)}", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for fold in range(options.folds):
+            held_out = sorted(order[fold :: options.folds].tolist())
+            steps = options.steps or PRESETS[options.preset].steps
+            folder = (options.keep or Path(scratch)) / f"{options.preset}-{steps}-{fold + 1}-of-{options.folds}"
+            figures |= of_fold(found, held_out, learned(folder, held_out, options))
+            print(f"fold {fold + 1} of {options.folds}: {', '.join(held_out)}", flush=True)
     publish(found, figures, options)
+
+
+def learned(folder: Path, held_out: Sequence[str], options: argparse.Namespace) -> Encoder:
+    """The encoder in this folder, or if there is none, a new one that learns all but what is held out."""
+    if not (folder / CONFIG_NAME).exists():
+        simsearch.train(
+            options.folder, folder, recipe=options.preset, steps=options.steps, test=held_out,
+            changes=Changes(threads=options.threads), report=False,
+        )  # fmt: skip
+    return simsearch.open_encoder(folder)
 
 
 def grouped(found: Labelled) -> bool:
@@ -64,18 +79,13 @@ def names_of_units(found: Labelled) -> list[str]:
     return sorted(set(found.groups if grouped(found) else found.classes))
 
 
-def of_fold(found: Labelled, held_out: Sequence[str], options: argparse.Namespace) -> dict[str, tuple[float, ...]]:
+def of_fold(found: Labelled, held_out: Sequence[str], encoder: Encoder) -> dict[str, tuple[float, ...]]:
     """What an encoder that has seen nothing of these makes of them: of each group by itself, or of all together."""
     assert found.labels is not None
     units = np.array(found.groups if grouped(found) else found.classes)[found.labels]
     rows = np.flatnonzero(np.isin(units, held_out))
     paths = np.array(found.sources)[rows]
-    with tempfile.TemporaryDirectory() as scratch:
-        trained = simsearch.train(
-            options.folder, Path(scratch) / "fold", recipe=options.preset, steps=options.steps, test=held_out,
-            changes=Changes(threads=options.threads), report=False,
-        )  # fmt: skip
-        vectors = simsearch.open_encoder(trained.folder).encode(paths.tolist())
+    vectors = encoder.encode(paths.tolist())
     labels = found.labels[rows]
     if not grouped(found):
         return {f"fold of {held_out[0]}": measure(vectors, labels)}
