@@ -11,7 +11,7 @@ import csv
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from measuring import Bar, Report
@@ -20,7 +20,7 @@ import simsearch
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.ranking import retrieval
 from simsearch.media.labelled import Labelled, read_labelled
-from simsearch.training import Changes
+from simsearch.training import Changes, Trained
 from simsearch.training.freezing import FREEZES
 from simsearch.training.keeping import SHARES
 
@@ -72,7 +72,7 @@ def main() -> None:
     found = read_labelled(options.source, columns=options.columns)
     if found.labels is None or len(found.classes) < 2 * WAYS:
         parser.error(f"{options.source} has {len(found.classes)} classes; {2 * WAYS} at least are needed")
-    found = few_of_each(found)
+    found = few_of_each(found, MOST)
     encoder = simsearch.open_encoder(options.encoder)
     assert found.labels is not None
     draws = [Draw(found.labels, seed) for seed in range(options.draws)]
@@ -80,10 +80,15 @@ def main() -> None:
     measured = {"as it is": [draw.figures(before) for draw in draws]}
     with tempfile.TemporaryDirectory() as scratch:
         for share in (*SHARES, None):
-            made = (learned(found, draw, options, share, Path(scratch)) for draw in draws)
-            measured[CHOSEN if share is None else f"start share {share:g}"] = [
-                draw.figures(vectors) for draw, vectors in zip(draws, made, strict=True)
-            ]
+            figures = measured.setdefault(CHOSEN if share is None else f"start share {share:g}", [])
+            for draw in draws:
+                trained = learned(
+                    found, draw, Path(scratch), start=options.encoder, freeze=options.freeze, steps=options.steps,
+                    changes=Changes(start_share=share),
+                )  # fmt: skip
+                if share is None:
+                    print(f"chosen: {trained.config.training['start_share']}", flush=True)
+                figures.append(draw.figures(simsearch.open_encoder(trained.folder).encode(found.sources)))
     means = {name: np.mean(figures, axis=0) for name, figures in measured.items()}
     rows: list[Sequence[str]] = [(f"--freeze {options.freeze}", *COLUMNS)]
     rows += [(name, *[f"{figure:.3f}" for figure in figures]) for name, figures in means.items()]
@@ -101,29 +106,23 @@ def main() -> None:
     ).publish()
 
 
-def few_of_each(found: Labelled) -> Labelled:
-    """At most MOST examples of each class, drawn at random."""
+def few_of_each(found: Labelled, most: int) -> Labelled:
+    """At most `most` examples of each class, drawn at random."""
     assert found.labels is not None
     order = np.random.default_rng(0).permutation(len(found.labels))
-    taken = [order[found.labels[order] == number][:MOST] for number in range(len(found.classes))]
+    taken = [order[found.labels[order] == number][:most] for number in range(len(found.classes))]
     return found.keep(np.sort(np.concatenate(taken)))
 
 
-def learned(found: Labelled, draw: Draw, options: argparse.Namespace, share: float | None, scratch: Path) -> Vectors:
-    """The vectors of all examples by an encoder that learned from this draw."""
+def learned(found: Labelled, draw: Draw, scratch: Path, **how: Any) -> Trained:
+    """An encoder that `train` makes of the examples of this draw; `how` are further arguments of it."""
     assert found.labels is not None
     table = scratch / "learned.csv"
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("text" if found.modality == "text" else "path", "label"))
         writer.writerows((found.sources[row], found.classes[found.labels[row]]) for row in np.nonzero(draw.learned)[0])
-    trained = simsearch.train(
-        table, scratch / "learned", start=options.encoder, freeze=options.freeze, steps=options.steps,
-        changes=Changes(start_share=share), report=False, overwrite=True,
-    )  # fmt: skip
-    if share is None:
-        print(f"chosen: {trained.config.training['start_share']}", flush=True)
-    return simsearch.open_encoder(trained.folder).encode(found.sources)
+    return simsearch.train(table, scratch / "learned", report=False, overwrite=True, **how)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""A tour in a minute: search photos, learn what "similar" means, recognise characters from one example each.
+"""A tour in a minute: search photos, learn what "similar" means, recognise characters from one example, search texts.
 
 Everything is written to ./demo-output, which is emptied first.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,12 +21,14 @@ import shapes
 import simsearch
 from simsearch.encoders.folder import read_config
 from simsearch.evaluation.baselines import colour_histogram
+from simsearch.evaluation.tfidf import tfidf
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
 
 SAMPLES = Path(os.path.relpath(Path(__file__).parent / "samples"))
 OUTPUT = Path("demo-output")
 INDEXES = OUTPUT / "indexes"
 NEAREST = 5
+FITTING = 3
 PER_COLOUR = 60
 
 
@@ -36,6 +40,7 @@ def main() -> None:
     search_photos()
     learn_colours()
     recognise_characters()
+    search_texts()
     chapter("Look at the pictures")
     for path in sorted(OUTPUT.rglob("*.png")):
         if OUTPUT / "shapes" not in path.parents:
@@ -50,7 +55,7 @@ def chapter(title: str) -> None:
 def run(*arguments: str | Path) -> None:
     """Shows a command as one would type it, and runs it."""
     words = [argument.as_posix() if isinstance(argument, Path) else argument for argument in arguments]
-    print(f"\n$ simsearch {' '.join(words)}", flush=True)
+    print(f"\n$ simsearch {shlex.join(words)}", flush=True)
     subprocess.run([sys.executable, "-m", "simsearch", *words], check=True)
 
 
@@ -179,6 +184,30 @@ def draw_recognised(
             tiles.append(Tile(path.read_bytes(), (f"said {said}", f"is {truth}"), border))
         rows.append(SheetRow(truth, tuple(tiles)))
     save_sheet(contact_sheet(rows), file)
+
+
+# -- 4. texts ------------------------------------------------------------------------------------------------------
+
+
+def search_texts() -> None:
+    chapter("4. Texts: which of these fit what I describe?")
+    lines = [(SAMPLES / "jobs" / name).read_text(encoding="utf-8").splitlines() for name in ("jobs.csv", "resumes.csv")]
+    jobs, resumes = (list(csv.DictReader(table)) for table in lines)
+    print(f"{len(resumes)} résumés, a row of a table each, go into a collection.")
+    run("index", SAMPLES / "jobs" / "resumes.csv")
+    run("query", "somebody who looks after sick people", "--index", "resumes.csv", "--top", "2")
+    with simsearch.Collection.open(INDEXES / "resumes.csv") as collection:
+        answers = collection.query_many([job["text"] for job in jobs], FITTING)
+    vectors = tfidf([row["text"] for row in jobs + resumes])
+    by_words = np.argsort(-vectors[: len(jobs)] @ vectors[len(jobs) :].T, axis=1, kind="stable")[:, :FITTING]
+    wanted, fits = np.array([[job["id"]] for job in jobs]), np.array([row["fits"] for row in resumes])
+    by_text = np.array([[match.item.metadata["fits"] for match in matches] for matches in answers])
+    print(f"\nOf the {FITTING} résumés nearest to each of {len(jobs)} job descriptions, written for that job are:")
+    for name, right in (
+        ("encoder text", by_text == wanted), ("words in common (TF-IDF)", fits[by_words] == wanted),
+        ("chance", fits == wanted),
+    ):  # fmt: skip
+        print(f"{name:30}{share(right):>12}")
 
 
 if __name__ == "__main__":

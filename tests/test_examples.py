@@ -180,6 +180,9 @@ def check_demo_figures(text: str) -> None:
     right, asked = (sum(map(int, column)) for column in zip(*recognised, strict=True))
     assert len(recognised) == 4
     assert 0.8 * asked <= right <= asked
+    fitting = number(r"encoder text +([\d.]+)%", text)
+    assert fitting >= number(r"words in common \(TF-IDF\) +([\d.]+)%", text)
+    assert fitting > 2 * number(r"(?s)TF-IDF.*chance +([\d.]+)%", text)
     assert "$ simsearch index " in text
     assert "$ simsearch query " in text
     assert "$ simsearch train demo-output/shapes -o demo-output/encoders/by-colour --preset shapes" in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simsearch.media.splits import By
     from simsearch.training import Trained
     from simsearch.training.loss_table import Distance
+    from simsearch.types import JSONValue
 
 Margin = float | Literal["soft"]
 Command = Callable[..., Any]
@@ -119,8 +120,12 @@ def _learning_options(command: Command) -> Command:
 @click.command("train")
 @click.argument("source", metavar="FOLDER|FILE")
 @click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
-@click.option("--preset", help="Network, loss and schedule; see --list.  [default: by the kind of input]")
-@click.option("--from", "start", metavar="ENCODER", help="Go on from an encoder: a bundled name, a folder, a hub name.")
+@click.option("--preset", help="Network, loss and schedule, with random weights unless --from is given; see --list.")
+@click.option(
+    "--from", "start", metavar="ENCODER",
+    help="Go on from an encoder: a bundled name, a folder, a hub name.  [default: the bundled one that knows the "
+    "material best; with --preset or --teacher none]",
+)  # fmt: skip
 @click.option(
     "--freeze", type=click.Choice(["none", "part", "all"]), default="none", show_default=True,
     help="Leave the first half of its layers, or all but a new last one, as they are.",
@@ -184,12 +189,26 @@ def train_command(
 
 def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
     tell_skipped(trained.skipped)
+    start = trained.config.training["start"]
     if as_json:
         pictures = [str(path) for path in trained.pictures]
-        say_json({"encoder": str(trained.folder), "figures": dict(trained.figures), "pictures": pictures})
+        say_json({
+            "encoder": str(trained.folder), "start": start, "figures": dict(trained.figures), "pictures": pictures,
+        })  # fmt: skip
     elif not quiet:
         rows = [
             (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()
         ]
-        table([("encoder", trained.folder), *rows, *[("picture", path) for path in trained.pictures]])
+        began = [("start", _start_shown(start))] if isinstance(start, dict) else []
+        table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
         say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
+
+
+def _start_shown(start: Mapping[str, JSONValue]) -> str:
+    """As "glyph, which knows the material best: glyph 0.96, photo 0.83"."""
+    compared = start["encoders_compared"]
+    assert isinstance(compared, dict)
+    if not compared:
+        return str(start["encoder"])
+    figures = ", ".join(f"{name} {known}" for name, known in compared.items())
+    return f"{start['encoder']}, which knows the material best: {figures}"

@@ -60,6 +60,8 @@ class Run:
     report: bool
     processes: Processes
     progress: Progress = field(default_factory=Silent)
+    starts_compared: Mapping[str, float] = field(default_factory=dict)
+    """The encoders among which `start` was chosen, and how much each knew of the training side."""
 
     @property
     def own(self) -> str:
@@ -107,6 +109,7 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
     if run.start is not None and kept is not None:
         start = {
             "encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze,
+            "encoders_compared": {name: round(known, 4) for name, known in run.starts_compared.items()},
             "shares_compared": {f"{share:g}": round(accuracy, 4) for share, accuracy in kept.compared.items()},
         }  # fmt: skip
         record["start_share"] = kept.share

@@ -164,13 +164,20 @@ def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:
 
 def other_figures(network: Network, data: Dataset, side: Side, vectors: Vectors, recipe: Recipe) -> dict[str, float]:
     """The figures of a side whose pairs are not simply the same or different."""
+    return figures_in_order(side, vectors) or {
+        "own_view_nearest": own_view_nearest(network, data, side, vectors, recipe)
+    }
+
+
+def figures_in_order(side: Side, vectors: Vectors) -> dict[str, float]:
+    """How well the scores keep the order that grades or triplets say; nothing without these."""
     if side.scores is not None and side.pairs is not None:
         scores = row_products(vectors, side.pairs)
         return {"spearman": spearman(scores, side.scores), "pearson": pearson(scores, side.scores)}
     if side.triplets is not None:
         near, far = row_products(vectors, side.triplets[:, :2]), row_products(vectors, side.triplets[:, ::2])
         return {"triplets_in_order": float(np.mean(near > far))}
-    return {"own_view_nearest": own_view_nearest(network, data, side, vectors, recipe)}
+    return {}
 
 
 def own_view_nearest(network: Network, data: Dataset, side: Side, vectors: Vectors, recipe: Recipe) -> float:

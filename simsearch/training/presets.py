@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from simsearch.errors import UsageError
@@ -105,6 +105,14 @@ TRANSFORMER = Recipe(
     batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=800_000, augmentation="text",
     evaluate_every=100, patience=10,
 )  # fmt: skip
+
+ONWARD: Mapping[str, Recipe] = {
+    "image": replace(
+        BACKBONE, name="onward", summary="pictures, and an encoder that knows something already", loss="infonce"
+    ),
+    "text": replace(WORDS, name="onward", summary="texts, and an encoder that knows something already"),
+}
+"""What is done by default with an encoder to go on from, whose network takes the place of the one here."""
 
 PRESETS = {
     recipe.name: recipe

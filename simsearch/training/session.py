@@ -8,7 +8,7 @@ import hashlib
 import importlib.util
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,21 +21,20 @@ from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
+from simsearch.training.choosing import best_known, chosen_recipe, starts_of
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
-from simsearch.training.freezing import FREEZES, divided, features_of, of_features
+from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.imitation import CACHE, agreement, imitating, made_teacher, require_no_loss
 from simsearch.training.keeping import keep_between
 from simsearch.training.loop import Validate, fit
-from simsearch.training.loss_table import default_loss
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
 from simsearch.training.placing import require_place
-from simsearch.training.presets import preset
 from simsearch.training.processes import Processes, open_processes, processor_threads
-from simsearch.training.recipes import Changes, Recipe, adjusted, on_everything, suited
-from simsearch.training.starting import Start, start_from, with_head
+from simsearch.training.recipes import Changes, Recipe, on_everything
+from simsearch.training.starting import start_from
 from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
-DEFAULT_RECIPES: Mapping[str, str] = {"image": "backbone", "text": "words"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,60 +88,60 @@ def train(
 
     `source` is whatever `media.labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
     or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
-    from, of which `freeze` leaves none, a part or all as it is; of the weights that learn from classes as much is left
-    as these allow, or `changes.start_share`. With a `teacher`, an image encoder, the network learns
-    to say of class folders or unlabelled pictures what that one says. `changes` holds what is wanted otherwise than
-    the recipe has it beyond the arguments here. A run that was stopped goes on from its last checkpoint, kept in
+    from; without it and without a `recipe` it is the one that ships and knows the training side best. `freeze` leaves
+    none, a part or all of it as it is; of the weights that learn from classes as much is left as these allow, or
+    `changes.start_share`. With a `teacher`, an image encoder, the network learns to say of class folders or unlabelled
+    pictures what that one says. `changes` holds what is wanted otherwise than the recipe has it beyond the arguments
+    here. A run that was stopped goes on from its last checkpoint, kept in
     `OUT.training`, when it is started again with the same arguments; `restart` starts it anew. `test` names classes or
     groups to hold out for the test; with `everything` no class is held out. With `half` the weights are stored in 16
     bits. Under a launcher of several processes all of them return, but the first alone writes and has figures.
     Raises TrainingError, UsageError.
     """
-    _check(freeze, start, teacher, (epochs, steps, minutes), report)
+    _check(freeze, recipe is not None and start is None, teacher, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
-    began = _began(start, freeze)
     labelled = read_labelled(Path(source), **asdict(reading or Reading()))
     wanted = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
-    if teacher is None:
-        chosen, taught = _chosen(recipe, wanted, labelled, began, freeze), None
-    else:
+    taught = None if teacher is None else start_from(str(teacher))
+    if taught is not None:
         require_no_loss(wanted)
-        taught = start_from(str(teacher))
-        chosen = imitating(_chosen(recipe, wanted, labelled, began, freeze), taught, labelled.kind, wanted, began)
-    if everything:
-        chosen = on_everything(chosen)
-    if test and chosen.split not in ("class", "group"):
-        raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
     processes = open_processes()
-    run = Run(
-        chosen, Path(out), _workplace(Path(out), overwrite), began, taught, freeze, minutes, half, report, processes,
-        (progress if processes.rank == 0 else None) or Silent(),
-    )  # fmt: skip
-    return _carried_out(run, labelled, test, restart)
+    runs = []
+    for began in starts_of(recipe, start, teacher, labelled, freeze):
+        chosen = chosen_recipe(recipe, wanted, labelled, began, freeze)
+        if taught is not None:
+            chosen = imitating(chosen, taught, labelled.kind, wanted, began)
+        if everything:
+            chosen = on_everything(chosen)
+        if test and chosen.split not in ("class", "group"):
+            raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
+        runs.append(Run(
+            chosen, Path(out), _work_beside(Path(out), overwrite), began, taught, freeze, minutes, half, report,
+            processes, (progress if processes.rank == 0 else None) or Silent(),
+        ))  # fmt: skip
+    return _carried_out(runs, labelled, test, restart)
 
 
-def _began(start: str | Path | None, freeze: str) -> Start | None:
-    if start is None:
-        return None
-    found = start_from(str(start))
-    return with_head(found) if freeze == "all" else found
+def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], restart: bool) -> Trained:
+    """The run from its data to its end, alone in its folder; that folder goes when all is done.
 
-
-def _carried_out(run: Run, labelled: Labelled, test: Sequence[str], restart: bool) -> Trained:
-    """The run from its data to its end, alone in its folder; that folder goes when all is done."""
+    Of several, which begin with other encoders, it is the one whose encoder knows the training side best.
+    """
+    run = runs[0]
     try:
         with _alone_in(run.work, run.processes), processor_threads(run.recipe.threads):
             if restart and run.processes.rank == 0:
                 for path in (run.work / CHECKPOINT_NAME, *run.work.glob(f"{CACHE}*")):
                     path.unlink(missing_ok=True)
             run.processes.wait()
-            dataset = load_dataset(
-                labelled, run.recipe, test=test, tokenizer=b"" if run.start is None else run.start.tokenizer,
-                cache=run.work / f"pixels{run.own}.npy", progress=run.progress,
-            )  # fmt: skip
+            dataset = _dataset_of(run, labelled, test)
+            if len(runs) > 1:
+                run = best_known(runs, dataset)
+                if run.start is not runs[0].start:
+                    dataset = _dataset_of(run, labelled, test)
             trained = _train(run, dataset)
     except filelock.Timeout:
         raise LockedError(f"another training works in {run.work}; wait for it, or choose another -o") from None
@@ -153,15 +151,25 @@ def _carried_out(run: Run, labelled: Labelled, test: Sequence[str], restart: boo
     return trained
 
 
+def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
+    return load_dataset(
+        labelled, run.recipe, test=test, tokenizer=b"" if run.start is None else run.start.tokenizer,
+        cache=run.work / f"pixels{run.own}.npy", progress=run.progress,
+    )  # fmt: skip
+
+
 def _check(
-    freeze: str, start: str | Path | None, teacher: str | Path | None, lengths: tuple[float | None, ...], report: bool
+    freeze: str, preset_only: bool, teacher: str | Path | None, lengths: tuple[float | None, ...], report: bool
 ) -> None:
     if freeze not in FREEZES:
         raise UsageError(f"no freeze {freeze!r}; there are {', '.join(FREEZES)}")
     if freeze != "none" and teacher is not None:
         raise UsageError(f"a teacher teaches a whole network; take --freeze {freeze} away")
-    if freeze != "none" and start is None:
-        raise UsageError(f"--freeze {freeze} needs an encoder whose layers are worth keeping: name it with --from")
+    if freeze != "none" and preset_only:
+        raise UsageError(
+            f"--freeze {freeze} needs an encoder whose layers are worth keeping: name it with --from, or take --preset "
+            "away"
+        )
     if sum(length is not None for length in lengths) > 1:
         raise UsageError("epochs, steps and minutes each say how long to train; give one of them")
     if lengths[2] is not None and lengths[2] <= 0:
@@ -170,39 +178,7 @@ def _check(
         raise MissingExtraError("The report's pictures (--no-report leaves them out)", "plots")
 
 
-def _chosen(
-    recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str
-) -> Recipe:
-    """The recipe of this run: a preset, made to suit the data, the encoder it starts from and what is asked for."""
-    named = recipe if isinstance(recipe, Recipe) else preset(recipe or DEFAULT_RECIPES[labelled.modality])
-    if start is None and named.modality != labelled.modality:
-        raise UsageError(f"preset {named.name!r} is for {named.modality}s, but these are {labelled.modality}s")
-    if start is not None:
-        if start.modality != labelled.modality:
-            raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
-        # Fewer pixels while learning are a share of the preset's own size.
-        side = named.training_side if start.spec.width == named.model.width else 0
-        named = replace(named, model=start.spec, fit=start.fit, training_side=side)
-        if recipe is None:
-            # The default preset's loss is that of the network which it was published with.
-            wanted = replace(wanted, loss=wanted.loss or default_loss(labelled.kind))
-    if wanted.poses is not None and labelled.kind != "classes":
-        raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
-    chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
-    if start is None and chosen.start_share:
-        raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
-    if freeze != "none":
-        chosen = of_features(chosen, wanted, labelled.kind, freeze)
-    elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:
-        # Two equal views of an input teach nothing.
-        chosen = replace(chosen, augmentation="photo" if labelled.modality == "image" else "text")
-    grouped = len(set(labelled.groups)) < len(labelled.classes)
-    if chosen.split == "class" and wanted.split is None and grouped:
-        chosen = replace(chosen, split="group")
-    return chosen
-
-
-def _workplace(folder: Path, overwrite: bool) -> Path:
+def _work_beside(folder: Path, overwrite: bool) -> Path:
     """The folder beside the encoder's in which a run keeps its checkpoint; it may hold one from an earlier run."""
     require_place(folder, overwrite=overwrite)
     work = folder.with_name(folder.name + ".training")

@@ -64,6 +64,24 @@ def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, sa
     assert not (place / "out").exists()
 
 
+def test_without_a_preset_it_goes_on_from_an_encoder_that_ships(process, labelled):
+    words = ("train", labelled, "-o", "encoders/on", "--steps", "1", "--freeze", "all", "--no-report")
+    done = process(*words, "--json", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    start = done.records[0]["start"]
+    compared = start["encoders_compared"]
+    assert list(compared) == ["photo", "glyph"]
+    assert start["encoder"] == max(compared, key=compared.__getitem__)
+    told = process(*words, "--overwrite").out
+    shown = ", ".join(f"{name} {known}" for name, known in compared.items())
+    assert re.search(rf"^start +{start['encoder']}, which knows the material best: {re.escape(shown)}$", told, re.M)
+    named = process(*words, "--overwrite", "--from", "photo").out
+    assert re.search(r"^start +photo$", named, re.M)
+    fresh = process("train", labelled, "-o", "encoders/fresh", "--preset", "digits", "--steps", "1", "--no-report")
+    assert fresh.code == 0
+    assert "start" not in fresh.out
+
+
 def test_a_student_learns_from_a_teacher(command, process, place, labelled):
     words = [
         "--preset",

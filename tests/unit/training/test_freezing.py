@@ -188,7 +188,7 @@ def test_features_have_one_view_of_each_input(base: Path, labelled: Path, tmp_pa
     with pytest.raises(UsageError, match="unlabelled files teach by two views of each, and --freeze part makes one"):
         tuned(labelled, tmp_path / "out", base, "part", reading=Reading(kind="unlabelled"))
     with pytest.raises(UsageError, match="--freeze all needs an encoder whose layers are worth keeping"):
-        train(labelled, tmp_path / "out", freeze="all")
+        train(labelled, tmp_path / "out", recipe="shapes", freeze="all")
     with pytest.raises(UsageError, match="no freeze 'half'; there are none, part, all"):
         tuned(labelled, tmp_path / "out", base, "half")
 

@@ -1,0 +1,79 @@
+"""What `train` makes of labelled files when nothing else is said, beside a fresh network and the encoders that ship.
+
+Half of the classes are learned from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from finetuning import COLUMNS, WAYS, Draw, few_of_each, learned
+from measuring import Bar, Report
+
+import simsearch
+from simsearch.media.labelled import read_labelled
+from simsearch.training.choosing import STARTS
+
+FRESH = {"image": "backbone", "text": "words"}
+"""The presets that nothing had to be said for before."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source", type=Path, help="class folders, or a table of texts with a column of labels")
+    parser.add_argument("--columns", help="of the table, as text,category")
+    parser.add_argument("--most", type=int, default=60, help="examples of a class")
+    parser.add_argument("--draws", type=int, default=1, help="of the classes to learn from")
+    options = parser.parse_args()
+    found = read_labelled(options.source, columns=options.columns)
+    if found.labels is None or len(found.classes) < 2 * WAYS or options.draws < 1 or options.most < 2:
+        parser.error(
+            f"{options.source} has {len(found.classes)} classes, of which --most {options.most} in --draws "
+            f"{options.draws} are taken; {2 * WAYS} classes, 2 of each and one draw at least are needed"
+        )
+    found = few_of_each(found, options.most)
+    assert found.labels is not None
+    draws = [Draw(found.labels, seed) for seed in range(options.draws)]
+    measured: dict[str, list[tuple[float, ...]]] = {}
+    for name in STARTS[found.modality]:
+        vectors = simsearch.open_encoder(name).encode(found.sources)
+        measured[f"{name} as it is"] = [draw.figures(vectors) for draw in draws]
+    fresh, chosen = f"--preset {FRESH[found.modality]}", "nothing said"
+    taken, seconds = [], {fresh: 0.0, chosen: 0.0}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, recipe in ((fresh, FRESH[found.modality]), (chosen, None)):
+            for draw in draws:
+                trained = learned(found, draw, Path(scratch), recipe=recipe)
+                start = trained.config.training["start"]
+                if isinstance(start, dict):
+                    taken.append(str(start["encoder"]))
+                seconds[name] += float(str(trained.config.training["seconds"])) / len(draws)
+                vectors = simsearch.open_encoder(trained.folder).encode(found.sources)
+                measured.setdefault(name, []).append(draw.figures(vectors))
+    means = {name: np.mean(figures, axis=0) for name, figures in measured.items()}
+    rows: list[Sequence[str]] = [("train", *COLUMNS, "seconds of steps")]
+    rows += [
+        (name, *[f"{figure:.3f}" for figure in figures], f"{seconds[name]:.0f}" if name in seconds else "")
+        for name, figures in means.items()
+    ]
+    best = np.max([figures for name, figures in means.items() if name.endswith("as it is")], axis=0)
+    Report(
+        f"starts-{options.source.stem}",
+        "What training makes of labelled files when nothing else is said.",
+        f"{len(found.sources):,} examples of {len(found.classes)} classes of {options.source.name}; {options.draws} "
+        f"draws of {len(found.classes) // 2} classes to learn from; it went on from {', '.join(taken)}",
+        rows,
+        [
+            Bar("learned classes, nearest: nothing said / fresh", means[chosen][0] / means[fresh][0], at_least=1),
+            Bar("learned classes, nearest: nothing said / best as it is", means[chosen][0] / best[0], at_least=1),
+            Bar("unseen classes, nearest: nothing said / best as it is", means[chosen][1] / best[1], at_least=0.97),
+        ],
+    ).publish()
+
+
+if __name__ == "__main__":
+    main()

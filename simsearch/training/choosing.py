@@ -1,0 +1,162 @@
+"""What a run is made of: its recipe, and the encoder that it goes on from where nobody has said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simsearch.encoders import open_encoder
+from simsearch.errors import UsageError
+from simsearch.evaluation.metrics import roc_auc
+from simsearch.evaluation.ranking import retrieval
+from simsearch.progress import Progress, Working
+from simsearch.training.dataset import Side
+from simsearch.training.freezing import of_features
+from simsearch.training.measure import figures_in_order, row_products
+from simsearch.training.presets import ONWARD, PHOTO, preset
+from simsearch.training.recipes import Changes, Recipe, adjusted, suited
+from simsearch.training.starting import Start, start_from, with_head
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from simsearch.media.labelled import Labelled, Modality
+    from simsearch.training.dataset import Dataset
+    from simsearch.training.finishing import Run
+    from simsearch.types import Vectors
+
+BY_TEACHER = PHOTO
+"""What a student learns where nothing is said of it."""
+STARTS: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph"), "text": ("text",)}
+"""The encoders that are compared, first the one that is taken where nothing tells them apart."""
+MOST = 1_000
+"""Inputs, pairs or triplets that they are compared on, at most."""
+MOST_OF_A_CLASS = 10
+
+
+def starts_of(
+    recipe: str | Recipe | None, start: str | Path | None, teacher: str | Path | None, labelled: Labelled, freeze: str
+) -> Sequence[Start | None]:
+    """What a run may begin with: the named encoder, fresh weights (None) for a preset or with a teacher, or those that
+    ship.
+    """
+    names: Sequence[str | Path | None] = (start,)
+    if start is None and recipe is None and teacher is None:
+        names = STARTS[labelled.modality]
+    found = [None if name is None else start_from(str(name)) for name in names]
+    return [with_head(began) if began is not None and freeze == "all" else began for began in found]
+
+
+def best_known(runs: Sequence[Run], data: Dataset) -> Run:
+    """Of runs that begin with other encoders, the one whose encoder knows the training side best, the first of equals.
+
+    `data` was read for the first of them.
+    """
+    first = runs[0]
+    known = compare_starts([run.start.name for run in runs if run.start], data, first.recipe.seed, first.progress)
+    figures = list(known.values()) or [0.0]
+    # All processes take what the first one found: their last digits may differ.
+    place = first.processes.agreed(float(np.argmax(figures)))
+    return replace(runs[int(place)], starts_compared=known)
+
+
+def compare_starts(names: Sequence[str], data: Dataset, seed: int, progress: Progress) -> Mapping[str, float]:
+    """How much each of these encoders knows of the training side already: larger is better.
+
+    For classes how often the nearest is of the same one, for pairs the area under the ROC curve, for grades Spearman's
+    correlation, for triplets the share in the right order. Nothing is compared without any of these.
+    """
+    side = _some_of(data.train, seed)
+    if side is None:
+        return {}
+    sources = [data.sources[row] for row in side.rows]
+    known = {}
+    with Working(progress, len(names), "encoders", "choosing"):
+        for name in names:
+            known[name] = _known(side, open_encoder(name).encode(sources))
+            progress.advance()
+    return known
+
+
+def _some_of(side: Side, seed: int) -> Side | None:
+    """About 1,000 inputs of classes, or as many pairs or triplets, at random; None where they tell nothing apart."""
+    rng = np.random.default_rng(seed)
+    if side.labels is not None:
+        chosen = _of_classes(side.labels, rng)
+        return Side(side.rows[chosen], side.labels[chosen]) if len(np.unique(side.labels[chosen])) > 1 else None
+    values = side.pairs if side.pairs is not None else side.triplets
+    if values is None:
+        return None
+    chosen = rng.permutation(len(values))[:MOST]
+    used, places = np.unique(values[chosen], return_inverse=True)
+    places = places.reshape(-1, values.shape[1])
+    if side.triplets is not None:
+        return Side(side.rows[used], triplets=places)
+    same = None if side.same is None else side.same[chosen]
+    scores = None if side.scores is None else side.scores[chosen]
+    if all(truth is None or len(np.unique(truth)) < 2 for truth in (same, scores)):
+        return None
+    return Side(side.rows[used], pairs=places, same=same, scores=scores)
+
+
+def _of_classes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of classes drawn at random, at most ten of each, until there are enough."""
+    starts = np.flatnonzero(np.diff(np.sort(labels))) + 1
+    classes = np.split(np.argsort(labels, kind="stable"), starts)
+    chosen: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    count = 0
+    for number in rng.permutation(len(classes)):
+        if len(classes[number]) > 1 and count < MOST:
+            chosen.append(rng.permutation(classes[number])[:MOST_OF_A_CLASS])
+            count += len(chosen[-1])
+    return np.concatenate(chosen)
+
+
+def _known(side: Side, vectors: Vectors) -> float:
+    if side.labels is not None:
+        return retrieval(vectors, side.labels, ks=(1,))["recall@1"]
+    if side.pairs is not None:
+        scores = row_products(vectors, side.pairs)
+        if side.same is not None:
+            return roc_auc(scores, side.same)
+        if not np.ptp(scores):
+            # There is no correlation with equal ones.
+            return 0.0
+    return next(iter(figures_in_order(side, vectors).values()))
+
+
+def chosen_recipe(
+    recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str
+) -> Recipe:
+    """The recipe of a run: a preset, made to suit the data, the encoder that it begins with and what is asked for."""
+    if recipe is None:
+        named = BY_TEACHER if start is None else ONWARD[labelled.modality]
+    else:
+        named = recipe if isinstance(recipe, Recipe) else preset(recipe)
+    if start is None and named.modality != labelled.modality:
+        raise UsageError(f"preset {named.name!r} is for {named.modality}s, but these are {labelled.modality}s")
+    if start is not None:
+        if start.modality != labelled.modality:
+            raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
+        # Fewer pixels while learning are a share of the preset's own size.
+        side = named.training_side if start.spec.width == named.model.width else 0
+        named = replace(named, model=start.spec, fit=start.fit, training_side=side)
+    if wanted.poses is not None and labelled.kind != "classes":
+        raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
+    chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
+    if start is None and chosen.start_share:
+        raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
+    if freeze != "none":
+        chosen = of_features(chosen, wanted, labelled.kind, freeze)
+    elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:
+        # Two equal views of an input teach nothing.
+        chosen = replace(chosen, augmentation="photo" if labelled.modality == "image" else "text")
+    grouped = len(set(labelled.groups)) < len(labelled.classes)
+    if chosen.split == "class" and wanted.split is None and grouped:
+        chosen = replace(chosen, split="group")
+    return chosen
