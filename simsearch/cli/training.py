@@ -201,6 +201,9 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
         ]
         began = [("start", _start_shown(start))] if isinstance(start, dict) else []
         table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
+        seen_before = trained.figures.get("test_classes_seen_before")
+        if seen_before:
+            say(f"{seen_before} of the test classes were learned before, by its start or teacher: the figures flatter.")
         say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
 
 

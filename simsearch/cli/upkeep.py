@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from simsearch.collection.upkeep import Info
     from simsearch.encoders.folder import EncoderConfig
 
+MOST_TOLD = 8
+"""A longer list is counted."""
+
 
 @click.command("info")
 @click.argument("encoder", metavar="[ENCODER]", required=False)
@@ -95,9 +98,13 @@ def _input(config: EncoderConfig) -> str:
 
 
 def _told(key: str, value: object) -> object:
-    """What a line says of a training; of encoders that were joined their names."""
+    """What a line says of a training: of encoders that were joined their names, of long lists their beginning."""
     if key == "joined" and isinstance(value, list):
         return ", ".join(f"{each['name']} {each['fingerprint']}" for each in value)
+    if isinstance(value, dict):
+        return {name: _told(name, inner) for name, inner in value.items()}
+    if isinstance(value, list) and len(value) > MOST_TOLD:
+        return f"{len(value):,}, the first are {', '.join(map(str, value[:3]))}"
     return value
 
 

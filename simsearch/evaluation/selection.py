@@ -29,19 +29,35 @@ class Provenance:
 
 
 def provenance(encoder: Encoder) -> Provenance:
-    """What encoder.json says under `training` (`split_record`, `held_out`) and `figures`; without one it is empty."""
+    """What encoder.json says under `training` and `figures`; without one it is empty."""
     config = getattr(encoder, "config", None)
     if not isinstance(config, EncoderConfig):
         return Provenance(frozenset(), frozenset(), None)
-    split = config.training.get("split_record")
-    names: dict[str, frozenset[str]] = {side: frozenset() for side in SIDES}
-    if isinstance(split, Mapping):
-        names = {side: frozenset(_names(split.get(side))) for side in SIDES}
-    held_out = names["test"] | frozenset(_texts(config.training.get("held_out")))
+    seen = seen_in(config.training)
+    held_out = {*_texts(config.training.get("held_out"))}
+    if not config.training.get("seen_before"):
+        # Else a group on the test side may have classes that were seen before.
+        held_out |= {*_on(config.training, "test")}
     threshold = config.figures.get("threshold")
-    return Provenance(
-        names["train"] | names["validation"], held_out, float(threshold) if isinstance(threshold, float) else None
-    )
+    return Provenance(seen, frozenset(held_out), float(threshold) if isinstance(threshold, float) else None)
+
+
+def seen_in(training: Mapping[str, JSONValue]) -> frozenset[str]:
+    """The classes, or groups of them, that a record of a training names as trained on or chosen by.
+
+    Also those of the encoders that it began with or was taught by (`seen_before`), or that were joined.
+    """
+    names = {*_on(training, "train"), *_on(training, "validation"), *_texts(training.get("seen_before"))}
+    joined = training.get("joined")
+    for member in joined if isinstance(joined, list) else ():
+        inner = member.get("training") if isinstance(member, Mapping) else None
+        names |= seen_in(inner) if isinstance(inner, Mapping) else set()
+    return frozenset(names)
+
+
+def _on(training: Mapping[str, JSONValue], side: str) -> Iterator[str]:
+    split = training.get("split_record")
+    return _names(split.get(side)) if isinstance(split, Mapping) else iter(())
 
 
 def _names(side: JSONValue) -> Iterator[str]:

@@ -79,6 +79,8 @@ class Dataset:
     """The tokenizer.json that made the inputs of texts."""
     vocabulary: int = 0
     """How many token ids the network must know."""
+    groups: tuple[str, ...] = ()
+    """The group of each class, () where there are no classes."""
 
     @property
     def training_classes(self) -> int:
@@ -144,7 +146,7 @@ def _dataset(
     train, validation, test = (_side(labelled, positions, chosen) for positions, chosen in parts)
     return Dataset(
         labelled.kind, labelled.modality, inputs, labelled.sources, train, validation, test, labelled.classes, divided,
-        _digest(contents, train), len(contents) - len(set(contents)), skipped,
+        _digest(contents, train), len(contents) - len(set(contents)), skipped, groups=labelled.groups,
     )  # fmt: skip
 
 

@@ -64,6 +64,11 @@ class Run:
     """The encoders among which `start` was chosen, and how much each knew of the training side."""
 
     @property
+    def seen_before(self) -> frozenset[str]:
+        """The classes, or groups of them, that the encoder it begins with and its teacher had learned from."""
+        return frozenset[str]().union(*(each.seen for each in (self.start, self.teacher) if each is not None))
+
+    @property
     def own(self) -> str:
         """What tells the files of this process from those of others."""
         return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
@@ -89,6 +94,9 @@ def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted, kep
         tested = embed_rows(encoder, data.inputs, data.test.rows)
         measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
         figures |= measured
+        seen_before = len(unseen_classes(data)) - len(held_out(data, run.seen_before))
+        if seen_before:
+            figures["test_classes_seen_before"] = seen_before
     with placed(run.folder, run.work) as made:
         export_encoder(
             encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
@@ -120,7 +128,8 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
         "teacher": taught,
         "inputs": [len(side) for side in (data.train, data.validation, data.test)],
-        "held_out": held_out(data), "copies": data.copies, "digest": data.digest,
+        "held_out": [*held_out(data, run.seen_before)], "seen_before": [*sorted(run.seen_before)],
+        "copies": data.copies, "digest": data.digest,
         "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
         "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
         "history": [dict(_known(row)) for row in fitted.history],
@@ -132,7 +141,13 @@ def _known(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
-def held_out(data: Dataset) -> list[JSONValue]:
+def held_out(data: Dataset, seen_before: frozenset[str]) -> list[str]:
+    """The names of the classes of the test side, when no class is on two sides, without those that were seen before."""
+    group = dict(zip(data.classes, data.groups, strict=False))
+    return [name for name in unseen_classes(data) if not seen_before & {name, group.get(name)}]
+
+
+def unseen_classes(data: Dataset) -> list[str]:
     """The names of the classes of the test side, when no class is on two sides."""
     if data.split.by not in ("class", "group") or data.test.labels is None:
         return []

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from simsearch.encoders.folder import TOKENIZER_NAME, WEIGHTS_NAME, encoder_folder, read_config, read_verified
 from simsearch.errors import EncoderError, MissingExtraError
+from simsearch.evaluation.selection import seen_in
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
 from simsearch.training.storing import unpacked
 from simsearch.training.text_models import TextSpec, build_text
@@ -34,6 +35,8 @@ class Start:
     spec: ModelSpec | TextSpec
     fit: str
     tokenizer: bytes = b""
+    seen: frozenset[str] = frozenset()
+    """The classes, or groups of them, that it has learned from, as far as its record names them."""
 
 
 def start_from(name: str) -> Start:
@@ -78,7 +81,9 @@ def _ours(name: str) -> Start:
             "the folder was put together from two encoders, export it again"
         ) from error
     tokenizer = read_verified(folder, config, TOKENIZER_NAME) if config.modality == "text" else b""
-    return Start(name, config.fingerprint, config.modality, encoder, spec, config.fit, tokenizer)
+    return Start(
+        name, config.fingerprint, config.modality, encoder, spec, config.fit, tokenizer, seen_in(config.training)
+    )
 
 
 def _built(spec: ModelSpec | TextSpec) -> SiameseEncoder:

@@ -82,6 +82,27 @@ def test_without_a_preset_it_goes_on_from_an_encoder_that_ships(process, labelle
     assert "start" not in fresh.out
 
 
+def test_test_classes_that_its_start_had_learned_are_told(process, tmp_path, image):
+    for number in range(48):
+        folder = tmp_path / "kinds" / f"kind {number % 12}"
+        folder.mkdir(parents=True, exist_ok=True)
+        image(number).resize((28, 28)).save(folder / f"{number}.png")
+    words = ["train", tmp_path / "kinds", "--steps", "1", "--no-report", "--quiet", "--split", "class"]
+    first = process(*words, "-o", "encoders/first", "--preset", "digits", "--test", "kind 0", "--test", "kind 1")
+    assert first.code == 0
+    words = [word for word in words if word != "--quiet"]
+    second = process(
+        *words, "-o", "encoders/second", "--from", "encoders/first", "--test", "kind 1", "--test", "kind 2"
+    )
+    flattering = "1 of the test classes were learned before, by its start or teacher: the figures flatter."
+    assert flattering in second.out.splitlines()
+    assert re.search(
+        r"^training: seen_before +10, the first are kind 10, kind 11, kind 2$",
+        process("info", "encoders/second").out,
+        re.M,
+    )
+
+
 def test_a_student_learns_from_a_teacher(command, process, place, labelled):
     words = [
         "--preset",

@@ -272,6 +272,19 @@ def test_held_out_classes_are_those_of_the_record(tiny: Path, alphabets: Path, t
         evaluate(old, alphabets, selection=Selection(tests=("Runes",)))
 
 
+def test_what_its_start_or_a_member_has_learned_is_not_unseen(tiny: Path, alphabets: Path, tmp_path: Path) -> None:
+    latin = [f"Latin/character{number}" for number in range(4)]
+    split: JSONValue = {"train": {"groups": ["Greek"]}, "test": {"groups": ["Latin"]}}
+    onward = told(tmp_path / "onward", tiny, split_record=split, held_out=latin[2:], seen_before=latin[:2])
+    found = evaluate(onward, alphabets, options=SMALL, selection=Selection(held_out=True))
+    assert {Path(path).parent.name for path in found.sources} == {"character2", "character3"}
+    assert found.remarks == ()
+    assert "6 of 8 classes were trained on" in evaluate(onward, alphabets, options=SMALL).remarks[0]
+    inner: list[JSONValue] = [{"name": "one", "training": {"split_record": split}}, {"name": "two", "training": {}}]
+    joined = told(tmp_path / "joined", tiny, joined=inner, held_out=latin)
+    assert "4 of 8 classes were trained on" in evaluate(joined, alphabets, options=SMALL).remarks[0]
+
+
 def test_what_does_not_fit_is_told(encoder: OnnxEncoder, alphabets: Path, tiny_text: Path, graded: Path) -> None:
     text = open_encoder(tiny_text)
     with pytest.raises(UsageError, match="needs graded pairs, but the material is classes; what fits: episodes, runs"):

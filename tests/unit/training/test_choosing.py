@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,6 +175,19 @@ def test_processes_take_what_the_first_of_them_found(monkeypatch: pytest.MonkeyP
     ]
     monkeypatch.setattr(choosing, "compare_starts", lambda *_: {"photo": 0.9, "glyph": 0.1})
     assert best_known(runs, dataset(Side(np.arange(4)), 4)).start is runs[1].start
+
+
+def test_a_run_knows_what_start_and_teacher_have_learned(tmp_path: Path) -> None:
+    start = choosing.start_from("glyph")
+    assert len(start.seen) > 900
+    assert not start.seen & {"Korean/character01", "Tifinagh/character10"}
+    teacher = replace(start, seen=frozenset({"a"}))
+    for began, taught, seen in (
+        (None, None, frozenset()), (start, None, start.seen), (None, teacher, {"a"}),
+        (start, teacher, start.seen | {"a"}),
+    ):  # fmt: skip
+        run = Run(PHOTO, tmp_path, tmp_path, began, taught, "none", None, False, False, open_processes())
+        assert run.seen_before == seen
 
 
 @pytest.fixture(scope="module")

@@ -237,6 +237,49 @@ def test_named_classes_are_held_out(tmp_path: Path, draw_shape: DrawShape) -> No
         quick(tmp_path / "in", tmp_path / "out2", split="class", test=("hexagon",))
 
 
+@pytest.mark.usefixtures("unexported")
+def test_classes_that_the_start_has_learned_are_not_held_out(tmp_path: Path, draw_shape: DrawShape) -> None:
+    kinds = list(itertools.product(("circle", "square", "triangle"), ("red", "green", "blue")))
+    for (shape, colour), number in itertools.product(kinds, range(4)):
+        draw_shape(tmp_path / "in" / f"{shape} {colour}" / f"{number}.png", shape, colour, 50 * len(colour) + number)
+
+    def trained(name: str, *test: str, start: str | None = None, split: str = "class") -> Trained:
+        place = None if start is None else tmp_path / start
+        return quick(tmp_path / "in", tmp_path / name, split=split, test=test, start=place)
+
+    names = {f"{shape} {colour}" for shape, colour in kinds}
+    first = trained("first", "circle red", "square blue")
+    assert first.config.training["seen_before"] == []
+    assert "test_classes_seen_before" not in first.figures
+    second = trained("second", "circle red", "triangle green", start="first")
+    assert second.config.training["seen_before"] == sorted(names - {"circle red", "square blue"})
+    assert second.config.training["held_out"] == ["circle red"]
+    assert second.figures["test_classes_seen_before"] == 1
+    third = trained("third", "circle red", "square blue", start="second")
+    assert third.config.training["seen_before"] == sorted(names - {"circle red"})
+    assert third.config.training["held_out"] == ["circle red"]
+
+
+@pytest.mark.usefixtures("unexported")
+def test_a_whole_group_of_which_classes_were_learned_is_held_out_but_for_these(
+    tmp_path: Path, draw_shape: DrawShape
+) -> None:
+    shapes, colours = ("circle", "square", "triangle"), ("red", "green", "blue")
+    for shape, colour, number in itertools.product(shapes, colours, range(4)):
+        draw_shape(tmp_path / "in" / shape / colour / f"{number}.png", shape, colour, 50 * len(colour) + number)
+
+    def trained(name: str, split: str, *test: str, start: Path | None = None) -> Trained:
+        return quick(tmp_path / "in", tmp_path / name, split=split, test=test, start=start)
+
+    first = trained("first", "class", "circle/red", "square/red")
+    second = trained("second", "group", "circle", start=first.folder)
+    assert second.config.training["held_out"] == ["circle/red"]
+    assert second.figures["test_classes_seen_before"] == 2
+    # What learned from a whole group has learned all its classes.
+    third = trained("third", "class", "circle/red", "square/red", start=second.folder)
+    assert third.config.training["held_out"] == ["circle/red"]
+
+
 @pytest.mark.parametrize("test", [(), ("c0",)])
 def test_a_side_of_a_single_class_is_refused_before_training(
     tmp_path: Path, draw_shape: DrawShape, test: tuple[str, ...]
