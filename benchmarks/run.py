@@ -74,6 +74,13 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():
             yield (script, what, data / folder, *words)
+    banking = Path("text") / "banking77-train.csv"
+    for source, *words in (
+        (data / "clothing-1000",), (data / "mnist-42000", "--draws", "2"),
+        (data / banking, "--columns", "text,category", "--most", "20", "--draws", "2"),
+    ):  # fmt: skip
+        if source.exists():
+            yield ("starts", source, *words)
     for encoder, folder in (
         (HERE / "held_out" / "photo", "tiny-imagenet-150"), (HERE / "held_out" / "glyph", "omniglot-background"),
     ):  # fmt: skip
