@@ -141,6 +141,8 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
             if len(runs) > 1:
                 run = best_known(runs, dataset)
                 if run.start is not runs[0].start:
+                    # The file of its pixels is written anew, which Windows refuses while they are in use.
+                    del dataset
                     dataset = _dataset_of(run, labelled, test)
             trained = _train(run, dataset)
     except filelock.Timeout:
