@@ -105,8 +105,8 @@ def _learning_options(command: Command) -> Command:
         click.option("--averaging", type=float, metavar="DECAY", help="Keep a running average of the weights; 0.999."),
         click.option(
             "--start-share", type=float, metavar="SHARE",
-            help="With --from: how much of the weights it began with is left in those that are kept, from 0 to below 1."
-            "  [default: as much as its classes allow, else 0]",
+            help="How much of the weights of the encoder that it goes on from is left in those that are kept, from 0 "
+            "to below 1.  [default: as much as its classes allow, else 0]",
         ),
         click.option("--patience", type=int, metavar="N", help="Stop after N evaluations without a gain; 0 never."),
         click.option("--precision", help="auto, float32, bfloat16 or float16."),
@@ -203,7 +203,10 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
         table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
         seen_before = trained.figures.get("test_classes_seen_before")
         if seen_before:
-            say(f"{seen_before} of the test classes were learned before, by its start or teacher: the figures flatter.")
+            say(
+                f"{seen_before} of the test classes have names that its start or teacher had learned: if they are the "
+                "same, the figures flatter."
+            )
         say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
 
 

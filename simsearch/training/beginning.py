@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from simsearch.training.augment import posed
+from simsearch.training.by_length import by_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +45,7 @@ def begin_at_means(objective: Objective, inputs: Inputs, rows: NDArray[np.int64]
             numbers = torch.from_numpy(labels[part]).to(directions.device)
             if pose:
                 prepared = posed(prepared, torch.full_like(numbers, pose))
-            sums.index_add_(0, numbers + pose * objective.classes, objective.network.embed(prepared).float())
+            embeddings = by_length(objective.network, prepared, objective.network.embed).float()
+            sums.index_add_(0, numbers + pose * objective.classes, embeddings)
     objective.network.train(training)
     directions.copy_(F.normalize(sums, dim=1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.encoders import open_encoder
+from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import UsageError
 from simsearch.evaluation.metrics import roc_auc
 from simsearch.evaluation.ranking import retrieval
@@ -16,6 +17,7 @@ from simsearch.progress import Progress, Working
 from simsearch.training.dataset import Side
 from simsearch.training.freezing import of_features
 from simsearch.training.measure import figures_in_order, row_products
+from simsearch.training.objective import loss_of
 from simsearch.training.presets import ONWARD, PHOTO, preset
 from simsearch.training.recipes import Changes, Recipe, adjusted, suited
 from simsearch.training.starting import Start, start_from, with_head
@@ -28,15 +30,16 @@ if TYPE_CHECKING:
     from simsearch.media.labelled import Labelled, Modality
     from simsearch.training.dataset import Dataset
     from simsearch.training.finishing import Run
-    from simsearch.types import Vectors
+    from simsearch.types import Encoder, Vectors
 
-BY_TEACHER = PHOTO
-"""What a student learns where nothing is said of it."""
+BY_TEACHER = replace(PHOTO, split="content", counts=(0.6, 0.2, 0.2))
+"""What a student learns where nothing is said of it. Its folders may be of a few classes, so that none is held out."""
 STARTS: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph"), "text": ("text",)}
 """The encoders that are compared, first the one that is taken where nothing tells them apart."""
 MOST = 1_000
-"""Inputs, pairs or triplets that they are compared on, at most."""
-MOST_OF_A_CLASS = 10
+"""Inputs, pairs or triplets that they are compared on, about."""
+LEAST_OF_A_CLASS = 10
+"""Inputs of a class that are asked, where it has as many; more where there are few classes."""
 
 
 def starts_of(
@@ -58,29 +61,38 @@ def best_known(runs: Sequence[Run], data: Dataset) -> Run:
     `data` was read for the first of them.
     """
     first = runs[0]
-    known = compare_starts([run.start.name for run in runs if run.start], data, first.recipe.seed, first.progress)
+    fits = {run.start.name: run.recipe.fit for run in runs if run.start}
+    known = compare_starts(fits, data, first.recipe.seed, first.progress)
     figures = list(known.values()) or [0.0]
     # All processes take what the first one found: their last digits may differ.
     place = first.processes.agreed(float(np.argmax(figures)))
     return replace(runs[int(place)], starts_compared=known)
 
 
-def compare_starts(names: Sequence[str], data: Dataset, seed: int, progress: Progress) -> Mapping[str, float]:
+def compare_starts(fits: Mapping[str, str], data: Dataset, seed: int, progress: Progress) -> Mapping[str, float]:
     """How much each of these encoders knows of the training side already: larger is better.
 
-    For classes how often the nearest is of the same one, for pairs the area under the ROC curve, for grades Spearman's
-    correlation, for triplets the share in the right order. Nothing is compared without any of these.
+    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for pairs
+    the area under the ROC curve, for grades Spearman's correlation, for triplets the share in the right order. Nothing
+    is compared without any of these.
     """
     side = _some_of(data.train, seed)
     if side is None:
         return {}
     sources = [data.sources[row] for row in side.rows]
     known = {}
-    with Working(progress, len(names), "encoders", "choosing"):
-        for name in names:
-            known[name] = _known(side, open_encoder(name).encode(sources))
+    with Working(progress, len(fits), "encoders", "choosing"):
+        for name, fit in fits.items():
+            known[name] = _known(side, _fitting(open_encoder(name), fit).encode(sources))
             progress.advance()
     return known
+
+
+def _fitting(encoder: Encoder, fit: str) -> Encoder:
+    """The encoder, which sees pictures fitted as the run wants them."""
+    if isinstance(encoder, OnnxEncoder):
+        return replace(encoder, config=replace(encoder.config, fit=fit))
+    return encoder
 
 
 def _some_of(side: Side, seed: int) -> Side | None:
@@ -92,7 +104,12 @@ def _some_of(side: Side, seed: int) -> Side | None:
     values = side.pairs if side.pairs is not None else side.triplets
     if values is None:
         return None
-    chosen = rng.permutation(len(values))[:MOST]
+    chosen = rng.permutation(len(values))
+    if side.same is None:
+        chosen = chosen[:MOST]
+    else:
+        # Half of each kind, however rare one is.
+        chosen = np.concatenate([chosen[side.same[chosen] == kind][: MOST // 2] for kind in (True, False)])
     used, places = np.unique(values[chosen], return_inverse=True)
     places = places.reshape(-1, values.shape[1])
     if side.triplets is not None:
@@ -105,14 +122,15 @@ def _some_of(side: Side, seed: int) -> Side | None:
 
 
 def _of_classes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of classes drawn at random, at most ten of each, until there are enough."""
+    """Positions of classes drawn at random, as many of each, until there are enough."""
     starts = np.flatnonzero(np.diff(np.sort(labels))) + 1
     classes = np.split(np.argsort(labels, kind="stable"), starts)
+    each = max(LEAST_OF_A_CLASS, MOST // len(classes))
     chosen: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     count = 0
     for number in rng.permutation(len(classes)):
         if len(classes[number]) > 1 and count < MOST:
-            chosen.append(rng.permutation(classes[number])[:MOST_OF_A_CLASS])
+            chosen.append(rng.permutation(classes[number])[:each])
             count += len(chosen[-1])
     return np.concatenate(chosen)
 
@@ -134,10 +152,7 @@ def chosen_recipe(
     recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str
 ) -> Recipe:
     """The recipe of a run: a preset, made to suit the data, the encoder that it begins with and what is asked for."""
-    if recipe is None:
-        named = BY_TEACHER if start is None else ONWARD[labelled.modality]
-    else:
-        named = recipe if isinstance(recipe, Recipe) else preset(recipe)
+    named = _named(recipe, labelled.modality, start)
     if start is None and named.modality != labelled.modality:
         raise UsageError(f"preset {named.name!r} is for {named.modality}s, but these are {labelled.modality}s")
     if start is not None:
@@ -148,7 +163,9 @@ def chosen_recipe(
         named = replace(named, model=start.spec, fit=start.fit, training_side=side)
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
-    chosen = suited(adjusted(named, wanted), labelled.kind, asked=wanted.loss is not None)
+    chosen = suited(adjusted(named, wanted), labelled.kind, wanted)
+    # A setting that the loss does not have is refused before any file is read.
+    loss_of(chosen, classes=1)
     if start is None and chosen.start_share:
         raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
     if freeze != "none":
@@ -160,3 +177,14 @@ def chosen_recipe(
     if chosen.split == "class" and wanted.split is None and grouped:
         chosen = replace(chosen, split="group")
     return chosen
+
+
+def _named(recipe: str | Recipe | None, modality: Modality, start: Start | None) -> Recipe:
+    """The recipe as it is named, or what is learned where none is."""
+    if recipe is not None:
+        return recipe if isinstance(recipe, Recipe) else preset(recipe)
+    if start is not None:
+        return ONWARD[modality]
+    if modality == "text":
+        raise UsageError("train --teacher looks at pictures, and these are texts; of texts simsearch distill learns")
+    return BY_TEACHER

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from simsearch.errors import UsageError
 from simsearch.progress import Progress, Working
+from simsearch.training.by_length import by_length
 from simsearch.training.inputs import Arrays, Inputs
 from simsearch.training.models import Network, unit_rows
 
@@ -87,7 +88,7 @@ def features_of(front: Front, inputs: Inputs, cache: Path, device: torch.device,
     with torch.inference_mode(), Working(progress, len(inputs), "inputs", "frozen layers"):
         for start in range(0, len(inputs), BATCH):
             rows = np.arange(start, min(start + BATCH, len(inputs)))
-            made = front(inputs.batch(rows).to(device)).float().cpu().numpy()
+            made = by_length(front, inputs.batch(rows).to(device)).float().cpu().numpy()
             if stored is None:
                 shape = (len(inputs), *made.shape[1:])
                 stored = np.lib.format.open_memmap(cache, mode="w+", dtype=np.float32, shape=shape)

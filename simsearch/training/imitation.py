@@ -108,7 +108,8 @@ def imitating(recipe: Recipe, teacher: Start, kind: Kind, wanted: Changes, began
     if teacher.spec.channels != recipe.model.channels:
         raise UsageError(
             f"teacher {teacher.name} takes pictures of {teacher.spec.channels} channels, "
-            f"{recipe.name if began is None else began.name} of {recipe.model.channels}; choose another of the two"
+            f"{recipe.name if began is None else began.name} of {recipe.model.channels}; name a student of as many "
+            "with --preset"
         )
     if began is not None and teacher.spec.dim < recipe.model.dim:
         raise UsageError(

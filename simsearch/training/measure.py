@@ -15,6 +15,7 @@ from simsearch.evaluation.metrics import accuracy_at, best_threshold, confusion,
 from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 from simsearch.training.augment import augment
+from simsearch.training.by_length import by_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +59,10 @@ def embed_rows(
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
             batch = inputs.batch(rows[start : start + BATCH]).to(device)
-            embedded = network(batch) if view is None else network.embed(augment(network.prepare(batch), view))
+            if view is None:
+                embedded = by_length(network, batch)
+            else:
+                embedded = by_length(network, augment(network.prepare(batch), view), network.embed)
             parts.append(embedded.float().cpu().numpy())
             if progress is not None:
                 progress.advance(len(batch))

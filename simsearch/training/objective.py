@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from simsearch.training.augment import augment, posed
+from simsearch.training.by_length import by_length
 from simsearch.training.imitation import half_mixed, imitation_loss, resized
 from simsearch.training.loss_building import build_loss
 from simsearch.training.losses import supervised_contrastive
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.training.imitation import Teacher
+    from simsearch.training.loss_module import Loss
     from simsearch.training.models import Network
     from simsearch.training.recipes import Recipe
     from simsearch.training.sampling import Batch
@@ -58,6 +60,15 @@ def follow(average: nn.Module, network: nn.Module, step: int, decay: float) -> N
             mean.copy_(now)
 
 
+def loss_of(recipe: Recipe, classes: int) -> Loss:
+    """The loss of a recipe. Raises UsageError for settings that it does not have."""
+    return build_loss(
+        recipe.loss, margin=recipe.margin, temperature=recipe.temperature, scale=recipe.scale,
+        distance=recipe.distance, miner=recipe.miner, positive_share=recipe.positive_share, dim=recipe.model.dim,
+        classes=classes,
+    )  # fmt: skip
+
+
 class Objective(nn.Module):
     """The network with what its loss, or its teacher, needs beside it; called with a batch it returns the loss of it.
 
@@ -78,11 +89,7 @@ class Objective(nn.Module):
         # In a tuple it is no part of this module: neither stored with a checkpoint nor wrapped for several processes.
         self._teachers = () if teacher is None else (teacher,)
         if teacher is None:
-            self.loss = build_loss(
-                recipe.loss, margin=recipe.margin, temperature=recipe.temperature, scale=recipe.scale,
-                distance=recipe.distance, miner=recipe.miner, positive_share=recipe.positive_share,
-                dim=recipe.model.dim, classes=recipe.poses * classes,
-            )  # fmt: skip
+            self.loss = loss_of(recipe, recipe.poses * classes)
         self.average = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
         self.memory = PastBatches(recipe.memory, recipe.model.dim) if recipe.memory else None
 
@@ -147,7 +154,7 @@ class Objective(nn.Module):
                 seen = seen.contiguous(memory_format=self._layout)
             with computing_in(self.precision, inputs.device):
                 # Not the augmentation: in 16 bits the places that it takes pixels from would be off by whole pixels.
-                embeddings = self.network.embed(seen)
+                embeddings = by_length(self.network, seen, self.network.embed)
         return self._processes.gather(embeddings.float())[:count]
 
     @contextlib.contextmanager

@@ -217,17 +217,18 @@ def _check(changes: Changes) -> None:
             raise UsageError(f"{name.replace('_', ' ')} must be from 0 to below 1, not {value}")
 
 
-def suited(recipe: Recipe, kind: Kind, *, asked: bool) -> Recipe:
-    """The recipe for this kind of data: where its loss does not learn from that, the one recommended for it.
+def suited(recipe: Recipe, kind: Kind, wanted: Changes) -> Recipe:
+    """The recipe for this kind of data: where its loss does not learn from that, the one recommended for it, with the
+    settings that are wanted.
 
     Raises UsageError when the loss was asked for, and for a memory that nothing would be compared with.
     """
-    if asked:
+    if wanted.loss is not None:
         require_kind(recipe.loss, kind)
     if kind not in loss_entry(recipe.loss).takes:
         recipe = replace(
-            recipe, loss=default_loss(kind), margin=None, temperature=None, scale=None, distance=None, miner=None,
-            contrast_weight=0.0,
+            recipe, loss=default_loss(kind), margin=wanted.margin, temperature=wanted.temperature, scale=wanted.scale,
+            distance=wanted.distance, miner=wanted.miner, contrast_weight=0.0,
         )  # fmt: skip
     if kind != "classes":
         recipe = replace(recipe, poses=1, contrast_weight=0.0, start_share=recipe.start_share or 0.0)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from simsearch.encoders.folder import WEIGHTS_NAME
-from simsearch.errors import UsageError
+from simsearch.errors import TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
 from simsearch.media.splits import Split
 from simsearch.progress import Silent
 from simsearch.training import Changes, Reading, Trained, choosing, train
-from simsearch.training.choosing import MOST, MOST_OF_A_CLASS, STARTS, best_known, compare_starts
+from simsearch.training.choosing import LEAST_OF_A_CLASS, MOST, STARTS, best_known, compare_starts
 from simsearch.training.dataset import Dataset, Side
 from simsearch.training.finishing import Run
 from simsearch.training.inputs import Arrays
@@ -81,7 +81,7 @@ def test_classes_are_judged_by_the_nearest(known: Known) -> None:
     products = known.vectors["a"][20:] @ known.vectors["a"][20:].T
     np.fill_diagonal(products, -np.inf)
     expected = float(np.mean(labels[products.argmax(axis=1)] == labels))
-    found = compare_starts(["a"], dataset(side, 60), 0, Silent())
+    found = compare_starts({"a": "crop"}, dataset(side, 60), 0, Silent())
     assert found == {"a": pytest.approx(expected)}
     assert 0 < expected < 1
     assert [sorted(rows) for rows in known.asked] == [list(range(20, 60))]
@@ -102,13 +102,15 @@ def test_pairs_grades_and_triplets_are_judged_by_their_order(known: Known) -> No
         (Side(rows, pairs=pairs, scores=grades), spearman(scores, grades)),
         (Side(rows, triplets=triplets), in_order),
     ):
-        assert compare_starts(["a"], dataset(side, 60), 0, Silent()) == {"a": pytest.approx(float(expected), abs=1e-6)}
+        assert compare_starts({"a": "crop"}, dataset(side, 60), 0, Silent()) == {
+            "a": pytest.approx(float(expected), abs=1e-6)
+        }
 
 
 def test_scores_that_are_all_equal_know_nothing(known: Known) -> None:
     known.vectors["a"] = turned(np.zeros(4))
     graded = Side(np.arange(4), pairs=PAIRS, scores=np.array([0.2, 0.9], dtype=np.float32))
-    assert compare_starts(["a"], dataset(graded, 4), 0, Silent()) == {"a": 0.0}
+    assert compare_starts({"a": "crop"}, dataset(graded, 4), 0, Silent()) == {"a": 0.0}
 
 
 def test_a_large_side_is_asked_in_part(known: Known) -> None:
@@ -117,19 +119,54 @@ def test_a_large_side_is_asked_in_part(known: Known) -> None:
     labels = np.concatenate([np.repeat(np.arange(300), 100), np.arange(1_000, 11_000)])
     side = Side(np.arange(count), labels)
     for _ in range(2):
-        compare_starts(["a"], dataset(side, count), 5, Silent())
-    compare_starts(["a"], dataset(side, count), 6, Silent())
+        compare_starts({"a": "crop"}, dataset(side, count), 5, Silent())
+    compare_starts({"a": "crop"}, dataset(side, count), 6, Silent())
     first, again, other = known.asked
     assert first == again
     assert sorted(first) != sorted(other)
     classes, sizes = np.unique(labels[first], return_counts=True)
     # Classes of one input have no mate to find.
     assert classes.max() < 300
-    assert set(sizes) == {MOST_OF_A_CLASS}
+    assert set(sizes) == {LEAST_OF_A_CLASS}
     assert len(first) == MOST
     pairs = np.stack([np.arange(count), np.roll(np.arange(count), 1)], axis=1)
-    compare_starts(["a"], dataset(Side(np.arange(count), pairs=pairs, same=pairs[:, 0] % 2 == 0), count), 0, Silent())
+    compare_starts(
+        {"a": "crop"}, dataset(Side(np.arange(count), pairs=pairs, same=pairs[:, 0] % 2 == 0), count), 0, Silent()
+    )
     assert MOST < len(known.asked[-1]) <= 2 * MOST
+
+
+def test_of_few_classes_more_is_asked(known: Known) -> None:
+    count = 9_000
+    known.vectors["a"] = turned(np.random.default_rng(2).uniform(0, np.pi, count))
+    labels = np.repeat([0, 1], count // 2)
+    compare_starts({"a": "crop"}, dataset(Side(np.arange(count), labels), count), 0, Silent())
+    assert np.bincount(labels[known.asked[0]]).tolist() == [MOST // 2, MOST // 2]
+
+
+def test_rare_pairs_of_a_kind_are_asked_all_the_same(known: Known) -> None:
+    count = 20_000
+    known.vectors["a"] = turned(np.random.default_rng(2).uniform(0, np.pi, count))
+    pairs = np.arange(count).reshape(-1, 2)
+    same = np.arange(len(pairs)) >= len(pairs) - 3
+    found = compare_starts({"a": "crop"}, dataset(Side(np.arange(count), pairs=pairs, same=same), count), 0, Silent())
+    assert 0 <= found["a"] <= 1
+    assert set(range(count - 6, count)) < set(known.asked[0])
+    assert len(known.asked[0]) == 2 * (MOST // 2 + 3)
+
+
+def test_pictures_are_fitted_as_the_run_wants_them(tmp_path: Path) -> None:
+    paths = []
+    for number, left in enumerate((0, 0, 150, 150)):
+        picture = Image.new("RGB", (200, 50), (250, 245, 240))
+        ImageDraw.Draw(picture).rectangle([left, number, left + 40, 50], fill=(200, 30, 30))
+        paths.append(str(tmp_path / f"{number}.png"))
+        picture.save(paths[-1])
+    side = Side(np.arange(4), pairs=np.array([[0, 1], [2, 3], [0, 2], [1, 3]]), same=np.array([1, 1, 0, 0], dtype=bool))
+    data = replace(dataset(side, 4), sources=tuple(paths))
+    # The middle shows none of them.
+    assert compare_starts({"photo": "crop"}, data, 0, Silent()) == {"photo": 0.5}
+    assert compare_starts({"photo": "squash"}, data, 0, Silent()) == {"photo": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +181,7 @@ def test_a_large_side_is_asked_in_part(known: Known) -> None:
 )
 def test_what_tells_nothing_apart_compares_nothing(known: Known, side: Side) -> None:
     known.vectors["a"] = turned(ANGLES[:4])
-    assert compare_starts(["a"], dataset(side, 4), 0, Silent()) == {}
+    assert compare_starts({"a": "crop"}, dataset(side, 4), 0, Silent()) == {}
     assert known.asked == []
 
 
@@ -228,6 +265,21 @@ def test_drawings_go_on_from_glyph(signs: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chosen", "named"]
 
 
+@pytest.mark.usefixtures("unexported")
+def test_what_one_encoder_cannot_see_another_goes_on_from(signs: Path, tmp_path: Path) -> None:
+    wide = tmp_path / "wide"
+    for path in signs.glob("*/*.png"):
+        page = Image.new("L", (400, 90), "white")
+        page.paste(Image.open(path))
+        (wide / path.parent.name).mkdir(parents=True, exist_ok=True)
+        page.save(wide / path.parent.name / path.name)
+    start = going_on(wide, tmp_path / "out").config.training["start"]
+    assert isinstance(start, dict)
+    assert (start["encoder"], start["encoders_compared"]) == ("glyph", {})
+    with pytest.raises(TrainingError, match="classes are left to train on"):
+        going_on(wide, tmp_path / "cropped", changes=Changes(fit="crop"))
+
+
 @pytest.fixture(scope="module")
 def shades(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five colours of a blurred ground, six times each."""
@@ -281,6 +333,23 @@ def test_a_preset_or_a_teacher_begins_with_nothing(shades: Path, tmp_path: Path)
 
 @pytest.mark.usefixtures("unexported")
 def test_a_student_of_which_nothing_is_said_begins_as_the_preset_photo(shades: Path, tmp_path: Path) -> None:
-    trained = going_on(shades, tmp_path / "out", teacher="photo", steps=1, changes=Changes(split="content"))
+    trained = going_on(shades, tmp_path / "out", teacher="photo", steps=1)
     assert trained.config.training["name"] == "photo"
     assert trained.config.training["start"] is None
+    assert trained.config.training["split_by"] == "content"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (Changes(margin=0.7), "Loss 'bce' has no margin"),
+        (Changes(temperature=0.7), "Loss 'bce' has no temperature"),
+        (Changes(miner="none-such"), "No miner 'none-such'"),
+    ],
+)
+def test_a_setting_that_the_loss_does_not_have_is_refused(tmp_path: Path, changes: Changes, message: str) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("left,right,same\n" + "".join(f"one {row},two {row},{row % 2}\n" for row in range(12)))
+    with pytest.raises(UsageError, match=message):
+        going_on(table, tmp_path / "out", changes=changes)
+    assert not (tmp_path / "out").exists()

@@ -273,7 +273,7 @@ def interrupted(*_: object) -> None:
         ({"changes": Changes(margin=0.2)}, "take margin 0.2 away"),
         ({"changes": Changes(memory=64)}, "take memory 64 away"),
         ({"teacher": "text"}, "teacher text is for texts; of texts simsearch distill learns"),
-        ({"teacher": "glyph"}, "takes pictures of 1 channels, photo of 3; choose another"),
+        ({"teacher": "glyph"}, "takes pictures of 1 channels, photo of 3; name a student of as many with --preset"),
         ({"start": "photo-copies", "freeze": "part"}, "take --freeze part away"),
         ({"start": "photo-copies"}, "gives 12 numbers, fewer than the 128 of photo-copies; name another"),
     ],

@@ -202,21 +202,24 @@ def test_given_rows_count_for_an_epoch_as_they_are() -> None:
 
 def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> None:
     backbone = replace(preset("backbone"), margin=0.7)
-    assert suited(backbone, "classes", asked=False) == backbone
-    graded = suited(backbone, "graded", asked=False)
+    assert suited(backbone, "classes", Changes()) == backbone
+    graded = suited(backbone, "graded", Changes())
     assert (graded.loss, graded.margin) == ("bce", None)
-    assert suited(preset("glyph"), "unlabelled", asked=False).poses == 1
+    asked = Changes(scale=77.0, miner="hard")
+    kept = suited(replace(preset("words"), margin=0.7), "pairs", asked)
+    assert (kept.loss, kept.scale, kept.miner, kept.margin) == ("bce", 77.0, "hard", None)
+    assert suited(preset("glyph"), "unlabelled", Changes()).poses == 1
     with pytest.raises(UsageError, match="'contrastive' does not learn from graded"):
-        suited(backbone, "graded", asked=True)
+        suited(backbone, "graded", Changes(loss="contrastive"))
 
 
 def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
     remembering = replace(preset("backbone"), loss="infonce", margin=None, memory=64)
-    assert suited(remembering, "classes", asked=False).memory == suited(remembering, "unlabelled", asked=False).memory
+    assert suited(remembering, "classes", Changes()).memory == suited(remembering, "unlabelled", Changes()).memory
     with pytest.raises(UsageError, match="64 past embeddings is for classes and unlabelled, not triplets"):
-        suited(remembering, "triplets", asked=False)
+        suited(remembering, "triplets", Changes())
     with pytest.raises(UsageError, match="'classifier' compares with no past batches; those that do: "):
-        suited(replace(preset("photo"), memory=64), "classes", asked=False)
+        suited(replace(preset("photo"), memory=64), "classes", Changes())
 
 
 def test_pictures_are_fitted_as_is_wanted_and_texts_are_not() -> None:
