@@ -16,7 +16,7 @@ import numpy as np
 from measuring import Report
 
 import simsearch
-from simsearch.encoders.folder import CONFIG_NAME
+from simsearch.encoders.folder import CONFIG_NAME, read_config
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.runs import draw_runs, run_accuracies
 from simsearch.media.labelled import Labelled, read_labelled
@@ -55,18 +55,30 @@ def main() -> None:
             held_out = sorted(order[fold :: options.folds].tolist())
             steps = options.steps or PRESETS[options.preset].steps
             folder = (options.keep or Path(scratch)) / f"{options.preset}-{steps}-{fold + 1}-of-{options.folds}"
-            figures |= of_fold(found, held_out, learned(folder, held_out, options))
+            figures |= of_fold(found, held_out, learned(folder, found, held_out, options))
             print(f"fold {fold + 1} of {options.folds}: {', '.join(held_out)}", flush=True)
     publish(found, figures, options)
 
 
-def learned(folder: Path, held_out: Sequence[str], options: argparse.Namespace) -> Encoder:
-    """The encoder in this folder, or if there is none, a new one that learns all but what is held out."""
+def learned(folder: Path, found: Labelled, held_out: Sequence[str], options: argparse.Namespace) -> Encoder:
+    """The encoder in this folder, or if there is none, a new one that learns all but what is held out.
+
+    Ends the program when the one in the folder holds other classes out.
+    """
     if not (folder / CONFIG_NAME).exists():
         simsearch.train(
             options.folder, folder, recipe=options.preset, steps=options.steps, test=held_out,
             changes=Changes(threads=options.threads), report=False,
         )  # fmt: skip
+    units = found.groups if grouped(found) else found.classes
+    wanted = {name for name, unit in zip(found.classes, units, strict=True) if unit in held_out}
+    kept = read_config(folder).training.get("held_out")
+    others = wanted.symmetric_difference(kept if isinstance(kept, list) else [])
+    if others:
+        raise SystemExit(
+            f"{folder} was made of other data: {min(map(str, others))} is held out on one side only; give "
+            "another --keep"
+        )
     return simsearch.open_encoder(folder)
 
 

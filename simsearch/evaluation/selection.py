@@ -45,9 +45,11 @@ def provenance(encoder: Encoder) -> Provenance:
 def seen_in(training: Mapping[str, JSONValue]) -> frozenset[str]:
     """The classes, or groups of them, that a record of a training names as trained on or chosen by.
 
-    Also those of the encoders that it began with or was taught by (`seen_before`), or that were joined.
+    Also those of the encoders that it began with or was taught by (`seen_before`), or that were joined. Older
+    records name those of a split by class alone.
     """
-    names = {*_on(training, "train"), *_on(training, "validation"), *_texts(training.get("seen_before"))}
+    names = {*_on(training, "train"), *_on(training, "validation")}
+    names |= {*_texts(training.get("learned")), *_texts(training.get("seen_before"))}
     joined = training.get("joined")
     for member in joined if isinstance(joined, list) else ():
         inner = member.get("training") if isinstance(member, Mapping) else None
@@ -91,8 +93,9 @@ def select(data: Labelled, chosen: Selection, known: Provenance) -> tuple[Labell
     if chosen.held_out:
         if not known.held_out:
             raise UsageError(
-                "--held-out: the encoder's record names no classes that were held out; it was not trained with "
-                "--split class, or before records were kept. Name classes with --test"
+                "--held-out: the encoder's record names no classes that were held out: it was not trained with "
+                "--split class, or what it began with or was taught by had learned them, or no record was kept. Name "
+                "classes with --test"
             )
         wanted |= known.held_out
     if wanted:
@@ -148,7 +151,8 @@ def _warnings(data: Labelled, known: Provenance) -> Iterator[str]:
     names = [(data.classes[number], data.groups[number]) for number in present]
     seen = sum(name in known.seen or group in known.seen for name, group in names)
     if seen:
-        yield f"{seen} of {len(names)} classes were trained on: the figures flatter. --held-out leaves them out."
+        cure = " --held-out leaves them out." if known.held_out else ""
+        yield f"{seen} of {len(names)} classes were trained on, by their names: the figures flatter.{cure}"
         return
     unseen = sum(name in known.held_out or group in known.held_out for name, group in names)
     if 0 < unseen < len(names) and not known.seen:

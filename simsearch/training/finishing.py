@@ -128,7 +128,8 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
         "teacher": taught,
         "inputs": [len(side) for side in (data.train, data.validation, data.test)],
-        "held_out": [*held_out(data, run.seen_before)], "seen_before": [*sorted(run.seen_before)],
+        "learned": [*learned(data)], "held_out": [*held_out(data, run.seen_before)],
+        "seen_before": [*sorted(run.seen_before)],
         "copies": data.copies, "digest": data.digest,
         "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
         "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
@@ -139,6 +140,12 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
 def _known(figures: Mapping[str, float]) -> dict[str, float]:
     """The figures without those for which there was nothing to measure on, which JSON cannot hold."""
     return {name: value for name, value in figures.items() if not math.isnan(value)}
+
+
+def learned(data: Dataset) -> list[str]:
+    """The names of the classes on the sides that the weights learn from or are chosen by."""
+    labels = [side.labels for side in (data.train, data.validation) if side.labels is not None]
+    return [data.classes[number] for number in np.unique(np.concatenate(labels))] if labels else []
 
 
 def held_out(data: Dataset, seen_before: frozenset[str]) -> list[str]:

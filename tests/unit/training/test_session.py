@@ -18,8 +18,9 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from simsearch.encoders import open_encoder
-from simsearch.encoders.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME, read_config
+from simsearch.encoders.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME, encoder_folder, read_config
 from simsearch.errors import DamagedError, LockedError, TrainingError, UsageError
+from simsearch.evaluation.selection import seen_in
 from simsearch.progress import Silent
 from simsearch.training import Trained, train
 from simsearch.training.models import ModelSpec
@@ -240,7 +241,7 @@ def test_named_classes_are_held_out(tmp_path: Path, draw_shape: DrawShape) -> No
 @pytest.mark.usefixtures("unexported")
 def test_classes_that_the_start_has_learned_are_not_held_out(tmp_path: Path, draw_shape: DrawShape) -> None:
     kinds = list(itertools.product(("circle", "square", "triangle"), ("red", "green", "blue")))
-    for (shape, colour), number in itertools.product(kinds, range(4)):
+    for (shape, colour), number in itertools.product(kinds, range(8)):
         draw_shape(tmp_path / "in" / f"{shape} {colour}" / f"{number}.png", shape, colour, 50 * len(colour) + number)
 
     def trained(name: str, *test: str, start: str | None = None, split: str = "class") -> Trained:
@@ -258,6 +259,19 @@ def test_classes_that_the_start_has_learned_are_not_held_out(tmp_path: Path, dra
     third = trained("third", "circle red", "square blue", start="second")
     assert third.config.training["seen_before"] == sorted(names - {"circle red"})
     assert third.config.training["held_out"] == ["circle red"]
+    # Where contents are divided all classes are learned, and what goes on from that knows it.
+    for name, how in (("fourth", {"split": "content"}), ("fifth", {"everything": True})):
+        other = quick(tmp_path / "in", tmp_path / name, start=tmp_path / "first", **how)
+        assert other.config.training["learned"] == sorted(names)
+        last = trained(f"after {name}", "circle red", "square blue", start=name)
+        assert last.config.training["seen_before"] == sorted(names)
+        assert last.config.training["held_out"] == []
+        assert last.figures["test_classes_seen_before"] == 2
+
+
+def test_encoders_that_ship_name_the_classes_that_they_have_learned() -> None:
+    for name, count in (("photo", 150), ("glyph", 924)):
+        assert len(seen_in(read_config(encoder_folder(name)).training)) == count
 
 
 @pytest.mark.usefixtures("unexported")
