@@ -18,9 +18,9 @@ from simsearch.training.dataset import Side
 from simsearch.training.freezing import of_features
 from simsearch.training.measure import figures_in_order, row_products
 from simsearch.training.objective import loss_of
-from simsearch.training.presets import ONWARD, PHOTO, preset
+from simsearch.training.presets import GENTLE, ONWARD, PHOTO, RATES, preset
 from simsearch.training.recipes import Changes, Recipe, adjusted, suited
-from simsearch.training.starting import Start, start_from, with_head
+from simsearch.training.starting import PRETRAINED, Start, start_from, with_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,7 +152,7 @@ def chosen_recipe(
     recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str
 ) -> Recipe:
     """The recipe of a run: a preset, made to suit the data, the encoder that it begins with and what is asked for."""
-    named = _named(recipe, labelled.modality, start)
+    named = _named(recipe, labelled.modality, start, freeze)
     if start is None and named.modality != labelled.modality:
         raise UsageError(f"preset {named.name!r} is for {named.modality}s, but these are {labelled.modality}s")
     if start is not None:
@@ -179,12 +179,26 @@ def chosen_recipe(
     return chosen
 
 
-def _named(recipe: str | Recipe | None, modality: Modality, start: Start | None) -> Recipe:
+def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
+    """The recipe at the pace that suits a network of this kind; a new last layer alone learns at the recipe's own."""
+    if freeze == "all":
+        return recipe
+    if kind == PRETRAINED:
+        return replace(recipe, optimizer="adamw", learning_rate=GENTLE, weight_decay=1e-2)
+    if kind in RATES:
+        like = RATES[kind]
+        return replace(
+            recipe, optimizer=like.optimizer, learning_rate=like.learning_rate, weight_decay=like.weight_decay
+        )
+    return recipe
+
+
+def _named(recipe: str | Recipe | None, modality: Modality, start: Start | None, freeze: str) -> Recipe:
     """The recipe as it is named, or what is learned where none is."""
     if recipe is not None:
         return recipe if isinstance(recipe, Recipe) else preset(recipe)
     if start is not None:
-        return ONWARD[modality]
+        return _onward(ONWARD[modality], start.spec.kind, freeze)
     if modality == "text":
         raise UsageError("train --teacher looks at pictures, and these are texts; of texts simsearch distill learns")
     return BY_TEACHER

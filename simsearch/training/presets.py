@@ -113,6 +113,10 @@ ONWARD: Mapping[str, Recipe] = {
     "text": replace(WORDS, name="onward", summary="texts, and an encoder that knows something already"),
 }
 """What is done by default with an encoder to go on from, whose network takes the place of the one here."""
+RATES: Mapping[str, Recipe] = {recipe.model.kind: recipe for recipe in (SEQUENCES, TRANSFORMER)}
+"""By the kind of a network that is gone on from: whose optimiser and learning rate it takes."""
+GENTLE = 3e-5
+"""The learning rate of a pretrained network, which forgets at hundred times this what it knew."""
 
 PRESETS = {
     recipe.name: recipe

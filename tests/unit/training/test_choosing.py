@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from simsearch.encoders.folder import WEIGHTS_NAME
 from simsearch.errors import TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
+from simsearch.media.labelled import read_labelled
 from simsearch.media.splits import Split
 from simsearch.progress import Silent
 from simsearch.training import Changes, Reading, Trained, choosing, train
@@ -25,6 +26,7 @@ from simsearch.training.finishing import Run
 from simsearch.training.inputs import Arrays
 from simsearch.training.presets import PHOTO
 from simsearch.training.processes import open_processes
+from simsearch.training.text_models import TextSpec
 
 if TYPE_CHECKING:
     from simsearch.types import Vectors
@@ -329,6 +331,26 @@ def test_a_preset_or_a_teacher_begins_with_nothing(shades: Path, tmp_path: Path)
         going_on(shades, tmp_path / "out", recipe="photo", freeze="all")
     with pytest.raises(UsageError, match=r"start share 0.5 needs an encoder to go on from"):
         going_on(shades, tmp_path / "out", recipe="photo", changes=Changes(start_share=0.5))
+
+
+def test_a_network_goes_on_at_the_pace_that_suits_its_kind(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("one\ntwo\n")
+    labelled = read_labelled(tmp_path / "notes.txt", kind="unlabelled", modality="text", by_line=True)
+    start = choosing.start_from("text")
+    assert isinstance(start.spec, TextSpec)
+
+    def pace(kind: str, freeze: str = "none", **wanted: float) -> tuple[str, float, float]:
+        began = replace(start, spec=replace(start.spec, kind=kind))
+        given = Changes(augmentation="none") if freeze == "all" else Changes(**wanted)
+        classes = replace(labelled, kind="classes") if freeze == "all" else labelled
+        recipe = choosing.chosen_recipe(None, given, classes, began, freeze)
+        return recipe.optimizer, recipe.learning_rate, recipe.weight_decay
+
+    assert pace("pretrained") == ("adamw", 3e-5, 1e-2)
+    assert pace("pretrained", learning_rate=1e-4) == ("adamw", 1e-4, 1e-2)
+    assert pace("transformer") == ("adamw", 5e-4, 1e-2)
+    assert pace("recurrent") == ("adamw", 2e-3, 1e-2)
+    assert pace("bag") == pace("pretrained", "all") == ("adam", 3e-3, 0.0)
 
 
 @pytest.mark.usefixtures("unexported")
