@@ -71,10 +71,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--from", dest="start", help="go on from this encoder, and leave out what it cannot take")
+    parser.add_argument("--cut", action="store_true", help="learn parts of the texts of pairs, grades and triplets")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     for kind in options.kinds:
         chosen = [task for task in tasks(kind, options.data) if not task.title.startswith(tuple(options.without))]
+        if options.cut:
+            chosen = [replace(task, recipe=replace(task.recipe, augmentation=TEXTS.augmentation)) for task in chosen]
         if options.start is not None:
             begun = start_from(options.start)
             chosen = [begin(task, begun) for task in chosen if task.training.modality == begun.modality]
@@ -170,7 +173,8 @@ def learned(task: Task, loss: str, seed: int, data: Dataset, unseen: Dataset | N
 
 
 def tasks(kind: Kind, data: Path) -> Iterator[Task]:
-    texts, held_out = data / "text", replace(TEXTS, counts=HELD_OUT)
+    # As in training, texts of which a relation is known are learned whole.
+    texts, held_out = data / "text", replace(TEXTS, counts=HELD_OUT, augmentation="none")
     if kind in ("classes", "unlabelled"):
         yield drawings(kind, data / "omniglot-background")
     if kind == "classes":

@@ -232,6 +232,9 @@ def suited(recipe: Recipe, kind: Kind, wanted: Changes) -> Recipe:
         )  # fmt: skip
     if kind != "classes":
         recipe = replace(recipe, poses=1, contrast_weight=0.0, start_share=recipe.start_share or 0.0)
+    if kind not in ("classes", "unlabelled") and recipe.augmentation == "text" and wanted.augmentation is None:
+        # What is known of two texts holds of the whole ones.
+        recipe = replace(recipe, augmentation="none")
     if recipe.memory:
         if kind not in ("classes", "unlabelled"):
             raise UsageError(f"a memory of {recipe.memory} past embeddings is for classes and unlabelled, not {kind}")

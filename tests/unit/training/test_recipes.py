@@ -11,6 +11,7 @@ import torch
 
 from simsearch.errors import UsageError
 from simsearch.media.images import FITS
+from simsearch.media.labelled import Kind
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
 from simsearch.training.loop import learning_rate
@@ -211,6 +212,17 @@ def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> No
     assert suited(preset("glyph"), "unlabelled", Changes()).poses == 1
     with pytest.raises(UsageError, match="'contrastive' does not learn from graded"):
         suited(backbone, "graded", Changes(loss="contrastive"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "augmentation"),
+    [("classes", "text"), ("unlabelled", "text"), ("pairs", "none"), ("graded", "none"), ("triplets", "none")],
+)
+def test_texts_of_which_a_relation_is_known_stay_whole(kind: Kind, augmentation: str) -> None:
+    assert suited(preset("words"), kind, Changes()).augmentation == augmentation
+    wanted = Changes(augmentation="text")
+    assert suited(adjusted(preset("words"), wanted), kind, wanted).augmentation == "text"
+    assert suited(preset("glyph"), kind, Changes()).augmentation == "drawing"
 
 
 def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
