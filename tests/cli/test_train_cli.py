@@ -94,8 +94,9 @@ def test_test_classes_that_its_start_had_learned_are_told(process, tmp_path, ima
     second = process(
         *words, "-o", "encoders/second", "--from", "encoders/first", "--test", "kind 1", "--test", "kind 2"
     )
-    flattering = "1 of the test classes have names that its start or teacher had learned: if they are the same, the figures flatter."
-    assert flattering in second.out.splitlines()
+    assert (
+        "\n1 of the test classes have names that its start or teacher had learned: if they are the same" in second.out
+    )
     assert re.search(
         r"^training: seen_before +10, the first are kind 10, kind 11, kind 2$",
         process("info", "encoders/second").out,
