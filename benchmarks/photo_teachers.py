@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -38,9 +37,7 @@ from simsearch.training.presets import preset
 from simsearch.training.processes import computing_in, default_device, precision_of
 from simsearch.training.recipes import on_everything
 from simsearch.training.starting import start_from
-
-if TYPE_CHECKING:
-    from simsearch.types import Vectors
+from simsearch.training.within import within_classes
 
 DEEP = ModelSpec(
     "residual", 64, 64, 3, 512, widths=(64, 128, 256, 512), stem_width=64, first_stride=2, blocks=(2, 2, 2, 2)
@@ -55,8 +52,6 @@ HIDDEN = 256
 TELL_EVERY = 250
 JOINED_DIM = 128
 WITHIN_POWER = 0.15
-WITHIN_FLOOR = 0.03
-"""Of the mean variance within classes; no direction counts as varying less."""
 SHOWING = 5_000
 """Photos that show which directions of the joined embeddings say most."""
 
@@ -238,7 +233,7 @@ def write_joined(data: Dataset, teachers: Sequence[Path], scratch: Path, folder:
     assert isinstance(start.encoder, ImageEncoder) and isinstance(start.spec, ModelSpec)
     vectors = embed_rows(start.encoder.to(default_device()), data.inputs, data.train.rows)
     assert data.train.labels is not None
-    evened = within_classes(vectors, data.train.labels)
+    evened = within_classes(vectors, data.train.labels, WITHIN_POWER)
     few = projected(vectors[:: max(1, len(vectors) // SHOWING)], evened)
     kept = evened @ even_directions(few, JOINED_DIM)
     encoder, spec = shortened(start.encoder.cpu(), start.spec, kept)
@@ -248,23 +243,6 @@ def write_joined(data: Dataset, teachers: Sequence[Path], scratch: Path, folder:
         encoder.eval(), spec, folder, name=folder.name, fit="crop", sample=sample, half=False, figures={},
         training={**config.training, "within_class_power": WITHIN_POWER},
     )  # fmt: skip
-
-
-def within_classes(vectors: Vectors, labels: np.ndarray) -> np.ndarray:
-    """The matrix that weakens the directions along which embeddings vary within classes (Hatch et al. 2006, with a
-    power of the covariance smaller than their half, which validation chose)."""
-    numbers = np.unique(labels, return_inverse=True)[1]
-    sums = np.zeros((numbers.max() + 1, vectors.shape[1]))
-    np.add.at(sums, numbers, vectors)
-    means = (sums / np.bincount(numbers)[:, None]).astype(np.float32)
-    covariance = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for first in range(0, len(vectors), 8_192):
-        part = (vectors[first : first + 8_192] - means[numbers[first : first + 8_192]]).astype(np.float64)
-        covariance += part.T @ part
-    variances, directions = np.linalg.eigh(covariance / len(vectors))
-    weights = (variances + WITHIN_FLOOR * variances.mean()) ** -WITHIN_POWER
-    evened: np.ndarray = ((directions * weights) @ directions.T / np.sqrt(np.mean(weights**2))).astype(np.float32)
-    return evened
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from measuring import Bar, Report
 
 import simsearch
 from simsearch.encoders.folder import read_config
-from simsearch.evaluation.metrics import accuracy_at, sample_pairs
+from simsearch.evaluation.metrics import confusion, sample_pairs
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Silent
 from simsearch.training import losses
@@ -260,9 +260,8 @@ def tested(objective: Objective, data: Dataset, fixed: float, seed: int) -> tupl
         data.validation, embed_rows(objective.network, data.inputs, data.validation.rows), 0
     )
     shot = one_shot(data.test, vectors, most_ways=10, seed=seed)
-    return (
-        accuracy_at(scores, same, fixed), accuracy_at(scores, same, threshold), None if shot is None else shot.accuracy,
-    )  # fmt: skip
+    at_fixed, at_chosen = (confusion(scores, same, at).balanced_accuracy for at in (fixed, threshold))
+    return at_fixed, at_chosen, None if shot is None else shot.accuracy
 
 
 if __name__ == "__main__":

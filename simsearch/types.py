@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +34,17 @@ class Skip:
 
     path: str
     reason: str
+
+
+T = TypeVar("T")
+
+
+def several(sources: Iterable[T]) -> list[T]:
+    """The sources as a list. Raises UsageError for one text, path or content: its signs are no sources."""
+    if isinstance(sources, (str, bytes, os.PathLike)):
+        said = os.fspath(sources)
+        raise UsageError(f"{said if len(said) < 40 else said[:40]!r} is one source; give a list, as [it]")
+    return list(sources)
 
 
 class Text(str):

@@ -76,7 +76,7 @@ def _status() -> int:
     try:
         return cli.main(prog_name="simsearch", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
-        tell("Interrupted. What was done is kept; the same command goes on from there.")
+        tell("Interrupted. What was saved is kept; the same command goes on from there.")
         return 130
     except click.exceptions.Exit as error:
         return error.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from simsearch.cli.options import json_option, quiet_option
+from simsearch.cli.options import json_option, quiet_option, score_range_option
 from simsearch.cli.output import progress, say, say_json
 
 
@@ -13,6 +13,13 @@ from simsearch.cli.output import progress, say, say_json
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
 @click.option("--validate", "validation", metavar="FILE", help="Graded pairs to measure with, not to learn from.")
+@click.option("--columns", metavar="NAMES", help="Names of the columns of tables, or ROLE=NAME,...; see the guide.")
+@click.option(
+    "--convention", type=click.Choice(["same", "different"]),
+    help="What 1 means in a pair file whose column is not named same or different.",
+)  # fmt: skip
+@score_range_option
+@click.option("--by-line", is_flag=True, help="In folders each line of a file is a text of its own.")
 @click.option("--tokenizer", metavar="PLACE", help="Where to take word pieces from.  [default: the teacher]")
 @click.option("--dim", type=int, default=256, show_default=True, help="Numbers a text.")
 @click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Most different tokens.")
@@ -24,7 +31,8 @@ from simsearch.cli.output import progress, say, say_json
 @json_option
 @quiet_option
 def distill_command(
-    teacher: str, sources: tuple[str, ...], out: str, validation: str | None, tokenizer: str | None, dim: int,
+    teacher: str, sources: tuple[str, ...], out: str, validation: str | None, columns: str | None,
+    convention: str | None, score_range: tuple[float, float] | None, by_line: bool, tokenizer: str | None, dim: int,
     vocabulary: int, codes: int, epochs: int, seed: int, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Make a small, fast encoder of texts that agrees with a large one.
@@ -33,11 +41,12 @@ def distill_command(
     of texts; of graded pairs, and of pairs that are the same or not, what is known is learned too. A run that was
     stopped goes on when the same command is given again.
     """
-    from simsearch.training import Distilling, distil
+    from simsearch.training import Distilling, Reading, distil
 
     how = Distilling(dim=dim, vocabulary=vocabulary, codes=codes, epochs=epochs, seed=seed)
     made = distil(
         teacher, sources, out, validation=validation, tokenizer=tokenizer, how=how, restart=restart,
+        reading=Reading(columns=columns, convention=convention, score_range=score_range, by_line=by_line),
         overwrite=overwrite, progress=progress(quiet),
     )  # fmt: skip
     figure = made.config.figures["validation"]

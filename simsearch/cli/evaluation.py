@@ -8,23 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import json_option, quiet_option
+from simsearch.cli.options import comparable, json_option, quiet_option, score_range_option
 from simsearch.cli.output import progress, say, say_json, table, tell, tell_skipped
 
 if TYPE_CHECKING:
     from simsearch.evaluation.intervals import Figure
     from simsearch.evaluation.results import Evaluation
     from simsearch.media.material import Kind
-
-
-def _range(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    if value is None:
-        return None
-    try:
-        low, high = map(float, value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no range as 0,5", context, parameter) from None
-    return low, high
 
 
 @click.command("evaluate")
@@ -42,7 +32,9 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--pairs", type=int, default=20_000, show_default=True, help="How many pairs to draw from classes.")
 @click.option("--far", "fars", multiple=True, type=float, help="TAR is told at this FAR.  [0.1, 0.01 and 0.001]")
 @click.option("--at", multiple=True, type=int, help="k of recall@k; may be repeated.  [1, 5 and 10]")
-@click.option("--threshold", type=float, help="Judge the accuracy of same or different at this score.")
+@click.option(
+    "--threshold", type=float, callback=comparable, help="Judge the accuracy of same or different at this score."
+)
 @click.option(
     "--threshold-from", metavar="DATA", type=click.Path(path_type=Path),
     help="Choose the threshold on this: other classes or pairs.  [default: the encoder's own]",
@@ -59,7 +51,7 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
     "--convention", type=click.Choice(["same", "different"]),
     help="What 1 means in a pair file whose column is not named same or different.",
 )  # fmt: skip
-@click.option("--score-range", callback=_range, metavar="LOW,HIGH", help="Least and largest grade, as 0,5.")
+@score_range_option
 @click.option("--label-until", metavar="SIGNS", help="Cut a label before the first of these signs.")
 @click.option("--by-line", is_flag=True, help="In folders of texts each line is one text.")
 @click.option("--baselines", is_flag=True, help="Beside ours: raw pixels and colour histograms, or TF-IDF.")

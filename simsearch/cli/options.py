@@ -25,7 +25,7 @@ top_option = click.option(
 )
 
 
-def _comparable(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+def comparable(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """The value, unless it is "nan", which lies in every range and below no score."""
     if value is not None and math.isnan(value):
         raise click.BadParameter("nan is no number to compare with", context, parameter)
@@ -33,8 +33,26 @@ def _comparable(context: click.Context, parameter: click.Parameter, value: float
 
 
 threshold_option = click.option(
-    "-t", "--threshold", type=click.FloatRange(-1, 1), callback=_comparable,
+    "-t", "--threshold", type=click.FloatRange(-1, 1), callback=comparable,
     help="Least score, a cosine from -1 to 1.",
+)  # fmt: skip
+
+
+def _range(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        low, high = map(float, value.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise click.BadParameter(f"{value!r} is no range; give two numbers as 0,5", context, parameter) from None
+    return low, high
+
+
+score_range_option = click.option(
+    "--score-range", callback=_range, metavar="LOW,HIGH",
+    help="The grades that mean not alike at all and the same, as 0,5.  [default: the least and largest there are]",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simsearch.cli.options import json_option, quiet_option
+from simsearch.cli.options import json_option, quiet_option, score_range_option
 from simsearch.cli.output import progress, say, say_json, table, tell_skipped
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _reading_options(command: Command) -> Command:
             "--convention", type=click.Choice(["same", "different"]),
             help="What 1 means in a pair file whose column is not named same or different.",
         ),
-        click.option("--score-range", nargs=2, type=float, metavar="LOW HIGH", help="Scores that mean 0 and 1."),
+        score_range_option,
         click.option("--label-until", metavar="MARK", help="A label ends before this mark, as # in 12.jpg#3."),
         click.option("--by-line", is_flag=True, help="Each line of a text file is a text of its own."),
         click.option("--split", help="content, class, group, or given by a column; what keeps the sides apart."),
@@ -103,6 +103,10 @@ def _learning_options(command: Command) -> Command:
         click.option("--batch-classes", type=int, metavar="P", help="Classes in a batch."),
         click.option("--batch-images", type=int, metavar="K", help="Images (or texts) of each class in a batch."),
         click.option("--averaging", type=float, metavar="DECAY", help="Keep a running average of the weights; 0.999."),
+        click.option(
+            "--within-power", type=float, metavar="POWER",
+            help="Let count for less what varies within classes, from 0 to below 1.  [default: the preset's]",
+        ),
         click.option(
             "--start-share", type=float, metavar="SHARE",
             help="How much of the weights of the encoder that it goes on from is left in those that are kept, from 0 "
@@ -158,9 +162,9 @@ def train_command(
     loss: str | None, margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
     miner: str | None, memory: int | None, fit: str | None, poses: int | None, augmentation: str | None,
     optimizer: str | None, learning_rate: float | None, cosine_decay: bool | None, weight_decay: float | None,
-    batch_classes: int | None, batch_images: int | None, averaging: float | None, start_share: float | None,
-    patience: int | None, precision: str | None, threads: int | None, seed: int | None, half: bool, no_report: bool,
-    restart: bool, overwrite: bool, as_json: bool, quiet: bool,
+    batch_classes: int | None, batch_images: int | None, averaging: float | None, within_power: float | None,
+    start_share: float | None, patience: int | None, precision: str | None, threads: int | None, seed: int | None,
+    half: bool, no_report: bool, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Learn what "similar" means from labelled folders, a table of pairs, grades or triplets, or unlabelled files.
 
@@ -173,7 +177,8 @@ def train_command(
         fit=fit, poses=poses, augmentation=augmentation, margin=margin, temperature=temperature, scale=scale,
         distance=distance, miner=miner, memory=memory, optimizer=optimizer, cosine_decay=cosine_decay,
         weight_decay=weight_decay, batch_classes=batch_classes, batch_images=batch_images, averaging=averaging,
-        start_share=start_share, patience=patience, precision=precision, threads=threads, counts=shares,
+        within_power=within_power, start_share=start_share, patience=patience, precision=precision, threads=threads,
+        counts=shares,
     )  # fmt: skip
     reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
     trained = train(
@@ -207,7 +212,16 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
                 f"{seen_before} of the test classes have names that its start or teacher had learned: if they are the "
                 "same, the figures flatter."
             )
+        _tell_split(trained.config.training["split_record"])
         say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
+
+
+def _tell_split(record: JSONValue) -> None:
+    """What of the labels was not as a reader of the figures would expect."""
+    assert isinstance(record, dict)
+    twice = record.get("contents_with_two_labels")
+    if twice:
+        say(f"Identical items with more than one label: {twice:,}; each counts for the first of its classes only.")
 
 
 def _start_shown(start: Mapping[str, JSONValue]) -> str:

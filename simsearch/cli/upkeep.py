@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,16 @@ def _print_collection(info: Info) -> None:
         ("items", f"{info.items:,} with {info.contents:,} different contents"),
         ("encoder", f"{info.encoder or 'none, own vectors'} {info.fingerprint} ({info.dim} numbers an item)"),
         ("on disk", f"{info.bytes_on_disk / 1e6:,.1f} MB"),
-        *[("fed from", root) for root in info.roots],
+        *[("fed from", root + _read_by(info.readings.get(root, {}))) for root in info.roots],
         *[("enrolled", f"{label}: {counted(count, 'example')}") for label, count in info.labels.items()],
     ]
     table(rows)
+
+
+def _read_by(reading: Mapping[str, str]) -> str:
+    """How files are read, as options say it."""
+    options = {"by": "--by", "text": "--text-column", "id": "--id-column", "label": "--label-column"}
+    return "".join(f"  {options[name]} {value}" for name, value in reading.items())
 
 
 def _print_encoder(config: EncoderConfig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,11 +96,14 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
         run.unchanged += len(here)
         run.progress.advance(len(here))
         return
-    if record is None or record.reading != read.reading:
-        run.replaced.add(here)
-    run.store.set_row_files([read._replace(size=-1, mtime_ns=-1)])
+    parts = batches(read_rows(file.path, how), LOOK_UP)
     try:
-        for rows in batches(read_rows(file.path, how), LOOK_UP):
+        # A column that is not there is told before anything is noted of this way of reading.
+        first = next(parts, [])
+        if record is None or record.reading != read.reading:
+            run.replaced.add(here)
+        run.store.set_row_files([read._replace(size=-1, mtime_ns=-1)])
+        for rows in chain([first], parts):
             yield from _changed_rows(run, file, how, rows)
     except MediaError as error:
         # Its other rows may be well again tomorrow.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -100,9 +101,14 @@ class Collection:
         if opened.fingerprint != fingerprint:
             raise EncoderMismatchError(
                 f"Index was built with encoder {name} ({fingerprint}), but {opened.name} ({opened.fingerprint}) is "
-                f"loaded. Re-index: simsearch index --index {self.folder} --encoder {opened.name} --rebuild"
+                f"loaded. Re-index: {self._command_to_rebuild(name)}"
             )
         return opened
+
+    def _command_to_rebuild(self, encoder: str) -> str:
+        source = next(iter(self.store.roots()), "FOLDER")
+        words = ["simsearch", "index", source, "--index", str(self.folder), "--encoder", encoder, "--rebuild"]
+        return shlex.join(words)
 
     @property
     def index(self) -> VectorIndex:

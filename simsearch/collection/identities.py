@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from simsearch.errors import MediaError, UsageError
 from simsearch.media.images import read_file
 from simsearch.recognition.decide import recognize
 from simsearch.store import NewExample
-from simsearch.types import Item, Recognition, Skip, Text
+from simsearch.types import Item, Recognition, Skip, Text, several
 
 if TYPE_CHECKING:
     from simsearch.collection.querying import Query
@@ -37,7 +38,7 @@ def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query])
         raise UsageError("a label must have at least one letter")
     rows: list[NewExample] = []
     skipped = []
-    for source in sources:
+    for source in several(sources):
         meant = understood(source, store, lambda: takes_words(encoder))
         try:
             rows.append(
@@ -89,6 +90,8 @@ def text_example(store: Store, encoder: Encoder, uri: str, text: str) -> NewExam
 
 def recognise(asked: Asked, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
     """The identity of each source, by its nearest enrolled example."""
+    if threshold is not None and math.isnan(threshold):
+        raise UsageError("threshold nan is no number to compare with")
     examples, vectors = asked.store.examples()
     if not examples:
         raise UsageError("Nobody is enrolled yet. Enrol an example first: simsearch enroll LABEL FILE")

@@ -41,24 +41,29 @@ def add_sources(
     for source in sources:
         root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
         check_root(store, root)
-        remembered = _remembered(store, root, reading)
-        run = Run(store, encoder, progress, None, reading, remembered)
+        run = Run(store, encoder, progress, None, reading, _remembered(store, root))
         if labels is not None:
             run.label_of, run.sidecar = labeller(labels, root), os.path.abspath(labels)  # noqa: PTH100
         reports.append(add_files(run, root, prune=prune))
+        _remember(run, root, reports[-1])
     return total(reports)
 
 
-def _remembered(store: Store, root: str, reading: Reading) -> Reading:
-    """How the files of the root that `root` is or lies in are read; remembers what is said now if it is one itself."""
+def _remembered(store: Store, root: str) -> Reading:
+    """How the files of the root that `root` is or lies in are read."""
     known = store.roots()
     for path in sorted(known, key=len, reverse=True):
         if root == path or root.startswith(path.rstrip(os.sep) + os.sep):
-            before = Reading.unpacked(known[path])
-            if root == path and reading.over(before) != before:
-                store.set_reading(root, reading.over(before).packed())
-            return before
+            return Reading.unpacked(known[path])
     return Reading()
+
+
+def _remember(run: Run, root: str, report: AddReport) -> None:
+    """Keeps what is said now of how the files are read, unless none could be read so: it may be a slip of the pen."""
+    read = report.added + report.reused + report.unchanged + report.updated
+    now = run.reading.over(run.remembered)
+    if now != run.remembered and root in run.store.roots() and (read or not report.skipped):
+        run.store.set_reading(root, now.packed())
 
 
 def add_files(run: Run, root: str, *, prune: bool) -> AddReport:

@@ -13,7 +13,8 @@ from simsearch.errors import UsageError
 def labeller(labels: str, root: str) -> Labeller:
     """A function from a file's path and an item's uri to the item's label, or to None where there is none.
 
-    `labels` is "folder" (the folder that holds the file, relative to `root`; files directly in `root` get none), or
+    `labels` is "folder" (the folder that holds the file, relative to `root`; files directly in `root` get none, and a
+    `root` that is a file the name of its folder), or
     the path of a CSV file with the columns `path`, relative to that file, and `label`. A row of a file can be named
     in it by its uri, else it has the label of the file.
     """
@@ -24,6 +25,8 @@ def labeller(labels: str, root: str) -> Labeller:
 
 
 def _folder(path: str, root: str) -> str | None:
+    if path == root:
+        return Path(path).parent.name or None
     relative = os.path.relpath(Path(path).parent, root)
     return None if relative == os.curdir else Path(relative).as_posix()
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.texts import decode_text, read_text_bytes
-from simsearch.types import Item, Match, Text, WordsFindPictures
+from simsearch.types import Item, Match, Text, WordsFindPictures, several
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def resolve(asked: Asked, sources: Sequence[Query]) -> tuple[Vectors, list[Item 
     A stored item, and a path whose file is as it was when it was stored, need no encoding. A float array of shape
     (dim,) is a vector. Raises MediaError naming the first unreadable file.
     """
-    sources = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in sources]
+    sources = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in several(sources)]
     items = [_stored(asked.store, source) for source in sources]
     vectors = np.zeros((len(sources), asked.dim), dtype=np.float32)
     stored = [number for number, item in enumerate(items) if item is not None]

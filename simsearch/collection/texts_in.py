@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from simsearch.collection.storing import outcomes, write
 from simsearch.errors import UsageError
 from simsearch.progress import Silent
 from simsearch.store import Known
+from simsearch.types import several
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -24,6 +26,7 @@ def add_texts(
 
     One transaction for each 256. Without `metadata` that of an item that is there stays.
     """
+    uris, texts = several(uris), several(texts)
     _check(encoder, uris, texts, metadata)
     run = Run(store, encoder, Silent(), None)
     for batch in outcomes(encoder, _jobs(run, uris, texts, metadata)):
@@ -39,12 +42,19 @@ def _check(encoder: Encoder, uris: Sequence[str], texts: Sequence[str], metadata
     if len(set(uris)) != len(uris):
         raise UsageError("a uri stands twice in the list; each needs its own")
     for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UsageError(f"text {number} is no text but {type(text).__name__}")
         try:
             empty = not text.encode().strip()
         except UnicodeEncodeError as error:
             raise UsageError(f"text {number} is no valid text: {error.reason}") from error
         if empty:
             raise UsageError(f"text {number} is empty")
+    for number, about in enumerate(metadata or ()):
+        try:
+            json.dumps(dict(about), allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"metadata {number} is nothing that JSON can hold: {error}") from error
 
 
 def _jobs(run: Run, uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None) -> Iterator[Job]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection import cache
 from simsearch.manifest import MANIFEST_NAME
+from simsearch.media.texts import Reading
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -29,6 +30,8 @@ class Info:
     labels: dict[str, int]
     """Enrolled labels with their numbers of examples."""
     roots: tuple[str, ...]
+    readings: dict[str, dict[str, str]]
+    """Of roots of which it was said, how their files are read: `by`, or the columns for `text`, `id` and `label`."""
     generation: int
     bytes_on_disk: int
 
@@ -50,11 +53,12 @@ class CheckReport:
 
 def info(folder: Path, store: Store) -> Info:
     with store.snapshot():
-        counts = store.counts()
+        counts, roots = store.counts(), store.roots()
         return Info(
             folder=str(folder), encoder=store.setting("encoder") or "", fingerprint=store.setting("fingerprint") or "",
             modality=store.setting("modality") or "", dim=int(store.setting("dim") or 0), items=counts.items,
-            contents=counts.contents, labels=store.labels(), roots=tuple(store.roots()), generation=store.generation(),
+            contents=counts.contents, labels=store.labels(), roots=tuple(roots), generation=store.generation(),
+            readings={root: Reading.unpacked(how).said() for root, how in roots.items() if how},
             bytes_on_disk=sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
         )  # fmt: skip
 

@@ -24,6 +24,9 @@ FILES = {"image": (ONNX_NAME, WEIGHTS_NAME), "text": (ONNX_NAME, WEIGHTS_NAME, T
 """The files of an encoder folder beside encoder.json, by modality."""
 INPUTS = {"image": ("width", "height", "channels", "fit"), "text": ("max_tokens", "vocabulary", "codes")}
 """The fields of encoder.json that say what goes into the network, by modality; those of another are left out."""
+KINDS = {"name": str, "modality": str, "dim": int, "model": dict, "training": dict, "figures": dict, "fingerprint": str}
+"""What the fields of encoder.json are that nothing else tells."""
+AGAIN = "the file was edited or damaged, copy the encoder folder again"
 BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -115,8 +118,10 @@ def read_config(folder: Path) -> EncoderConfig:
         expected = config.expected_fingerprint()
     except FileNotFoundError:
         raise EncoderError(f"{folder} is no encoder folder: it has no {CONFIG_NAME}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EncoderError(f"{path}: not an encoder's description ({type(error).__name__}: {error})") from error
+    except KeyError as error:
+        raise EncoderError(f"{path}: not an encoder's description: {error} is missing; {AGAIN}") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise EncoderError(f"{path}: not an encoder's description: {error}; {AGAIN}") from error
     if config.fingerprint != expected:
         raise EncoderError(
             f"{path}: fingerprint {config.fingerprint!r}, but its weights and preprocessing give "
@@ -126,6 +131,9 @@ def read_config(folder: Path) -> EncoderConfig:
 
 
 def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
+    for name, kind in KINDS.items():
+        if not isinstance(document[name], kind):
+            raise TypeError(f"{name} is {str(document[name])[:40]!r}")
     layers = [Layer(row["name"], row["kind"], tuple(row["shape"]), row["parameters"]) for row in document.pop("layers")]  # type: ignore[union-attr,call-overload,index,arg-type]
     files = {name: FileRecord(**record) for name, record in document.pop("files").items()}  # type: ignore[union-attr,arg-type]
     config = EncoderConfig(layers=tuple(layers), files=files, **document)  # type: ignore[arg-type]
@@ -178,5 +186,5 @@ def encoder_folder(name: str) -> Path:
         return folder
     raise EncoderError(
         f"No encoder {name!r}: it is neither one that ships ({', '.join(bundled_names())}) nor a folder with "
-        f"{CONFIG_NAME}. Train one: simsearch train LABELLED_FOLDER -o {name}"
+        f"{CONFIG_NAME}, nor a model of the hub, OWNER/MODEL. Train one: simsearch train LABELLED_FOLDER -o {name}"
     )

@@ -14,6 +14,7 @@ from simsearch.encoders.network import FolderEncoder
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import Picture, PixelSpec, decode, from_array, from_image, read_file
+from simsearch.types import several
 
 if TYPE_CHECKING:
     from simsearch.types import Source, Vectors
@@ -56,8 +57,7 @@ class OnnxEncoder(FolderEncoder):
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""
         parts, pending = [], []
-        for source, picture in zip(sources, ahead(self.prepare_named, sources), strict=True):
-            del source
+        for picture in ahead(self.prepare_named, several(sources)):
             pending.append(picture)
             if len(pending) == BATCH:
                 parts.append(self.embed(pending))

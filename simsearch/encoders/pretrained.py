@@ -19,6 +19,7 @@ from simsearch.errors import MediaError, MissingExtraError
 from simsearch.media.ahead import ahead
 from simsearch.media.files import read_file
 from simsearch.media.images import Picture, whole
+from simsearch.types import several
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class PretrainedPictures(_Pretrained):
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""
         parts: list[Vectors] = []
         pending: list[Picture] = []
-        for picture in ahead(self._prepare_named, sources):
+        for picture in ahead(self._prepare_named, several(sources)):
             pending.append(picture)
             if len(pending) == BATCH:
                 parts.append(self.embed(pending))
@@ -156,7 +157,7 @@ class PretrainedWordsAndPictures(PretrainedPictures):
 
         Raises MediaError for an empty text, with its number.
         """
-        for number, text in enumerate(texts, start=1):
+        for number, text in enumerate(texts := several(texts), start=1):
             try:
                 plain_text(text)
             except MediaError as error:
@@ -222,7 +223,7 @@ class PretrainedTexts(_Pretrained):
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unusable text."""
-        return self.embed(list(self._prepared(sources)))
+        return self.embed(list(self._prepared(several(sources))))
 
     def _prepared(self, sources: Sequence[Source]) -> Iterator[PlainText]:
         for number, source in enumerate(sources, start=1):

@@ -17,6 +17,7 @@ from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.files import read_file
+from simsearch.types import several
 
 if TYPE_CHECKING:
     from simsearch.types import Ids, Source, Vectors
@@ -82,6 +83,7 @@ class OnnxTextEncoder(FolderEncoder):
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unusable text."""
+        sources = several(sources)
         parts = [
             self.embed([self._numbered(row, sources[row]) for row in range(start, min(start + CHUNK, len(sources)))])
             for start in range(0, max(1, len(sources)), CHUNK)

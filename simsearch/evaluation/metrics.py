@@ -42,6 +42,11 @@ class Confusion:
         """The share of pairs that are judged right."""
         return (self.tp + self.tn) / (self.tp + self.fp + self.tn + self.fn)
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of the shares of same and of different pairs that are judged right."""
+        return (self.tp / (self.tp + self.fn) + self.tn / (self.tn + self.fp)) / 2
+
 
 def cosine_to_distance(scores: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """The L2 distance of unit vectors with these cosines, sqrt(2 - 2 s); 0 where rounding has made s larger than 1."""
@@ -65,16 +70,22 @@ def confusion(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], thresh
     return Confusion(tp, fp, len(same) - tp - fp - fn, fn)
 
 
-def best_threshold(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_]) -> tuple[float, float]:
+def best_threshold(
+    scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], *, balanced: bool = False
+) -> tuple[float, float]:
     """A threshold with the largest accuracy that any has, and that accuracy; of equally good ones the highest.
+
+    With `balanced` it is the balanced accuracy: the same and the different pairs count for as much, however many.
 
     It lies half way between the two scores that it parts, and is a number of the precision of `scores`, so that
     comparing in that precision or in float64 decides alike. Exact, O(n log n).
     """
     steps = curve(scores, same)
-    right = np.concatenate([[0], steps.tp - steps.fp]) + steps.different
+    same_counts, different_counts = (steps.different, steps.positives) if balanced else (1, 1)
+    right = np.concatenate([[0], steps.tp * same_counts - steps.fp * different_counts])
+    right = right + steps.different * different_counts
     best = int(np.argmax(right))
-    accuracy = float(right[best] / (steps.positives + steps.different))
+    accuracy = float(right[best] / (steps.positives * same_counts + steps.different * different_counts))
     value = steps.value
     if best == 0:
         return float(np.nextafter(value[0], value.dtype.type(np.inf))), accuracy

@@ -12,7 +12,7 @@ import numpy as np
 
 from simsearch.errors import MediaError, TrainingError
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.lists import blocks_of
+from simsearch.media.lists import blocks_of, left_out
 from simsearch.media.material import Kind, Labelled, Modality, sorted_classes
 from simsearch.media.scan import scan
 from simsearch.media.sources import TEXT_SUFFIXES, read_text
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def read_folder(root: Path, *, modality: Modality | None, kind: Kind, by_line: bool) -> Labelled:
-    """The files under `root`: pictures, or where there are none the texts of .txt and .md files.
+    """The files under `root`: pictures, or where they are more the texts of .txt and .md files.
 
     Kind "classes": the class of a file is the folder that holds it, relative to `root`. `root/red/1.png` has class
     `red`; `root/Greek/alpha/1.png` has class `Greek/alpha` and group `Greek`. Files directly in `root` belong to no
@@ -31,7 +31,7 @@ def read_folder(root: Path, *, modality: Modality | None, kind: Kind, by_line: b
     where there are no labels each file, and each block of lines between blank lines, is a document.
     """
     found, skipped = _files(root, modality)
-    modality = modality or ("image" if found["image"] or not found["text"] else "text")
+    modality = modality or ("image" if len(found["image"]) >= len(found["text"]) else "text")
     kinds = {"image": "an image", "text": "a text"}
     other: Modality = "text" if modality == "image" else "image"
     skipped += [Skip(path, f"not {kinds[modality]} ({PurePath(path).suffix.lower()})") for path in found[other]]
@@ -117,6 +117,7 @@ def _of_classes(root: Path, gathered: _Gathered, files: list[str]) -> Labelled:
         raise TrainingError(
             f"{root} has {len(known)} class folders with {gathered.what}, at least 2 are needed: put the "
             f"{gathered.what} of each class into a folder of its own, or say --kind unlabelled to learn without labels"
+            f"{left_out(gathered.skipped)}"
         )
     classes, labels = sorted_classes(known, numbers)
     groups = tuple(name.split("/")[0] for name in classes)
@@ -126,5 +127,5 @@ def _of_classes(root: Path, gathered: _Gathered, files: list[str]) -> Labelled:
 def _unlabelled(root: Path, gathered: _Gathered, files: list[str]) -> Labelled:
     count = sum(gathered.add(path) for path in files)
     if count < 2:
-        raise TrainingError(f"{root} has {count} {gathered.what}, at least 2 are needed")
+        raise TrainingError(f"{root} has {count} {gathered.what}, at least 2 are needed{left_out(gathered.skipped)}")
     return gathered.labelled("unlabelled")

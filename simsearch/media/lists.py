@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from simsearch.media.extras import Extras
 from simsearch.media.material import Labelled, Modality, sorted_classes
 from simsearch.media.sources import Sources
 from simsearch.media.tables import Row, open_lines, shown
+from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,13 +44,21 @@ def read_manifest(roles: Roles, modality: Modality | None, label_until: str | No
             numbers.append(known.setdefault(label, len(known)))
             extras.add(row)
     if len(known) < 2:
-        raise TrainingError(f"{table.file}: {len(known)} classes, at least 2 are needed")
+        raise TrainingError(f"{table.file}: {len(known)} classes, at least 2 are needed{left_out(sources.skipped)}")
     classes, labels = sorted_classes(known, numbers)
     found = extras.on(Labelled(
         sources.modality, "classes", sources.all, labels=labels, classes=classes, groups=classes,
         skipped=tuple(sources.skipped),
     ))  # fmt: skip
     return replace(found, groups=_groups_of_classes(found))
+
+
+def left_out(skipped: Sequence[Skip]) -> str:
+    """What an error says of sources that could not be taken, which may be its cause."""
+    if not skipped:
+        return ""
+    first = skipped[0]
+    return f" ({len(skipped):,} left out, the first: {first.path}: {first.reason})"
 
 
 def _label(roles: Roles, row: Row, until: str | None) -> str:

@@ -42,7 +42,9 @@ def _of_class(counts: Counts, available: int) -> list[int]:
     """Whole numbers of files for the three sides, two at least where there are enough; training comes first."""
     asked = [max(2, int(count * available + 0.5)) if 0 < count <= 1 else int(count) for count in counts]
     held_out = asked[1] + asked[2] if counts[0] <= 1 else 0
-    train = max(2, min(asked[0], available - held_out))
+    # Of shares that are all there is, training gets what rounding leaves.
+    most = available if max(counts) <= 1 and sum(counts) > 1 - 1e-9 else asked[0]
+    train = max(2, min(most, available - held_out))
     rest = max(0, available - train)
     validation = min(asked[1], rest // 2 if asked[2] else rest)
     return [min(train, available), validation, min(asked[2], rest - validation)]

@@ -54,6 +54,10 @@ class Reading:
     def packed(self) -> str:
         return json.dumps(asdict(self))
 
+    def said(self) -> dict[str, str]:
+        """What was said, by its name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
     def over(self, before: Reading) -> Reading:
         """This, and where it says nothing, what was said before."""
         return Reading(

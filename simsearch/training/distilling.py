@@ -29,6 +29,7 @@ from simsearch.training.distil_loop import Distilling, Lesson, Pairs, Taught, te
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.models import SiameseEncoder
 from simsearch.training.placing import placed, require_place
+from simsearch.training.session import Reading
 from simsearch.training.storing import with_eight_bit_tables
 from simsearch.training.teacher import teacher_vectors
 from simsearch.training.text_models import BagOfTokens, TextSpec, build_text
@@ -77,6 +78,7 @@ def distil(
     validation: str | Path | None = None,
     tokenizer: str | Path | None = None,
     how: Distilling | None = None,
+    reading: Reading | None = None,
     restart: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -85,17 +87,20 @@ def distil(
 
     `teacher` is an encoder of texts: a pretrained model's folder or name, or one of ours. Of every source the texts are
     learned by the teacher's vectors; graded pairs, and pairs that are the same or not, are learned by what is known of
-    them as well. `validation` are graded pairs that are only measured. `tokenizer` is where to take the word pieces
-    from; without it the teacher's are used where it has any, else they are learned from the texts.
+    them as well. `validation` are graded pairs that are only measured. `reading` says of tables what their columns do
+    not say themselves, and whether each line of the files in folders is a text. `tokenizer` is where to take the word
+    pieces from; without it the teacher's are used where it has any, else they are learned from the texts.
 
     A run that was stopped goes on when it is started again with the same arguments; what the teacher said is kept in
     `OUT.training` until the end. Raises TrainingError, EncoderError, UsageError.
     """
     folder, how, shown = Path(out), how or Distilling(), progress or Silent()
+    reading = reading or Reading()
+    _check(how)
     require_place(folder, overwrite=overwrite)
     opened = _teacher(teacher, how.dim)
-    material = read_material([Path(source) for source in sources])
-    held = _graded_only(Path(validation)) if validation is not None else None
+    material = read_material([Path(source) for source in sources], reading)
+    held = _graded_only(Path(validation), reading) if validation is not None else None
     work = folder.with_name(folder.name + ".training")
     if restart:
         shutil.rmtree(work, ignore_errors=True)
@@ -111,6 +116,14 @@ def distil(
     return distilled
 
 
+def _check(how: Distilling) -> None:
+    least = {"dim": 1, "vocabulary": 1, "codes": 0, "epochs": 1, "seed": 0}
+    for name, low in least.items():
+        value = getattr(how, name)
+        if not low <= value < 2**63:
+            raise UsageError(f"{name} must be from {low}, not {value}")
+
+
 def _teacher(name: str | Path, dim: int) -> Encoder:
     opened = open_encoder(name)
     if opened.modality != "text" or opened.dim < dim:
@@ -121,12 +134,23 @@ def _teacher(name: str | Path, dim: int) -> Encoder:
     return opened
 
 
-def read_material(sources: Sequence[Path]) -> Material:
+def _read(source: Path, reading: Reading) -> Labelled:
+    """The texts of a file, or of all files of a folder, whose classes do not matter here."""
+    if source.is_dir():
+        return read_labelled(source, modality="text", kind="unlabelled", by_line=reading.by_line)
+    if source.suffix.lower() == ".txt":
+        return read_labelled(source, modality="text")
+    return read_labelled(
+        source, modality="text", columns=reading.columns, convention=reading.convention, score_range=reading.score_range
+    )
+
+
+def read_material(sources: Sequence[Path], reading: Reading) -> Material:
     """The texts of all sources without repetition, in order. Raises TrainingError."""
     numbers: dict[str, int] = {}
     graded, pairs = [_no_pairs()], [_no_pairs()]
     for source in sources:
-        labelled = read_labelled(source, modality="text")
+        labelled = _read(source, reading)
         place = np.array([numbers.setdefault(text, len(numbers)) for text in labelled.sources], dtype=np.int64)
         if labelled.pairs is not None and labelled.scores is not None:
             graded.append(Pairs(place[labelled.pairs], labelled.scores))
@@ -145,8 +169,8 @@ def _joined(parts: Sequence[Pairs]) -> Pairs:
     return Pairs(np.concatenate([each.rows for each in parts]), np.concatenate([each.known for each in parts]))
 
 
-def _graded_only(source: Path) -> Labelled:
-    labelled = read_labelled(source, modality="text")
+def _graded_only(source: Path, reading: Reading) -> Labelled:
+    labelled = _read(source, reading)
     if labelled.scores is None:
         raise TrainingError(f"{source} holds {labelled.kind}; the validation needs graded pairs")
     return labelled

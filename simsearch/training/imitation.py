@@ -120,7 +120,7 @@ def imitating(recipe: Recipe, teacher: Start, kind: Kind, wanted: Changes, began
     return replace(
         recipe, model=replace(recipe.model, dim=min(recipe.model.dim, teacher.spec.dim)), fit=fit, loss=TEACHER,
         margin=None, temperature=None, scale=None, distance=None, miner=None, memory=0, contrast_weight=0.0,
-        start_share=recipe.start_share or 0.0,
+        within_power=0.0, start_share=recipe.start_share or 0.0,
     )  # fmt: skip
 
 

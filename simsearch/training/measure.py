@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from simsearch.evaluation.correlation import pearson, spearman
-from simsearch.evaluation.metrics import accuracy_at, best_threshold, confusion, roc_auc
+from simsearch.evaluation.metrics import best_threshold, confusion, roc_auc
 from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 from simsearch.training.augment import augment
@@ -135,16 +135,19 @@ class Verification:
 def verify(side: Side, vectors: Vectors, *, threshold: float, seed: int) -> Verification:
     """The figures of the test pairs at a threshold from elsewhere, at distance 0.5 and at score 0.5."""
     pairs, scores, same = scored_pairs(side, vectors, seed)
-    return Verification(
-        threshold, accuracy_at(scores, same, threshold), accuracy_at(scores, same, COSINE_AT_HALF),
-        accuracy_at(scores, same, HALF), roc_auc(scores, same), confusion(scores, same, threshold), pairs, scores, same,
-    )  # fmt: skip
+    at = [confusion(scores, same, each) for each in (threshold, COSINE_AT_HALF, HALF)]
+    chosen, half_distance, half = (each.balanced_accuracy if side.labels is not None else each.accuracy for each in at)
+    return Verification(threshold, chosen, half_distance, half, roc_auc(scores, same), at[0], pairs, scores, same)
 
 
 def chosen_threshold(side: Side, vectors: Vectors, seed: int) -> tuple[float, float]:
-    """The score that separates the pairs of this side best, and the accuracy there."""
+    """The score that separates the pairs of this side best, and the accuracy there.
+
+    Of classes nearly all pairs are different ones: they count for as much as the same ones together. Given pairs count
+    as they are.
+    """
     _, scores, same = scored_pairs(side, vectors, seed)
-    return best_threshold(scores, same)
+    return best_threshold(scores, same, balanced=side.labels is not None)
 
 
 def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:

@@ -66,7 +66,7 @@ GLYPH = Recipe(
     ),
     fit="ink", loss="classifier", optimizer="sgd", learning_rate=0.1,
     batch_classes=128, batch_images=2, steps=3_000, weight_decay=5e-4, cosine_decay=True,
-    augmentation="drawing", poses=4, scale=20.0, contrast_weight=0.5, averaging=0.998,
+    augmentation="drawing", poses=4, scale=20.0, contrast_weight=0.5, averaging=0.998, within_power=0.3,
     split="class", counts=(0.8, 0.1, 0.1), evaluate_every=250, validation_ways=20,
 )  # fmt: skip
 
@@ -108,7 +108,11 @@ TRANSFORMER = Recipe(
 
 ONWARD: Mapping[str, Recipe] = {
     "image": replace(
-        BACKBONE, name="onward", summary="pictures, and an encoder that knows something already", loss="infonce"
+        BACKBONE,
+        name="onward",
+        summary="pictures, and an encoder that knows something already",
+        loss="infonce",
+        within_power=0.2,
     ),
     "text": replace(WORDS, name="onward", summary="texts, and an encoder that knows something already"),
 }

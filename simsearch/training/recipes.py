@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
 POSES = (1, 4, 8)
+MOST = {"memory": 1_000_000, "patience": 1_000_000, "threads": 1_024, "seed": 2**63 - 1, "weight_decay": 1_000}
+"""The largest values that make sense, or that what they are given to takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class Recipe:
     these mirrored as four more."""
     contrast_weight: float = 0.0
     """Weight of the supervised contrastive loss beside the classifier."""
+    within_power: float = 0.0
+    """Of classes: the power of the covariance within classes by which the directions that vary in them count for less
+    in what was learned; 0 leaves them as they are, see `within.within_classes`."""
     split: By = "content"
     counts: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
@@ -134,6 +139,7 @@ class Changes:
     batch_images: int | None = None
     augmentation: str | None = None
     averaging: float | None = None
+    within_power: float | None = None
     start_share: float | None = None
     precision: str | None = None
     patience: int | None = None
@@ -205,16 +211,26 @@ def _check(changes: Changes) -> None:
             raise UsageError(f"No {name} {value!r}; there are {', '.join(map(str, possible))}")
     for name in ("epochs", "steps", "learning_rate", "batch_classes", "batch_images"):
         value = getattr(changes, name)
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < math.inf:
             raise UsageError(f"{name.replace('_', ' ')} must be above 0, not {value}")
-    for name in ("memory", "patience", "threads", "seed", "weight_decay"):
+    for name, most in MOST.items():
         value = getattr(changes, name)
-        if value is not None and value < 0:
-            raise UsageError(f"{name.replace('_', ' ')} cannot be below 0: {value}")
-    for name in ("averaging", "start_share"):
+        if value is not None and not 0 <= value <= most:
+            raise UsageError(f"{name.replace('_', ' ')} must be from 0 to {most:,}, not {value}")
+    for name in ("averaging", "start_share", "within_power"):
         value = getattr(changes, name)
         if value is not None and not 0 <= value < 1:
             raise UsageError(f"{name.replace('_', ' ')} must be from 0 to below 1, not {value}")
+    if changes.counts is not None:
+        _check_shares(changes.counts)
+
+
+def _check_shares(counts: tuple[float, float, float]) -> None:
+    said = "shares " + " ".join(f"{count:g}" for count in counts)
+    if not all(0 <= count < math.inf for count in counts) or not counts[0]:
+        raise UsageError(f"{said}: each must be a number from 0, and that of training above it")
+    if max(counts) <= 1 and sum(counts) > 1 + 1e-9:
+        raise UsageError(f"{said}: they add up to {sum(counts):g}, and all there is is 1; numbers above 1 are counted")
 
 
 def suited(recipe: Recipe, kind: Kind, wanted: Changes) -> Recipe:
@@ -231,7 +247,9 @@ def suited(recipe: Recipe, kind: Kind, wanted: Changes) -> Recipe:
             distance=wanted.distance, miner=wanted.miner, contrast_weight=0.0,
         )  # fmt: skip
     if kind != "classes":
-        recipe = replace(recipe, poses=1, contrast_weight=0.0, start_share=recipe.start_share or 0.0)
+        if wanted.within_power:
+            raise UsageError(f"a power of {wanted.within_power:g} within classes is for classes, not {kind}")
+        recipe = replace(recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0)
     if kind not in ("classes", "unlabelled") and recipe.augmentation == "text" and wanted.augmentation is None:
         # What is known of two texts holds of the whole ones.
         recipe = replace(recipe, augmentation="none")

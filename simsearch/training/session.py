@@ -7,6 +7,7 @@ import copy
 import hashlib
 import importlib.util
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -36,6 +37,7 @@ from simsearch.training.processes import Processes, open_processes, processor_th
 from simsearch.training.recipes import Changes, Recipe, on_everything
 from simsearch.training.starting import start_from
 from simsearch.training.text_models import TextSpec, build_text
+from simsearch.training.within import weigh_within
 
 if TYPE_CHECKING:
     from simsearch.media.labelled import Kind, Labelled, Modality
@@ -189,7 +191,7 @@ def _check(
         )
     if sum(length is not None for length in lengths) > 1:
         raise UsageError("epochs, steps and minutes each say how long to train; give one of them")
-    if lengths[2] is not None and lengths[2] <= 0:
+    if lengths[2] is not None and not 0 < lengths[2] < math.inf:
         raise UsageError(f"minutes must be above 0, not {lengths[2]}")
     if report and importlib.util.find_spec("matplotlib") is None:
         raise MissingExtraError("The report's pictures (--no-report leaves them out)", "plots")
@@ -255,6 +257,9 @@ def _train(run: Run, data: Dataset) -> Trained:
         if kept.share:
             fitted = replace(fitted, best_figure=_figure(learned_on, recipe, teacher)(network))
     written.load_state_dict(encoder.state_dict())
+    weighed = weigh_within(written, data, recipe)
+    if weighed is not recipe:
+        run, fitted = replace(run, recipe=weighed), replace(fitted, best_figure=_figure(data, recipe, teacher)(written))
     return finish(written, run, data, fitted, kept)
 
 

@@ -71,7 +71,13 @@ def _ours(name: str) -> Start:
         )
     spec = _spec_of(config.model, folder, TextSpec if config.modality == "text" else ModelSpec)
     weights = _weights(read_verified(folder, config, WEIGHTS_NAME), folder)
-    encoder = _built(spec)
+    if spec.dim != config.dim:
+        raise EncoderError(f"{folder}: encoder.json says {config.dim} numbers, and that it is built for {spec.dim}")
+    try:
+        encoder = _built(spec)
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        lines = str(error).splitlines()
+        raise EncoderError(f"{folder}: encoder.json does not say how its network is built: {lines[0]}") from error
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as error:

@@ -90,7 +90,9 @@ def test_skipped_files_are_told_and_the_rest_is_judged(command, tiny, classes, p
         (["CLASSES", "--rounds", "0"], 2, "--rounds 0: at least 1 is needed"),
         (["CLASSES", "--seed", "-1"], 2, "--seed -1: at least 0 is needed"),
         (["CLASSES", "--far", "2"], 2, "--far 2.0: give a rate from 0 to 1"),
-        (["CLASSES", "--score-range", "wide"], 2, "'wide' is no range as 0,5"),
+        (["CLASSES", "--score-range", "wide"], 2, "'wide' is no range; give two numbers as 0,5"),
+        (["CLASSES", "--score-range", "0,nan"], 2, "'0,nan' is no range; give two numbers as 0,5"),
+        (["CLASSES", "--threshold", "nan"], 2, "nan is no number to compare with"),
     ],
 )
 def test_wrong_requests_are_told_in_one_line(command, tiny, classes, words, code, said):

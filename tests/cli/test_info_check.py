@@ -21,11 +21,18 @@ def test_info_describes_the_collection(command, indexed, tiny):
     assert record.pop("bytes_on_disk") > 10_000
     assert record == {
         "folder": "indexes/gallery", "encoder": str(tiny), "fingerprint": fingerprint, "modality": "image", "dim": 24,
-        "items": 8, "contents": 8, "labels": {"Ana": 1}, "roots": [str(indexed)], "generation": 1,
+        "items": 8, "contents": 8, "labels": {"Ana": 1}, "roots": [str(indexed)], "readings": {}, "generation": 1,
     }  # fmt: skip
     lines = command("info").out.splitlines()
     assert lines[1] == "items       8 with 8 different contents"
     assert lines[-1] == "enrolled    Ana: 1 example"
+
+
+def test_info_tells_how_files_are_read(command, tiny_text, tmp_path):
+    (tmp_path / "f.csv").write_text("sku,title\na,red\nb,blue\n", encoding="utf-8")
+    command("index", tmp_path / "f.csv", "--encoder", tiny_text, "--text-column", "title", "--id-column", "sku")
+    assert command("info", "--json").records[0]["readings"] == {str(tmp_path / "f.csv"): {"text": "title", "id": "sku"}}
+    assert f"{tmp_path / 'f.csv'}  --text-column title  --id-column sku" in command("info").out
 
 
 def test_info_describes_an_encoder_without_loading_torch(command, tiny):

@@ -223,7 +223,7 @@ def test_an_interrupt_ends_with_130_and_one_line_and_goes_on(place, tiny, draw, 
         out, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
     assert out == b""
-    assert err.split() == b"Interrupted. What was done is kept; the same command goes on from there.".split()
+    assert err.split() == b"Interrupted. What was saved is kept; the same command goes on from there.".split()
     stored = len(committed(folder))
     assert 0 < stored < 350
     with Collection.open(folder) as opened:

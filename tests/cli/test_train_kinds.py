@@ -47,7 +47,7 @@ KINDS = {
     "classes": ("in", (), "test_pair_accuracy"),
     "manifest": ("manifest.csv", (), "test_pair_accuracy"),
     "pairs": ("pairs.csv", (), "validation_pair_accuracy"),
-    "graded": ("graded.csv", ("--score-range", "0", "5", "--shares", "0.4", "0.3", "0.3"), "test_spearman"),
+    "graded": ("graded.csv", ("--score-range", "0,5", "--shares", "0.4", "0.3", "0.3"), "test_spearman"),
     "triplets": ("triplets.csv", (), "test_triplets_in_order"),
     "unlabelled": ("in", ("--kind", "unlabelled"), "test_own_view_nearest"),
 }

@@ -263,6 +263,30 @@ def test_another_column_is_read_and_remembered(collection, tmp_path, encoder) ->
     assert sorted(held(collection)) == ["f.csv#hammer", "f.csv#red dress", "f.csv#saw"]
 
 
+@pytest.mark.parametrize("option", ["text_column", "id_column", "label_column"])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_column_that_is_not_there_is_not_remembered(collection, tmp_path, option, before) -> None:
+    path = tmp_path / "f.csv"
+    table(path, [("a", "one", "1"), ("b", "two", "2")])
+    if before:
+        collection.add(path, label_column="price")
+    report = collection.add(path, **{option: "tpoic"})
+    assert [skip.reason[:18] for skip in report.skipped] == ["no column 'tpoic' "]
+    assert collection.info().readings == ({str(path): {"label": "price"}} if before else {})
+    report = collection.add(path)
+    assert report == (AddReport(unchanged=2) if before else AddReport(added=2))
+    assert {item.label for item in collection.items()} == ({"1", "2"} if before else {None})
+
+
+def test_a_column_that_some_tables_have_is_remembered(collection, tmp_path) -> None:
+    (tmp_path / "notes").mkdir()
+    table(tmp_path / "notes" / "a.csv", [("a", "one", "1")])
+    table(tmp_path / "notes" / "b.csv", [("b", "two", "2")], names=("id", "title", "price"))
+    assert len(collection.add(tmp_path / "notes", text_column="title").skipped) == 1
+    assert collection.info().readings == {str(tmp_path / "notes"): {"text": "title"}}
+    assert collection.add(tmp_path / "notes").added == 0
+
+
 def test_a_part_of_a_root_can_be_read_in_its_own_way(collection, tmp_path) -> None:
     root = tmp_path / "root"
     for name in ("x/a.txt", "y/b.txt"):
@@ -431,6 +455,11 @@ def test_texts_that_are_in_no_file(collection, encoder) -> None:
         (["a", "a"], ["x", "y"], None, "stands twice"),
         (["a", "b"], ["x", " "], None, "text 1 is empty"),
         (["a"], ["\ud800"], None, "text 0 is no valid text"),
+        (["a"], [None], None, "text 0 is no text but NoneType"),
+        (["a", "b"], "xy", None, r"'xy' is one source; give a list, as \[it\]"),
+        ("ab", ["x", "y"], None, r"'ab' is one source"),
+        (["a", "b"], ["x", "y"], [{}, {"n": float("nan")}], "metadata 1 is nothing that JSON can hold"),
+        (["a"], ["x"], [{"n": object()}], "metadata 0 is nothing that JSON can hold"),
     ],
 )
 def test_texts_that_make_no_sense_are_refused_whole(collection, uris, texts, metadata, reason) -> None:

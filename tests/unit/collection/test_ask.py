@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -141,9 +142,29 @@ def test_the_encoder_must_be_the_one_that_the_collection_was_built_with(collecti
     outside = draw(tmp_path / "outside.png", 3)
     with (
         Collection.open(collection.folder, open_encoder(other)) as opened,
-        pytest.raises(EncoderMismatchError, match="--rebuild"),
+        pytest.raises(EncoderMismatchError) as refused,
     ):
         opened.query(outside)
+    words = shlex.split(str(refused.value).partition("Re-index: ")[2])
+    assert words == [
+        "simsearch", "index", str(gallery), "--index", str(collection.folder), "--encoder",
+        collection.info().encoder, "--rebuild",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", ["0.png", Path("0.png"), b"0"])
+def test_one_source_is_no_list_of_its_signs(collection, tiny, one):
+    encoder = open_encoder(tiny)
+    collection.enroll("known", [np.zeros((9, 9), dtype=np.uint8)])
+    for ask in (
+        collection.query_many, collection.recognize_many, encoder.encode, lambda it: collection.enroll("x", it),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=r"0.* is one source; give a list"):
+            ask(one)
+    assert collection.info().labels == {"known": 1}
+    with pytest.raises(UsageError, match="threshold nan is no number"):
+        collection.recognize_many([], threshold=np.nan)
+    assert len(encoder.encode(path for path in ())) == 0
 
 
 UNIT = st.integers(-3, 3)

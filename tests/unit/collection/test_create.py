@@ -42,6 +42,12 @@ def test_labels_come_from_a_table_also_for_items_that_are_there(collection, coun
     assert {item.label for item in collection.items()} == {"cat", "dog", None}
 
 
+def test_a_file_on_its_own_has_the_name_of_its_folder(collection, tmp_path, draw):
+    path = draw(tmp_path / "birds" / "0.png", 0)
+    assert collection.add(path, labels="folder").added == 1
+    assert [item.label for item in collection.items()] == ["birds"]
+
+
 @pytest.mark.parametrize("text", [None, "file,class\na,b\n", "\x00"])
 def test_a_table_without_its_columns_is_refused(collection, gallery, tmp_path, text):
     table = tmp_path / "labels.csv"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -62,6 +64,23 @@ def test_best_threshold_is_the_highest_of_the_best_of_all(pairs: tuple[np.ndarra
     np.testing.assert_array_equal(scores >= threshold, scores >= cut)
     np.testing.assert_array_equal(scores.astype(np.float64) >= threshold, scores >= cut)
     assert metrics.accuracy_at(scores, same, threshold) == found
+
+
+@settings(max_examples=60, deadline=None)
+@given(scored())
+def test_best_balanced_threshold_is_the_highest_of_the_best_of_all(pairs: tuple[np.ndarray, np.ndarray]) -> None:
+    scores, same = pairs
+    accuracy = {
+        cut: Fraction(int((scores >= cut)[same].sum()), 2 * int(same.sum()))
+        + Fraction(int((scores < cut)[~same].sum()), 2 * int((~same).sum()))
+        for cut in thresholds(scores)
+    }
+    best = max(accuracy.values())
+    threshold, found = metrics.best_threshold(scores, same, balanced=True)
+    assert found == pytest.approx(float(best))
+    cut = next(cut for cut in thresholds(scores) if accuracy[cut] == best)
+    np.testing.assert_array_equal(scores >= threshold, scores >= cut)
+    assert metrics.confusion(scores, same, threshold).balanced_accuracy == pytest.approx(found)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -72,15 +72,27 @@ def test_stray_files_are_skipped_with_a_reason(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_texts_are_read_where_there_are_no_pictures_or_when_asked_for(tmp_path: Path) -> None:
+def test_texts_are_read_where_they_are_more_than_the_pictures_or_when_asked_for(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.txt", "b/2.MD", "b/c/3.txt", text="Text of NAME.\n")
     found = read_labelled(tmp_path)
     assert (found.modality, found.kind) == ("text", "classes")
     assert found.sources == ("Text of a/1.txt.\n", "Text of b/2.MD.\n", "Text of b/c/3.txt.\n")
     assert classes_by_file(found, tmp_path) == {"a/1.txt": "a", "b/2.MD": "b", "b/c/3.txt": "b/c"}
     touch(tmp_path, "a/1.png", "b/1.png")
+    assert read_labelled(tmp_path).sources == found.sources
+    assert len(read_labelled(tmp_path).skipped) == 2
+    touch(tmp_path, "b/2.png")
     assert read_labelled(tmp_path).modality == "image"
     assert read_labelled(tmp_path, modality="text").sources == found.sources
+
+
+def test_what_was_left_out_is_told_where_too_little_is_left(tmp_path: Path) -> None:
+    touch(tmp_path, "one/a/1.txt", "one/a/2.txt", "one/x.txt", text="Text of NAME.\n")
+    with pytest.raises(TrainingError, match=r"1 class folders with texts.*\(1 left out, the first: .*x\.txt: not in a"):
+        read_labelled(tmp_path / "one")
+    (tmp_path / "paths.csv").write_text("path,label\nnone.txt,a\nother.txt,b\n", encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"0 classes, .* \(2 left out, the first: .*none\.txt: no such file\)$"):
+        read_labelled(tmp_path / "paths.csv")
 
 
 def test_texts_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from simsearch.training.codes import CodePairs, made_up_codes
 from simsearch.training.directions import main_directions, projected
 from simsearch.training.distil_loop import Distilling, Order, Pairs
 from simsearch.training.distilling import distil, read_material
+from simsearch.training.session import Reading
 from simsearch.training.teacher import PART, teacher_vectors
 from simsearch.training.tokenizing import learned_tokenizer
 from simsearch.training.vocabulary import smaller_tokenizer, words_of
@@ -200,7 +201,7 @@ def test_material_is_every_text_once_and_pairs_by_number(tmp_path: Path) -> None
     (tmp_path / "a.txt").write_text("one\ntwo\none\n" + "\n".join(f"line {n}" for n in range(9)), encoding="utf-8")
     (tmp_path / "b.csv").write_text("s1,s2,score\ntwo,three,5\none,two,0\n", encoding="utf-8")
     (tmp_path / "c.csv").write_text("s1,s2,same\nfour,one,1\none,two,0\n", encoding="utf-8")
-    material = read_material([tmp_path / "a.txt", tmp_path / "b.csv", tmp_path / "c.csv"])
+    material = read_material([tmp_path / "a.txt", tmp_path / "b.csv", tmp_path / "c.csv"], Reading())
     assert material.texts == ("one", "two", *(f"line {n}" for n in range(9)), "three", "four")
 
     def named(pairs: Pairs) -> list[tuple[str, str, float]]:
@@ -210,7 +211,45 @@ def test_material_is_every_text_once_and_pairs_by_number(tmp_path: Path) -> None
     assert named(material.graded) == [("two", "three", 1.0), ("one", "two", 0.0)]
     assert named(material.pairs) == [("four", "one", 1.0), ("one", "two", 0.0)]
     with pytest.raises(TrainingError, match="4 different texts are too few"):
-        read_material([tmp_path / "c.csv", tmp_path / "b.csv"])
+        read_material([tmp_path / "c.csv", tmp_path / "b.csv"], Reading())
+
+
+def test_material_is_read_as_it_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    (folder / "deeper").mkdir(parents=True)
+    for number in range(6):
+        (folder / f"{number}.txt").write_text(f"note {number}\nits second line", encoding="utf-8")
+    (folder / "deeper" / "last.md").write_text("the last", encoding="utf-8")
+    (tmp_path / "grades.csv").write_text("three,one,5\none,two,0\nx,y,10\nz,u,1\n", encoding="utf-8")
+    (tmp_path / "lines.txt").write_text("a line\nanother", encoding="utf-8")
+    sources = [folder, tmp_path / "grades.csv", tmp_path / "lines.txt"]
+    material = read_material(sources, Reading(columns="left,right,score", score_range=(0, 10)))
+    assert set(material.texts) == {
+        "the last", *(f"note {number}\nits second line" for number in range(6)),
+        "one", "two", "three", "x", "y", "z", "u", "a line", "another",
+    }  # fmt: skip
+    assert material.graded.known.tolist() == pytest.approx([0.5, 0.0, 1.0, 0.1])
+    assert "its second line" in read_material([folder, tmp_path / "lines.txt"], Reading(by_line=True)).texts
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dim": 0}, "dim must be from 1, not 0"),
+        ({"codes": -1}, "codes must be from 0, not -1"),
+        ({"epochs": 0}, "epochs must be from 1, not 0"),
+        ({"vocabulary": 0}, "vocabulary must be from 1, not 0"),
+        ({"seed": -1}, "seed must be from 0, not -1"),
+        ({"seed": 1 << 63}, "seed must be from 0, not 9223372036854775808"),
+    ],
+)
+def test_settings_without_sense_are_refused_before_anything_is_made(
+    change: dict[str, int], message: str, sources: tuple[Path, Path], tiny_text: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(UsageError, match=message):
+        distil(tiny_text, sources, tmp_path / "out", how=replace(HOW, **change))
+    assert sorted(tmp_path.iterdir()) == before
 
 
 # -- whole runs ----------------------------------------------------------------------------------------------------

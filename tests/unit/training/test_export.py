@@ -334,6 +334,10 @@ BREAKS: dict[str, Callable[[dict[str, object]], object]] = {
     "files of another kind": lambda document: document.update(files=[1]),
     "no record": lambda document: document.update(files={}),
     "layers of another kind": lambda document: document.update(layers=[3]),
+    "a name of another kind": lambda document: document.update(name=5),
+    "a model of another kind": lambda document: document.update(model="x"),
+    "a training of another kind": lambda document: document.update(training="x"),
+    "figures of another kind": lambda document: document.update(figures=[]),
 }
 
 

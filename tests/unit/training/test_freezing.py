@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from simsearch.encoders import open_encoder
-from simsearch.encoders.folder import WEIGHTS_NAME, read_config, write_config
+from simsearch.encoders.folder import CONFIG_NAME, WEIGHTS_NAME, read_config, write_config
 from simsearch.errors import EncoderError, UsageError
 from simsearch.progress import Silent
 from simsearch.training import Changes, Trained, keeping, session, train
@@ -283,6 +285,26 @@ def test_weights_of_another_network_are_refused(
     save_file(weights, folder / WEIGHTS_NAME)
     write_config(folder, read_config(folder).sealed(folder))
     with pytest.raises(EncoderError, match=r"does not match the configuration in encoder\.json: .*trunk"):
+        start_from(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dim": 999_999}, r"encoder\.json says \d+ numbers, and that it is built for 999999"),
+        ({"widths": [10**12]}, r"encoder\.json does not say how its network is built: "),
+        ({"widths": ["many"]}, r"encoder\.json does not say how its network is built: "),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused(
+    change: dict[str, object], message: str, base: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "edited"
+    shutil.copytree(base, folder)
+    document = json.loads((folder / CONFIG_NAME).read_bytes())
+    document["model"] |= change
+    (folder / CONFIG_NAME).write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(EncoderError, match=message):
         start_from(str(folder))
 
 

@@ -123,14 +123,21 @@ def test_pairs_are_judged_at_the_best_threshold() -> None:
     assert verified.auc == pytest.approx(np.mean(wins))
 
 
-def test_classes_on_all_sides_are_judged_by_all_pairs() -> None:
-    labels = RNG.integers(0, 4, size=COUNT)
-    side = Side(ROWS, labels=labels)
-    pairs = list(itertools.combinations(range(COUNT), 2))
-    expected = best_accuracy(
-        [cosine(side, left, right) for left, right in pairs], [labels[left] == labels[right] for left, right in pairs]
-    )
-    assert figure(side) == pytest.approx(expected)
+def test_same_and_different_pairs_of_classes_count_for_as_much() -> None:
+    # Five classes of four: 30 pairs are the same, 160 are not.
+    rows, labels = np.arange(20), np.arange(20) % 5
+    side = Side(rows, labels)
+    threshold, accuracy = chosen_threshold(side, VECTORS[rows], 0)
+    pairs = list(itertools.combinations(range(20), 2))
+    scores = np.array([cosine(side, left, right) for left, right in pairs], dtype=np.float32)
+    same = np.array([labels[left] == labels[right] for left, right in pairs])
+    rates = [((scores[same] >= cut).mean() + (scores[~same] < cut).mean()) / 2 for cut in [*scores, np.inf]]
+    assert accuracy == pytest.approx(max(rates), abs=0.02)
+    assert figure(side) == accuracy
+    verified = verify(side, VECTORS[rows], threshold=threshold, seed=0)
+    assert verified.accuracy == pytest.approx(accuracy)
+    everyone_differs = verify(side, VECTORS[rows], threshold=1.1, seed=0)
+    assert everyone_differs.accuracy == 0.5
 
 
 def test_unseen_classes_are_judged_by_one_shot_recognition() -> None:
