@@ -124,6 +124,23 @@ def test_a_training_puts_the_matrix_behind_its_network(shapes: Path, tmp_path: P
     assert made[0.4].config.training["within_power"] == 0.4
 
 
+def test_what_was_weighed_is_not_weighed_again_unless_asked_for(shapes: Path, tmp_path: Path) -> None:
+    encoder = tmp_path / "first"
+    train(shapes, encoder, recipe=RECIPE, changes=Changes(within_power=0.2), report=False)
+    powers = {
+        wanted: train(
+            shapes, tmp_path / f"again-{wanted}", start=encoder, steps=2, changes=Changes(within_power=wanted),
+            report=False,
+        ).config.training["within_power"]
+        for wanted in (None, 0.3)
+    }  # fmt: skip
+    assert powers == {None: 0.0, 0.3: 0.3}
+    fresh = tmp_path / "fresh"
+    train(shapes, fresh, recipe=RECIPE, report=False)
+    onward = train(shapes, tmp_path / "onward", start=fresh, steps=2, report=False)
+    assert onward.config.training["within_power"] == 0.2
+
+
 def test_only_classes_have_something_within(tmp_path: Path) -> None:
     table = tmp_path / "pairs.csv"
     table.write_text("text1,text2,same\n" + "a cat,a dog,0\nred,crimson,1\n" * 20, encoding="utf-8")
