@@ -30,10 +30,11 @@ Metadata: TypeAlias = "Mapping[str, JSONValue]"
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A file that a job left out, and why."""
+    """A file or row that a job left out, and why; `count` of them where they are told as one."""
 
     path: str
     reason: str
+    count: int = 1
 
 
 T = TypeVar("T")

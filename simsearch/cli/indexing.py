@@ -47,7 +47,7 @@ def index_command(
     tell_skipped(report.skipped)
     counts = {
         "added": report.added, "reused": report.reused, "unchanged": report.unchanged, "updated": report.updated,
-        "removed": report.removed, "kept": report.kept, "skipped": len(report.skipped),
+        "removed": report.removed, "kept": report.kept, "skipped": sum(skip.count for skip in report.skipped),
     }  # fmt: skip
     if as_json:
         skipped = [{"path": skip.path, "reason": skip.reason} for skip in report.skipped]

@@ -8,10 +8,12 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from simsearch.errors import MediaError
 from simsearch.media.files import opened
+from simsearch.media.tables import delimiter
 from simsearch.media.texts import MAX_TEXT_BYTES, NO_TEXT, BadRow, Reading, TextRow, without_mark
 
 if TYPE_CHECKING:
@@ -28,10 +30,10 @@ def read_rows(path: str, how: Reading) -> Iterator[TextRow | BadRow]:
     with opened(path) as stream:
         lines = _Lines(stream)
         if suffix == ".csv":
-            yield from _table(lines, csv.reader(lines, strict=True), how)
+            yield from _table(lines, _comma_separated, how)
         elif suffix == ".tsv":
             # By its registration (IANA, text/tab-separated-values) a TSV file knows no quotes.
-            yield from _table(lines, csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), how)
+            yield from _table(lines, _tab_separated, how)
         else:
             yield from _by_line(lines, _object if suffix == ".jsonl" else _line, how)
 
@@ -64,8 +66,18 @@ class _Lines:
         return line.decode("utf-8", "surrogateescape")
 
 
-def _table(lines: _Lines, reader: Iterator[list[str]], how: Reading) -> Iterator[TextRow | BadRow]:
+def _comma_separated(lines: _Lines) -> Iterator[list[str]]:
+    first = next(lines, "")
+    return csv.reader(chain([first] if first else [], lines), strict=True, delimiter=delimiter(first))
+
+
+def _tab_separated(lines: _Lines) -> Iterator[list[str]]:
+    return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def _table(lines: _Lines, reading: Callable[[_Lines], Iterator[list[str]]], how: Reading) -> Iterator[TextRow | BadRow]:
     try:
+        reader = reading(lines)
         layout = _Layout.of(next(reader, None), how)
     except (_RowError, csv.Error) as error:
         raise MediaError(f"line 1: {error}") from error

@@ -101,7 +101,7 @@ def _delimited_table(file: Path, lines: Iterator[str], names: Sequence[str]) -> 
     first = next(lines, "")
     tabs = file.suffix.lower() in (".tsv", ".tab", ".txt")
     reader = csv.reader(
-        chain([first], lines), strict=True, delimiter="\t" if tabs else _delimiter(first),
+        chain([first], lines), strict=True, delimiter="\t" if tabs else delimiter(first),
         quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
     )  # fmt: skip
     rows = _csv_rows(file, reader)
@@ -118,7 +118,8 @@ def _delimited_table(file: Path, lines: Iterator[str], names: Sequence[str]) -> 
     return Table(file, columns, _whole(file, columns, rows, named=bool(names)))
 
 
-def _delimiter(line: str) -> str:
+def delimiter(line: str) -> str:
+    """What parts the columns that a CSV file names in its first line."""
     return next((sign for sign in (",", ";", "\t") if sign in line), ",")
 
 

@@ -7,7 +7,6 @@ import json
 import os
 from collections import Counter
 from dataclasses import asdict, astuple, dataclass, field, replace
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from simsearch.errors import MediaError, UsageError
@@ -109,12 +108,10 @@ class BadRows:
 
     def listed(self) -> list[Skip]:
         """What was left out, by rising line."""
-        counted = [
-            BadRow(self._first[kind], f"{kind}; {number:,} rows in all" if number > 1 else kind)
-            for kind, number in self._counts.items()
-        ]
-        rows = sorted([*self._listed, *counted], key=attrgetter("line"))
-        return [Skip(f"{self._path}:{bad.line}", bad.reason) for bad in rows]
+        rows = [(bad.line, bad.reason, 1) for bad in self._listed]
+        for kind, number in self._counts.items():
+            rows.append((self._first[kind], f"{kind}; {number:,} rows in all" if number > 1 else kind, number))
+        return [Skip(f"{self._path}:{line}", reason, number) for line, reason, number in sorted(rows)]
 
 
 def decode_text(content: bytes) -> str:

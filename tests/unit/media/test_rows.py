@@ -40,6 +40,13 @@ def test_a_table_gives_texts_ids_labels_and_metadata(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_columns_may_be_parted_by_other_signs(tmp_path: Path, sign: str) -> None:
+    content = sign.join(["id", "text"]) + "\n" + sign.join(["7", '"red, blue"']) + "\n" + sign.join(["8", "hat"])
+    assert read(tmp_path, "a.csv", content) == [TextRow("7", "red, blue", 2), TextRow("8", "hat", 3)]
+    assert failure(tmp_path, "b.csv", "x" * (MAX_TEXT_BYTES + 2)) == "line 1: a line over the limit of 4 MiB"
+
+
 def test_rows_without_ids_are_numbered_and_bad_ones_keep_their_number(tmp_path: Path) -> None:
     found = read(tmp_path, "a.csv", "text\none\n\ntwo,2\nthree\n")
     assert found == [TextRow("1", "one", 2), BadRow(4, "2 fields instead of 1"), TextRow("3", "three", 5)]

@@ -83,4 +83,5 @@ def test_bad_rows_are_listed_up_to_a_limit_and_rows_without_text_counted() -> No
         ("f.csv:2", "broken"), ("f.csv:3", "no text; 83 rows in all"), ("f.csv:4", "broken"),
     ]  # fmt: skip
     assert len(listed) == LISTED_AT_MOST + 2
+    assert sum(skip.count for skip in listed) == 248
     assert (listed[-1].path, listed[-1].reason) == ("f.csv:152", "left out for reasons like those; 65 rows in all")
