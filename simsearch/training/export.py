@@ -229,7 +229,8 @@ def layer_table(encoder: SiameseEncoder, example: NDArray[np.uint8] | NDArray[np
     """
     rows: list[Layer] = []
     handles = []
-    for name, module in encoder.trunk.named_modules():
+    head = [("head", encoder.head)] if isinstance(encoder.head, nn.Linear) else []
+    for name, module in (*encoder.trunk.named_modules(), *head):
         if not any(True for _ in module.children()):
             handles.append(module.register_forward_hook(_recorder(name, rows, _name(example) == "ids")))
     with torch.inference_mode():

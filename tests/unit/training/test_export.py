@@ -34,6 +34,7 @@ from simsearch.training.export import PARITY, SMALL, check_parity, export_encode
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
 
 SPECS = {
+    "with a head": ModelSpec("residual", 16, 16, 3, 5, widths=(4, 6), head=True),
     "shapes": ModelSpec("shapes", 16, 12, 3, 8),
     "digits": ModelSpec("digits", 8, 8, 1, 6, dropout=0.3),
     "backbone": ModelSpec("backbone", 14, 14, 3, 10),
