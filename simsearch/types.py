@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, runtime_checkable
-
-from simsearch.errors import UsageError
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,17 +32,6 @@ class Skip:
     path: str
     reason: str
     count: int = 1
-
-
-T = TypeVar("T")
-
-
-def several(sources: Iterable[T]) -> list[T]:
-    """The sources as a list. Raises UsageError for one text, path or content: its signs are no sources."""
-    if isinstance(sources, (str, bytes, os.PathLike)):
-        said = os.fspath(sources)
-        raise UsageError(f"{said if len(said) < 40 else said[:40]!r} is one source; give a list, as [it]")
-    return list(sources)
 
 
 class Text(str):

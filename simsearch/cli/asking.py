@@ -13,6 +13,7 @@ from simsearch.cli.options import (
     json_option,
     questions,
     quiet_option,
+    remark_words,
     text_option,
     threshold_option,
     top_option,
@@ -49,6 +50,8 @@ def query_command(
     with open_one(index) as collection:
         if save is not None:
             check_sheet(collection)
+        if not quiet:
+            remark_words(collection, given)
         answered = ask(collection, given, k=top, min_score=threshold, exclude_self=exclude_self)
         tell_skipped(answered.skipped)
         for answer in answered.answers:

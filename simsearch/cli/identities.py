@@ -12,6 +12,7 @@ from simsearch.cli.options import (
     json_option,
     questions,
     quiet_option,
+    remark_words,
     text_option,
     threshold_option,
 )
@@ -35,8 +36,11 @@ def enroll_command(
     """Give examples of LABEL, to be recognised from now on. One is enough; nothing is trained."""
     from simsearch.collection.entry import open_one
 
+    given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index) as collection:
-        report = collection.enroll(label, questions(sources, as_text=as_text, as_file=as_file))
+        if not quiet:
+            remark_words(collection, given)
+        report = collection.enroll(label, given)
         labels = collection.labels()
     tell_skipped(report.skipped)
     if as_json:
@@ -68,6 +72,8 @@ def recognize_command(
 
     given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index) as collection:
+        if not quiet:
+            remark_words(collection, given)
         identified = identify(collection, given, threshold=threshold)
     tell_skipped(identified.skipped)
     if as_json:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.output import read_standard_input
+from simsearch.cli.output import read_standard_input, tell
 from simsearch.errors import UsageError
 from simsearch.types import Text
+
+if TYPE_CHECKING:
+    from simsearch.collection.facade import Collection
 
 index_option = click.option(
     "--index", "index", metavar="NAME|PATH",
@@ -54,6 +58,14 @@ score_range_option = click.option(
     "--score-range", callback=_range, metavar="LOW,HIGH",
     help="The grades that mean not alike at all and the same, as 0,5.  [default: the least and largest there are]",
 )  # fmt: skip
+
+
+def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) -> None:
+    """Tells which arguments look like files that are not there, and are taken as texts."""
+    from simsearch.collection.querying import taken_as_words
+
+    for words in taken_as_words(collection, given):
+        tell(f"{words}: no such file, taken as a text; --file wants a file, --text is sure that it is none")
 
 
 def questions(arguments: Sequence[str], *, as_text: bool, as_file: bool) -> list[str | Path | bytes]:

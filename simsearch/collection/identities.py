@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from simsearch.collection.querying import Asked, resolve, takes_words, text_of, understood
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.images import read_file
+from simsearch.media.several import several
 from simsearch.recognition.decide import recognize
 from simsearch.store import NewExample
-from simsearch.types import Item, Recognition, Skip, Text, several
+from simsearch.types import Item, Recognition, Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.collection.querying import Query

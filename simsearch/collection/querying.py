@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.texts import decode_text, read_text_bytes
-from simsearch.types import Item, Match, Text, WordsFindPictures, several
+from simsearch.media.several import several
+from simsearch.media.texts import TABLE_SUFFIXES, TEXT_SUFFIXES, decode_text, read_text_bytes
+from simsearch.types import Item, Match, Text, WordsFindPictures
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
@@ -46,6 +47,22 @@ def understood(source: Query, store: Store, takes_words: Callable[[], bool]) -> 
         if item is not None:
             return item
     return Text(source) if takes_words() else Path(source)
+
+
+def taken_as_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
+    """Those of the sources that look like the names of files but, as there are none, are understood as texts."""
+    open_ones = (source for source in sources if isinstance(source, str) and not isinstance(source, Text))
+    return [
+        source for source in open_ones
+        if _like_a_file(source)
+        and isinstance(understood(source, asked.store, lambda: takes_words(asked.encoder)), Text)
+    ]  # fmt: skip
+
+
+def _like_a_file(words: str) -> bool:
+    name = words.partition("#")[0]
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    return words.split() == [words] and (suffix in TEXT_SUFFIXES | TABLE_SUFFIXES or os.path.isdir(words))  # noqa: PTH112
 
 
 def _is_file(name: str) -> bool:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from simsearch.collection.run import LOOK_UP, Job, Row, Run
 from simsearch.collection.storing import outcomes, write
 from simsearch.errors import UsageError
+from simsearch.media.several import several
 from simsearch.progress import Silent
 from simsearch.store import Known
-from simsearch.types import several
 
 if TYPE_CHECKING:
     from simsearch.store import Store

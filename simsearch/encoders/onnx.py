@@ -14,7 +14,7 @@ from simsearch.encoders.network import FolderEncoder
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import Picture, PixelSpec, decode, from_array, from_image, read_file
-from simsearch.types import several
+from simsearch.media.several import several
 
 if TYPE_CHECKING:
     from simsearch.types import Source, Vectors

@@ -19,7 +19,7 @@ from simsearch.errors import MediaError, MissingExtraError
 from simsearch.media.ahead import ahead
 from simsearch.media.files import read_file
 from simsearch.media.images import Picture, whole
-from simsearch.types import several
+from simsearch.media.several import several
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:

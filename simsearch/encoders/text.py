@@ -17,7 +17,7 @@ from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.files import read_file
-from simsearch.types import several
+from simsearch.media.several import several
 
 if TYPE_CHECKING:
     from simsearch.types import Ids, Source, Vectors

@@ -66,6 +66,18 @@ def test_text_and_file_say_what_an_argument_is(command, faq, place):
     assert sheet.err == "Error: --save draws pictures, and indexes/faq.csv holds none\n"
 
 
+def test_a_name_of_no_file_is_told_to_be_taken_as_a_text(command, faq, place):
+    (place / "folder").mkdir()
+    (place / "there.txt").write_text("refund", encoding="utf-8")
+    for words in ("nosuch.txt", "folder", "faq.csv#9999"):
+        for ask in (("query", words, "--index", "faq.csv"), ("enroll", "x", words), ("recognize", words)):
+            assert f"{words}: no such file, taken as a text" in command(*ask).err
+            assert "taken as a text" not in command(*ask, "--text").err
+            assert "taken as a text" not in command(*ask, "--quiet").err
+    for words in ("there.txt", "refund please", "see nosuch.txt", "faq.csv#3"):
+        assert "taken as a text" not in command("query", words).err
+
+
 def test_texts_are_enrolled_recognised_and_forgotten(command, faq, place):
     assert command("enroll", "returns", "I want my money back", "faq.csv#1").out == (
         "returns: 2 examples added, 2 in all; 1 label\n"
