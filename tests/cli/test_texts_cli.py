@@ -78,6 +78,16 @@ def test_a_name_of_no_file_is_told_to_be_taken_as_a_text(command, faq, place):
         assert "taken as a text" not in command("query", words).err
 
 
+def test_every_row_that_is_left_out_is_counted(command, place, tiny_text):
+    rows = "".join(f"{number % 2},text {number}\n" for number in range(300))
+    (place / "twice.csv").write_text("id,text\n" + rows, encoding="utf-8")
+    done = command("index", "twice.csv", "--encoder", tiny_text)
+    assert done.out.endswith("2 items (2 added, 298 skipped)\n")
+    assert "198 rows in all" in done.err
+    record = command("index", "twice.csv", "--encoder", tiny_text, "--index", "again", "--json").records[0]
+    assert (record["skipped"], len(record["skipped_files"])) == (298, 101)
+
+
 def test_texts_are_enrolled_recognised_and_forgotten(command, faq, place):
     assert command("enroll", "returns", "I want my money back", "faq.csv#1").out == (
         "returns: 2 examples added, 2 in all; 1 label\n"

@@ -82,6 +82,16 @@ def test_without_a_preset_it_goes_on_from_an_encoder_that_ships(process, labelle
     assert "start" not in fresh.out
 
 
+def test_items_with_two_labels_are_told(process, tmp_path):
+    rows = "".join(f"text {number} of {kind},{kind}\n" for number in range(10) for kind in ("a", "b"))
+    (tmp_path / "kinds.csv").write_text("text,label\n" + rows + "text 3 of a,b\n", encoding="utf-8")
+    words = ("train", tmp_path / "kinds.csv", "--preset", "words", "--steps", "1", "--no-report")
+    told = "Identical items with more than one label: 1; each counts for the first of its classes only."
+    assert told in process(*words, "-o", "encoders/twice").out.splitlines()
+    (tmp_path / "kinds.csv").write_text("text,label\n" + rows, encoding="utf-8")
+    assert "more than one label" not in process(*words, "-o", "encoders/once").out
+
+
 def test_test_classes_that_its_start_had_learned_are_told(process, tmp_path, image):
     for number in range(48):
         folder = tmp_path / "kinds" / f"kind {number % 12}"

@@ -91,7 +91,7 @@ def test_embeddings_are_those_of_before_times_the_matrix(head: bool) -> None:
     torch.manual_seed(0)
     encoder = build(spec, mean=(0.4,) * 3, std=(0.3,) * 3).eval()
     pixels = np.random.default_rng(0).integers(0, 256, size=(60, 12, 12, 3), dtype=np.uint8)
-    rows, classes = np.arange(60), np.arange(60) % 4
+    rows, classes = np.arange(60), np.random.default_rng(1).integers(0, 4, size=60)
     sides = [Side(part, classes[part]) for part in (rows[:40], rows[40:], rows[:0])]
     split = Split(rows[:40], rows[40:], rows[:0], "content")
     data = Dataset("classes", "image", Arrays(pixels), (), *sides, ("a", "b", "c", "d"), split, "", 0, ())
