@@ -197,8 +197,10 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
     start = trained.config.training["start"]
     if as_json:
         pictures = [str(path) for path in trained.pictures]
+        skipped = [{"path": skip.path, "reason": skip.reason} for skip in trained.skipped]
         say_json({
             "encoder": str(trained.folder), "start": start, "figures": dict(trained.figures), "pictures": pictures,
+            "skipped_files": skipped,
         })  # fmt: skip
     elif not quiet:
         rows = [

@@ -92,6 +92,17 @@ def test_items_with_two_labels_are_told(process, tmp_path):
     assert "more than one label" not in process(*words, "-o", "encoders/once").out
 
 
+def test_files_that_were_left_out_are_in_the_record(process, tmp_path):
+    for number in range(20):
+        path = tmp_path / "kinds" / "ab"[number % 2] / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text {number}" if number else "", encoding="utf-8")
+    words = ("train", tmp_path / "kinds", "-o", "out", "--preset", "words", "--steps", "1", "--no-report", "--json")
+    assert process(*words).records[0]["skipped_files"] == [
+        {"path": str(tmp_path / "kinds" / "a" / "0.txt"), "reason": "empty file"}
+    ]
+
+
 def test_test_classes_that_its_start_had_learned_are_told(process, tmp_path, image):
     for number in range(48):
         folder = tmp_path / "kinds" / f"kind {number % 12}"

@@ -296,7 +296,7 @@ def test_an_edited_number_is_found(copy: Path, field: str) -> None:
         read_config(copy)
     del document[field]
     (copy / CONFIG_NAME).write_text(json.dumps(document))
-    with pytest.raises(EncoderError, match=f"not an encoder's description .*{field}"):
+    with pytest.raises(EncoderError, match=f"not an encoder's description: .{field}. is missing"):
         read_config(copy)
 
 
