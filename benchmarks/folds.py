@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), required=True)
     parser.add_argument("--folds", type=int, default=6)
     parser.add_argument("--steps", type=int, help="of each training; by default the preset's")
+    parser.add_argument("--within-power", type=float, help="as that of simsearch train")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="keep the encoders here, and go on where a run before was stopped")
     options = parser.parse_args()
@@ -54,7 +55,9 @@ def main() -> None:
         for fold in range(options.folds):
             held_out = sorted(order[fold :: options.folds].tolist())
             steps = options.steps or PRESETS[options.preset].steps
-            folder = (options.keep or Path(scratch)) / f"{options.preset}-{steps}-{fold + 1}-of-{options.folds}"
+            power = "" if options.within_power is None else f"-{options.within_power:g}"
+            name = f"{options.preset}-{steps}{power}-{fold + 1}-of-{options.folds}"
+            folder = (options.keep or Path(scratch)) / name
             figures |= of_fold(found, held_out, learned(folder, found, held_out, options))
             print(f"fold {fold + 1} of {options.folds}: {', '.join(held_out)}", flush=True)
     publish(found, figures, options)
@@ -68,7 +71,7 @@ def learned(folder: Path, found: Labelled, held_out: Sequence[str], options: arg
     if not (folder / CONFIG_NAME).exists():
         simsearch.train(
             options.folder, folder, recipe=options.preset, steps=options.steps, test=held_out,
-            changes=Changes(threads=options.threads), report=False,
+            changes=Changes(threads=options.threads, within_power=options.within_power), report=False,
         )  # fmt: skip
     units = found.groups if grouped(found) else found.classes
     wanted = {name for name, unit in zip(found.classes, units, strict=True) if unit in held_out}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from simsearch.cli.options import json_option, quiet_option, score_range_option
+from simsearch.cli.options import convention_option, json_option, quiet_option, score_range_option
 from simsearch.cli.output import progress, say, say_json
 
 
@@ -14,10 +14,7 @@ from simsearch.cli.output import progress, say, say_json
 @click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
 @click.option("--validate", "validation", metavar="FILE", help="Graded pairs to measure with, not to learn from.")
 @click.option("--columns", metavar="NAMES", help="Names of the columns of tables, or ROLE=NAME,...; see the guide.")
-@click.option(
-    "--convention", type=click.Choice(["same", "different"]),
-    help="What 1 means in a pair file whose column is not named same or different.",
-)  # fmt: skip
+@convention_option
 @score_range_option
 @click.option("--by-line", is_flag=True, help="In folders each line of a file is a text of its own.")
 @click.option("--tokenizer", metavar="PLACE", help="Where to take word pieces from.  [default: the teacher]")

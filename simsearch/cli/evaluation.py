@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import comparable, json_option, quiet_option, score_range_option
+from simsearch.cli.options import comparable, convention_option, json_option, quiet_option, score_range_option
 from simsearch.cli.output import progress, say, say_json, table, tell, tell_skipped
 
 if TYPE_CHECKING:
@@ -47,10 +47,7 @@ if TYPE_CHECKING:
     help="What DATA holds, where its columns leave it open.",
 )  # fmt: skip
 @click.option("--columns", help="Which column is what, as left=s1,right=s2,score=grade.")
-@click.option(
-    "--convention", type=click.Choice(["same", "different"]),
-    help="What 1 means in a pair file whose column is not named same or different.",
-)  # fmt: skip
+@convention_option
 @score_range_option
 @click.option("--label-until", metavar="SIGNS", help="Cut a label before the first of these signs.")
 @click.option("--by-line", is_flag=True, help="In folders of texts each line is one text.")

@@ -7,7 +7,7 @@ import os
 import click
 
 from simsearch.cli.options import index_option, json_option, quiet_option
-from simsearch.cli.output import counted, progress, say, say_json, tell, tell_skipped
+from simsearch.cli.output import counted, progress, say, say_json, skip_records, tell, tell_skipped
 
 
 @click.command("index")
@@ -50,8 +50,14 @@ def index_command(
         "removed": report.removed, "kept": report.kept, "skipped": sum(skip.count for skip in report.skipped),
     }  # fmt: skip
     if as_json:
-        skipped = [{"path": skip.path, "reason": skip.reason} for skip in report.skipped]
-        say_json({"collection": str(done.folder), "items": done.items, **counts, "skipped_files": skipped})
+        say_json(
+            {
+                "collection": str(done.folder),
+                "items": done.items,
+                **counts,
+                "skipped_files": skip_records(report.skipped),
+            }
+        )
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         say(f"{done.folder}: {counted(done.items, 'item')} ({listed})")

@@ -42,6 +42,12 @@ threshold_option = click.option(
 )  # fmt: skip
 
 
+convention_option = click.option(
+    "--convention", type=click.Choice(["same", "different"]),
+    help="What 1 means in a pair file whose column is not named same or different.",
+)  # fmt: skip
+
+
 def _range(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
     if value is None:
         return None

@@ -59,6 +59,11 @@ def tell_skipped(skipped: Sequence[Skip]) -> None:
         tell(f"skipped {skip.path}: {skip.reason}")
 
 
+def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:
+    """What was left out as programs get it."""
+    return [{"path": skip.path, "reason": skip.reason} for skip in skipped]
+
+
 def match_record(query: str, match: Match) -> dict[str, object]:
     """A match as programs get it."""
     item = match.item

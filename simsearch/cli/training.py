@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simsearch.cli.options import json_option, quiet_option, score_range_option
-from simsearch.cli.output import progress, say, say_json, table, tell_skipped
+from simsearch.cli.options import convention_option, json_option, quiet_option, score_range_option
+from simsearch.cli.output import progress, say, say_json, skip_records, table, tell_skipped
 
 if TYPE_CHECKING:
     from simsearch.media.labelled import Kind, Modality
@@ -57,10 +57,7 @@ def _reading_options(command: Command) -> Command:
         ),
         click.option("--modality", type=click.Choice(["image", "text"]), help="What its files are, if both could be."),
         click.option("--columns", metavar="NAMES", help="Names of the columns, or ROLE=NAME,...; see the guide."),
-        click.option(
-            "--convention", type=click.Choice(["same", "different"]),
-            help="What 1 means in a pair file whose column is not named same or different.",
-        ),
+        convention_option,
         score_range_option,
         click.option("--label-until", metavar="MARK", help="A label ends before this mark, as # in 12.jpg#3."),
         click.option("--by-line", is_flag=True, help="Each line of a text file is a text of its own."),
@@ -197,10 +194,9 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
     start = trained.config.training["start"]
     if as_json:
         pictures = [str(path) for path in trained.pictures]
-        skipped = [{"path": skip.path, "reason": skip.reason} for skip in trained.skipped]
         say_json({
             "encoder": str(trained.folder), "start": start, "figures": dict(trained.figures), "pictures": pictures,
-            "skipped_files": skipped,
+            "skipped_files": skip_records(trained.skipped),
         })  # fmt: skip
     elif not quiet:
         rows = [

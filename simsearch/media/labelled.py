@@ -15,7 +15,7 @@ from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, tex
 from simsearch.media.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
 from simsearch.media.tables import TABLE_SUFFIXES, open_lines, open_table, shown
 
-__all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "read_labelled", "text_contents"]
+__all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "are_lines", "read_labelled", "text_contents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _read_file(file: Path, options: _Options) -> Labelled:
     suffix = file.suffix.lower()
     if suffix not in TABLE_SUFFIXES or not file.is_file():
         raise TrainingError(f"{file}: not a .csv, .tsv, .jsonl or .txt file, nor a folder; convert it to one of these")
-    if suffix == ".txt" and options.columns is None and _are_lines(file, options.kind):
+    if suffix == ".txt" and options.columns is None and are_lines(file, options.kind):
         if options.modality == "image" or options.kind not in (None, "unlabelled") or options.of_tables:
             raise TrainingError(f"{file}: lines of text, without labels or pictures; a table has tabs and a header")
         return read_lines(file)
@@ -94,7 +94,7 @@ def _read_file(file: Path, options: _Options) -> Labelled:
         return _read_table(roles, _kind_of(roles, options), options)
 
 
-def _are_lines(file: Path, kind: Kind | None) -> bool:
+def are_lines(file: Path, kind: Kind | None) -> bool:
     """Whether a .txt file is a text a line; a tab in its first line makes it a table, unless it is unlabelled."""
     with open_lines(file) as lines:
         return kind == "unlabelled" or "\t" not in next(lines, "")

@@ -21,7 +21,7 @@ from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
-from simsearch.media.labelled import Labelled, read_labelled
+from simsearch.media.labelled import Labelled, are_lines, read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.codes import CodePairs
 from simsearch.training.directions import main_directions, projected
@@ -138,7 +138,7 @@ def _read(source: Path, reading: Reading) -> Labelled:
     """The texts of a file, or of all files of a folder, whose classes do not matter here."""
     if source.is_dir():
         return read_labelled(source, modality="text", kind="unlabelled", by_line=reading.by_line)
-    if source.suffix.lower() == ".txt":
+    if source.suffix.lower() == ".txt" and are_lines(source, None):
         return read_labelled(source, modality="text")
     return read_labelled(
         source, modality="text", columns=reading.columns, convention=reading.convention, score_range=reading.score_range

@@ -88,7 +88,9 @@ def imitation_loss(embeddings: Tensor, wanted: Tensor) -> Tensor:
 
 
 def require_no_loss(wanted: Changes) -> None:
-    """Raises UsageError for a setting of the loss, whose place a teacher takes."""
+    """Raises UsageError for a setting of the loss, whose place a teacher takes, and of what its student is to leave."""
+    if wanted.within_power:
+        raise UsageError(f"a student says what its teacher says; take a power of {wanted.within_power:g} within away")
     for name in ("loss", "margin", "temperature", "scale", "distance", "miner", "memory"):
         value = getattr(wanted, name)
         if value is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FLOOR = 0.03
 """Share of the mean variance that is added to all, so that directions in which nothing varies do not count for all."""
 LOOKED_AT = 20_000
-"""The inputs of the training side, at most, from which the variances are taken."""
+"""About how many inputs of the training side, at most, the variances are taken from."""
 RUN = 16
 PART = 8_192
 

@@ -229,6 +229,10 @@ def test_material_is_read_as_it_is_said(tmp_path: Path) -> None:
         "one", "two", "three", "x", "y", "z", "u", "a line", "another",
     }  # fmt: skip
     assert material.graded.known.tolist() == pytest.approx([0.5, 0.0, 1.0, 0.1])
+    (tmp_path / "tabs.txt").write_text("p\tq\t4\nr\ts\t0\nv\tw\t10\n", encoding="utf-8")
+    tabs = read_material([tmp_path / "lines.txt", tmp_path / "tabs.txt", tmp_path / "grades.csv"],
+                         Reading(columns="left,right,score", score_range=(0, 10)))  # fmt: skip
+    assert tabs.graded.known.tolist()[:3] == pytest.approx([0.4, 0.0, 1.0])
     assert "its second line" in read_material([folder, tmp_path / "lines.txt"], Reading(by_line=True)).texts
 
 

@@ -270,6 +270,7 @@ def interrupted(*_: object) -> None:
     ("changes", "says"),
     [
         ({"loss": "triplet"}, "takes the place of the loss; take loss 'triplet' away"),
+        ({"changes": Changes(within_power=0.3)}, r"says what its teacher says; take a power of 0\.3 within away"),
         ({"changes": Changes(margin=0.2)}, "take margin 0.2 away"),
         ({"changes": Changes(memory=64)}, "take memory 64 away"),
         ({"teacher": "text"}, "teacher text is for texts; of texts simsearch distill learns"),
