@@ -15,13 +15,18 @@ from simsearch.manifest import checksum, write_atomically
 if TYPE_CHECKING:
     from simsearch.types import JSONValue
 
-ENCODER_FORMAT = 1
+ENCODER_FORMAT = 2
+OLDEST_FORMAT = 1
+"""What asks for nothing that came with format 2 is written in this one, which simsearch 0.2 reads as well."""
 CONFIG_NAME = "encoder.json"
 ONNX_NAME = "encoder.onnx"
 WEIGHTS_NAME = "weights.safetensors"
 TOKENIZER_NAME = "tokenizer.json"
-FILES = {"image": (ONNX_NAME, WEIGHTS_NAME), "text": (ONNX_NAME, WEIGHTS_NAME, TOKENIZER_NAME)}
-"""The files of an encoder folder beside encoder.json, by modality."""
+WORDS_NAME = "words.onnx"
+WORDS_TOKENIZER_NAME = "words-tokenizer.json"
+FILES = (ONNX_NAME, WEIGHTS_NAME, TOKENIZER_NAME, WORDS_NAME, WORDS_TOKENIZER_NAME)
+"""What an encoder folder may hold beside encoder.json. `weights.safetensors` is missing where training reads the
+weights from the network in use, or cannot go on at all."""
 INPUTS = {"image": ("width", "height", "channels", "fit"), "text": ("max_tokens", "vocabulary", "codes")}
 """The fields of encoder.json that say what goes into the network, by modality; those of another are left out."""
 KINDS = {"name": str, "modality": str, "dim": int, "model": dict, "training": dict, "figures": dict, "fingerprint": str}
@@ -51,6 +56,28 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsConfig:
+    """The text tower of an image encoder: `words.onnx` takes ids of `words-tokenizer.json` and gives unit vectors in
+    the space of the pictures."""
+
+    max_tokens: int
+    vocabulary: int
+    codes: int = 0
+    padding: int = 0
+    """The id that shorter texts of a batch are filled up with."""
+    fixed_length: bool = False
+    """Whether every text is filled up to `max_tokens`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRecord:
+    """The encoder whose features a head takes: where to look for it first, and which one it must be."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderConfig:
     """The contents of encoder.json. `model` is what the training code needs to build the network again."""
 
@@ -71,36 +98,59 @@ class EncoderConfig:
     """The token ids that the network knows are 0 to `vocabulary` - 1."""
     codes: int = 0
     """How many of these, the last ones, stand for words with digits as wholes (see `encoders.tokens`)."""
+    padding: int = 0
+    """The id that shorter texts of a batch are filled up with."""
+    resample: str = "bicubic"
+    zoom: float = 1.0
+    """The share of the fitted picture's sides that the network sees, in its middle (see `media.images.PixelSpec`)."""
+    words: WordsConfig | None = None
+    base: BaseRecord | None = None
+    """Set where the network is a head: it takes the features of this encoder in place of pixels."""
+    curves: Mapping[str, JSONValue] = field(default_factory=dict)
+    """From scores to the probability of "the same" at prior one half, by what was compared, with their sources."""
     files: Mapping[str, FileRecord] = field(default_factory=dict)
     fingerprint: str = ""
 
     def sealed(self, folder: Path) -> EncoderConfig:
         """The same with the records of the files in `folder` and the fingerprint that follows from them."""
-        files = {name: FileRecord.of(folder / name) for name in FILES[self.modality]}
+        files = {name: FileRecord.of(folder / name) for name in FILES if (folder / name).is_file()}
         sealed = replace(self, files=files)
         return replace(sealed, fingerprint=sealed.expected_fingerprint())
 
     def expected_fingerprint(self) -> str:
         """16 hexadecimal digits over the weights in use and the preprocessing: equal ones give equal vectors."""
         preprocessing = [self.modality, self.dim, *(getattr(self, name) for name in INPUTS[self.modality])]
-        used = [self.files[name].sha256 for name in FILES[self.modality] if name != WEIGHTS_NAME]
-        text = json.dumps([preprocessing, *used])
+        newer = {name: value for name, value in asdict(self).items() if name in NEWER and value != NEWER[name]}
+        used = [self.files[name].sha256 for name in FILES if name in self.files and name != WEIGHTS_NAME]
+        text = json.dumps([preprocessing, *used, *([newer] if newer else [])])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def parameters(self) -> int:
         return sum(layer.parameters for layer in self.layers)
 
+    @property
+    def format(self) -> int:
+        """The oldest format that can say all of this."""
+        plain = all(getattr(self, name) == value for name, value in NEWER.items()) and not self.curves
+        return OLDEST_FORMAT if plain and WEIGHTS_NAME in self.files else ENCODER_FORMAT
+
+
+NEWER: Mapping[str, JSONValue] = {"padding": 0, "resample": "bicubic", "zoom": 1.0, "words": None, "base": None}
+"""What came with format 2 and decides what the vectors are, with the values that format 1 stands for."""
+
 
 def write_config(folder: Path, config: EncoderConfig) -> None:
-    document = {"format": ENCODER_FORMAT, **described(config)}
+    document = {"format": config.format, **described(config)}
     write_atomically(folder / CONFIG_NAME, json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
 def described(config: EncoderConfig) -> dict[str, JSONValue]:
     """The configuration as encoder.json tells it, without the fields of other modalities."""
     others = {name for modality, names in INPUTS.items() if modality != config.modality for name in names}
-    return {name: value for name, value in asdict(config).items() if name not in others}
+    plain = {name for name, value in NEWER.items() if getattr(config, name) == value}
+    without = others | plain | (set() if config.curves else {"curves"})
+    return {name: value for name, value in asdict(config).items() if name not in without}
 
 
 def read_config(folder: Path) -> EncoderConfig:
@@ -112,8 +162,10 @@ def read_config(folder: Path) -> EncoderConfig:
     path = folder / CONFIG_NAME
     try:
         document = json.loads(path.read_bytes())
-        if document.pop("format") != ENCODER_FORMAT:
-            raise EncoderError(f"{path}: another format than {ENCODER_FORMAT}; update simsearch")
+        if (found := document.pop("format")) not in range(OLDEST_FORMAT, ENCODER_FORMAT + 1):
+            raise EncoderError(
+                f"{path}: format {found!r}, another than {OLDEST_FORMAT} to {ENCODER_FORMAT}; update simsearch"
+            )
         config = _parsed(document)
         expected = config.expected_fingerprint()
     except FileNotFoundError:
@@ -136,18 +188,31 @@ def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
             raise TypeError(f"{name} is {str(document[name])[:40]!r}")
     layers = [Layer(row["name"], row["kind"], tuple(row["shape"]), row["parameters"]) for row in document.pop("layers")]  # type: ignore[union-attr,call-overload,index,arg-type]
     files = {name: FileRecord(**record) for name, record in document.pop("files").items()}  # type: ignore[union-attr,arg-type]
-    config = EncoderConfig(layers=tuple(layers), files=files, **document)  # type: ignore[arg-type]
+    words, base = document.pop("words", None), document.pop("base", None)
+    config = EncoderConfig(
+        layers=tuple(layers), files=files, words=None if words is None else WordsConfig(**words),  # type: ignore[arg-type]
+        base=None if base is None else BaseRecord(**base), **document,  # type: ignore[arg-type]
+    )  # fmt: skip
     if config.modality not in INPUTS:
         raise ValueError(f"modality {config.modality!r}, but there are {', '.join(INPUTS)}")
     missing = [name for name in INPUTS[config.modality] if not getattr(config, name) and name != "codes"]
+    missing += [name for name in _needed(config) if name not in files]
     if missing:
         raise KeyError(missing[0])
     return config
 
 
+def _needed(config: EncoderConfig) -> Sequence[str]:
+    """The files that an encoder of this kind cannot be used without."""
+    texts = (TOKENIZER_NAME,) if config.modality == "text" else ()
+    return ONNX_NAME, *texts, *((WORDS_NAME, WORDS_TOKENIZER_NAME) if config.words else ())
+
+
 def read_verified(folder: Path, config: EncoderConfig, name: str) -> bytes:
     """The bytes of a file of the folder, after its size and checksum were compared with encoder.json."""
     path = folder / name
+    if name not in config.files:
+        raise EncoderError(f"{folder} has no {name}: this encoder was made for use only, not to train on from")
     record = config.files[name]
     try:
         size = path.stat().st_size

@@ -28,7 +28,8 @@ class OnnxEncoder(FolderEncoder):
 
     @cached_property
     def spec(self) -> PixelSpec:
-        return PixelSpec(self.config.width, self.config.height, self.config.channels, self.config.fit)
+        config = self.config
+        return PixelSpec(config.width, config.height, config.channels, config.fit, config.resample, config.zoom)
 
     def prepare(self, source: Source) -> Picture:
         """The pixels that the network wants. Safe in threads. Raises MediaError with the reason alone."""

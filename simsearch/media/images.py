@@ -24,6 +24,10 @@ __all__ = [
 ]  # fmt: skip
 
 FITS = ("squash", "crop", "pad", "ink")
+RESAMPLES = {
+    "bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}  # fmt: skip
 INK_MARGIN, INK_LEAST, INK_WORKING = 0.15, 0.4, 8
 """White left on each side of the ink, as a share of its longer side; the least share of the picture's longer side that
 is taken; the pixels for each one wanted among which the ink is looked for."""
@@ -51,13 +55,17 @@ class PixelSpec:
 
     squash: both sides resized freely; crop: the short side fitted, then the centre cut out; pad: the long side
     fitted, then white added on both sides; ink: the same of the square around all that is dark, however small it was
-    drawn and wherever on the page (not below 40 % of the longer side). Raises UsageError for values that make no sense.
+    drawn and wherever on the page (not below 40 % of the longer side). With a `zoom` below 1 only that share of both
+    sides is taken, in the middle of what `squash` or `crop` would take. Raises UsageError for values that make no
+    sense.
     """
 
     width: int
     height: int
     channels: int
     fit: str
+    resample: str = "bicubic"
+    zoom: float = 1.0
 
     def __post_init__(self) -> None:
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
@@ -66,6 +74,10 @@ class PixelSpec:
             raise UsageError(f"{self.channels} channels: 1 (grey) or 3 (colour) are possible")
         if self.fit not in FITS:
             raise UsageError(f"fit {self.fit!r}: one of {', '.join(FITS)} is possible")
+        if self.resample not in RESAMPLES:
+            raise UsageError(f"resample {self.resample!r}: one of {', '.join(RESAMPLES)} is possible")
+        if not 0 < self.zoom <= 1 or (self.zoom < 1 and self.fit not in ("squash", "crop")):
+            raise UsageError(f"zoom {self.zoom} with fit {self.fit!r}: from above 0 to 1, below it with squash or crop")
 
     @property
     def mode(self) -> str:
@@ -171,7 +183,7 @@ def _upright(
     box = (box[0] / factor, box[1] / factor, min(box[2] / factor, picture.width), min(box[3] / factor, picture.height))
     # Averaging whole blocks first saves time, but Pillow rounds its sums down: by 1 % for blocks of 400 x 400.
     gap = max(3.0, (box[2] - box[0]) / size[0] / _LARGEST_BLOCK, (box[3] - box[1]) / size[1] / _LARGEST_BLOCK)
-    small = flatten(picture, spec.mode).resize(size, Image.Resampling.BICUBIC, box, reducing_gap=gap)
+    small = flatten(picture, spec.mode).resize(size, RESAMPLES[spec.resample], box, reducing_gap=gap)
     return small.transpose(_TURNS[turn]) if turn in _TURNS else small
 
 
@@ -188,11 +200,10 @@ def _fit(stored: tuple[int, int], spec: PixelSpec, turn: int) -> tuple[tuple[int
         scale = min(across, down)
         size = (min(wanted[0], max(1, round(width * scale))), min(wanted[1], max(1, round(height * scale))))
         return size, (0, 0, width, height)
-    if spec.fit == "squash":
-        return wanted, (0, 0, width, height)
-    scale = max(across, down)
-    left = max(0.0, (width - wanted[0] / scale) / 2)
-    top = max(0.0, (height - wanted[1] / scale) / 2)
+    if spec.fit == "crop":
+        across = down = max(across, down)
+    left = max(0.0, (width - wanted[0] / across * spec.zoom) / 2)
+    top = max(0.0, (height - wanted[1] / down * spec.zoom) / 2)
     return wanted, (left, top, width - left, height - top)
 
 

@@ -357,8 +357,8 @@ def test_a_description_that_is_no_object_is_an_encoder_error(copy: Path, text: s
 
 
 def test_a_later_format_asks_for_an_update(copy: Path) -> None:
-    edited(copy, lambda document: document.update(format=2))
-    with pytest.raises(EncoderError, match="another format than 1; update simsearch"):
+    edited(copy, lambda document: document.update(format=3))
+    with pytest.raises(EncoderError, match="format 3, another than 1 to 2; update simsearch"):
         read_config(copy)
 
 
