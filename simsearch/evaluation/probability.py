@@ -1,0 +1,104 @@
+"""From scores to the probability that two inputs are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simsearch.evaluation.curves import Curve, curve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simsearch.types import JSONValue
+
+POINTS = 33
+"""Scores at which a curve is kept."""
+DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SameCurve:
+    """P(same) at a prior of one half, and the rates of accepted pairs, at rising scores; never falling, never rising.
+
+    Between two scores it is a straight line, beyond the last ones it stays.
+    """
+
+    source: str
+    """The inputs that the pairs were made of."""
+    same_pairs: int
+    different_pairs: int
+    scores: tuple[float, ...]
+    p_same: tuple[float, ...]
+    far: tuple[float, ...]
+    tar: tuple[float, ...]
+
+    def probability(self, scores: NDArray[np.floating[Any]] | float) -> NDArray[np.float64]:
+        """P(same) of pairs with these scores, where as many are the same as are not."""
+        return np.asarray(np.interp(scores, self.scores, self.p_same), dtype=np.float64)
+
+    def document(self) -> dict[str, JSONValue]:
+        """The curve as encoder.json keeps it."""
+        return {
+            "source": self.source, "same_pairs": self.same_pairs, "different_pairs": self.different_pairs,
+            "scores": list(self.scores), "p_same": list(self.p_same), "far": list(self.far), "tar": list(self.tar),
+        }  # fmt: skip
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> SameCurve:
+        """The curve that encoder.json keeps. Raises KeyError, TypeError or ValueError for what is none."""
+        lists = {name: tuple(map(float, document[name])) for name in ("scores", "p_same", "far", "tar")}
+        if len({len(values) for values in lists.values()}) != 1 or not lists["scores"]:
+            raise ValueError("a curve has as many probabilities and rates as scores, and at least one")
+        return cls(str(document["source"]), int(document["same_pairs"]), int(document["different_pairs"]), **lists)
+
+
+def same_curve(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], source: str) -> SameCurve:
+    """The curve of these pairs, in which same and different ones weigh equally, however many there are of each.
+
+    The probabilities are the isotonic regression of the truth on the score (Zadrozny and Elkan 2002), kept at scores
+    between which equal shares of both kinds lie. Raises VectorError unless there are pairs of both kinds.
+    """
+    accepted = curve(scores, same)
+    tp, fp = (rate[1:] for rate in reversed(accepted.rates()))
+    rising = accepted.value[::-1].astype(np.float64)
+    shares = np.stack([np.diff(tp, prepend=0.0)[::-1], np.diff(fp, prepend=0.0)[::-1]])
+    fitted = isotonic(shares[0] / shares.sum(axis=0), shares.sum(axis=0))
+    kept = _kept_scores(accepted)
+    places = np.searchsorted(rising, kept)
+    at = len(rising) - 1 - places
+    return SameCurve(
+        source, round(float(accepted.positives)), round(float(accepted.different)),
+        *(tuple(np.round(values, DIGITS).tolist()) for values in (kept, fitted[places], fp[at], tp[at])),
+    )  # fmt: skip
+
+
+def _kept_scores(accepted: Curve) -> NDArray[np.float64]:
+    """Distinct scores of pairs, rising: those that divide same and different pairs evenly, and the outermost."""
+    far, tar = accepted.rates()
+    shares = np.linspace(0.0, 1.0, POINTS // 2 + 1)
+    places = [np.searchsorted(rate[1:], shares).clip(max=len(rate) - 2) for rate in (far, tar)]
+    found: NDArray[np.float64] = np.unique(accepted.value[np.concatenate(places)].astype(np.float64))
+    return found
+
+
+def isotonic(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The never falling numbers nearest to `values` in weighted squares, by pooling adjacent violators (Barlow et al.
+    1972). O(n).
+    """
+    means: list[float] = []
+    totals: list[float] = []
+    counts: list[int] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        mean, total, count = value, weight, 1
+        while means and means[-1] >= mean:
+            before = totals.pop()
+            mean = (mean * total + means.pop() * before) / (total + before)
+            total, count = total + before, count + counts.pop()
+        means.append(mean)
+        totals.append(total)
+        counts.append(count)
+    return np.repeat(means, counts)
