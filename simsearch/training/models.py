@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -46,14 +46,10 @@ class ModelSpec:
     """What an embedding is the mean of: the picture `plain`, and `mirror`, its mirror image. Not used in training."""
     head: bool = False
     """Whether a further linear layer stands behind the network: what is trained when all of it is frozen."""
-    members: tuple[ModelSpec, ...] = ()
-    """Of a `joined` network: those that stand side by side in it, of pictures as large or a whole fraction of it."""
 
     @property
     def any_size(self) -> bool:
         """Whether the network takes pictures of other sizes than its own."""
-        if self.kind == "joined":
-            return all(member.any_size for member in self.members)
         return self.kind == "residual" and self.pooling == "mean"
 
 
@@ -138,29 +134,6 @@ class ImageEncoder(SiameseEncoder):
         return (prepared - self.get_buffer("mean")) / self.get_buffer("std")
 
 
-class Joined(nn.Module):
-    """Encoders side by side: of each image the embeddings of all, one behind the other.
-
-    The cosine of two of these, normalized, is the mean of the cosines that the members give of the same view.
-    `shrinking` says of each by how much it wants the sides divided; its pixels are then the means of such squares.
-    Where their embeddings are longer together than `dim` a linear map, `kept`, leaves that many numbers of them.
-    """
-
-    def __init__(self, members: Sequence[ImageEncoder], shrinking: Sequence[int], *, total: int, dim: int) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.shrinking = tuple(shrinking)
-        self.kept = nn.Linear(total, dim, bias=False) if dim < total else nn.Identity()
-
-    def forward(self, images: Tensor) -> Tensor:
-        embeddings = []
-        for member, factor in zip(self.members, self.shrinking, strict=True):
-            assert isinstance(member, ImageEncoder)
-            embeddings.append(member.embed(images if factor == 1 else F.avg_pool2d(images, factor)))
-        joined: Tensor = self.kept(torch.cat(embeddings, dim=1))
-        return joined
-
-
 def unit_rows(vectors: Tensor) -> Tensor:
     """The vectors divided by their length, or by NORM_FLOOR if that is more."""
     return F.normalize(vectors, dim=1, eps=NORM_FLOOR)
@@ -170,7 +143,6 @@ def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
     builders = {
         "shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual, "vit": vision_transformer,
-        "joined": _joined,
     }  # fmt: skip
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
@@ -179,16 +151,6 @@ def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -
         raise UsageError(f"Unknown views {list(spec.views)}; there are {', '.join(VIEWS)}")
     head = nn.Linear(spec.dim, spec.dim, bias=False) if spec.head else None
     return ImageEncoder(builders[spec.kind](spec), head, mean=mean, std=std, views=spec.views)
-
-
-def _joined(spec: ModelSpec) -> nn.Module:
-    # Each member standardizes for itself; what it takes away and divides by comes with its weights.
-    none, one = (0.0,) * spec.channels, (1.0,) * spec.channels
-    members = [build(member, mean=none, std=one) for member in spec.members]
-    return Joined(
-        members, [spec.width // member.width for member in spec.members],
-        total=sum(member.dim for member in spec.members), dim=spec.dim,
-    )  # fmt: skip
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:

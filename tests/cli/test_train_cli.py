@@ -149,22 +149,3 @@ def test_a_student_learns_from_a_teacher(command, process, place, labelled):
     assert refused.code == 2
     assert refused.err == "Error: a teacher takes the place of the loss; take loss 'triplet' away\n"
     assert not (place / "encoders" / "no").exists()
-
-
-def test_two_encoders_are_joined_and_used(command, process, place, labelled):
-    done = process(
-        "join", "photo-copies", "photo-copies", "-o", "encoders/both", "--dim", "16", "--pictures", labelled, "--quiet"
-    )
-    assert (done.code, done.err) == (0, "")
-    config = json.loads((place / "encoders" / "both" / "encoder.json").read_bytes())
-    assert config["dim"] == 16
-    assert done.out.splitlines()[0].endswith("16 numbers a picture")
-    assert re.search(r"^They hold \d\d\.\d\d% of what 256 numbers say of \d+ pictures, 0 skipped$", done.out, re.M)
-    told = command("info", "encoders/both").out
-    assert told.count("photo-copies ") == 2
-    assert "split_record" not in told
-    assert command("index", labelled, "--encoder", "encoders/both", "--quiet").code == 0
-    refused = command("join", "photo", "glyph", "-o", "encoders/no")
-    assert refused.code == 2
-    assert refused.err.startswith("Error: glyph has ")
-    assert not (place / "encoders" / "no").exists()

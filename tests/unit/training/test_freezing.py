@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file
@@ -30,7 +31,7 @@ from simsearch.training.models import ModelSpec, SiameseEncoder, build
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
 from simsearch.training.session import Reading
-from simsearch.training.starting import start_from
+from simsearch.training.starting import RETIRED, start_from
 from simsearch.training.text_models import TextSpec, build_text
 
 SPECS = {
@@ -305,6 +306,19 @@ def test_a_network_that_cannot_be_built_is_refused(
     document["model"] |= change
     (folder / CONFIG_NAME).write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(EncoderError, match=message):
+        start_from(str(folder))
+
+
+@pytest.mark.parametrize("kind", RETIRED)
+def test_a_network_that_is_no_longer_built_is_used_but_not_trained_on(kind: str, base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(base, folder)
+    document = json.loads((folder / CONFIG_NAME).read_bytes())
+    document["model"] |= {"kind": kind}
+    (folder / CONFIG_NAME).write_text(json.dumps(document), encoding="utf-8")
+    picture = Image.new("RGB", (12, 12), "red")
+    np.testing.assert_array_equal(*(open_encoder(each).encode([picture]) for each in (folder, base)))
+    with pytest.raises(EncoderError, match=f"old can be used, but not trained on: .* {kind!r}, are no longer built"):
         start_from(str(folder))
 
 

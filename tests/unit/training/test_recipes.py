@@ -180,9 +180,7 @@ def test_values_without_sense_are_refused(change: dict[str, object], message: st
     ("model", "side"),
     [
         (compact(16, 64), 48),
-        (replace(compact(16, 64), kind="joined", members=(compact(8, 64), compact(8, 32))), 48),
         (replace(compact(16, 64), pooling="flat"), 0),
-        (replace(compact(16, 64), kind="joined", members=(compact(8, 64), replace(compact(8, 32), pooling="flat"))), 0),
         (ModelSpec("vit", 64, 64, 3, 16, widths=(32,), blocks=(2,)), 0),
         (ModelSpec("backbone", 64, 64, 3, 16), 0),
     ],
@@ -192,7 +190,7 @@ def test_only_networks_that_take_any_size_learn_from_fewer_pixels(model: ModelSp
     found = build(model, mean=(0.5,) * model.channels, std=(0.3,) * model.channels).eval()
     seen = torch.rand(2, model.channels, side or model.height, side or model.width)
     assert found.embed(seen).shape == (2, model.dim)
-    if not side and model.kind != "joined":
+    if not side:
         with pytest.raises(RuntimeError):
             found.embed(torch.rand(2, model.channels, 48, 48))
 
