@@ -18,7 +18,7 @@ import filelock
 import numpy as np
 import torch
 
-from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
+from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
@@ -139,8 +139,7 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
                 for path in (run.work / CHECKPOINT_NAME, *run.work.glob(f"{CACHE}*")):
                     path.unlink(missing_ok=True)
             run.processes.wait()
-            runs, dataset = _read(runs, labelled, test)
-            run = runs[0]
+            dataset = _dataset_of(run, labelled, test)
             if len(runs) > 1:
                 run = best_known(runs, dataset)
                 if run.start is not runs[0].start:
@@ -154,20 +153,6 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     if run.processes.rank == 0:
         shutil.rmtree(run.work, ignore_errors=True)
     return trained
-
-
-def _read(runs: Sequence[Run], labelled: Labelled, test: Sequence[str]) -> tuple[Sequence[Run], Dataset]:
-    """The dataset of the first run for whose encoder the files differ enough to be divided, and the runs from it on.
-
-    What is written beside the middle of a page, an encoder that crops sees nothing of.
-    """
-    try:
-        return runs, _dataset_of(runs[0], labelled, test)
-    except TrainingError as error:
-        for place in range(1, len(runs)):
-            with contextlib.suppress(TrainingError):
-                return runs[place:], _dataset_of(runs[place], labelled, test)
-        raise error from None
 
 
 def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:

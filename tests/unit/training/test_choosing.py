@@ -268,18 +268,18 @@ def test_drawings_go_on_from_glyph(signs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unexported")
-def test_what_one_encoder_cannot_see_another_goes_on_from(signs: Path, tmp_path: Path) -> None:
+def test_what_the_first_encoder_cannot_see_another_goes_on_from_when_it_is_named(signs: Path, tmp_path: Path) -> None:
     wide = tmp_path / "wide"
     for path in signs.glob("*/*.png"):
         page = Image.new("L", (400, 90), "white")
         page.paste(Image.open(path))
         (wide / path.parent.name).mkdir(parents=True, exist_ok=True)
         page.save(wide / path.parent.name / path.name)
-    start = going_on(wide, tmp_path / "out").config.training["start"]
-    assert isinstance(start, dict)
-    assert (start["encoder"], start["encoders_compared"]) == ("glyph", {})
     with pytest.raises(TrainingError, match="classes are left to train on"):
-        going_on(wide, tmp_path / "cropped", changes=Changes(fit="crop"))
+        going_on(wide, tmp_path / "cropped")
+    start = going_on(wide, tmp_path / "out", start="glyph").config.training["start"]
+    assert isinstance(start, dict)
+    assert start["encoder"] == "glyph"
 
 
 @pytest.fixture(scope="module")
