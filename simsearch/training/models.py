@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from simsearch.errors import UsageError
 from simsearch.training.residual import residual
-from simsearch.training.vit import vision_transformer
 
 NORM_FLOOR = 1e-6
 """Outputs shorter than this are divided by it: an all-zero output stays zero instead of becoming NaN."""
@@ -19,7 +18,7 @@ NORM_FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """All that is needed to build a network again. From `widths` on, all but `dropout` is for `residual` and `vit`."""
+    """All that is needed to build a network again. From `widths` on, all but `dropout` is for `residual`."""
 
     kind: str
     width: int
@@ -27,7 +26,7 @@ class ModelSpec:
     channels: int
     dim: int
     widths: tuple[int, ...] = ()
-    """Maps of each stage of a residual network; of a vision transformer the width of its tokens."""
+    """Maps of each stage of a residual network."""
     stem_stride: int = 1
     dropout: float = 0.0
     stem_width: int = 0
@@ -36,12 +35,9 @@ class ModelSpec:
     first_stride: int = 1
     """Stride of the first stage; each later one halves the sides."""
     blocks: tuple[int, ...] = ()
-    """Blocks of each stage, 1 where none are given; of a vision transformer its depth."""
+    """Blocks of each stage, 1 where none are given."""
     pooling: str = "mean"
     """`mean` forgets where in the picture something was; `flat` keeps it, for pictures that show one thing whole."""
-    patch: int = 8
-    """Side of the square patches that a vision transformer cuts a picture into."""
-    heads: int = 4
     views: tuple[str, ...] = ("plain",)
     """What an embedding is the mean of: the picture `plain`, and `mirror`, its mirror image. Not used in training."""
     head: bool = False
@@ -141,9 +137,7 @@ def unit_rows(vectors: Tensor) -> Tensor:
 
 def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageEncoder:
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
-    builders = {
-        "shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual, "vit": vision_transformer,
-    }  # fmt: skip
+    builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual}
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
     unknown = [view for view in spec.views if view not in VIEWS]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PRETRAINED = "pretrained"
 """The kind of a network that is built by the library that it came with."""
-RETIRED = ("joined",)
+RETIRED = ("joined", "vit")
 """The kinds of networks of older versions that are used as before, but no longer built."""
 
 

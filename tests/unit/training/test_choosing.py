@@ -192,7 +192,7 @@ def test_the_best_is_taken_and_the_first_of_equals(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, figures: Sequence[float], chosen: int
 ) -> None:
     runs = [
-        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), None, "none", None, False, False, open_processes())
+        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, open_processes())
         for name in STARTS["image"]
     ]
     found = dict(zip(STARTS["image"], figures, strict=False))
@@ -209,23 +209,19 @@ def test_processes_take_what_the_first_of_them_found(monkeypatch: pytest.MonkeyP
             return 1.0
 
     runs = [
-        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), None, "none", None, False, False, Second())
+        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, Second())
         for name in STARTS["image"]
     ]
     monkeypatch.setattr(choosing, "compare_starts", lambda *_: {"photo": 0.9, "glyph": 0.1})
     assert best_known(runs, dataset(Side(np.arange(4)), 4)).start is runs[1].start
 
 
-def test_a_run_knows_what_start_and_teacher_have_learned(tmp_path: Path) -> None:
+def test_a_run_knows_what_its_start_has_learned(tmp_path: Path) -> None:
     start = choosing.start_from("glyph")
     assert len(start.seen) > 900
     assert not start.seen & {"Korean/character01", "Tifinagh/character10"}
-    teacher = replace(start, seen=frozenset({"a"}))
-    for began, taught, seen in (
-        (None, None, frozenset()), (start, None, start.seen), (None, teacher, {"a"}),
-        (start, teacher, start.seen | {"a"}),
-    ):  # fmt: skip
-        run = Run(PHOTO, tmp_path, tmp_path, began, taught, "none", None, False, False, open_processes())
+    for began, seen in ((None, frozenset()), (start, start.seen)):
+        run = Run(PHOTO, tmp_path, tmp_path, began, "none", None, False, False, open_processes())
         assert run.seen_before == seen
 
 
@@ -326,7 +322,7 @@ def test_texts_go_on_from_text(tmp_path: Path) -> None:
     assert trained.config.training["start_share"] == 0.5
 
 
-def test_a_preset_or_a_teacher_begins_with_nothing(shades: Path, tmp_path: Path) -> None:
+def test_a_preset_begins_with_nothing(shades: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--freeze all needs an encoder whose .*--from, or take --preset away"):
         going_on(shades, tmp_path / "out", recipe="photo", freeze="all")
     with pytest.raises(UsageError, match=r"start share 0.5 needs an encoder to go on from"):
@@ -351,14 +347,6 @@ def test_a_network_goes_on_at_the_pace_that_suits_its_kind(tmp_path: Path) -> No
     assert pace("transformer") == ("adamw", 5e-4, 1e-2)
     assert pace("recurrent") == ("adamw", 2e-3, 1e-2)
     assert pace("bag") == pace("pretrained", "all") == ("adam", 3e-3, 0.0)
-
-
-@pytest.mark.usefixtures("unexported")
-def test_a_student_of_which_nothing_is_said_begins_as_the_preset_photo(shades: Path, tmp_path: Path) -> None:
-    trained = going_on(shades, tmp_path / "out", teacher="photo", steps=1)
-    assert trained.config.training["name"] == "photo"
-    assert trained.config.training["start"] is None
-    assert trained.config.training["split_by"] == "content"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,6 @@ SPECS = {
     "residual with a head": ModelSpec("residual", 12, 12, 3, 5, widths=(4, 6), blocks=(2, 1), head=True),
     "digits": ModelSpec("digits", 12, 12, 3, 5, dropout=0.4),
     "shapes": ModelSpec("shapes", 12, 12, 3, 5),
-    "vit": ModelSpec("vit", 8, 8, 3, 8, widths=(8,), blocks=(1,), patch=4, heads=2),
 }
 RECIPE = replace(
     preset("photo"), learning_rate=0.2, batch_classes=2, batch_images=3, steps=4, evaluate_every=2, split="content",

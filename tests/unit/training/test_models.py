@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,6 @@ from simsearch.training.export import check_parity, to_onnx
 from simsearch.training.models import ImageEncoder, ModelSpec, SiameseEncoder, build, compact
 from simsearch.training.presets import PRESETS, preset
 from simsearch.training.residual import ResidualBlock
-from simsearch.training.vit import TransformerBlock
 
 SPECS = {recipe.name: recipe.model for recipe in PRESETS.values() if isinstance(recipe.model, ModelSpec)}
 PRESET_NAMES = pytest.mark.parametrize("name", SPECS)
@@ -168,7 +166,7 @@ def test_the_same_seed_builds_the_same_weights() -> None:
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     spec = replace(preset("shapes").model, kind="transformer")
-    with pytest.raises(UsageError, match=r"'transformer'.*shapes, digits, backbone, residual, vit"):
+    with pytest.raises(UsageError, match=r"'transformer'.*shapes, digits, backbone, residual$"):
         built(spec)
 
 
@@ -230,43 +228,3 @@ def test_the_embedding_is_the_mean_of_its_views() -> None:
 def test_unknown_views_are_refused(views: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="there are plain, mirror"):
         built(ModelSpec("residual", 12, 12, 3, 6, widths=(4,), views=views))
-
-
-VIT = ModelSpec("vit", 16, 8, 3, 6, widths=(8,), blocks=(2,), patch=4, heads=2)
-
-
-def test_a_vision_transformer_gives_unit_rows_and_is_exported_as_it_is() -> None:
-    encoder = built(VIT).eval()
-    sample = pixels(VIT, 4)
-    assert torch.linalg.vector_norm(encoder(sample), dim=1).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
-    assert check_parity(encoder, to_onnx(encoder, sample[:2].numpy()), sample.numpy()) <= 1e-4
-
-
-def test_attention_is_a_softmax_over_the_tokens() -> None:
-    torch.manual_seed(0)
-    block = TransformerBlock(6, 2, 0.0)
-    tokens = torch.randn(2, 5, 6)
-    normal = block.first(tokens)
-    query, key, value = (
-        normal @ w.T + b for w, b in zip(block.mix.weight.split(6), block.mix.bias.split(6), strict=True)
-    )
-    heads = []
-    for head in (slice(0, 3), slice(3, 6)):
-        weights = (query[..., head] @ key[..., head].transpose(1, 2) / 3**0.5).softmax(dim=2)
-        heads.append(weights @ value[..., head])
-    mixed = tokens + block.join(torch.cat(heads, dim=2))
-    torch.testing.assert_close(block(tokens), mixed + block.dense(block.second(mixed)), atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"patch": 5}, "patches of 5"),
-        ({"heads": 3}, "3 heads"),
-        ({"widths": (8, 8)}, "one width"),
-        ({"blocks": ()}, "one depth"),
-    ],
-)
-def test_a_vision_transformer_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        built(replace(VIT, **changes))

@@ -181,7 +181,6 @@ def test_values_without_sense_are_refused(change: dict[str, object], message: st
     [
         (compact(16, 64), 48),
         (replace(compact(16, 64), pooling="flat"), 0),
-        (ModelSpec("vit", 64, 64, 3, 16, widths=(32,), blocks=(2,)), 0),
         (ModelSpec("backbone", 64, 64, 3, 16), 0),
     ],
 )
