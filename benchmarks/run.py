@@ -68,7 +68,6 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
         ("presets", "digits", "mnist-42000", ["--pairwise-share", pairwise_share]),
         ("finetuning", "photo", "clothing-1000", []),
         ("copies", "photo", "clothing-1000", []),
-        ("copies", "photo-copies", "clothing-1000", []),
     ]
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():

@@ -154,11 +154,9 @@ def chosen_recipe(
     if start is not None:
         if start.modality != labelled.modality:
             raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
-        # Fewer pixels while learning are a share of the preset's own size.
-        side = named.training_side if start.spec.width == named.model.width else 0
         # A last layer that is there weighs already: again and again would leave nothing that varies.
         within = 0.0 if start.spec.head else named.within_power
-        named = replace(named, model=start.spec, fit=start.fit, training_side=side, within_power=within)
+        named = replace(named, model=start.spec, fit=start.fit, within_power=within)
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, wanted)

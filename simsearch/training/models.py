@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -38,26 +37,8 @@ class ModelSpec:
     """Blocks of each stage, 1 where none are given."""
     pooling: str = "mean"
     """`mean` forgets where in the picture something was; `flat` keeps it, for pictures that show one thing whole."""
-    views: tuple[str, ...] = ("plain",)
-    """What an embedding is the mean of: the picture `plain`, and `mirror`, its mirror image. Not used in training."""
     head: bool = False
     """Whether a further linear layer stands behind the network: what is trained when all of it is frozen."""
-
-    @property
-    def any_size(self) -> bool:
-        """Whether the network takes pictures of other sizes than its own."""
-        return self.kind == "residual" and self.pooling == "mean"
-
-
-def _plain(images: Tensor) -> Tensor:
-    return images
-
-
-def _mirror(images: Tensor) -> Tensor:
-    return images.flip(3)
-
-
-VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": _plain, "mirror": _mirror}
 
 
 class Network(nn.Module):
@@ -100,26 +81,11 @@ class ImageEncoder(SiameseEncoder):
     """Unit embeddings of uint8 pixels (n, height, width, channels)."""
 
     def __init__(
-        self,
-        trunk: nn.Module,
-        head: nn.Module | None = None,
-        *,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        views: tuple[str, ...] = ("plain",),
+        self, trunk: nn.Module, head: nn.Module | None = None, *, mean: tuple[float, ...], std: tuple[float, ...]
     ) -> None:
         super().__init__(trunk, head)
-        self.views = views
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        images = self.prepare(inputs)
-        if self.views == ("plain",):
-            return self.embed(images)
-        # One batch of all views: calling the trunk for each would store its weights in the exported file as often.
-        seen = self.embed(torch.cat([VIEWS[view](images) for view in self.views]))
-        return unit_rows(seen.view(len(self.views), -1, seen.shape[1]).mean(dim=0))
 
     def prepare(self, inputs: Tensor) -> Tensor:
         """Pixels as float32 (n, channels, height, width) in [0, 1]."""
@@ -140,11 +106,8 @@ def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -
     builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual}
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
-    unknown = [view for view in spec.views if view not in VIEWS]
-    if unknown or not spec.views:
-        raise UsageError(f"Unknown views {list(spec.views)}; there are {', '.join(VIEWS)}")
     head = nn.Linear(spec.dim, spec.dim, bias=False) if spec.head else None
-    return ImageEncoder(builders[spec.kind](spec), head, mean=mean, std=std, views=spec.views)
+    return ImageEncoder(builders[spec.kind](spec), head, mean=mean, std=std)
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:
@@ -176,18 +139,4 @@ def _backbone(spec: ModelSpec) -> nn.Module:
         nn.Conv2d(spec.channels, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(inputs, 256), nn.ReLU(), nn.Linear(256, spec.dim),
-    )  # fmt: skip
-
-
-def compact(width: int, side: int, *, channels: int = 3, dim: int = 256) -> ModelSpec:
-    """A residual network that costs little a picture: its first stage has `width` maps, and no layer keeps all pixels.
-
-    Three stages, each of twice the maps of the one before, of pictures of `side` by `side`; parameters and cost grow
-    with the square of `width`.
-    """
-    if width < 2 or width % 2 or side < 16:
-        raise UsageError(f"width {width} and side {side}: give an even width and at least 16 pixels")
-    return ModelSpec(
-        "residual", side, side, channels, dim, widths=(width, 2 * width, 4 * width), stem_width=width // 2,
-        stem_size=5, stem_stride=2, first_stride=2 if side >= 48 else 1,
     )  # fmt: skip

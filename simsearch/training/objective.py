@@ -120,7 +120,7 @@ class Objective(nn.Module):
     def _joint(self, inputs: Tensor, count: int) -> Tensor:
         """The embeddings of all rows of the batch, in 32 bits."""
         with self._own_views():
-            seen = augment(inputs, self.recipe.augmentation, side=self.recipe.training_side)
+            seen = augment(inputs, self.recipe.augmentation)
             if seen.dim() == 4:
                 # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
                 seen = seen.contiguous(memory_format=self._layout)

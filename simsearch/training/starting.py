@@ -97,10 +97,13 @@ def _ours(name: str) -> Start:
 
 def _require_built(model: Mapping[str, JSONValue], folder: Path) -> None:
     """Raises EncoderError for a network of an older version, which use alone still knows."""
-    if model.get("kind") in RETIRED:
+    kind, views = model.get("kind"), model.get("views")
+    mirrored = isinstance(views, list) and "mirror" in views
+    if kind in RETIRED or mirrored:
+        old = "that see the mirror image too" if mirrored else f"of its kind, {kind!r},"
         raise EncoderError(
-            f"{folder} can be used, but not trained on: networks of its kind, {model['kind']!r}, are no longer built; "
-            "go on from another encoder, as with --from photo"
+            f"{folder} can be used, but not trained on: networks {old} are no longer built; go on from another "
+            "encoder, as with --from photo"
         )
 
 

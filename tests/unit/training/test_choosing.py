@@ -24,7 +24,7 @@ from simsearch.training.choosing import LEAST_OF_A_CLASS, MOST, STARTS, best_kno
 from simsearch.training.dataset import Dataset, Side
 from simsearch.training.finishing import Run
 from simsearch.training.inputs import Arrays
-from simsearch.training.presets import PHOTO
+from simsearch.training.presets import GLYPH
 from simsearch.training.processes import open_processes
 from simsearch.training.text_models import TextSpec
 
@@ -192,7 +192,7 @@ def test_the_best_is_taken_and_the_first_of_equals(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, figures: Sequence[float], chosen: int
 ) -> None:
     runs = [
-        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, open_processes())
+        Run(GLYPH, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, open_processes())
         for name in STARTS["image"]
     ]
     found = dict(zip(STARTS["image"], figures, strict=False))
@@ -209,7 +209,7 @@ def test_processes_take_what_the_first_of_them_found(monkeypatch: pytest.MonkeyP
             return 1.0
 
     runs = [
-        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, Second())
+        Run(GLYPH, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, Second())
         for name in STARTS["image"]
     ]
     monkeypatch.setattr(choosing, "compare_starts", lambda *_: {"photo": 0.9, "glyph": 0.1})
@@ -221,7 +221,7 @@ def test_a_run_knows_what_its_start_has_learned(tmp_path: Path) -> None:
     assert len(start.seen) > 900
     assert not start.seen & {"Korean/character01", "Tifinagh/character10"}
     for began, seen in ((None, frozenset()), (start, start.seen)):
-        run = Run(PHOTO, tmp_path, tmp_path, began, "none", None, False, False, open_processes())
+        run = Run(GLYPH, tmp_path, tmp_path, began, "none", None, False, False, open_processes())
         assert run.seen_before == seen
 
 
@@ -324,9 +324,9 @@ def test_texts_go_on_from_text(tmp_path: Path) -> None:
 
 def test_a_preset_begins_with_nothing(shades: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--freeze all needs an encoder whose .*--from, or take --preset away"):
-        going_on(shades, tmp_path / "out", recipe="photo", freeze="all")
+        going_on(shades, tmp_path / "out", recipe="backbone", freeze="all")
     with pytest.raises(UsageError, match=r"start share 0.5 needs an encoder to go on from"):
-        going_on(shades, tmp_path / "out", recipe="photo", changes=Changes(start_share=0.5))
+        going_on(shades, tmp_path / "out", recipe="backbone", changes=Changes(start_share=0.5))
 
 
 def test_a_network_goes_on_at_the_pace_that_suits_its_kind(tmp_path: Path) -> None:

@@ -41,8 +41,9 @@ SPECS = {
     "shapes": ModelSpec("shapes", 12, 12, 3, 5),
 }
 RECIPE = replace(
-    preset("photo"), learning_rate=0.2, batch_classes=2, batch_images=3, steps=4, evaluate_every=2, split="content",
-    counts=(0.6, 0.2, 0.2),
+    preset("glyph"), model=SPECS["residual"], fit="crop", poses=1, augmentation="photo", scale=None,
+    contrast_weight=0.0, within_power=0.0, learning_rate=0.2, batch_classes=2, batch_images=3, steps=4,
+    evaluate_every=2, split="content", counts=(0.6, 0.2, 0.2),
 )  # fmt: skip
 DrawShape = Callable[..., Path]
 
@@ -308,16 +309,26 @@ def test_a_network_that_cannot_be_built_is_refused(
         start_from(str(folder))
 
 
-@pytest.mark.parametrize("kind", RETIRED)
-def test_a_network_that_is_no_longer_built_is_used_but_not_trained_on(kind: str, base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        *[({"kind": kind}, f"networks of its kind, {kind!r}, are") for kind in RETIRED],
+        ({"views": ["plain", "mirror"]}, "networks that see the mirror image too are"),
+    ],
+)
+def test_a_network_that_is_no_longer_built_is_used_but_not_trained_on(
+    change: dict[str, object], said: str, base: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "old"
     shutil.copytree(base, folder)
     document = json.loads((folder / CONFIG_NAME).read_bytes())
-    document["model"] |= {"kind": kind}
+    document["model"] |= change
     (folder / CONFIG_NAME).write_text(json.dumps(document), encoding="utf-8")
     picture = Image.new("RGB", (12, 12), "red")
     np.testing.assert_array_equal(*(open_encoder(each).encode([picture]) for each in (folder, base)))
-    with pytest.raises(EncoderError, match=f"old can be used, but not trained on: .* {kind!r}, are no longer built"):
+    with pytest.raises(
+        EncoderError, match=f"old can be used, but not trained on: {said} no longer built; .*--from photo"
+    ):
         start_from(str(folder))
 
 
