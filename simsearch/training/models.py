@@ -17,7 +17,7 @@ NORM_FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """All that is needed to build a network again. From `widths` on, all but `dropout` is for `residual`."""
+    """All that is needed to build a network again. From `widths` on, all but `dropout` and `head` is for `residual`."""
 
     kind: str
     width: int
