@@ -47,12 +47,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "encoder",
-        help="an encoder folder that was trained with --split class, as the presets photo and glyph are: its held-out "
-        "classes are used",
+        help="an encoder folder that was trained with --split class, as the preset glyph is: its held-out classes "
+        "are used",
     )
     parser.add_argument(
         "folder", type=Path,
-        help="the class folders that it was trained on, CLASS/*.jpg for photo, ALPHABET/CHARACTER/*.png for glyph",
+        help="the class folders that it was trained on, CLASS/* or GROUP/CLASS/*",
     )  # fmt: skip
     parser.add_argument("--ways", type=int, nargs="+", default=[5, 20])
     parser.add_argument("--fit", choices=FITS, help="fit pictures in another way than the encoder was trained with")

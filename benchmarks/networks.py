@@ -9,22 +9,15 @@ from dataclasses import replace
 import torch
 from measuring import Bar, Report
 
-from simsearch.training.models import ImageEncoder, ModelSpec, build, compact
+from simsearch.training.models import ImageEncoder, ModelSpec, build
 
 WARM_UP = 2
-SMALL = replace(compact(64, 64), width=48, height=48)
-PLAIN = ModelSpec("residual", 64, 64, 3, 256, widths=(32, 64, 128, 256), stem_stride=2)
 DRAWN = ModelSpec("residual", 32, 32, 1, 128, widths=(32, 64, 128, 192))
+GLYPH = replace(DRAWN, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat")
 SPECS = {
-    "photo before: 32-64-128-256 after 3x3, 64 pixels": PLAIN,
-    "the same at 48 pixels": replace(PLAIN, width=48, height=48),
-    "photo: compact 64-128-256 after 5x5, 64 pixels": compact(64, 64),
-    "the same at 48 pixels, as it learns": SMALL,
     "glyph before: 32-64-128-192, 32 pixels": DRAWN,
     "64-128-256, first stage halved": replace(DRAWN, widths=(64, 128, 256), stem_width=16, first_stride=2),
-    "glyph: 48-96-192, first stage halved, flat": replace(
-        DRAWN, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat"
-    ),
+    "glyph: 48-96-192, first stage halved, flat": GLYPH,
 }
 
 
@@ -40,13 +33,13 @@ def main() -> None:
         count = sum(parameter.numel() for parameter in network(spec).parameters())
         apart, together = (pace(spec, options.batch, options.steps, layout) for layout in (False, True))
         rows.append((name, f"{count / 1e6:.2f} M", f"{apart:.0f}", f"{together:.0f}"))
-        gain = together / pace(PLAIN, options.batch, options.steps, False) if spec is SMALL else gain
+        gain = together / pace(DRAWN, options.batch, options.steps, False) if spec is GLYPH else gain
     Report(
         "networks",
         "Pictures a second of one core that a network learns from: few layers see all pixels, channels lie together.",
         f"random pictures, batches of {options.batch}, {options.steps} steps, processor time",
         rows,
-        [Bar("photo as it learns / photo before", gain, at_least=1)],
+        [Bar("glyph / glyph before", gain, at_least=1)],
     ).publish()
 
 

@@ -19,7 +19,6 @@ DATA_HELP = """a folder with any of these, unpacked:
 clothing-1000/CLASS/*.jpg (1,000 photos),
 shapes/SHAPE/SHAPE_COLOURn.png,
 mnist-42000/DIGIT/*.png,
-tiny-imagenet-150/CLASS/*.JPEG,
 omniglot-background/ALPHABET/CHARACTER/*.png,
 text/*.csv, *.tsv and *.txt (the sets that losses.py names)"""
 
@@ -69,7 +68,6 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
         ("presets", "digits", "mnist-42000", ["--pairwise-share", pairwise_share]),
         ("finetuning", "photo", "clothing-1000", []),
         ("copies", "photo", "clothing-1000", []),
-        ("copies", "photo-copies", "clothing-1000", []),
     ]
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():
@@ -81,12 +79,10 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     ):  # fmt: skip
         if source.exists():
             yield ("starts", source, *words)
-    for encoder, folder in (
-        (HERE / "held_out" / "photo", "tiny-imagenet-150"), (HERE / "held_out" / "glyph", "omniglot-background"),
-    ):  # fmt: skip
-        if encoder.is_dir() and (data / folder).is_dir():
-            yield ("encoders", encoder, data / folder)
-    if (data / "omniglot-background").is_dir() and (data / "text").is_dir():
+    drawings = data / "omniglot-background"
+    if drawings.is_dir():
+        yield ("encoders", HERE / "held_out" / "glyph", drawings)
+    if drawings.is_dir() and (data / "text").is_dir():
         yield ("losses", data)
 
 

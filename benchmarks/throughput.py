@@ -51,7 +51,7 @@ class Marks(Silent):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--presets", nargs="+", default=["glyph", "photo", "words"])
+    parser.add_argument("--presets", nargs="+", default=["glyph", "words"])
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0, help="0 is torch's choice")
@@ -113,7 +113,7 @@ def batches(recipe: Recipe) -> list[tuple[Tensor, Tensor]]:
     for step in range(recipe.steps):
         batch = draws.batch(step)
         assert batch.labels is not None
-        seen = augment(network.prepare(inputs.batch(batch.rows)), recipe.augmentation, side=recipe.training_side)
+        seen = augment(network.prepare(inputs.batch(batch.rows)), recipe.augmentation)
         if seen.dim() == 4:
             seen = seen.contiguous(memory_format=torch.channels_last)
         made.append((seen, torch.from_numpy(batch.labels)))

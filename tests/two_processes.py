@@ -16,7 +16,6 @@ from torch import nn
 from simsearch.errors import TrainingError
 from simsearch.progress import Progress, Silent
 from simsearch.training.freezing import Tail
-from simsearch.training.imitation import TEACHER, Teacher
 from simsearch.training.inputs import Arrays, Inputs
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.models import ModelSpec, Network, build
@@ -51,7 +50,6 @@ LOSSES: Mapping[str, tuple[Recipe, Batch]] = {
     "pairs": (replace(RECIPE, loss="bce"), OF_PAIRS),
     "graded": (replace(RECIPE, loss="cosent"), OF_GRADES),
     "triplets": (replace(RECIPE, loss="triplet"), OF_TRIPLETS),
-    "teacher": (replace(RECIPE, loss=TEACHER), OF_LABELS),
 }
 
 
@@ -86,17 +84,9 @@ def network_of(recipe: Recipe) -> Network:
     return build(recipe.model, mean=(0.5,), std=(0.3,))
 
 
-def teacher_of(recipe: Recipe) -> Teacher | None:
-    """A network with other weights, where the recipe has a teacher in place of its loss."""
-    if recipe.loss != TEACHER:
-        return None
-    torch.manual_seed(1)
-    return Teacher(build(recipe.model, mean=(0.4,), std=(0.2,)), (6, 6), np.eye(recipe.model.dim, dtype=np.float32))
-
-
 def one_step(processes: Processes, recipe: Recipe, batch: Batch) -> Results:
     """The loss of a batch and the gradient of every parameter."""
-    objective = Objective(network_of(recipe), recipe, CLASSES, processes, teacher_of(recipe))
+    objective = Objective(network_of(recipe), recipe, CLASSES, processes)
     wrapped = processes.wrap(objective)
     share = share_of(np.arange(len(batch.rows)), processes)
     torch.manual_seed(5)

@@ -23,7 +23,6 @@ COMMANDS = {
     "forget": "simsearch.cli.identities",
     "train": "simsearch.cli.training",
     "distill": "simsearch.cli.distilling",
-    "join": "simsearch.cli.joining",
     "evaluate": "simsearch.cli.evaluation",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",

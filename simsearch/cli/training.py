@@ -125,17 +125,12 @@ def _learning_options(command: Command) -> Command:
 @click.option(
     "--from", "start", metavar="ENCODER",
     help="Go on from an encoder: a bundled name, a folder, a hub name.  [default: the bundled one that knows the "
-    "material best; with --preset or --teacher none]",
+    "material best; with --preset none]",
 )  # fmt: skip
 @click.option(
     "--freeze", type=click.Choice(["none", "part", "all"]), default="none", show_default=True,
     help="Leave the first half of its layers, or all but a new last one, as they are.",
 )  # fmt: skip
-@click.option(
-    "--teacher",
-    metavar="ENCODER",
-    help="Learn to say of pictures what this encoder says: a small one from a large one.",
-)
 @click.option("--epochs", type=int, help="Passes over the pairs.  [default: the preset's]")
 @click.option("--steps", type=int, help="Optimiser steps, instead of epochs.")
 @click.option("--minutes", type=float, help="Train for this long, instead of epochs.")
@@ -152,7 +147,7 @@ def _learning_options(command: Command) -> Command:
 @json_option
 @quiet_option
 def train_command(
-    source: str, out: str, preset: str | None, start: str | None, freeze: str, teacher: str | None, epochs: int | None,
+    source: str, out: str, preset: str | None, start: str | None, freeze: str, epochs: int | None,
     steps: int | None, minutes: float | None, kind: Kind | None, modality: Modality | None, columns: str | None,
     convention: str | None, score_range: tuple[float, float] | None, label_until: str | None, by_line: bool,
     split: By | None, shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool,
@@ -179,7 +174,7 @@ def train_command(
     )  # fmt: skip
     reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
     trained = train(
-        source, out, recipe=preset, start=start, freeze=freeze, teacher=teacher, loss=loss, epochs=epochs, steps=steps,
+        source, out, recipe=preset, start=start, freeze=freeze, loss=loss, epochs=epochs, steps=steps,
         minutes=minutes, learning_rate=learning_rate, split=split, test=tests, everything=everything, seed=seed,
         changes=changes, reading=reading, half=half, report=not no_report, restart=restart, overwrite=overwrite,
         progress=progress(quiet),
@@ -207,8 +202,8 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
         seen_before = trained.figures.get("test_classes_seen_before")
         if seen_before:
             say(
-                f"{seen_before} of the test classes have names that its start or teacher had learned: if they are the "
-                "same, the figures flatter."
+                f"{seen_before} of the test classes have names that its start had learned: if they are the same, the "
+                "figures flatter."
             )
         _tell_split(trained.config.training["split_record"])
         say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")

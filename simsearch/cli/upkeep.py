@@ -72,7 +72,7 @@ def _print_encoder(config: EncoderConfig) -> None:
         ("takes", f"{config.modality}, {_input(config)}"),
         ("gives", f"{config.dim} numbers, normalized"),
         ("parameters", f"{config.parameters:,}"),
-        *[("training: " + key, _told(key, value)) for key, value in config.training.items() if key != "history"],
+        *[("training: " + key, _told(value)) for key, value in config.training.items() if key != "history"],
         *[("reached: " + key, _rounded(value)) for key, value in config.figures.items()],
     ]
     table(rows)
@@ -104,12 +104,10 @@ def _input(config: EncoderConfig) -> str:
     return f"{config.width}x{config.height} {colours}, fitted by {config.fit}"
 
 
-def _told(key: str, value: object) -> object:
-    """What a line says of a training: of encoders that were joined their names, of long lists their beginning."""
-    if key == "joined" and isinstance(value, list):
-        return ", ".join(f"{each['name']} {each['fingerprint']}" for each in value)
+def _told(value: object) -> object:
+    """What a line says of a training: of long lists their beginning."""
     if isinstance(value, dict):
-        return {name: _told(name, inner) for name, inner in value.items()}
+        return {name: _told(inner) for name, inner in value.items()}
     if isinstance(value, list) and len(value) > MOST_TOLD:
         return f"{len(value):,}, the first are {', '.join(map(str, value[:3]))}"
     return value

@@ -33,6 +33,11 @@ KINDS = {"name": str, "modality": str, "dim": int, "model": dict, "training": di
 """What the fields of encoder.json are that nothing else tells."""
 AGAIN = "the file was edited or damaged, copy the encoder folder again"
 BUNDLED = Path(__file__).parent / "bundled"
+RETIRED = {
+    "photo-copies": "photo finds edited copies too; use photo, and for a collection that photo-copies made "
+    "simsearch index SOURCE --encoder photo --rebuild",
+}
+"""The encoders that shipped with older versions, and what to do now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +248,17 @@ def is_encoder(name: str) -> bool:
 
 
 def encoder_folder(name: str) -> Path:
-    """The folder that a bundled name or a path stands for. Raises EncoderError listing what there is."""
+    """The folder that a bundled name or a path stands for.
+
+    Raises EncoderError listing what there is, or saying what to use in place of a retired encoder.
+    """
     if name in bundled_names():
         return BUNDLED / name
     folder = Path(name)
     if (folder / CONFIG_NAME).is_file():
         return folder
+    if name in RETIRED:
+        raise EncoderError(f"The encoder {name!r} no longer ships: {RETIRED[name]}")
     raise EncoderError(
         f"No encoder {name!r}: it is neither one that ships ({', '.join(bundled_names())}) nor a folder with "
         f"{CONFIG_NAME}, nor a model of the hub, OWNER/MODEL. Train one: simsearch train LABELLED_FOLDER -o {name}"

@@ -11,16 +11,15 @@ if TYPE_CHECKING:
     from simsearch.training.distil_loop import Distilling
     from simsearch.training.distilling import Distilled, distil
     from simsearch.training.finishing import Trained
-    from simsearch.training.joining import join
     from simsearch.training.presets import preset_rows
     from simsearch.training.recipes import Changes
     from simsearch.training.session import Reading, train
 
 _HOMES = {
     "Changes": "recipes", "Distilled": "distilling", "Distilling": "distil_loop", "Reading": "session",
-    "Trained": "finishing", "distil": "distilling", "join": "joining", "preset_rows": "presets", "train": "session",
+    "Trained": "finishing", "distil": "distilling", "preset_rows": "presets", "train": "session",
 }  # fmt: skip
-__all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "join", "preset_rows", "train"]
+__all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "preset_rows", "train"]
 
 
 def __getattr__(name: str) -> Any:

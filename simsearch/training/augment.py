@@ -15,8 +15,8 @@ from simsearch.training.text_augment import augment_ids
 AUGMENTATIONS = ("none", "photo", "drawing", "copies", "text")
 
 
-def augment(images: Tensor, kind: str, *, side: int = 0) -> Tensor:
-    """A random variant of each image, with torch's global random state; `side` by `side` pixels, or as many as it has.
+def augment(images: Tensor, kind: str) -> Tensor:
+    """A random variant of each image, of the same size, with torch's global random state.
 
     `photo`: crops of 35 to 100 % of the area, mirror images, brightness, contrast and colour. `drawing`: small
     rotations, shears, shifts, changes of scale, bent and thicker or fainter lines, white around. `copies`: the edits of
@@ -24,16 +24,13 @@ def augment(images: Tensor, kind: str, *, side: int = 0) -> Tensor:
     """
     if kind == "text":
         return augment_ids(images)
-    if images.dim() != 4:
-        if kind == "none":
-            return images
-        raise UsageError(f"augmentation {kind!r} is for pictures; for texts there are text and none")
-    size = (side, side) if side else (images.shape[2], images.shape[3])
     if kind == "none":
-        return images if size == images.shape[2:] else F.interpolate(images, size, mode="bilinear", antialias=True)
+        return images
+    if images.dim() != 4:
+        raise UsageError(f"augmentation {kind!r} is for pictures; for texts there are text and none")
     with images.device:
         # What is drawn at random lies where the images do.
-        return _variant(images, kind, size)
+        return _variant(images, kind, (images.shape[2], images.shape[3]))
 
 
 def _variant(images: Tensor, kind: str, size: tuple[int, int]) -> Tensor:

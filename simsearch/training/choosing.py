@@ -18,7 +18,7 @@ from simsearch.training.dataset import Side
 from simsearch.training.freezing import of_features
 from simsearch.training.measure import figures_in_order, row_products
 from simsearch.training.objective import loss_of
-from simsearch.training.presets import GENTLE, ONWARD, PHOTO, RATES, preset
+from simsearch.training.presets import GENTLE, ONWARD, RATES, preset
 from simsearch.training.recipes import Changes, Recipe, adjusted, suited
 from simsearch.training.starting import PRETRAINED, Start, start_from, with_head
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from simsearch.training.finishing import Run
     from simsearch.types import Encoder, Vectors
 
-BY_TEACHER = replace(PHOTO, split="content", counts=(0.6, 0.2, 0.2))
-"""What a student learns where nothing is said of it. Its folders may be of a few classes, so that none is held out."""
 STARTS: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph"), "text": ("text",)}
 """The encoders that are compared, first the one that is taken where nothing tells them apart."""
 MOST = 1_000
@@ -43,13 +41,11 @@ LEAST_OF_A_CLASS = 10
 
 
 def starts_of(
-    recipe: str | Recipe | None, start: str | Path | None, teacher: str | Path | None, labelled: Labelled, freeze: str
+    recipe: str | Recipe | None, start: str | Path | None, labelled: Labelled, freeze: str
 ) -> Sequence[Start | None]:
-    """What a run may begin with: the named encoder, fresh weights (None) for a preset or with a teacher, or those that
-    ship.
-    """
+    """What a run may begin with: the named encoder, fresh weights (None) for a preset, or those that ship."""
     names: Sequence[str | Path | None] = (start,)
-    if start is None and recipe is None and teacher is None:
+    if start is None and recipe is None:
         names = STARTS[labelled.modality]
     found = [None if name is None else start_from(str(name)) for name in names]
     return [with_head(began) if began is not None and freeze == "all" else began for began in found]
@@ -158,11 +154,9 @@ def chosen_recipe(
     if start is not None:
         if start.modality != labelled.modality:
             raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
-        # Fewer pixels while learning are a share of the preset's own size.
-        side = named.training_side if start.spec.width == named.model.width else 0
         # A last layer that is there weighs already: again and again would leave nothing that varies.
         within = 0.0 if start.spec.head else named.within_power
-        named = replace(named, model=start.spec, fit=start.fit, training_side=side, within_power=within)
+        named = replace(named, model=start.spec, fit=start.fit, within_power=within)
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, wanted)
@@ -196,11 +190,8 @@ def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
 
 
 def _named(recipe: str | Recipe | None, modality: Modality, start: Start | None, freeze: str) -> Recipe:
-    """The recipe as it is named, or what is learned where none is."""
+    """The recipe as it is named, or what is learned where none is, which begins with an encoder."""
     if recipe is not None:
         return recipe if isinstance(recipe, Recipe) else preset(recipe)
-    if start is not None:
-        return _onward(ONWARD[modality], start.spec.kind, freeze)
-    if modality == "text":
-        raise UsageError("train --teacher looks at pictures, and these are texts; of texts simsearch distill learns")
-    return BY_TEACHER
+    assert start is not None
+    return _onward(ONWARD[modality], start.spec.kind, freeze)

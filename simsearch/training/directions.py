@@ -9,9 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-EVEN = 1e-6
-"""Share of the mean by which lengths may differ."""
-
 
 def main_directions(vectors: NDArray[np.floating[Any]], dim: int) -> NDArray[np.float32]:
     """The matrix (d, dim) onto the directions that keep most of the cosines between the vectors.
@@ -27,34 +24,6 @@ def main_directions(vectors: NDArray[np.floating[Any]], dim: int) -> NDArray[np.
     largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
     turned: NDArray[np.float32] = (directions * np.sign(largest)).astype(np.float32)
     return turned
-
-
-def even_directions(vectors: NDArray[np.floating[Any]], dim: int) -> NDArray[np.float32]:
-    """The main directions turned within their space until the vectors are as long along each: cosines stay the same.
-
-    The last layer of a residual network gives all its numbers one variance, and the first main direction of what it is
-    to say has many times that of the last. One rotation in a plane a direction (Bendel and Mickey 1978); O(d^2 dim).
-    """
-    turned = main_directions(vectors, dim).astype(np.float64)
-    along = vectors.astype(np.float64) @ turned
-    products = along.T @ along / len(along)
-    mean = float(np.trace(products)) / dim
-    for _ in range(dim - 1):
-        excess = np.diagonal(products) - mean
-        low, high = int(excess.argmin()), int(excess.argmax())
-        if excess[high] <= EVEN * mean or excess[low] >= -EVEN * mean:
-            break
-        # The tangent of the angle that gives `low` the mean: a root of excess_high t^2 + 2 b t + excess_low.
-        between = products[low, high]
-        tangent = (-between + np.sqrt(between**2 - excess[low] * excess[high])) / excess[high]
-        cosine = 1.0 / np.hypot(1.0, tangent)
-        plane = np.array([[cosine, -tangent * cosine], [tangent * cosine, cosine]])
-        pair = [low, high]
-        turned[:, pair] = turned[:, pair] @ plane
-        products[:, pair] = products[:, pair] @ plane
-        products[pair] = plane.T @ products[pair]
-    even: NDArray[np.float32] = turned.astype(np.float32)
-    return even
 
 
 def projected(vectors: NDArray[np.floating[Any]], directions: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -53,7 +53,6 @@ class Run:
     folder: Path
     work: Path
     start: Start | None
-    teacher: Start | None
     freeze: str
     minutes: float | None
     half: bool
@@ -65,8 +64,8 @@ class Run:
 
     @property
     def seen_before(self) -> frozenset[str]:
-        """The classes, or groups of them, that the encoder it begins with and its teacher had learned from."""
-        return frozenset[str]().union(*(each.seen for each in (self.start, self.teacher) if each is not None))
+        """The classes, or groups of them, that the encoder it begins with had learned from."""
+        return frozenset() if self.start is None else self.start.seen
 
     @property
     def own(self) -> str:
@@ -121,12 +120,8 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
             "shares_compared": {f"{share:g}": round(accuracy, 4) for share, accuracy in kept.compared.items()},
         }  # fmt: skip
         record["start_share"] = kept.share
-    taught: dict[str, JSONValue] | None = None
-    if run.teacher is not None:
-        taught = {"encoder": run.teacher.name, "fingerprint": run.teacher.fingerprint}
     return record | {
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
-        "teacher": taught,
         "inputs": [len(side) for side in (data.train, data.validation, data.test)],
         "learned": [*learned(data)], "held_out": [*held_out(data, run.seen_before)],
         "seen_before": [*sorted(run.seen_before)],

@@ -78,7 +78,7 @@ def of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Rec
             raise UsageError(f"--freeze {freeze} encodes each input once, without --{name}; take one of them away")
     if kind == "unlabelled":
         raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
-    return replace(recipe, augmentation="none", poses=1, training_side=0)
+    return replace(recipe, augmentation="none", poses=1)
 
 
 def features_of(front: Front, inputs: Inputs, cache: Path, device: torch.device, progress: Progress) -> Arrays:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.evaluation.metrics import Confusion
-    from simsearch.progress import Progress
     from simsearch.training.dataset import Dataset, Side
     from simsearch.training.inputs import Inputs
     from simsearch.training.models import Network
@@ -38,14 +37,7 @@ COSINE_AT_HALF = 0.875
 REPORTED_WAYS = {"content": (5, 10), "given": (5, 10), "class": (5, 20), "group": (5, 20)}
 
 
-def embed_rows(
-    network: Network,
-    inputs: Inputs,
-    rows: NDArray[np.int64],
-    *,
-    view: str | None = None,
-    progress: Progress | None = None,
-) -> Vectors:
+def embed_rows(network: Network, inputs: Inputs, rows: NDArray[np.int64], *, view: str | None = None) -> Vectors:
     """Embeddings of these rows of the inputs, in batches of 256. An all-zero output stays zero.
 
     With `view`, the name of an augmentation, those of a random view: augmented, and with dropout.
@@ -64,8 +56,6 @@ def embed_rows(
             else:
                 embedded = by_length(network, augment(network.prepare(batch), view), network.embed)
             parts.append(embedded.float().cpu().numpy())
-            if progress is not None:
-                progress.advance(len(batch))
     return np.concatenate(parts)
 
 

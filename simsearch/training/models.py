@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,6 @@ from torch import Tensor, nn
 
 from simsearch.errors import UsageError
 from simsearch.training.residual import residual
-from simsearch.training.vit import vision_transformer
 
 NORM_FLOOR = 1e-6
 """Outputs shorter than this are divided by it: an all-zero output stays zero instead of becoming NaN."""
@@ -19,7 +17,7 @@ NORM_FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """All that is needed to build a network again. From `widths` on, all but `dropout` is for `residual` and `vit`."""
+    """All that is needed to build a network again. From `widths` on, all but `dropout` and `head` is for `residual`."""
 
     kind: str
     width: int
@@ -27,7 +25,7 @@ class ModelSpec:
     channels: int
     dim: int
     widths: tuple[int, ...] = ()
-    """Maps of each stage of a residual network; of a vision transformer the width of its tokens."""
+    """Maps of each stage of a residual network."""
     stem_stride: int = 1
     dropout: float = 0.0
     stem_width: int = 0
@@ -36,36 +34,11 @@ class ModelSpec:
     first_stride: int = 1
     """Stride of the first stage; each later one halves the sides."""
     blocks: tuple[int, ...] = ()
-    """Blocks of each stage, 1 where none are given; of a vision transformer its depth."""
+    """Blocks of each stage, 1 where none are given."""
     pooling: str = "mean"
     """`mean` forgets where in the picture something was; `flat` keeps it, for pictures that show one thing whole."""
-    patch: int = 8
-    """Side of the square patches that a vision transformer cuts a picture into."""
-    heads: int = 4
-    views: tuple[str, ...] = ("plain",)
-    """What an embedding is the mean of: the picture `plain`, and `mirror`, its mirror image. Not used in training."""
     head: bool = False
     """Whether a further linear layer stands behind the network: what is trained when all of it is frozen."""
-    members: tuple[ModelSpec, ...] = ()
-    """Of a `joined` network: those that stand side by side in it, of pictures as large or a whole fraction of it."""
-
-    @property
-    def any_size(self) -> bool:
-        """Whether the network takes pictures of other sizes than its own."""
-        if self.kind == "joined":
-            return all(member.any_size for member in self.members)
-        return self.kind == "residual" and self.pooling == "mean"
-
-
-def _plain(images: Tensor) -> Tensor:
-    return images
-
-
-def _mirror(images: Tensor) -> Tensor:
-    return images.flip(3)
-
-
-VIEWS: dict[str, Callable[[Tensor], Tensor]] = {"plain": _plain, "mirror": _mirror}
 
 
 class Network(nn.Module):
@@ -108,26 +81,11 @@ class ImageEncoder(SiameseEncoder):
     """Unit embeddings of uint8 pixels (n, height, width, channels)."""
 
     def __init__(
-        self,
-        trunk: nn.Module,
-        head: nn.Module | None = None,
-        *,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        views: tuple[str, ...] = ("plain",),
+        self, trunk: nn.Module, head: nn.Module | None = None, *, mean: tuple[float, ...], std: tuple[float, ...]
     ) -> None:
         super().__init__(trunk, head)
-        self.views = views
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=True)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        images = self.prepare(inputs)
-        if self.views == ("plain",):
-            return self.embed(images)
-        # One batch of all views: calling the trunk for each would store its weights in the exported file as often.
-        seen = self.embed(torch.cat([VIEWS[view](images) for view in self.views]))
-        return unit_rows(seen.view(len(self.views), -1, seen.shape[1]).mean(dim=0))
 
     def prepare(self, inputs: Tensor) -> Tensor:
         """Pixels as float32 (n, channels, height, width) in [0, 1]."""
@@ -138,29 +96,6 @@ class ImageEncoder(SiameseEncoder):
         return (prepared - self.get_buffer("mean")) / self.get_buffer("std")
 
 
-class Joined(nn.Module):
-    """Encoders side by side: of each image the embeddings of all, one behind the other.
-
-    The cosine of two of these, normalized, is the mean of the cosines that the members give of the same view.
-    `shrinking` says of each by how much it wants the sides divided; its pixels are then the means of such squares.
-    Where their embeddings are longer together than `dim` a linear map, `kept`, leaves that many numbers of them.
-    """
-
-    def __init__(self, members: Sequence[ImageEncoder], shrinking: Sequence[int], *, total: int, dim: int) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-        self.shrinking = tuple(shrinking)
-        self.kept = nn.Linear(total, dim, bias=False) if dim < total else nn.Identity()
-
-    def forward(self, images: Tensor) -> Tensor:
-        embeddings = []
-        for member, factor in zip(self.members, self.shrinking, strict=True):
-            assert isinstance(member, ImageEncoder)
-            embeddings.append(member.embed(images if factor == 1 else F.avg_pool2d(images, factor)))
-        joined: Tensor = self.kept(torch.cat(embeddings, dim=1))
-        return joined
-
-
 def unit_rows(vectors: Tensor) -> Tensor:
     """The vectors divided by their length, or by NORM_FLOOR if that is more."""
     return F.normalize(vectors, dim=1, eps=NORM_FLOOR)
@@ -168,27 +103,11 @@ def unit_rows(vectors: Tensor) -> Tensor:
 
 def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageEncoder:
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
-    builders = {
-        "shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual, "vit": vision_transformer,
-        "joined": _joined,
-    }  # fmt: skip
+    builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual}
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
-    unknown = [view for view in spec.views if view not in VIEWS]
-    if unknown or not spec.views:
-        raise UsageError(f"Unknown views {list(spec.views)}; there are {', '.join(VIEWS)}")
     head = nn.Linear(spec.dim, spec.dim, bias=False) if spec.head else None
-    return ImageEncoder(builders[spec.kind](spec), head, mean=mean, std=std, views=spec.views)
-
-
-def _joined(spec: ModelSpec) -> nn.Module:
-    # Each member standardizes for itself; what it takes away and divides by comes with its weights.
-    none, one = (0.0,) * spec.channels, (1.0,) * spec.channels
-    members = [build(member, mean=none, std=one) for member in spec.members]
-    return Joined(
-        members, [spec.width // member.width for member in spec.members],
-        total=sum(member.dim for member in spec.members), dim=spec.dim,
-    )  # fmt: skip
+    return ImageEncoder(builders[spec.kind](spec), head, mean=mean, std=std)
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:
@@ -220,18 +139,4 @@ def _backbone(spec: ModelSpec) -> nn.Module:
         nn.Conv2d(spec.channels, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(inputs, 256), nn.ReLU(), nn.Linear(256, spec.dim),
-    )  # fmt: skip
-
-
-def compact(width: int, side: int, *, channels: int = 3, dim: int = 256) -> ModelSpec:
-    """A residual network that costs little a picture: its first stage has `width` maps, and no layer keeps all pixels.
-
-    Three stages, each of twice the maps of the one before, of pictures of `side` by `side`; parameters and cost grow
-    with the square of `width`.
-    """
-    if width < 2 or width % 2 or side < 16:
-        raise UsageError(f"width {width} and side {side}: give an even width and at least 16 pixels")
-    return ModelSpec(
-        "residual", side, side, channels, dim, widths=(width, 2 * width, 4 * width), stem_width=width // 2,
-        stem_size=5, stem_stride=2, first_stride=2 if side >= 48 else 1,
     )  # fmt: skip

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from simsearch.training.augment import augment, posed
 from simsearch.training.by_length import by_length
-from simsearch.training.imitation import half_mixed, imitation_loss, resized
 from simsearch.training.loss_building import build_loss
 from simsearch.training.losses import supervised_contrastive
 from simsearch.training.memory import PastBatches
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from simsearch.training.imitation import Teacher
     from simsearch.training.loss_module import Loss
     from simsearch.training.models import Network
     from simsearch.training.recipes import Recipe
@@ -70,15 +68,13 @@ def loss_of(recipe: Recipe, classes: int) -> Loss:
 
 
 class Objective(nn.Module):
-    """The network with what its loss, or its teacher, needs beside it; called with a batch it returns the loss of it.
+    """The network with what its loss needs beside it; called with a batch it returns the loss of it.
 
     Each of several processes encodes its share, and all compute the same loss of the joint embeddings. Random choices
     come from torch's global generator, which the loop seeds for every step.
     """
 
-    def __init__(
-        self, network: Network, recipe: Recipe, classes: int, processes: Processes, teacher: Teacher | None = None
-    ) -> None:
+    def __init__(self, network: Network, recipe: Recipe, classes: int, processes: Processes) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
@@ -86,10 +82,7 @@ class Objective(nn.Module):
         self._processes = processes
         self._layout = torch.channels_last if channels_last_is_safe(network) else torch.contiguous_format
         self.precision = precision_of(recipe.precision, processes.device)
-        # In a tuple it is no part of this module: neither stored with a checkpoint nor wrapped for several processes.
-        self._teachers = () if teacher is None else (teacher,)
-        if teacher is None:
-            self.loss = loss_of(recipe, recipe.poses * classes)
+        self.loss = loss_of(recipe, recipe.poses * classes)
         self.average = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
         self.memory = PastBatches(recipe.memory, recipe.model.dim) if recipe.memory else None
 
@@ -106,8 +99,6 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, inputs: Tensor, share: NDArray[np.int64]) -> Tensor:
         """The loss of the batch; `inputs` are of its rows at the positions `share`, which this process encodes."""
         inputs = self.network.prepare(inputs)
-        if self._teachers:
-            return self._imitation(inputs, self._teachers[0], len(batch.rows))
         labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(inputs.device)
         if self.recipe.poses > 1 and labels is not None:
             poses = torch.randint(self.recipe.poses, (self.classes,)).to(labels)[labels]
@@ -126,29 +117,10 @@ class Objective(nn.Module):
         assert batch.same is not None
         return self.loss.of_pairs(scores, torch.from_numpy(batch.same).to(embeddings))
 
-    def _imitation(self, images: Tensor, teacher: Teacher, count: int) -> Tensor:
-        """How far the student is from what the teacher says of the same views of all rows of the batch.
-
-        Where the preset changes pictures, half of each share are mixtures.
-        """
-        with self._own_views():
-            if self.recipe.poses > 1:
-                images = posed(images, torch.randint(self.recipe.poses, (len(images),)).to(images.device))
-            seen = augment(images, self.recipe.augmentation)
-            if self.recipe.augmentation != "none":
-                seen = half_mixed(seen)
-            side = self.recipe.training_side
-            small = resized(seen, (side, side)) if side else seen
-            with computing_in(self.precision, images.device):
-                wanted = teacher.embed(seen.contiguous(memory_format=self._layout))
-                embeddings = self.network.embed(small.contiguous(memory_format=self._layout))
-        embeddings, wanted = (self._processes.gather(rows.float())[:count] for rows in (embeddings, wanted))
-        return imitation_loss(embeddings, wanted)
-
     def _joint(self, inputs: Tensor, count: int) -> Tensor:
         """The embeddings of all rows of the batch, in 32 bits."""
         with self._own_views():
-            seen = augment(inputs, self.recipe.augmentation, side=self.recipe.training_side)
+            seen = augment(inputs, self.recipe.augmentation)
             if seen.dim() == 4:
                 # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
                 seen = seen.contiguous(memory_format=self._layout)

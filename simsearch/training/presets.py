@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from simsearch.errors import UsageError
-from simsearch.training.models import ModelSpec, compact
+from simsearch.training.models import ModelSpec
 from simsearch.training.recipes import Recipe
 from simsearch.training.text_models import TextSpec
 
@@ -36,28 +36,6 @@ BACKBONE = Recipe(
     evaluate_every=50, patience=10,
 )  # fmt: skip
 
-PHOTO = Recipe(
-    "photo",
-    "photos of many classes: a residual network that learns to place classes it has never seen",
-    replace(compact(64, 64), views=("plain", "mirror")),
-    fit="crop", loss="classifier", optimizer="sgd", learning_rate=0.1,
-    batch_classes=64, batch_images=2, steps=3_600, weight_decay=5e-4, cosine_decay=True,
-    augmentation="photo", training_side=48, averaging=0.998,
-    split="class", counts=(0.7, 0.14, 0.16), evaluate_every=900,
-)  # fmt: skip
-
-PHOTO_LARGE = Recipe(
-    "photo-large",
-    "photos of many classes, and a GPU or a teacher: twice the network of photo, which sees every pixel",
-    ModelSpec(
-        "residual", 64, 64, 3, 128, widths=(64, 128, 256, 312), stem_width=48, stem_size=5, stem_stride=2,
-    ),
-    fit="crop", loss="classifier", optimizer="sgd", learning_rate=0.1,
-    batch_classes=64, batch_images=4, steps=4_000, weight_decay=5e-4, cosine_decay=True,
-    augmentation="photo", averaging=0.999,
-    split="class", counts=(0.7, 0.14, 0.16), evaluate_every=500,
-)  # fmt: skip
-
 GLYPH = Recipe(
     "glyph",
     "drawings and handwriting: a residual network, turned drawings as further classes",
@@ -68,15 +46,6 @@ GLYPH = Recipe(
     batch_classes=128, batch_images=2, steps=3_000, weight_decay=5e-4, cosine_decay=True,
     augmentation="drawing", poses=4, scale=20.0, contrast_weight=0.5, averaging=0.998, within_power=0.3,
     split="class", counts=(0.8, 0.1, 0.1), evaluate_every=250, validation_ways=20,
-)  # fmt: skip
-
-PHOTO_COPIES = Recipe(
-    "photo-copies",
-    "photos without labels: edited copies of a picture are placed beside it, all others away from it",
-    replace(compact(32, 64, dim=128), views=("plain", "mirror")),
-    fit="squash", loss="infonce", optimizer="sgd", learning_rate=0.1,
-    batch_classes=128, batch_images=2, steps=1_500, weight_decay=1e-4, cosine_decay=True,
-    augmentation="copies", training_side=48, averaging=0.998, counts=(0.96, 0.04, 0.0), evaluate_every=500,
 )  # fmt: skip
 
 WORDS = Recipe(
@@ -122,14 +91,19 @@ RATES: Mapping[str, Recipe] = {recipe.model.kind: recipe for recipe in (SEQUENCE
 GENTLE = 3e-5
 """The learning rate of a pretrained network, which forgets at hundred times this what it knew."""
 
-PRESETS = {
-    recipe.name: recipe
-    for recipe in (SHAPES, DIGITS, BACKBONE, PHOTO, PHOTO_LARGE, GLYPH, PHOTO_COPIES, WORDS, SEQUENCES, TRANSFORMER)
+PRESETS = {recipe.name: recipe for recipe in (SHAPES, DIGITS, BACKBONE, GLYPH, WORDS, SEQUENCES, TRANSFORMER)}
+RETIRED: Mapping[str, str] = {
+    "photo": "without --preset",
+    "photo-large": "without --preset",
+    "photo-copies": "with --kind unlabelled --augmentation copies and no --preset",
 }
+"""The presets of older versions for photos, and how to train on photos now."""
 
 
 def preset(name: str) -> Recipe:
-    """The preset of this name. Raises UsageError listing all."""
+    """The preset of this name. Raises UsageError listing all, or saying what to do in place of a retired one."""
+    if name in RETIRED:
+        raise UsageError(f"Preset {name!r} is no more; {RETIRED[name]}, train goes on from the encoder photo")
     if name not in PRESETS:
         raise UsageError(f"No preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -79,11 +79,6 @@ class Recipe:
     averaging: float = 0.0
     """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
     weights themselves."""
-    training_side: int = 0
-    """Augmented pictures have this side while a network learns; 0 is the network's. Fewer pixels, more pictures.
-
-    Networks that take pictures of one size only learn at that.
-    """
     start_share: float | None = None
     """How much of the weights that a run began with is left in those that it keeps. By default what its classes want,
     and nothing where others than classes say what is alike; see `keeping.keep_between`."""
@@ -192,8 +187,6 @@ def adjusted(recipe: Recipe, changes: Changes) -> Recipe:
             f"poses {changed.poses} turns square pictures; {recipe.name!r} takes {changed.model.width} x "
             f"{changed.model.height}"
         )
-    if changed.training_side and isinstance(changed.model, ModelSpec) and not changed.model.any_size:
-        changed = replace(changed, training_side=0)
     if not changed.steps and not changed.epochs:
         raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
     return changed

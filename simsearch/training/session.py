@@ -18,7 +18,7 @@ import filelock
 import numpy as np
 import torch
 
-from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
+from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
@@ -26,23 +26,20 @@ from simsearch.training.choosing import best_known, chosen_recipe, starts_of
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.freezing import FREEZES, divided, features_of
-from simsearch.training.imitation import CACHE, agreement, imitating, made_teacher, require_no_loss
 from simsearch.training.keeping import keep_between
-from simsearch.training.loop import Validate, fit
+from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
 from simsearch.training.placing import require_place
 from simsearch.training.processes import Processes, open_processes, processor_threads
 from simsearch.training.recipes import Changes, Recipe, on_everything
-from simsearch.training.starting import start_from
 from simsearch.training.text_models import TextSpec, build_text
 from simsearch.training.within import weigh_within
 
 if TYPE_CHECKING:
     from simsearch.media.labelled import Kind, Labelled, Modality
     from simsearch.media.splits import By
-    from simsearch.training.imitation import Teacher
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
@@ -68,7 +65,6 @@ def train(
     recipe: str | Recipe | None = None,
     start: str | Path | None = None,
     freeze: str = "none",
-    teacher: str | Path | None = None,
     loss: str | None = None,
     epochs: int | None = None,
     steps: int | None = None,
@@ -92,36 +88,30 @@ def train(
     or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
     from; without it and without a `recipe` it is the one that ships and knows the training side best. `freeze` leaves
     none, a part or all of it as it is; of the weights that learn from classes as much is left as these allow, or
-    `changes.start_share`. With a `teacher`, an image encoder, the network learns to say of class folders or unlabelled
-    pictures what that one says. `changes` holds what is wanted otherwise than the recipe has it beyond the arguments
-    here. A run that was stopped goes on from its last checkpoint, kept in
-    `OUT.training`, when it is started again with the same arguments; `restart` starts it anew. `test` names classes or
-    groups to hold out for the test; with `everything` no class is held out. With `half` the weights are stored in 16
-    bits. Under a launcher of several processes all of them return, but the first alone writes and has figures.
+    `changes.start_share`. `changes` holds what is wanted otherwise than the recipe has it beyond the arguments here. A
+    run that was stopped goes on from its last checkpoint, kept in `OUT.training`, when it is started again with the
+    same arguments; `restart` starts it anew. `test` names classes or groups to hold out for the test; with `everything`
+    no class is held out. With `half` the weights are stored in 16 bits. Under a launcher of several processes all of
+    them return, but the first alone writes and has figures.
     Raises TrainingError, UsageError.
     """
-    _check(freeze, recipe is not None and start is None, teacher, (epochs, steps, minutes), report)
+    _check(freeze, recipe is not None and start is None, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
     labelled = read_labelled(Path(source), **asdict(reading or Reading()))
     wanted = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
-    taught = None if teacher is None else start_from(str(teacher))
-    if taught is not None:
-        require_no_loss(wanted)
     processes = open_processes()
     runs = []
-    for began in starts_of(recipe, start, teacher, labelled, freeze):
+    for began in starts_of(recipe, start, labelled, freeze):
         chosen = chosen_recipe(recipe, wanted, labelled, began, freeze)
-        if taught is not None:
-            chosen = imitating(chosen, taught, labelled.kind, wanted, began)
         if everything:
             chosen = on_everything(chosen)
         if test and chosen.split not in ("class", "group"):
             raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
         runs.append(Run(
-            chosen, Path(out), _work_beside(Path(out), overwrite), began, taught, freeze, minutes, half, report,
+            chosen, Path(out), _work_beside(Path(out), overwrite), began, freeze, minutes, half, report,
             processes, (progress if processes.rank == 0 else None) or Silent(),
         ))  # fmt: skip
     return _carried_out(runs, labelled, test, restart)
@@ -136,11 +126,9 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     try:
         with _alone_in(run.work, run.processes), processor_threads(run.recipe.threads):
             if restart and run.processes.rank == 0:
-                for path in (run.work / CHECKPOINT_NAME, *run.work.glob(f"{CACHE}*")):
-                    path.unlink(missing_ok=True)
+                (run.work / CHECKPOINT_NAME).unlink(missing_ok=True)
             run.processes.wait()
-            runs, dataset = _read(runs, labelled, test)
-            run = runs[0]
+            dataset = _dataset_of(run, labelled, test)
             if len(runs) > 1:
                 run = best_known(runs, dataset)
                 if run.start is not runs[0].start:
@@ -156,20 +144,6 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     return trained
 
 
-def _read(runs: Sequence[Run], labelled: Labelled, test: Sequence[str]) -> tuple[Sequence[Run], Dataset]:
-    """The dataset of the first run for whose encoder the files differ enough to be divided, and the runs from it on.
-
-    What is written beside the middle of a page, an encoder that crops sees nothing of.
-    """
-    try:
-        return runs, _dataset_of(runs[0], labelled, test)
-    except TrainingError as error:
-        for place in range(1, len(runs)):
-            with contextlib.suppress(TrainingError):
-                return runs[place:], _dataset_of(runs[place], labelled, test)
-        raise error from None
-
-
 def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
     return load_dataset(
         labelled, run.recipe, test=test, tokenizer=b"" if run.start is None else run.start.tokenizer,
@@ -177,13 +151,9 @@ def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
     )  # fmt: skip
 
 
-def _check(
-    freeze: str, preset_only: bool, teacher: str | Path | None, lengths: tuple[float | None, ...], report: bool
-) -> None:
+def _check(freeze: str, preset_only: bool, lengths: tuple[float | None, ...], report: bool) -> None:
     if freeze not in FREEZES:
         raise UsageError(f"no freeze {freeze!r}; there are {', '.join(FREEZES)}")
-    if freeze != "none" and teacher is not None:
-        raise UsageError(f"a teacher teaches a whole network; take --freeze {freeze} away")
     if freeze != "none" and preset_only:
         raise UsageError(
             f"--freeze {freeze} needs an encoder whose layers are worth keeping: name it with --from, or take --preset "
@@ -231,21 +201,14 @@ def _train(run: Run, data: Dataset) -> Trained:
         learned_on = replace(data, inputs=features)
     else:
         learned_on = data
-    teacher = None
-    if run.teacher is not None:
-        known = None if run.start is None else network.to(run.processes.device)
-        teacher = made_teacher(
-            run.teacher, data.inputs, data.train.rows, recipe.model.dim, student=known, folder=run.work,
-            configuration=_configuration(run, data), processes=run.processes,
-        )  # fmt: skip
-    objective = Objective(network, recipe, data.training_classes, run.processes, teacher)
-    if teacher is None and run.start is not None and data.train.labels is not None:
+    objective = Objective(network, recipe, data.training_classes, run.processes)
+    if run.start is not None and data.train.labels is not None:
         dense = np.unique(data.train.labels, return_inverse=True)[1]
         begin_at_means(objective, learned_on.inputs, data.train.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
         steps=recipe.total_steps(data.train), minutes=run.minutes,
-        validate=_figure(learned_on, recipe, teacher),
+        validate=lambda trained: validation_figure(trained, learned_on, recipe),
         checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
         progress=run.progress,
     )  # fmt: skip
@@ -255,19 +218,15 @@ def _train(run: Run, data: Dataset) -> Trained:
     if run.start is not None:
         kept = keep_between(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
         if kept.share:
-            fitted = replace(fitted, best_figure=_figure(learned_on, recipe, teacher)(network))
+            fitted = replace(fitted, best_figure=validation_figure(network, learned_on, recipe))
     written.load_state_dict(encoder.state_dict())
     weighed = weigh_within(written, data, recipe)
     if weighed is not recipe:
-        run, fitted = replace(run, recipe=weighed), replace(fitted, best_figure=_figure(data, recipe, teacher)(written))
+        run, fitted = (
+            replace(run, recipe=weighed),
+            replace(fitted, best_figure=validation_figure(written, data, recipe)),
+        )
     return finish(written, run, data, fitted, kept)
-
-
-def _figure(data: Dataset, recipe: Recipe, teacher: Teacher | None) -> Validate:
-    """The figure by which weights are chosen: of what has no labels, how far it agrees with its teacher."""
-    if teacher is not None and data.validation.labels is None and len(data.validation):
-        return agreement(teacher, data.inputs, data.validation.rows)
-    return lambda trained: validation_figure(trained, data, recipe)
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
@@ -285,6 +244,6 @@ def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
 
 def _configuration(run: Run, data: Dataset) -> str:
     """What must be the same for a checkpoint to be gone on from."""
-    start, teacher = (None if each is None else each.fingerprint for each in (run.start, run.teacher))
-    text = json.dumps([asdict(run.recipe), data.digest, start, teacher, run.freeze, run.minutes], sort_keys=True)
+    start = None if run.start is None else run.start.fingerprint
+    text = json.dumps([asdict(run.recipe), data.digest, start, run.freeze, run.minutes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PRETRAINED = "pretrained"
 """The kind of a network that is built by the library that it came with."""
+RETIRED = ("joined", "vit")
+"""The kinds of networks of older versions that are used as before, but no longer built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def _ours(name: str) -> Start:
             f"{folder} was fine-tuned from a pretrained model, whose network cannot be built from this folder; "
             "name the model that it came from"
         )
+    _require_built(config.model, folder)
     spec = _spec_of(config.model, folder, TextSpec if config.modality == "text" else ModelSpec)
     weights = _weights(read_verified(folder, config, WEIGHTS_NAME), folder)
     if spec.dim != config.dim:
@@ -92,6 +95,18 @@ def _ours(name: str) -> Start:
     )
 
 
+def _require_built(model: Mapping[str, JSONValue], folder: Path) -> None:
+    """Raises EncoderError for a network of an older version, which use alone still knows."""
+    kind, views = model.get("kind"), model.get("views")
+    mirrored = isinstance(views, list) and "mirror" in views
+    if kind in RETIRED or mirrored:
+        old = "that see the mirror image too" if mirrored else f"of its kind, {kind!r},"
+        raise EncoderError(
+            f"{folder} can be used, but not trained on: networks {old} are no longer built; go on from another "
+            "encoder, as with --from photo"
+        )
+
+
 def _built(spec: ModelSpec | TextSpec) -> SiameseEncoder:
     """The network with weights that are about to be replaced."""
     if isinstance(spec, TextSpec):
@@ -106,9 +121,6 @@ def _spec_of(
     values: dict[str, object] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in model.items() if name in known
     }
-    members = model.get("members")
-    if isinstance(members, list):
-        values["members"] = tuple(_spec_of(member, folder, ModelSpec) for member in members if isinstance(member, dict))
     try:
         return kind(**values)  # type: ignore[arg-type]
     except TypeError as error:

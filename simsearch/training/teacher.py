@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.types import Encoder
-
-Number = TypeVar("Number", bound=np.generic)
 
 PART = 2_048
 """Texts in a file of the cache: what a kill can lose."""
@@ -51,15 +49,12 @@ def teacher_vectors(teacher: Encoder, texts: Sequence[str], cache: Path, progres
 
 
 def _kept(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
-    return stored_array(path, shape, np.float16) if path.exists() else None
-
-
-def stored_array(path: Path, shape: tuple[int, ...], kind: type[Number]) -> NDArray[Number]:
-    """What a file of a run's folder holds. Raises DamagedError when that is not an array of this shape and kind."""
+    if not path.exists():
+        return None
     try:
-        stored: NDArray[Number] = np.load(path, allow_pickle=False)
+        part: NDArray[np.float16] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DamagedError(f"{path}: not what a run keeps ({error}); start again with --restart") from error
-    if stored.shape != shape or stored.dtype != kind:
-        raise DamagedError(f"{path}: {stored.dtype} {stored.shape} instead of {shape}; start again with --restart")
-    return stored
+    if part.shape != shape or part.dtype != np.float16:
+        raise DamagedError(f"{path}: {part.dtype} {part.shape} instead of {shape}; start again with --restart")
+    return part

@@ -115,56 +115,9 @@ def test_test_classes_that_its_start_had_learned_are_told(process, tmp_path, ima
     second = process(
         *words, "-o", "encoders/second", "--from", "encoders/first", "--test", "kind 1", "--test", "kind 2"
     )
-    assert (
-        "\n1 of the test classes have names that its start or teacher had learned: if they are the same" in second.out
-    )
+    assert "\n1 of the test classes have names that its start had learned: if they are the same" in second.out
     assert re.search(
         r"^training: seen_before +10, the first are kind 10, kind 11, kind 2$",
         process("info", "encoders/second").out,
         re.M,
     )
-
-
-def test_a_student_learns_from_a_teacher(command, process, place, labelled):
-    words = [
-        "--preset",
-        "photo-copies",
-        "--steps",
-        "2",
-        "--no-report",
-        "--split",
-        "content",
-        "--shares",
-        "0.7",
-        "0.2",
-        "0.1",
-    ]
-    done = process("train", labelled, "-o", "encoders/small", "--teacher", "photo", *words, "--json", "--quiet")
-    assert (done.code, done.err) == (0, "")
-    assert {"validation", "test_pair_accuracy"} <= set(done.records[0]["figures"])
-    told = command("info", "encoders/small").out
-    assert re.search(r"^training: loss +teacher$", told, re.M)
-    assert re.search(r"^training: teacher +\{'encoder': 'photo', 'fingerprint': '\w+'\}$", told, re.M)
-    refused = command("train", labelled, "-o", "encoders/no", "--teacher", "photo", "--loss", "triplet")
-    assert refused.code == 2
-    assert refused.err == "Error: a teacher takes the place of the loss; take loss 'triplet' away\n"
-    assert not (place / "encoders" / "no").exists()
-
-
-def test_two_encoders_are_joined_and_used(command, process, place, labelled):
-    done = process(
-        "join", "photo-copies", "photo-copies", "-o", "encoders/both", "--dim", "16", "--pictures", labelled, "--quiet"
-    )
-    assert (done.code, done.err) == (0, "")
-    config = json.loads((place / "encoders" / "both" / "encoder.json").read_bytes())
-    assert config["dim"] == 16
-    assert done.out.splitlines()[0].endswith("16 numbers a picture")
-    assert re.search(r"^They hold \d\d\.\d\d% of what 256 numbers say of \d+ pictures, 0 skipped$", done.out, re.M)
-    told = command("info", "encoders/both").out
-    assert told.count("photo-copies ") == 2
-    assert "split_record" not in told
-    assert command("index", labelled, "--encoder", "encoders/both", "--quiet").code == 0
-    refused = command("join", "photo", "glyph", "-o", "encoders/no")
-    assert refused.code == 2
-    assert refused.err.startswith("Error: glyph has ")
-    assert not (place / "encoders" / "no").exists()

@@ -24,7 +24,7 @@ from simsearch.training.choosing import LEAST_OF_A_CLASS, MOST, STARTS, best_kno
 from simsearch.training.dataset import Dataset, Side
 from simsearch.training.finishing import Run
 from simsearch.training.inputs import Arrays
-from simsearch.training.presets import PHOTO
+from simsearch.training.presets import GLYPH
 from simsearch.training.processes import open_processes
 from simsearch.training.text_models import TextSpec
 
@@ -192,7 +192,7 @@ def test_the_best_is_taken_and_the_first_of_equals(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, figures: Sequence[float], chosen: int
 ) -> None:
     runs = [
-        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), None, "none", None, False, False, open_processes())
+        Run(GLYPH, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, open_processes())
         for name in STARTS["image"]
     ]
     found = dict(zip(STARTS["image"], figures, strict=False))
@@ -209,23 +209,19 @@ def test_processes_take_what_the_first_of_them_found(monkeypatch: pytest.MonkeyP
             return 1.0
 
     runs = [
-        Run(PHOTO, tmp_path, tmp_path, choosing.start_from(name), None, "none", None, False, False, Second())
+        Run(GLYPH, tmp_path, tmp_path, choosing.start_from(name), "none", None, False, False, Second())
         for name in STARTS["image"]
     ]
     monkeypatch.setattr(choosing, "compare_starts", lambda *_: {"photo": 0.9, "glyph": 0.1})
     assert best_known(runs, dataset(Side(np.arange(4)), 4)).start is runs[1].start
 
 
-def test_a_run_knows_what_start_and_teacher_have_learned(tmp_path: Path) -> None:
+def test_a_run_knows_what_its_start_has_learned(tmp_path: Path) -> None:
     start = choosing.start_from("glyph")
     assert len(start.seen) > 900
     assert not start.seen & {"Korean/character01", "Tifinagh/character10"}
-    teacher = replace(start, seen=frozenset({"a"}))
-    for began, taught, seen in (
-        (None, None, frozenset()), (start, None, start.seen), (None, teacher, {"a"}),
-        (start, teacher, start.seen | {"a"}),
-    ):  # fmt: skip
-        run = Run(PHOTO, tmp_path, tmp_path, began, taught, "none", None, False, False, open_processes())
+    for began, seen in ((None, frozenset()), (start, start.seen)):
+        run = Run(GLYPH, tmp_path, tmp_path, began, "none", None, False, False, open_processes())
         assert run.seen_before == seen
 
 
@@ -268,18 +264,18 @@ def test_drawings_go_on_from_glyph(signs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unexported")
-def test_what_one_encoder_cannot_see_another_goes_on_from(signs: Path, tmp_path: Path) -> None:
+def test_what_the_first_encoder_cannot_see_another_goes_on_from_when_it_is_named(signs: Path, tmp_path: Path) -> None:
     wide = tmp_path / "wide"
     for path in signs.glob("*/*.png"):
         page = Image.new("L", (400, 90), "white")
         page.paste(Image.open(path))
         (wide / path.parent.name).mkdir(parents=True, exist_ok=True)
         page.save(wide / path.parent.name / path.name)
-    start = going_on(wide, tmp_path / "out").config.training["start"]
-    assert isinstance(start, dict)
-    assert (start["encoder"], start["encoders_compared"]) == ("glyph", {})
     with pytest.raises(TrainingError, match="classes are left to train on"):
-        going_on(wide, tmp_path / "cropped", changes=Changes(fit="crop"))
+        going_on(wide, tmp_path / "cropped")
+    start = going_on(wide, tmp_path / "out", start="glyph").config.training["start"]
+    assert isinstance(start, dict)
+    assert start["encoder"] == "glyph"
 
 
 @pytest.fixture(scope="module")
@@ -326,11 +322,11 @@ def test_texts_go_on_from_text(tmp_path: Path) -> None:
     assert trained.config.training["start_share"] == 0.5
 
 
-def test_a_preset_or_a_teacher_begins_with_nothing(shades: Path, tmp_path: Path) -> None:
+def test_a_preset_begins_with_nothing(shades: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--freeze all needs an encoder whose .*--from, or take --preset away"):
-        going_on(shades, tmp_path / "out", recipe="photo", freeze="all")
+        going_on(shades, tmp_path / "out", recipe="backbone", freeze="all")
     with pytest.raises(UsageError, match=r"start share 0.5 needs an encoder to go on from"):
-        going_on(shades, tmp_path / "out", recipe="photo", changes=Changes(start_share=0.5))
+        going_on(shades, tmp_path / "out", recipe="backbone", changes=Changes(start_share=0.5))
 
 
 def test_a_network_goes_on_at_the_pace_that_suits_its_kind(tmp_path: Path) -> None:
@@ -351,14 +347,6 @@ def test_a_network_goes_on_at_the_pace_that_suits_its_kind(tmp_path: Path) -> No
     assert pace("transformer") == ("adamw", 5e-4, 1e-2)
     assert pace("recurrent") == ("adamw", 2e-3, 1e-2)
     assert pace("bag") == pace("pretrained", "all") == ("adam", 3e-3, 0.0)
-
-
-@pytest.mark.usefixtures("unexported")
-def test_a_student_of_which_nothing_is_said_begins_as_the_preset_photo(shades: Path, tmp_path: Path) -> None:
-    trained = going_on(shades, tmp_path / "out", teacher="photo", steps=1)
-    assert trained.config.training["name"] == "photo"
-    assert trained.config.training["start"] is None
-    assert trained.config.training["split_by"] == "content"
 
 
 @pytest.mark.parametrize(

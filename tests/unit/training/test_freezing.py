@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file
@@ -30,7 +31,7 @@ from simsearch.training.models import ModelSpec, SiameseEncoder, build
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
 from simsearch.training.session import Reading
-from simsearch.training.starting import start_from
+from simsearch.training.starting import RETIRED, start_from
 from simsearch.training.text_models import TextSpec, build_text
 
 SPECS = {
@@ -38,11 +39,11 @@ SPECS = {
     "residual with a head": ModelSpec("residual", 12, 12, 3, 5, widths=(4, 6), blocks=(2, 1), head=True),
     "digits": ModelSpec("digits", 12, 12, 3, 5, dropout=0.4),
     "shapes": ModelSpec("shapes", 12, 12, 3, 5),
-    "vit": ModelSpec("vit", 8, 8, 3, 8, widths=(8,), blocks=(1,), patch=4, heads=2),
 }
 RECIPE = replace(
-    preset("photo"), learning_rate=0.2, batch_classes=2, batch_images=3, steps=4, evaluate_every=2, split="content",
-    counts=(0.6, 0.2, 0.2),
+    preset("glyph"), model=SPECS["residual"], fit="crop", poses=1, augmentation="photo", scale=None,
+    contrast_weight=0.0, within_power=0.0, learning_rate=0.2, batch_classes=2, batch_images=3, steps=4,
+    evaluate_every=2, split="content", counts=(0.6, 0.2, 0.2),
 )  # fmt: skip
 DrawShape = Callable[..., Path]
 
@@ -305,6 +306,29 @@ def test_a_network_that_cannot_be_built_is_refused(
     document["model"] |= change
     (folder / CONFIG_NAME).write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(EncoderError, match=message):
+        start_from(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        *[({"kind": kind}, f"networks of its kind, {kind!r}, are") for kind in RETIRED],
+        ({"views": ["plain", "mirror"]}, "networks that see the mirror image too are"),
+    ],
+)
+def test_a_network_that_is_no_longer_built_is_used_but_not_trained_on(
+    change: dict[str, object], said: str, base: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(base, folder)
+    document = json.loads((folder / CONFIG_NAME).read_bytes())
+    document["model"] |= change
+    (folder / CONFIG_NAME).write_text(json.dumps(document), encoding="utf-8")
+    picture = Image.new("RGB", (12, 12), "red")
+    np.testing.assert_array_equal(*(open_encoder(each).encode([picture]) for each in (folder, base)))
+    with pytest.raises(
+        EncoderError, match=f"old can be used, but not trained on: {said} no longer built; .*--from photo"
+    ):
         start_from(str(folder))
 
 

@@ -24,7 +24,7 @@ from simsearch.training.models import Network, unit_rows
 from simsearch.training.presets import preset
 
 NONE = np.array([], dtype=np.int64)
-RECIPE = replace(preset("photo"), start_share=None)
+RECIPE = preset("backbone")
 
 
 class Scaled(Network):

@@ -30,7 +30,7 @@ from simsearch.training.models import ModelSpec, Network, build, unit_rows
 from simsearch.training.presets import preset
 
 COUNT = 40
-RECIPE = replace(preset("photo"), augmentation="none", seed=3)
+RECIPE = replace(preset("backbone"), seed=3)
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(COUNT, 6)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)

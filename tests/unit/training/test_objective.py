@@ -1,4 +1,4 @@
-"""The objective: the running mean of the weights, and what training on fewer pixels leaves as it is."""
+"""The objective: the running mean of the weights."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from simsearch.training.recipes import Recipe, on_everything
 from simsearch.training.sampling import ClassSampler
 
 SPEC = ModelSpec("residual", 12, 12, 1, 6, widths=(4, 6))
-RECIPE = replace(
-    preset("glyph"), model=SPEC, batch_classes=3, batch_images=2, evaluate_every=2, averaging=0.9, training_side=8
-)
+RECIPE = replace(preset("glyph"), model=SPEC, batch_classes=3, batch_images=2, evaluate_every=2, averaging=0.9)
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 12, 12, 1), dtype=np.uint8)
 
 
@@ -117,7 +115,7 @@ def test_everything_holds_no_class_out() -> None:
 def test_networks_of_few_maps_keep_each_channel_by_itself(width: int, safe: bool) -> None:
     """Else a strided short cut corrupts memory, and the process dies some steps later."""
     spec = replace(SPEC, widths=(width, 8))
-    objective = objective_of(replace(RECIPE, model=spec, training_side=0, averaging=0.0))
+    objective = objective_of(replace(RECIPE, model=spec, averaging=0.0))
     assert channels_last_is_safe(objective.network) == safe
     assert channels_last_is_safe(build(ModelSpec("shapes", 12, 12, 1, 6), mean=(0.5,), std=(0.3,)))
     for step in range(30):

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from simsearch.errors import UsageError
 from simsearch.media.images import FITS
@@ -16,8 +15,8 @@ from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
 from simsearch.training.loop import learning_rate
 from simsearch.training.loss_table import LOSSES
-from simsearch.training.models import ModelSpec, build, compact
-from simsearch.training.presets import PRESETS, preset
+from simsearch.training.models import ModelSpec
+from simsearch.training.presets import PRESETS, RETIRED, preset
 from simsearch.training.recipes import OPTIMIZERS, Changes, Recipe, adjusted, suited
 from simsearch.training.text_models import TextSpec
 
@@ -72,8 +71,14 @@ def test_every_preset_makes_sense(recipe: Recipe) -> None:
 
 
 def test_an_unknown_preset_lists_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"'faces'.*shapes, digits, backbone, photo, photo-large, glyph"):
+    with pytest.raises(UsageError, match=r"'faces'.*shapes, digits, backbone, glyph, words"):
         preset("faces")
+
+
+@pytest.mark.parametrize("name", RETIRED)
+def test_a_retired_preset_says_what_to_do_now(name: str) -> None:
+    with pytest.raises(UsageError, match=f"Preset '{name}' is no more; with.* --preset, train goes on from the enc"):
+        preset(name)
 
 
 def test_batch_pairs_are_all_pairs_of_a_batch() -> None:
@@ -115,7 +120,7 @@ def test_what_is_given_stands_in_place() -> None:
 
 
 def test_epochs_take_the_place_of_steps() -> None:
-    recipe = adjusted(preset("photo"), Changes(epochs=2))
+    recipe = adjusted(preset("glyph"), Changes(epochs=2))
     assert (recipe.steps, recipe.epochs) == (0, 2)
     assert recipe.total_steps(classes(100)) == math.ceil(2 * math.comb(100, 2) / recipe.batch_pairs)
 
@@ -125,7 +130,7 @@ def test_steps_take_the_place_of_epochs() -> None:
 
 
 def test_the_learning_rate_stays_when_that_is_asked_for() -> None:
-    constant = adjusted(preset("photo"), Changes(cosine_decay=False, weight_decay=0.0))
+    constant = adjusted(preset("glyph"), Changes(cosine_decay=False, weight_decay=0.0))
     assert {learning_rate(constant, step, 100) for step in (0, 50, 99)} == {constant.learning_rate}
     assert constant.weight_decay == 0.0
     falling = adjusted(preset("shapes"), Changes(cosine_decay=True))
@@ -176,27 +181,6 @@ def test_values_without_sense_are_refused(change: dict[str, object], message: st
         adjusted(preset("shapes"), Changes(**change))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("model", "side"),
-    [
-        (compact(16, 64), 48),
-        (replace(compact(16, 64), kind="joined", members=(compact(8, 64), compact(8, 32))), 48),
-        (replace(compact(16, 64), pooling="flat"), 0),
-        (replace(compact(16, 64), kind="joined", members=(compact(8, 64), replace(compact(8, 32), pooling="flat"))), 0),
-        (ModelSpec("vit", 64, 64, 3, 16, widths=(32,), blocks=(2,)), 0),
-        (ModelSpec("backbone", 64, 64, 3, 16), 0),
-    ],
-)
-def test_only_networks_that_take_any_size_learn_from_fewer_pixels(model: ModelSpec, side: int) -> None:
-    assert adjusted(replace(preset("photo"), model=model), Changes()).training_side == side
-    found = build(model, mean=(0.5,) * model.channels, std=(0.3,) * model.channels).eval()
-    seen = torch.rand(2, model.channels, side or model.height, side or model.width)
-    assert found.embed(seen).shape == (2, model.dim)
-    if not side and model.kind != "joined":
-        with pytest.raises(RuntimeError):
-            found.embed(torch.rand(2, model.channels, 48, 48))
-
-
 def test_a_recipe_without_steps_or_epochs_is_refused() -> None:
     with pytest.raises(UsageError, match="'shapes' needs steps or epochs"):
         adjusted(replace(preset("shapes"), epochs=0, steps=0), Changes())
@@ -241,11 +225,11 @@ def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
     with pytest.raises(UsageError, match="64 past embeddings is for classes and unlabelled, not triplets"):
         suited(remembering, "triplets", Changes())
     with pytest.raises(UsageError, match="'classifier' compares with no past batches; those that do: "):
-        suited(replace(preset("photo"), memory=64), "classes", Changes())
+        suited(replace(preset("glyph"), memory=64), "classes", Changes())
 
 
 def test_pictures_are_fitted_as_is_wanted_and_texts_are_not() -> None:
-    assert adjusted(preset("photo"), Changes(fit="squash")) == replace(preset("photo"), fit="squash")
+    assert adjusted(preset("glyph"), Changes(fit="squash")) == replace(preset("glyph"), fit="squash")
     assert adjusted(preset("glyph"), Changes(poses=8)) == replace(preset("glyph"), poses=8)
     with pytest.raises(UsageError, match="fit 'pad' is for pictures; preset 'words' is for texts"):
         adjusted(preset("words"), Changes(fit="pad"))

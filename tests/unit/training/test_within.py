@@ -24,8 +24,9 @@ from simsearch.training.starting import start_from
 from simsearch.training.within import FLOOR, LOOKED_AT, _some_of_each, weigh_within, within_classes
 
 RECIPE = replace(
-    preset("photo"), learning_rate=0.1, batch_classes=2, batch_images=3, steps=4, evaluate_every=2, split="content",
-    counts=(0.6, 0.2, 0.2), threads=1,
+    preset("glyph"), model=ModelSpec("residual", 32, 32, 3, 16, widths=(8, 16), stem_stride=2), fit="crop", poses=1,
+    augmentation="photo", scale=None, contrast_weight=0.0, within_power=0.0, learning_rate=0.1, batch_classes=2,
+    batch_images=3, steps=4, evaluate_every=2, split="content", counts=(0.6, 0.2, 0.2), threads=1,
 )  # fmt: skip
 
 
