@@ -252,7 +252,7 @@ def test_the_wheel_holds_everything_that_is_no_code() -> None:
     others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
     assert shipped == others
     for name in ("photo", "glyph", "text"):
-        for file in ("encoder.json", "encoder.onnx", "weights.safetensors"):
+        for file in ("encoder.json", "encoder.onnx"):
             assert PACKAGE / "encoders" / "bundled" / name / file in shipped
     assert PACKAGE / "py.typed" in shipped
     packages = {path.parent for path in PACKAGE.rglob("*.py")}

@@ -128,12 +128,13 @@ def _learning_options(command: Command) -> Command:
     "material best; with --preset none]",
 )  # fmt: skip
 @click.option(
-    "--freeze", type=click.Choice(["none", "part", "all"]), default="none", show_default=True,
-    help="Leave the first half of its layers, or all but a new last one, as they are.",
+    "--freeze", type=click.Choice(["none", "part", "all"]),
+    help="Leave the first half of its layers, or all but a new head, as they are.  [default: all of photo and what was "
+    "made from it, none of others]",
 )  # fmt: skip
 @click.option("--epochs", type=int, help="Passes over the pairs.  [default: the preset's]")
 @click.option("--steps", type=int, help="Optimiser steps, instead of epochs.")
-@click.option("--minutes", type=float, help="Train for this long, instead of epochs.")
+@click.option("--minutes", type=float, help="Bound the whole command, instead of epochs.")
 @_reading_options
 @_learning_options
 @click.option("--half", is_flag=True, help="Store the weights in 16 bits: half the size.")
@@ -147,7 +148,7 @@ def _learning_options(command: Command) -> Command:
 @json_option
 @quiet_option
 def train_command(
-    source: str, out: str, preset: str | None, start: str | None, freeze: str, epochs: int | None,
+    source: str, out: str, preset: str | None, start: str | None, freeze: str | None, epochs: int | None,
     steps: int | None, minutes: float | None, kind: Kind | None, modality: Modality | None, columns: str | None,
     convention: str | None, score_range: tuple[float, float] | None, label_until: str | None, by_line: bool,
     split: By | None, shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool,

@@ -14,6 +14,7 @@ from simsearch.cli.output import counted, say, say_json, table, tell
 if TYPE_CHECKING:
     from simsearch.collection.upkeep import Info
     from simsearch.encoders.folder import EncoderConfig
+    from simsearch.types import JSONValue
 
 MOST_TOLD = 8
 """A longer list is counted."""
@@ -79,6 +80,24 @@ def _print_encoder(config: EncoderConfig) -> None:
     say("")
     layers = [(layer.name, layer.kind, "x".join(map(str, layer.shape)), layer.parameters) for layer in config.layers]
     table([("layer", "kind", "output", "parameters"), *layers], right=(3,))
+    for compared in config.curves:
+        _print_curve(compared, config.curves[compared])
+
+
+def _print_curve(compared: str, document: JSONValue) -> None:
+    """What scores mean where as many pairs are the same as are not: a few of them, evenly spread."""
+    from simsearch.evaluation.probability import SameCurve
+
+    assert isinstance(document, dict)
+    curve = SameCurve.of_document(document)
+    rows = list(zip(curve.scores, curve.p_same, curve.far, curve.tar, strict=True))[:: -max(1, len(curve.scores) // 9)]
+    say("")
+    say(
+        f"scores of {compared}, measured on {curve.source} ({counted(curve.same_pairs, 'same pair')}, "
+        f"{counted(curve.different_pairs, 'different one')})"
+    )
+    table([("score", "P(same)", "false accepts", "true accepts"), *[[f"{value:.3f}" for value in row] for row in rows]],
+          right=(0, 1, 2, 3))  # fmt: skip
 
 
 def _say_pretrained(name: str, *, as_json: bool) -> int:

@@ -45,6 +45,7 @@ def open_folder(folder: Path) -> OnnxEncoder | OnnxTextEncoder:
         from simsearch.encoders.text import OnnxTextEncoder
 
         return OnnxTextEncoder(folder, config)
+    from simsearch.encoders.head import HeadEncoder
     from simsearch.encoders.onnx import OnnxEncoder
 
-    return OnnxEncoder(folder, config)
+    return OnnxEncoder(folder, config) if config.base is None else HeadEncoder(folder, config)

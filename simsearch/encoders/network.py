@@ -51,18 +51,21 @@ class FolderEncoder:
     def _session(self) -> InferenceSession:
         return load_session(read_verified(self.folder, self.config, ONNX_NAME), str(self.folder / ONNX_NAME))
 
-    def run(self, name: str, batch: NDArray[np.generic]) -> Vectors:
-        """What the network gives for its input `name`, on one thread. Raises EncoderError when it cannot take it."""
+    def run(self, name: str, batch: NDArray[np.generic], output: str | None = None) -> NDArray[np.float32]:
+        """What the network gives for its input `name`, on one thread: its first output, or the one of this name.
+
+        Raises EncoderError when it cannot take the input, or has no such output.
+        """
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
         session = self._session
         try:
-            embeddings: Vectors = session.run(None, {name: batch})[0]
+            found: NDArray[np.float32] = session.run([output] if output else None, {name: batch})[0]
         except (state.Fail, state.InvalidArgument, state.RuntimeException, ValueError) as error:
             raise EncoderError(
                 f"{self.folder / ONNX_NAME} does not do what its description says: {str(error).splitlines()[0]}"
             ) from error
-        return embeddings
+        return found
 
     def checked(self, vectors: Vectors) -> Vectors:
         """The same vectors. Raises VectorError for a zero or non-finite one, naming the row."""

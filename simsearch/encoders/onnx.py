@@ -17,6 +17,8 @@ from simsearch.media.images import Picture, PixelSpec, decode, from_array, from_
 from simsearch.media.several import several
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from simsearch.types import Source, Vectors
 
 BATCH = 32
@@ -54,6 +56,10 @@ class OnnxEncoder(FolderEncoder):
 
     def _run(self, pictures: Sequence[Picture]) -> Vectors:
         return self.run("pixels", np.stack([each.pixels for each in pictures]))
+
+    def features(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """What the network gives to its head, shape (n, features). Raises EncoderError when it gives none."""
+        return self.run("pixels", np.stack([each.pixels for each in pictures]), output="features")
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""

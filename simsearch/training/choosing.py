@@ -18,7 +18,7 @@ from simsearch.training.dataset import Side
 from simsearch.training.freezing import of_features
 from simsearch.training.measure import figures_in_order, row_products
 from simsearch.training.objective import loss_of
-from simsearch.training.presets import GENTLE, ONWARD, RATES, preset
+from simsearch.training.presets import GENTLE, HEAD, HEAD_ONWARD, ONWARD, RATES, preset
 from simsearch.training.recipes import Changes, Recipe, adjusted, suited
 from simsearch.training.starting import PRETRAINED, Start, start_from, with_head
 
@@ -41,7 +41,7 @@ LEAST_OF_A_CLASS = 10
 
 
 def starts_of(
-    recipe: str | Recipe | None, start: str | Path | None, labelled: Labelled, freeze: str
+    recipe: str | Recipe | None, start: str | Path | None, labelled: Labelled, freeze: str | None
 ) -> Sequence[Start | None]:
     """What a run may begin with: the named encoder, fresh weights (None) for a preset, or those that ship."""
     names: Sequence[str | Path | None] = (start,)
@@ -148,7 +148,7 @@ def chosen_recipe(
     recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str
 ) -> Recipe:
     """The recipe of a run: a preset, made to suit the data, the encoder that it begins with and what is asked for."""
-    named = _named(recipe, labelled.modality, start, freeze)
+    named = _named(recipe, labelled, start, freeze)
     if start is None and named.modality != labelled.modality:
         raise UsageError(f"preset {named.name!r} is for {named.modality}s, but these are {labelled.modality}s")
     if start is not None:
@@ -164,7 +164,7 @@ def chosen_recipe(
     loss_of(chosen, classes=1)
     if start is None and chosen.start_share:
         raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
-    if freeze != "none":
+    if freeze != "none" and not _on_features(start, freeze):
         chosen = of_features(chosen, wanted, labelled.kind, freeze)
     elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:
         # Two equal views of an input teach nothing.
@@ -179,7 +179,7 @@ def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
     """The recipe at the pace that suits a network of this kind; a new last layer alone learns at the recipe's own."""
     if freeze == "all":
         return recipe
-    if kind == PRETRAINED:
+    if kind in (PRETRAINED, "lite"):
         return replace(recipe, optimizer="adamw", learning_rate=GENTLE, weight_decay=1e-2)
     if kind in RATES:
         like = RATES[kind]
@@ -189,9 +189,22 @@ def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
     return recipe
 
 
-def _named(recipe: str | Recipe | None, modality: Modality, start: Start | None, freeze: str) -> Recipe:
+def _named(recipe: str | Recipe | None, labelled: Labelled, start: Start | None, freeze: str) -> Recipe:
     """The recipe as it is named, or what is learned where none is, which begins with an encoder."""
     if recipe is not None:
         return recipe if isinstance(recipe, Recipe) else preset(recipe)
     assert start is not None
-    return _onward(ONWARD[modality], start.spec.kind, freeze)
+    if _on_features(start, freeze):
+        return HEAD if labelled.kind == "classes" else replace(HEAD, learning_rate=HEAD_ONWARD)
+    return _onward(ONWARD[labelled.modality], start.spec.kind, freeze)
+
+
+def frozen(freeze: str | None, start: Start | None) -> str:
+    """How much of the encoder stays as it is: what is wanted, else all of one whose features a new head can take."""
+    if freeze is not None:
+        return freeze
+    return "all" if start is not None and start.base is not None else "none"
+
+
+def _on_features(start: Start | None, freeze: str) -> bool:
+    return freeze == "all" and start is not None and start.base is not None

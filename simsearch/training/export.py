@@ -11,16 +11,24 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from simsearch.encoders.folder import ONNX_NAME, TOKENIZER_NAME, WEIGHTS_NAME, EncoderConfig, Layer, write_config
+from simsearch.encoders.folder import (
+    ONNX_NAME,
+    TOKENIZER_NAME,
+    WEIGHTS_NAME,
+    BaseRecord,
+    EncoderConfig,
+    Layer,
+    write_config,
+)
 from simsearch.encoders.network import load_session
 from simsearch.errors import EncoderError, MissingExtraError
-from simsearch.training.models import ModelSpec, SiameseEncoder
+from simsearch.training.models import ModelSpec, SiameseEncoder, unit_rows
 from simsearch.training.storing import with_eight_bit_tables
 from simsearch.training.text_models import TextSpec
 
@@ -29,6 +37,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.types import JSONValue
+
+    Batch: TypeAlias = NDArray[np.uint8] | NDArray[np.int64] | NDArray[np.float32]
+    """Pixels, ids of tokens, or the features that a head takes."""
 
 PARITY = 1e-4
 """The largest difference between torch's and ONNX Runtime's embeddings that export accepts."""
@@ -46,17 +57,20 @@ def export_encoder(
     name: str,
     fit: str = "",
     tokenizer: bytes = b"",
-    sample: NDArray[np.uint8] | NDArray[np.int64],
+    sample: Batch,
     half: bool,
     eight: bool = False,
+    base: BaseRecord | None = None,
     training: Mapping[str, JSONValue],
     figures: Mapping[str, JSONValue],
 ) -> EncoderConfig:
     """Writes encoder.onnx, weights.safetensors, encoder.json and for texts tokenizer.json into `folder`, which exists.
 
-    With `half` the weights are rounded to 16 bits in both files, with `eight` tables of embeddings to 8, and computed
-    with in 32. `sample` is what the network takes, pixels of shape (n, height, width, channels) or ids (n, length), on
-    which torch and ONNX Runtime must agree to 1e-4, else EncoderError.
+    A network that gives features to heads, and a head on the encoder `base`, have their weights in encoder.onnx alone,
+    where training reads them. With `half`
+    the weights are rounded to 16 bits in both files, with `eight` tables of embeddings to 8, and computed with in 32.
+    `sample` is what the network takes, pixels of shape (n, height, width, channels) or ids (n, length), on which torch
+    and ONNX Runtime must agree to 1e-4, else EncoderError.
     """
     try:
         from safetensors.torch import save
@@ -67,15 +81,19 @@ def export_encoder(
         with_eight_bit_tables(encoder)
     if half:
         round_weights(encoder)
-    model = to_onnx(encoder, sample[:2], half=half, longest=getattr(spec, "max_tokens", None))
+    once = isinstance(spec, ModelSpec) and bool(spec.features)
+    features = once and base is None
+    model = to_onnx(encoder, sample[:2], half=half, longest=getattr(spec, "max_tokens", None), features=features)
     parity = check_parity(encoder, model, sample)
     (folder / ONNX_NAME).write_bytes(model)
-    weights = {key: _stored(tensor, half).contiguous() for key, tensor in encoder.state_dict().items()}
-    # Not save_file, whose files only their owner can read.
-    (folder / WEIGHTS_NAME).write_bytes(save(weights))
+    if not once:
+        weights = {key: _stored(tensor, half).contiguous() for key, tensor in encoder.state_dict().items()}
+        # Not save_file, whose files only their owner can read.
+        (folder / WEIGHTS_NAME).write_bytes(save(weights))
     config = EncoderConfig(
         name=name, modality="image", dim=spec.dim, model=json.loads(json.dumps(asdict(spec))) | {"half": half},
         layers=layer_table(encoder, sample[:2]), training=training, figures={**figures, "onnx_parity": parity},
+        base=base,
     )  # fmt: skip
     if isinstance(spec, TextSpec):
         (folder / TOKENIZER_NAME).write_bytes(tokenizer)
@@ -136,14 +154,29 @@ def _stored(tensor: Tensor, half: bool) -> Tensor:
     return tensor.half() if half and _large(tensor) else tensor
 
 
+class WithFeatures(nn.Module):
+    """An encoder that also gives what its head takes."""
+
+    def __init__(self, encoder: SiameseEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder.trunk(self.encoder.standardized(self.encoder.prepare(inputs)))
+        return unit_rows(self.encoder.head(features)), features
+
+
 def to_onnx(
     encoder: SiameseEncoder,
-    example: NDArray[np.uint8] | NDArray[np.int64],
+    example: Batch,
     *,
     half: bool = False,
     longest: int | None = None,
+    features: bool = False,
 ) -> bytes:
     """The network as one ONNX file to `embeddings`, without traces of its making, for any batch.
+
+    With `features` it also gives what its head takes.
 
     It takes `pixels` (uint8) or, where `example` is token ids, `ids` (int64) of any length up to `longest`.
     """
@@ -162,8 +195,9 @@ def to_onnx(
         # The exporter uses parts of torch that torch itself calls outdated.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            encoder, (torch.from_numpy(np.array(example)),), dynamo=True, external_data=False, verbose=False,
-            input_names=[_name(example)], output_names=["embeddings"], dynamic_shapes=(shape,),
+            WithFeatures(encoder) if features else encoder, (torch.from_numpy(np.array(example)),), dynamo=True,
+            external_data=False, verbose=False, input_names=[_name(example)],
+            output_names=["embeddings", *(["features"] if features else [])], dynamic_shapes=(shape,),
         )  # fmt: skip
     assert program is not None
     model = program.model_proto
@@ -175,9 +209,9 @@ def to_onnx(
     return content
 
 
-def _name(inputs: NDArray[np.uint8] | NDArray[np.int64]) -> str:
+def _name(inputs: Batch) -> str:
     """What the network calls its input."""
-    return "ids" if inputs.dtype == np.int64 else "pixels"
+    return {"i": "ids", "u": "pixels", "f": "features"}[inputs.dtype.kind]
 
 
 def _strip(model: onnx.ModelProto) -> None:
@@ -207,7 +241,7 @@ def _halve(model: onnx.ModelProto) -> None:
         model.graph.node.insert(0, cast)
 
 
-def check_parity(encoder: SiameseEncoder, model: bytes, sample: NDArray[np.uint8] | NDArray[np.int64]) -> float:
+def check_parity(encoder: SiameseEncoder, model: bytes, sample: Batch) -> float:
     """The largest difference of an embedding's component between torch and ONNX Runtime, on the sample.
 
     Raises EncoderError above 1e-4, or when anything is not finite.
@@ -222,16 +256,16 @@ def check_parity(encoder: SiameseEncoder, model: bytes, sample: NDArray[np.uint8
     return difference
 
 
-def layer_table(encoder: SiameseEncoder, example: NDArray[np.uint8] | NDArray[np.int64]) -> tuple[Layer, ...]:
+def layer_table(encoder: SiameseEncoder, example: Batch) -> tuple[Layer, ...]:
     """Every layer without children in the order in which it runs, with its output shape and its parameters.
 
     The shape is that of one picture, or of one token of a text.
     """
     rows: list[Layer] = []
     handles = []
-    head = [("head", encoder.head)] if isinstance(encoder.head, nn.Linear) else []
+    head = [(f"head.{name}".removesuffix("."), module) for name, module in encoder.head.named_modules()]
     for name, module in (*encoder.trunk.named_modules(), *head):
-        if not any(True for _ in module.children()):
+        if not any(True for _ in module.children()) and not isinstance(module, nn.Identity):
             handles.append(module.register_forward_hook(_recorder(name, rows, _name(example) == "ids")))
     with torch.inference_mode():
         output = encoder(torch.from_numpy(np.array(example)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from simsearch.training.recipes import Recipe
     from simsearch.training.starting import Start
     from simsearch.types import JSONValue, Skip
+
+
+RESERVE = 0.04
+"""Of the budget of time, kept for measuring and exporting at the end."""
+FINISHING = 8.0
+"""Seconds that exporting and drawing take, however short a run is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,25 @@ class Run:
     report: bool
     processes: Processes
     progress: Progress = field(default_factory=Silent)
+    began: float = field(default_factory=time.monotonic)
     starts_compared: Mapping[str, float] = field(default_factory=dict)
     """The encoders among which `start` was chosen, and how much each knew of the training side."""
+
+    @property
+    def on_features(self) -> bool:
+        """Whether only a head is learned, from the features of an encoder that stays as it is."""
+        return self.freeze == "all" and self.start is not None and self.start.base is not None
+
+    def seconds_left(self) -> float | None:
+        """What is left of the minutes for learning, less what the end of a run takes; None where nothing limits it."""
+        if self.minutes is None:
+            return None
+        return self.minutes * 60 * (1 - RESERVE) - FINISHING - (time.monotonic() - self.began)
+
+    def minutes_left(self) -> float | None:
+        """The same in minutes, at least a second."""
+        seconds = self.seconds_left()
+        return None if seconds is None else max(seconds, 1.0) / 60
 
     @property
     def seen_before(self) -> frozenset[str]:
@@ -100,6 +124,7 @@ def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted, kep
         export_encoder(
             encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
             sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
+            base=run.start.base if run.on_features and run.start is not None else None,
             training=_record(run, data, fitted, kept), figures=figures,
         )  # fmt: skip
         if run.report:

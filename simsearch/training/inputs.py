@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -35,6 +35,25 @@ class Arrays:
 
     def batch(self, rows: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(self.rows[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Features (n, views, d) of several views of each input, the first of which is the input itself.
+
+    `view` is the one that a batch has; None is one at random for each row, with torch's global random state.
+    """
+
+    rows: NDArray[np.floating[Any]]
+    view: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, rows: NDArray[np.int64]) -> Tensor:
+        """Shape (len(rows), d), float32."""
+        drawn = torch.randint(self.rows.shape[1], (len(rows),)).numpy() if self.view is None else self.view
+        return torch.from_numpy(self.rows[rows, drawn].astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def keep_between(
     with Working(progress, len(SHARES), "shares", "keeping"):
         for share in SHARES:
             encoder.load_state_dict(between(start, learned, share))
-            found = _recognised(network, data, recipe)
+            found = recognised(network, data, recipe)
             if found is not None:
                 measured[share] = found
             progress.advance()
@@ -87,7 +87,7 @@ def largest_as_good(measured: Mapping[float, tuple[float, float]]) -> float:
     return max(share for share, (other, _) in measured.items() if other >= accuracy - error)
 
 
-def _recognised(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
+def recognised(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
     """How often validation inputs are given to their class, and the standard error of that; None without classes."""
     side, train = data.validation, data.train
     if not len(side):

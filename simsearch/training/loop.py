@@ -55,6 +55,7 @@ def fit(
     recipe: Recipe,
     steps: int,
     minutes: float | None = None,
+    most: int | None = None,
     validate: Validate,
     checkpoint: Path,
     configuration: str,
@@ -63,14 +64,18 @@ def fit(
 ) -> Fitted:
     """Trains until `steps` or until `validate` stops improving, and keeps the best weights (without a figure the last).
 
-    With `minutes` the number of steps is measured once, before the first, and kept in the checkpoint. Goes on from
+    With `minutes` the number of steps is measured once, before the first, and kept in the checkpoint; there are no more
+    than `most`. Goes on from
     `checkpoint` when it is there. Raises TrainingError when the loss is not finite.
     """
     run = _Run(objective, sampler, inputs, recipe, processes)
     state = load_checkpoint(checkpoint, configuration)
     _check_agreement(state, checkpoint, processes)
     if state is None:
-        state = run.first(configuration, steps if minutes is None else run.steps_within(minutes, validate))
+        if minutes is not None:
+            fitting = run.steps_within(minutes, validate)
+            steps = fitting if most is None else min(most, fitting)
+        state = run.first(configuration, steps)
         if minutes is not None and processes.rank == 0:
             # Measured again the number would be another one, and so would the weights.
             save_checkpoint(checkpoint, state)

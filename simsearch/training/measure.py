@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 from simsearch.training.augment import augment
 from simsearch.training.by_length import by_length
+from simsearch.training.inputs import Views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,6 +188,10 @@ def own_view_nearest(network: Network, data: Dataset, side: Side, vectors: Vecto
         here = np.flatnonzero(side.neighbours >= 0)[:MOST_VIEWS]
         there = side.neighbours[here]
         others, itself = vectors[there], here[:, None] == there
+    elif isinstance(data.inputs, Views):
+        # The last of the views that were encoded beforehand.
+        others = embed_rows(network, replace(data.inputs, view=-1), side.rows[there])
+        itself = np.zeros((len(here), len(there)), dtype=np.bool_)
     else:
         state = torch.get_rng_state()
         torch.manual_seed(recipe.seed)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from simsearch.errors import UsageError
+from simsearch.training.lite import FEATURES, lite
 from simsearch.training.residual import residual
 
 NORM_FLOOR = 1e-6
@@ -17,7 +18,7 @@ NORM_FLOOR = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """All that is needed to build a network again. From `widths` on, all but `dropout` and `head` is for `residual`."""
+    """All that is needed to build a network again. From `widths` to `pooling` all but `dropout` is for `residual`."""
 
     kind: str
     width: int
@@ -39,6 +40,12 @@ class ModelSpec:
     """`mean` forgets where in the picture something was; `flat` keeps it, for pictures that show one thing whole."""
     head: bool = False
     """Whether a further linear layer stands behind the network: what is trained when all of it is frozen."""
+    variant: int = 0
+    """Of `lite`: which EfficientNet-Lite it is."""
+    features: int = 0
+    """Numbers that the network gives to the head, and to the heads of other encoders; 0 is `dim`, and to no others."""
+    hidden: int = 0
+    """Width of the layer within a head that is a Blend, 0 for a linear head."""
 
 
 class Network(nn.Module):
@@ -96,6 +103,30 @@ class ImageEncoder(SiameseEncoder):
         return (prepared - self.get_buffer("mean")) / self.get_buffer("std")
 
 
+class Blend(nn.Module):
+    """A head of two halves: a linear map that something else than learning has found, and a part that learns.
+
+    The cosine of two embeddings is the mean of the cosines of the halves, weighed by what `weigh` was given.
+    """
+
+    def __init__(self, linear: nn.Linear, learned: nn.Sequential) -> None:
+        super().__init__()
+        self.linear = linear.requires_grad_(False)
+        self.learned = learned
+        last = learned[-1]
+        assert isinstance(last, nn.Linear)
+        self._lengths = torch.tensor([linear.out_features, last.out_features])
+        self.register_buffer("scale", torch.ones(int(self._lengths.sum())))
+
+    def weigh(self, kept: float) -> None:
+        """Gives the linear half this weight, from 0 to 1, and the other one the rest."""
+        self.scale = torch.tensor([kept, 1.0 - kept]).sqrt().repeat_interleave(self._lengths)
+
+    def forward(self, features: Tensor) -> Tensor:
+        halves = (unit_rows(part(features)) for part in (self.linear, self.learned))
+        return torch.cat(tuple(halves), dim=1) * self.get_buffer("scale")
+
+
 def unit_rows(vectors: Tensor) -> Tensor:
     """The vectors divided by their length, or by NORM_FLOOR if that is more."""
     return F.normalize(vectors, dim=1, eps=NORM_FLOOR)
@@ -103,11 +134,29 @@ def unit_rows(vectors: Tensor) -> Tensor:
 
 def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageEncoder:
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
-    builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual}
+    builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual, "lite": _lite}
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
-    head = nn.Linear(spec.dim, spec.dim, bias=False) if spec.head else None
-    return ImageEncoder(builders[spec.kind](spec), head, mean=mean, std=std)
+    return ImageEncoder(builders[spec.kind](spec), build_head(spec), mean=mean, std=std)
+
+
+def build_head(spec: ModelSpec) -> nn.Module | None:
+    """What stands behind the network, with random weights; None for nothing."""
+    if not spec.head:
+        return None
+    if not spec.features:
+        return nn.Linear(spec.dim, spec.dim, bias=False)
+    if not spec.hidden:
+        return nn.Linear(spec.features, spec.dim)
+    return Blend(nn.Linear(spec.features, spec.dim // 2), learned_half(spec))
+
+
+def learned_half(spec: ModelSpec) -> nn.Sequential:
+    """The half of a Blend that learns, with random weights."""
+    return nn.Sequential(
+        nn.Linear(spec.features, spec.hidden), nn.ReLU(), nn.Dropout(spec.dropout),
+        nn.Linear(spec.hidden, spec.dim - spec.dim // 2),
+    )  # fmt: skip
 
 
 def _shapes(spec: ModelSpec) -> nn.Module:
@@ -131,6 +180,15 @@ def _digits(spec: ModelSpec) -> nn.Module:
         nn.Linear(128, 128), nn.ReLU(), nn.Dropout(spec.dropout),
         nn.Linear(128, spec.dim),
     )  # fmt: skip
+
+
+def _lite(spec: ModelSpec) -> nn.Module:
+    if (spec.width % 32, spec.height % 32, spec.channels, spec.features) != (0, 0, 3, FEATURES):
+        raise UsageError(
+            f"EfficientNet-Lite gives {FEATURES} features of pictures in colour whose sides are multiples of 32, not "
+            f"{spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"
+        )
+    return lite(spec.variant)
 
 
 def _backbone(spec: ModelSpec) -> nn.Module:

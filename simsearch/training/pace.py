@@ -9,8 +9,6 @@ WARM_UP_STEPS = 3
 LEAST_STEPS = 10
 MEASURING_SHARE = 0.03
 """Of the budget, at most about this much is spent on measuring."""
-RESERVE = 0.04
-"""Of the budget, kept for measuring and exporting at the end."""
 
 
 def steps_within(
@@ -25,7 +23,7 @@ def steps_within(
 
     A few steps are made and timed: what they change is for the caller to undo.
     """
-    budget = minutes * 60 * (1 - RESERVE)
+    budget = minutes * 60
     for number in range(WARM_UP_STEPS):
         step(number)
     started, made = clock(), 0

@@ -86,6 +86,16 @@ ONWARD: Mapping[str, Recipe] = {
     "text": replace(WORDS, name="onward", summary="texts, and an encoder that knows something already"),
 }
 """What is done by default with an encoder to go on from, whose network takes the place of the one here."""
+HEAD = replace(
+    BACKBONE,
+    name="head", summary="pictures, and an encoder whose features a new head takes: seconds once they are computed",
+    loss="classifier", scale=16.0, optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, cosine_decay=True,
+    batch_classes=48, batch_images=12, steps=400, epochs=0, pairs_per_epoch=0, positive_share=0.0,
+    augmentation="photo", evaluate_every=100, patience=0,
+)  # fmt: skip
+"""What is done by default with an encoder that gives features, which stays as it is."""
+HEAD_ONWARD = 3e-4
+"""The learning rate of the head that an encoder has, where it goes on."""
 RATES: Mapping[str, Recipe] = {recipe.model.kind: recipe for recipe in (SEQUENCES, TRANSFORMER)}
 """By the kind of a network that is gone on from: whose optimiser and learning rate it takes."""
 GENTLE = 3e-5

@@ -9,6 +9,7 @@ import importlib.util
 import json
 import math
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,10 +23,11 @@ from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
-from simsearch.training.choosing import best_known, chosen_recipe, starts_of
+from simsearch.training.choosing import best_known, chosen_recipe, frozen, starts_of
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.freezing import FREEZES, divided, features_of
+from simsearch.training.heads import train_head
 from simsearch.training.keeping import keep_between
 from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
@@ -64,7 +66,7 @@ def train(
     *,
     recipe: str | Recipe | None = None,
     start: str | Path | None = None,
-    freeze: str = "none",
+    freeze: str | None = None,
     loss: str | None = None,
     epochs: int | None = None,
     steps: int | None = None,
@@ -87,7 +89,8 @@ def train(
     `source` is whatever `media.labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
     or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
     from; without it and without a `recipe` it is the one that ships and knows the training side best. `freeze` leaves
-    none, a part or all of it as it is; of the weights that learn from classes as much is left as these allow, or
+    none, a part or all of it as it is: by default none, but all of one whose features a new head can take, which is
+    then what `out` holds. Of the weights that learn from classes as much is left as these allow, or
     `changes.start_share`. `changes` holds what is wanted otherwise than the recipe has it beyond the arguments here. A
     run that was stopped goes on from its last checkpoint, kept in `OUT.training`, when it is started again with the
     same arguments; `restart` starts it anew. `test` names classes or groups to hold out for the test; with `everything`
@@ -95,6 +98,7 @@ def train(
     them return, but the first alone writes and has figures.
     Raises TrainingError, UsageError.
     """
+    started = time.monotonic()
     _check(freeze, recipe is not None and start is None, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
@@ -105,14 +109,15 @@ def train(
     processes = open_processes()
     runs = []
     for began in starts_of(recipe, start, labelled, freeze):
-        chosen = chosen_recipe(recipe, wanted, labelled, began, freeze)
+        kept = frozen(freeze, began)
+        chosen = chosen_recipe(recipe, wanted, labelled, began, kept)
         if everything:
             chosen = on_everything(chosen)
         if test and chosen.split not in ("class", "group"):
             raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
         runs.append(Run(
-            chosen, Path(out), _work_beside(Path(out), overwrite), began, freeze, minutes, half, report,
-            processes, (progress if processes.rank == 0 else None) or Silent(),
+            chosen, Path(out), _work_beside(Path(out), overwrite), began, kept, minutes, half, report,
+            processes, (progress if processes.rank == 0 else None) or Silent(), started,
         ))  # fmt: skip
     return _carried_out(runs, labelled, test, restart)
 
@@ -151,10 +156,10 @@ def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
     )  # fmt: skip
 
 
-def _check(freeze: str, preset_only: bool, lengths: tuple[float | None, ...], report: bool) -> None:
-    if freeze not in FREEZES:
+def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, ...], report: bool) -> None:
+    if freeze is not None and freeze not in FREEZES:
         raise UsageError(f"no freeze {freeze!r}; there are {', '.join(FREEZES)}")
-    if freeze != "none" and preset_only:
+    if freeze not in (None, "none") and preset_only:
         raise UsageError(
             f"--freeze {freeze} needs an encoder whose layers are worth keeping: name it with --from, or take --preset "
             "away"
@@ -184,6 +189,8 @@ def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextMan
 
 
 def _train(run: Run, data: Dataset) -> Trained:
+    if run.on_features:
+        return train_head(run, data, _configuration(run, data), run.work / CHECKPOINT_NAME)
     if isinstance(run.recipe.model, TextSpec) and run.start is None:
         # A tokenizer learned from few texts has fewer tokens than it may.
         run = replace(run, recipe=replace(run.recipe, model=replace(run.recipe.model, vocabulary=data.vocabulary)))
@@ -207,7 +214,7 @@ def _train(run: Run, data: Dataset) -> Trained:
         begin_at_means(objective, learned_on.inputs, data.train.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
-        steps=recipe.total_steps(data.train), minutes=run.minutes,
+        steps=recipe.total_steps(data.train), minutes=run.minutes_left(),
         validate=lambda trained: validation_figure(trained, learned_on, recipe),
         checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
         progress=run.progress,

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from simsearch.encoders.folder import TOKENIZER_NAME, WEIGHTS_NAME, encoder_folder, read_config, read_verified
+from simsearch.encoders.folder import (
+    ONNX_NAME,
+    TOKENIZER_NAME,
+    WEIGHTS_NAME,
+    BaseRecord,
+    EncoderConfig,
+    encoder_folder,
+    read_config,
+    read_verified,
+)
+from simsearch.encoders.head import base_folder
 from simsearch.errors import EncoderError, MissingExtraError
 from simsearch.evaluation.selection import seen_in
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
-from simsearch.training.storing import unpacked
+from simsearch.training.storing import of_onnx, of_safetensors
 from simsearch.training.text_models import TextSpec, build_text
 
 if TYPE_CHECKING:
@@ -39,6 +49,8 @@ class Start:
     tokenizer: bytes = b""
     seen: frozenset[str] = frozenset()
     """The classes, or groups of them, that it has learned from, as far as its record names them."""
+    base: BaseRecord | None = None
+    """The encoder whose features its head takes: itself, or the one that it is a head on; None where it has none."""
 
 
 def start_from(name: str) -> Start:
@@ -73,7 +85,7 @@ def _ours(name: str) -> Start:
         )
     _require_built(config.model, folder)
     spec = _spec_of(config.model, folder, TextSpec if config.modality == "text" else ModelSpec)
-    weights = _weights(read_verified(folder, config, WEIGHTS_NAME), folder)
+    weights = _weights(folder, config)
     if spec.dim != config.dim:
         raise EncoderError(f"{folder}: encoder.json says {config.dim} numbers, and that it is built for {spec.dim}")
     try:
@@ -86,12 +98,15 @@ def _ours(name: str) -> Start:
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise EncoderError(
-            f"{folder / WEIGHTS_NAME} does not match the configuration in encoder.json: {lines[-1].strip()}; "
+            f"{folder / _weights_name(config)} does not match the configuration in encoder.json: {lines[-1].strip()}; "
             "the folder was put together from two encoders, export it again"
         ) from error
     tokenizer = read_verified(folder, config, TOKENIZER_NAME) if config.modality == "text" else b""
+    base = None
+    if isinstance(spec, ModelSpec) and spec.features:
+        base = config.base or BaseRecord(name, config.fingerprint)
     return Start(
-        name, config.fingerprint, config.modality, encoder, spec, config.fit, tokenizer, seen_in(config.training)
+        name, config.fingerprint, config.modality, encoder, spec, config.fit, tokenizer, seen_in(config.training), base
     )
 
 
@@ -127,19 +142,26 @@ def _spec_of(
         raise EncoderError(f"{folder}: encoder.json does not say how its network is built: {error}") from error
 
 
-def _weights(content: bytes, folder: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file as a network in training has them, in 32 bits."""
+def _weights(folder: Path, config: EncoderConfig) -> dict[str, Tensor]:
+    """The tensors of a folder as a network in training has them, in 32 bits; with those of the encoder below a head."""
+    if config.base is not None:
+        below = base_folder(config.base, folder)
+        kept = _weights(below, read_config(below))
+        own = _weights(folder, replace(config, base=None))
+        return {name: tensor for name, tensor in kept.items() if not name.startswith("head.")} | own
+    name = _weights_name(config)
+    content = read_verified(folder, config, name)
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load
+        return of_onnx(content) if name == ONNX_NAME else of_safetensors(content)
     except ImportError:
         raise MissingExtraError("Training on from an encoder", "train") from None
-    try:
-        stored = load(content)
-    except (SafetensorError, ValueError) as error:
-        raise EncoderError(f"{folder / WEIGHTS_NAME}: not a safetensors file: {error}") from error
-    wide = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
-    return unpacked(wide)
+    except ValueError as error:
+        raise EncoderError(f"{folder / name}: {error}") from error
+
+
+def _weights_name(config: EncoderConfig) -> str:
+    """The file that training reads the weights from."""
+    return WEIGHTS_NAME if WEIGHTS_NAME in config.files else ONNX_NAME
 
 
 def with_head(start: Start) -> Start:

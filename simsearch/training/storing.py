@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -12,6 +13,8 @@ from simsearch.training.models import SiameseEncoder
 STEPS = 127
 FINEST = 2.0**-14
 """The smallest factor: 16 bits hold smaller numbers less exactly."""
+EXPORTERS = re.compile(r"val_\d+")
+"""What torch's exporter calls its own constants."""
 ROWS, SCALE = "rows", "scale"
 
 
@@ -54,4 +57,41 @@ def unpacked(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         table = key.removesuffix(f".{ROWS}")
         rows, scale = found.pop(key), found.pop(f"{table}.{SCALE}")
         found[f"{table}.weight"] = rows.to(torch.float32) * scale.to(torch.float32).unsqueeze(1)
+    return found
+
+
+def of_safetensors(content: bytes) -> dict[str, Tensor]:
+    """The weights in a safetensors file, in 32 bits, as a network in training has them. Raises ValueError for another
+    file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        stored = load(content)
+    except SafetensorError as error:
+        raise ValueError(f"not a safetensors file: {error}") from error
+    return unpacked({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()})
+
+
+def of_onnx(content: bytes) -> dict[str, Tensor]:
+    """The weights of an exported network by their names in training, in 32 bits, as its graph computes with them.
+
+    Raises ValueError for what is no ONNX file.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+    from onnx import numpy_helper
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise ValueError(f"not an ONNX file: {error}") from error
+    found = {}
+    for tensor in model.graph.initializer:
+        if EXPORTERS.fullmatch(tensor.name):
+            continue
+        name = tensor.name.removeprefix("encoder.").removesuffix(".half")
+        values = torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        found[name] = values.float() if values.is_floating_point() else values
     return found

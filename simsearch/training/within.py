@@ -26,7 +26,9 @@ RUN = 16
 PART = 8_192
 
 
-def within_classes(vectors: NDArray[np.floating[Any]], labels: NDArray[np.int64], power: float) -> NDArray[np.float32]:
+def within_classes(
+    vectors: NDArray[np.floating[Any]], labels: NDArray[np.int64], power: float, floor: float = FLOOR
+) -> NDArray[np.float32]:
     """The matrix (d, d) that weakens the directions along which vectors (n, d) vary within their classes.
 
     It is the covariance within classes to the power of -`power` (a half in Hatch et al. 2006), scaled so that an
@@ -45,7 +47,7 @@ def within_classes(vectors: NDArray[np.floating[Any]], labels: NDArray[np.int64]
     if mean <= 0.0:
         # One input of each class: nothing is known of what varies.
         return np.eye(vectors.shape[1], dtype=np.float32)
-    weights = (variances + FLOOR * mean) ** -power
+    weights = (variances + floor * mean) ** -power
     evened: NDArray[np.float32] = ((directions * weights) @ directions.T / np.sqrt(np.mean(weights**2))).astype(
         np.float32
     )
@@ -60,7 +62,7 @@ def weigh_within(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Reci
     labels = data.train.labels
     if not recipe.within_power or labels is None:
         return recipe
-    some = _some_of_each(labels)
+    some = looked_at(labels)
     vectors = embed_rows(encoder, data.inputs, data.train.rows[some])
     weighed = torch.from_numpy(within_classes(vectors, labels[some], recipe.within_power))
     # A linear layer multiplies by the transpose of its weights; the matrix is its own.
@@ -72,7 +74,7 @@ def weigh_within(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Reci
     return replace(recipe, model=replace(recipe.model, head=True))
 
 
-def _some_of_each(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def looked_at(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """About LOOKED_AT positions at most, evenly spread over the classes, in runs that mostly are of one class."""
     ordered = np.argsort(labels, kind="stable")
     every = -(-len(labels) // LOOKED_AT)

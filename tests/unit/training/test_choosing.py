@@ -298,7 +298,7 @@ def test_what_has_colours_goes_on_from_photo_and_layers_may_stay(shades: Path, t
     start = trained.config.training["start"]
     assert isinstance(start, dict)
     assert (start["encoder"], start["freeze"]) == ("photo", "all")
-    assert trained.config.width == 64
+    assert trained.config.base is not None and trained.config.base.name == "photo"
 
 
 @pytest.mark.usefixtures("unexported")

@@ -20,7 +20,7 @@ from simsearch.training.inputs import Arrays
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.objective import Objective
-from simsearch.training.pace import LEAST_STEPS, MEASURING_SHARE, RESERVE, WARM_UP_STEPS, steps_within
+from simsearch.training.pace import LEAST_STEPS, MEASURING_SHARE, WARM_UP_STEPS, steps_within
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
 from simsearch.training.sampling import ClassSampler
@@ -60,7 +60,7 @@ def test_the_steps_and_their_validations_fill_the_budget(
 
     steps = steps_within(minutes, step, lambda: clock.works(validation), every, clock=clock)
     assert made == list(range(len(made)))
-    budget = minutes * 60 * (1 - RESERVE)
+    budget = minutes * 60
     share = budget * MEASURING_SHARE / 2
     assert len(made) - WARM_UP_STEPS >= LEAST_STEPS
     assert share - 1e-6 * budget <= per_step * (len(made) - WARM_UP_STEPS) or len(made) == WARM_UP_STEPS + LEAST_STEPS

@@ -21,7 +21,7 @@ from simsearch.training.models import ModelSpec, build
 from simsearch.training.presets import preset
 from simsearch.training.session import Reading
 from simsearch.training.starting import start_from
-from simsearch.training.within import FLOOR, LOOKED_AT, _some_of_each, weigh_within, within_classes
+from simsearch.training.within import FLOOR, LOOKED_AT, looked_at, weigh_within, within_classes
 
 RECIPE = replace(
     preset("glyph"), model=ModelSpec("residual", 32, 32, 3, 16, widths=(8, 16), stem_stride=2), fit="crop", poses=1,
@@ -77,7 +77,7 @@ def test_with_power_0_or_with_one_input_of_each_class_it_changes_nothing() -> No
 )
 def test_of_many_inputs_some_of_most_classes_are_looked_at(classes: int, each: int) -> None:
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(classes), each))
-    some = _some_of_each(labels)
+    some = looked_at(labels)
     assert len(np.unique(some)) == len(some)
     assert min(len(labels), LOOKED_AT / 2) <= len(some) <= LOOKED_AT + 16
     sizes = np.unique(labels[some], return_counts=True)[1]
