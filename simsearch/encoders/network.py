@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from simsearch.encoders.folder import ONNX_NAME, EncoderConfig, read_config, read_verified
+from simsearch.encoders.onnx_contents import check_contents
 from simsearch.errors import EncoderError, VectorError
 
 if TYPE_CHECKING:
@@ -49,19 +50,32 @@ class FolderEncoder:
 
     @cached_property
     def _session(self) -> InferenceSession:
-        return load_session(read_verified(self.folder, self.config, ONNX_NAME), str(self.folder / ONNX_NAME))
+        return self.session(ONNX_NAME)
+
+    def session(self, file: str) -> InferenceSession:
+        """The network in a file of the folder, loaded. Raises EncoderError."""
+        return load_session(read_verified(self.folder, self.config, file), str(self.folder / file))
 
     def run(self, name: str, batch: NDArray[np.generic]) -> Vectors:
         """What the network gives for its input `name`, on one thread. Raises EncoderError when it cannot take it."""
+        return self.given_by(self._session, name, batch, ONNX_NAME)
+
+    def given_by(self, session: InferenceSession, name: str, batch: NDArray[np.generic], file: str) -> Vectors:
+        """What a network of the folder gives. Raises EncoderError when it cannot take the batch, or gives no `dim`
+        numbers for each of its rows."""
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-        session = self._session
         try:
             embeddings: Vectors = session.run(None, {name: batch})[0]
         except (state.Fail, state.InvalidArgument, state.RuntimeException, ValueError) as error:
             raise EncoderError(
-                f"{self.folder / ONNX_NAME} does not do what its description says: {str(error).splitlines()[0]}"
+                f"{self.folder / file} does not do what its description says: {str(error).splitlines()[0]}"
             ) from error
+        if embeddings.shape != (len(batch), self.dim):
+            raise EncoderError(
+                f"{self.folder / file} does not do what its description says: it gives an array of the shape "
+                f"{embeddings.shape}, not {(len(batch), self.dim)}"
+            )
         return embeddings
 
     def checked(self, vectors: Vectors) -> Vectors:
@@ -76,10 +90,9 @@ class FolderEncoder:
 
 
 def load_session(model: bytes, name: str) -> InferenceSession:
-    """The network in `model`. Raises EncoderError when it is broken, or keeps weights in other files."""
-    # An ONNX file can name other files to load, anywhere on the disk. Each such reference has the key "location".
-    if b"location" in model:
-        raise EncoderError(f"{name}: the model refers to external data; export it again as one file")
+    """The network in `model`. Raises EncoderError when it is broken, keeps weights in other files, which could be
+    any on the disk, or has operators that are not of the standard."""
+    check_contents(model, name)
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
