@@ -1,0 +1,1 @@
+"""From somebody else's model to an encoder folder that runs on ONNX Runtime alone."""
