@@ -98,7 +98,7 @@ def load_session(model: bytes, name: str) -> InferenceSession:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     failures = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NotImplemented,
                 state.RuntimeException, state.NoModel, RuntimeError, ValueError)  # fmt: skip
     try:

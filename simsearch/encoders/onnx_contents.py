@@ -51,9 +51,10 @@ def check_contents(model: bytes, name: str) -> None:
     if found.mismatch:
         raise EncoderError(f"{name}: {found.mismatch}; the file is damaged or made to do harm")
     if found.domains:
+        domains = ", ".join(map(repr, sorted(found.domains)))
         raise EncoderError(
-            f"{name} has operators that are not of the standard ({', '.join(map(repr, sorted(found.domains)))}): export the "
-            "model again with standard operators only, before any optimisation for one runtime"
+            f"{name} has operators that are not of the standard ({domains}): export the model again with standard "
+            "operators only, before any optimisation for one runtime"
         )
 
 
