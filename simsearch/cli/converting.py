@@ -50,8 +50,8 @@ class _NumbersType(click.ParamType[Any]):
             self.fail(f"{value!r} are no numbers with commas between them", parameter, context)
 
 
-def _onnx_options(command: Command) -> Command:
-    """What an ONNX file does not say about itself."""
+def _picture_options(command: Command) -> Command:
+    """What an ONNX file does not say about the pictures that it takes."""
     for option in reversed([
         click.option(
             "--size", type=_SizeType(), metavar="N|WxH",
@@ -80,6 +80,14 @@ def _onnx_options(command: Command) -> Command:
             "--resample", type=click.Choice(["bicubic", "bilinear", "lanczos", "nearest"]), default="bicubic",
             show_default=True, help="ONNX: how pictures are resized.",
         ),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _output_options(command: Command) -> Command:
+    """What it does not say about its output, and about texts."""
+    for option in reversed([
         click.option("--output", metavar="NAME", help="ONNX: which output has the embeddings, if there are several."),
         click.option(
             "--pooling", type=click.Choice(["mean", "cls"]),
@@ -104,7 +112,8 @@ def _onnx_options(command: Command) -> Command:
 @click.option(
     "--bits", type=click.Choice(["32", "16", "8"]), default="16", show_default=True, help="Bits of a stored weight."
 )
-@_onnx_options
+@_picture_options
+@_output_options
 @click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
 @json_option
 @quiet_option

@@ -38,6 +38,6 @@ def check_cosine(cosine: float, bits: int) -> float:
     if not cosine >= LOWEST_COSINE:
         raise EncoderError(
             f"in {bits} bits an embedding has the cosine {cosine:.4f} to the one in 32, below {LOWEST_COSINE}: not "
-            "converted; ask for --bits 16"
+            f"converted; ask for --bits {16 if bits == 8 else 32}"
         )
     return round(cosine, 6)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from simsearch.encoders import open_encoder
 from simsearch.encoders.converting import OnnxOptions, convert, samples
-from simsearch.encoders.converting.parity import LOWEST_COSINE, PARITY
+from simsearch.encoders.converting.parity import LOWEST_COSINE, PARITY, check_cosine
 from simsearch.encoders.converting.processors import Pixels, load_pixels, pixel_spec
 from simsearch.encoders.converting.storing import SMALL, eight_bits
 from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, WORDS_NAME, read_config
@@ -26,6 +26,7 @@ from simsearch.encoders.pretrained_hub import find_pretrained
 from simsearch.errors import EncoderError, UsageError
 from simsearch.types import WordsFindPictures
 
+IMAGENET = [np.array(each).reshape(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
 KINDS = pytest.mark.parametrize("kind", ["dinov2", "vit", "clip", "siglip"])
 SHAPES = [(50, 41), (33, 90), (32, 32), (7, 5)]
 
@@ -105,6 +106,32 @@ def test_fewer_bits_take_less_room_and_say_what_they_cost(converted: Callable[..
     assert cosines[0] > 1 - 1e-6 and LOWEST_COSINE <= cosines[2] < 1 - 1e-6
     assert all(config.figures["onnx_parity"] <= PARITY for config in configs.values())
     assert len({config.fingerprint for config in configs.values()}) == 3
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_batch_normalisation_does_not_undo_the_rounding(tmp_path: Path) -> None:
+    """Folded into the layers before it, it would change weights that were rounded for storage."""
+    from transformers import ConvNextImageProcessorPil, ResNetConfig, ResNetModel
+
+    torch.manual_seed(0)
+    model = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[16, 24], depths=[1, 1], layer_type="basic"))
+    model.train()(torch.randn(8, 3, 32, 32))
+    model.eval().save_pretrained(tmp_path / "model")
+    mean, std = ([float(value) for value in each.ravel()] for each in IMAGENET)
+    processor = ConvNextImageProcessorPil(size={"shortest_edge": 32}, crop_pct=0.875, image_mean=mean, image_std=std)
+    processor.save_pretrained(tmp_path / "model")
+    made = convert(tmp_path / "model", tmp_path / "out")
+    assert (made.fit, made.zoom, made.dim) == ("crop", 0.875, 24)
+    for parameter in model.parameters():
+        if parameter.dim() > 1 and parameter.numel() > SMALL:
+            parameter.data = parameter.data.half().float()
+    encoder = open_encoder(tmp_path / "out")
+    pixels = np.stack([encoder.prepare(each).pixels for each in pictures()])  # type: ignore[union-attr]
+    normalized = (pixels.transpose(0, 3, 1, 2) / 255 - IMAGENET[0]) / IMAGENET[1]
+    with torch.inference_mode():
+        truth = model(torch.from_numpy(normalized).float()).pooler_output.flatten(1).double().numpy()
+    truth /= np.linalg.norm(truth, axis=1, keepdims=True)
+    np.testing.assert_allclose(encoder.encode(pictures()), truth, atol=1e-4)
 
 
 def test_a_folder_says_where_it_came_from_and_holds_no_weights_to_train_on(converted: Callable[..., Path]) -> None:
@@ -216,3 +243,11 @@ def test_eight_bits_take_the_axis_along_which_they_are_more_exact() -> None:
         assert (np.abs(steps * factors - scaled) <= 0.5001 * factors).all()
     steps, factors = eight_bits(np.zeros((20, 30), np.float32))
     assert not steps.any() and (factors == 1).all()
+
+
+@pytest.mark.parametrize(("bits", "more"), [(8, 16), (16, 32)])
+def test_bits_that_change_the_embeddings_are_refused(bits: int, more: int) -> None:
+    assert check_cosine(0.99123456789, bits) == 0.991235
+    for cosine in (0.9899, float("nan")):
+        with pytest.raises(EncoderError, match=rf"in {bits} bits .* below 0\.99: not converted; ask for --bits {more}"):
+            check_cosine(cosine, bits)
