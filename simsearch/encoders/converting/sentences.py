@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
+from simsearch.encoders.converting.exporting import round_large
 from simsearch.encoders.converting.loading import load_sentences, loading
 from simsearch.encoders.converting.networks import SentenceTrunk, StaticTrunk, Unit
 from simsearch.encoders.converting.parity import agreed, check_cosine, lowest_cosine
@@ -52,6 +53,9 @@ def convert_sentences(source: PretrainedFolder, made: Path, config: EncoderConfi
         config, modality="text", dim=found.dim, max_tokens=max_tokens, vocabulary=cut.vocabulary, padding=cut.padding,
         layers=(found.layer,), figures=figures({"texts": found}),
     ).sealed(made)  # fmt: skip
+    if bits == 16:
+        # Static embeddings are copied into the network, so that the library's were not rounded with it.
+        round_large(model)
     with loading(source):
         library = model.encode(list(TEXTS), normalize_embeddings=True, show_progress_bar=False)
     ours = OnnxTextEncoder(made, config).encode(TEXTS)

@@ -171,6 +171,8 @@ def test_a_model_of_static_embeddings_is_converted(tmp_path: Path) -> None:
     table = np.random.default_rng(0).normal(size=(len(words), 40)).astype(np.float32)
     model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=table)], device="cpu")
     model.save_pretrained(str(tmp_path / "static"), create_model_card=False)
+    made = convert(tmp_path / "static", tmp_path / "half", bits=16)
+    assert made.figures["onnx_parity"] <= 1e-4
     made = convert(tmp_path / "static", tmp_path / "out", bits=32)
     assert (made.padding, made.vocabulary) == (len(words), len(words) + 1)
     vectors = open_encoder(tmp_path / "out").encode(["A red dog", "circle", "the the cat"])
