@@ -29,7 +29,7 @@ from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import PixelSpec, decode, read_file
 from simsearch.media.scan import scan
 from simsearch.training.edits import edited
-from simsearch.training.export import export_encoder, round_weights, to_onnx
+from simsearch.training.export import export_encoder, round_weights, with_features
 from simsearch.training.lite import FEATURES, MEAN, STD, from_published
 from simsearch.training.models import ImageEncoder, ModelSpec, build
 from simsearch.types import Skip
@@ -95,7 +95,7 @@ def views_of(encoder: ImageEncoder, paths: Sequence[str], copies: int, seed: int
     """Features (photos, 1 + copies, 1280) of each photo and of edited copies of it."""
     torch.manual_seed(seed)
     example = np.zeros((2, SPEC.height, SPEC.width, 3), dtype=np.uint8)
-    session = load_session(to_onnx(encoder, example, features=True), "the backbone")
+    session = load_session(with_features(encoder, example), "the backbone")
     made = np.empty((len(paths), 1 + copies, FEATURES), dtype=np.float32)
     for start in range(0, len(paths), 32):
         pixels = np.stack([pixels_of(path) for path in paths[start : start + 32]])

@@ -8,6 +8,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "Collection": "simsearch.collection",
+    "convert": "simsearch.encoders.converting",
     "open_encoder": "simsearch.encoders",
     "train": "simsearch.training",
     "AddReport": "simsearch.types",
@@ -27,6 +28,7 @@ __all__ = [
     "SimsearchError",
     "Skip",
     "__version__",
+    "convert",
     "open_encoder",
     "train",
 ]
@@ -34,6 +36,7 @@ __all__ = [
 if TYPE_CHECKING:
     from simsearch.collection import Collection
     from simsearch.encoders import open_encoder
+    from simsearch.encoders.converting import convert
     from simsearch.errors import SimsearchError
     from simsearch.training import train
     from simsearch.types import AddReport, Item, Match, Recognition, Skip

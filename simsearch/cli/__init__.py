@@ -23,6 +23,7 @@ COMMANDS = {
     "forget": "simsearch.cli.identities",
     "train": "simsearch.cli.training",
     "distill": "simsearch.cli.distilling",
+    "convert": "simsearch.cli.converting",
     "evaluate": "simsearch.cli.evaluation",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",

@@ -37,11 +37,13 @@ def info_command(encoder: str | None, index: str | None, as_json: bool) -> int:
             _print_collection(info)
         return 0
     from simsearch.encoders import is_pretrained
-    from simsearch.encoders.folder import described, encoder_folder, read_config
+    from simsearch.encoders.cached import cached_folder
+    from simsearch.encoders.folder import described, encoder_folder, is_encoder, read_config
 
-    if is_pretrained(encoder):
+    cached = None if is_encoder(encoder) else cached_folder(encoder)
+    if cached is None and is_pretrained(encoder):
         return _say_pretrained(encoder, as_json=as_json)
-    config = read_config(encoder_folder(encoder))
+    config = read_config(cached or encoder_folder(encoder))
     if as_json:
         say_json(described(config))
     else:
@@ -101,8 +103,8 @@ def _print_curve(compared: str, document: JSONValue) -> None:
 
 
 def _say_pretrained(name: str, *, as_json: bool) -> int:
-    """What is known of a model in the hub's format before its network is loaded."""
-    from simsearch.encoders.pretrained import find_pretrained
+    """What is known of a model in the hub's format before it is converted."""
+    from simsearch.encoders.pretrained_hub import find_pretrained
 
     found = find_pretrained(name)
     takes = "image, and words that find images" if found.has_words else found.modality
@@ -112,7 +114,10 @@ def _say_pretrained(name: str, *, as_json: bool) -> int:
             "words": found.has_words, "folder": str(found.path),
         })  # fmt: skip
     else:
-        table([("encoder", f"{found.name} {found.fingerprint}"), ("takes", takes), ("folder", found.path)])
+        table([
+            ("model", f"{found.name} {found.fingerprint}"), ("takes", takes), ("folder", found.path),
+            ("state", "not converted yet; that is done when it is first used, or by simsearch convert"),
+        ])  # fmt: skip
     return 0
 
 
@@ -120,7 +125,8 @@ def _input(config: EncoderConfig) -> str:
     if config.modality == "text":
         return f"the first {config.max_tokens:,} tokens, {config.vocabulary:,} different ones"
     colours = "grey" if config.channels == 1 else "colour"
-    return f"{config.width}x{config.height} {colours}, fitted by {config.fit}"
+    words = "; words find its pictures" if config.words else ""
+    return f"{config.width}x{config.height} {colours}, fitted by {config.fit}{words}"
 
 
 def _told(value: object) -> object:

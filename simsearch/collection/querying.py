@@ -108,16 +108,42 @@ def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
     if encoder.modality == "text":
         return encoder.encode([text_of(source) for source in sources])
     words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
+    if not isinstance(encoder, WordsFindPictures):
+        if words:
+            raise UsageError(f"the encoder {encoder.name} takes pictures, not words; give a file, or {_instead()}")
+        _check_files(encoder, sources)
     if not words:
         return encoder.encode(sources)
-    if not isinstance(encoder, WordsFindPictures):
-        raise UsageError(f"the encoder {encoder.name} takes pictures, not words; give a file")
+    assert isinstance(encoder, WordsFindPictures)
     vectors = np.empty((len(sources), encoder.dim), dtype=np.float32)
     vectors[words] = encoder.encode_texts([str(sources[number]) for number in words])
     pictures = sorted(set(range(len(sources))) - set(words))
     if pictures:
         vectors[pictures] = encoder.encode([sources[number] for number in pictures])
     return vectors
+
+
+def _check_files(encoder: Encoder, sources: Sequence[Source]) -> None:
+    """Raises MediaError for files that are not there and whose names look like words, saying more than that."""
+    for source in sources:
+        if isinstance(source, Path) and len(source.parts) == 1 and not source.suffix and _is_missing(source):
+            raise MediaError(f"{source}: no such file, and {encoder.name} does not take words; {_instead()}")
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except (OSError, ValueError):
+        # Too long for a name, or with a character that no name has: reading it says so.
+        return False
+
+
+def _instead() -> str:
+    """The encoders that words can be asked with."""
+    from simsearch.encoders.folder import bundled_with_words
+
+    names = [*bundled_with_words(), "a CLIP or SigLIP model (simsearch convert)"]
+    return f"index the pictures with an encoder that takes words too: {', '.join(names)}"
 
 
 def text_of(source: Source) -> str:

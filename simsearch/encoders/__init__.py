@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simsearch.encoders.onnx import OnnxEncoder
     from simsearch.encoders.text import OnnxTextEncoder
-    from simsearch.types import Encoder
 
 
-def open_encoder(name: str | Path) -> Encoder:
+def open_encoder(name: str | Path) -> OnnxEncoder | OnnxTextEncoder:
     """The encoder that ships under this name ("photo", "glyph", "text"), or the one in this folder.
 
     A folder is one of simsearch, or a pretrained model in the format of the Hugging Face hub. What is neither but has
-    the form OWNER/MODEL is a model of the hub: taken from its cache, or downloaded. Raises EncoderError.
+    the form OWNER/MODEL is a model of the hub: taken from its cache, or downloaded. Models of the hub are converted
+    when they are first opened; then they are in a cache of ours. Raises EncoderError.
     """
-    from simsearch.encoders.folder import encoder_folder
+    from simsearch.encoders.folder import encoder_folder, is_encoder
 
-    if is_pretrained(name):
-        from simsearch.encoders.pretrained import open_pretrained
+    text = str(name)
+    if is_encoder(text):
+        return open_folder(encoder_folder(text))
+    from simsearch.encoders.cached import cached_folder, converted_folder
 
-        return open_pretrained(str(name))
-    return open_folder(encoder_folder(str(name)))
+    if is_pretrained(text):
+        # What opens it again, wherever we are by then: the name on the hub, or where the folder is.
+        name_again = str(Path(text).absolute()) if Path(text).is_dir() else text
+        return open_folder(converted_folder(text), name_again)
+    cached = cached_folder(text)
+    return open_folder(encoder_folder(text)) if cached is None else open_folder(cached, text)
 
 
 def is_pretrained(name: str | Path) -> bool:
@@ -36,16 +42,27 @@ def is_pretrained(name: str | Path) -> bool:
     return not is_encoder(text) and (is_hub_format(Path(text)) or is_hub_name(text))
 
 
-def open_folder(folder: Path) -> OnnxEncoder | OnnxTextEncoder:
-    """The encoder in a folder with encoder.json. Raises EncoderError."""
+def open_folder(folder: Path, name: str | None = None) -> OnnxEncoder | OnnxTextEncoder:
+    """The encoder in a folder with encoder.json, under its own name or the one that is given. Raises EncoderError."""
+    from dataclasses import replace
+
     from simsearch.encoders.folder import read_config
 
     config = read_config(folder)
+    if name is not None:
+        config = replace(config, name=name)
     if config.modality == "text":
         from simsearch.encoders.text import OnnxTextEncoder
 
         return OnnxTextEncoder(folder, config)
-    from simsearch.encoders.head import HeadEncoder
+    if config.words is not None:
+        from simsearch.encoders.words import WordsEncoder
+
+        return WordsEncoder(folder, config)
+    if config.base is not None:
+        from simsearch.encoders.head import HeadEncoder
+
+        return HeadEncoder(folder, config)
     from simsearch.encoders.onnx import OnnxEncoder
 
-    return OnnxEncoder(folder, config) if config.base is None else HeadEncoder(folder, config)
+    return OnnxEncoder(folder, config)

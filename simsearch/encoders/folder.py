@@ -242,6 +242,11 @@ def bundled_names() -> Sequence[str]:
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG_NAME}"))
 
 
+def bundled_with_words() -> Sequence[str]:
+    """Those of them whose pictures words can find."""
+    return [name for name in bundled_names() if read_config(BUNDLED / name).words is not None]
+
+
 def is_encoder(name: str) -> bool:
     """Whether the name is that of an encoder that ships, or of a folder with encoder.json."""
     return name in bundled_names() or (Path(name) / CONFIG_NAME).is_file()

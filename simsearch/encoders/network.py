@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from simsearch.encoders.folder import ONNX_NAME, EncoderConfig, read_config, read_verified
+from simsearch.encoders.onnx_contents import check_contents
 from simsearch.errors import EncoderError, VectorError
 
 if TYPE_CHECKING:
@@ -49,21 +50,41 @@ class FolderEncoder:
 
     @cached_property
     def _session(self) -> InferenceSession:
-        return load_session(read_verified(self.folder, self.config, ONNX_NAME), str(self.folder / ONNX_NAME))
+        return self.session(ONNX_NAME)
 
-    def run(self, name: str, batch: NDArray[np.generic], output: str | None = None) -> NDArray[np.float32]:
-        """What the network gives for its input `name`, on one thread: its first output, or the one of this name.
+    def session(self, file: str) -> InferenceSession:
+        """The network in a file of the folder, loaded. Raises EncoderError."""
+        return load_session(read_verified(self.folder, self.config, file), str(self.folder / file))
 
-        Raises EncoderError when it cannot take the input, or has no such output.
+    def run(self, name: str, batch: NDArray[np.generic]) -> Vectors:
+        """What the network gives for its input `name`, on one thread. Raises EncoderError when it cannot take it."""
+        return self.given_by(self._session, name, batch, ONNX_NAME)
+
+    def given_by(self, session: InferenceSession, name: str, batch: NDArray[np.generic], file: str) -> Vectors:
+        """What a network of the folder gives. Raises EncoderError when it cannot take the batch, or gives no `dim`
+        numbers for each of its rows."""
+        embeddings = self.output_of(session, None, name, batch, file)
+        if embeddings.shape != (len(batch), self.dim):
+            raise EncoderError(
+                f"{self.folder / file} does not do what its description says: it gives an array of the shape "
+                f"{embeddings.shape}, not {(len(batch), self.dim)}"
+            )
+        return embeddings
+
+    def output_of(
+        self, session: InferenceSession, output: str | None, name: str, batch: NDArray[np.generic], file: str
+    ) -> NDArray[np.float32]:
+        """The first output of a network of the folder, or the one of this name.
+
+        Raises EncoderError when it cannot take the batch, or has no such output.
         """
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-        session = self._session
         try:
-            found: NDArray[np.float32] = session.run([output] if output else None, {name: batch})[0]
+            found: NDArray[np.float32] = session.run(None if output is None else [output], {name: batch})[0]
         except (state.Fail, state.InvalidArgument, state.RuntimeException, ValueError) as error:
             raise EncoderError(
-                f"{self.folder / ONNX_NAME} does not do what its description says: {str(error).splitlines()[0]}"
+                f"{self.folder / file} does not do what its description says: {str(error).splitlines()[0]}"
             ) from error
         return found
 
@@ -79,16 +100,15 @@ class FolderEncoder:
 
 
 def load_session(model: bytes, name: str) -> InferenceSession:
-    """The network in `model`. Raises EncoderError when it is broken, or keeps weights in other files."""
-    # An ONNX file can name other files to load, anywhere on the disk. Each such reference has the key "location".
-    if b"location" in model:
-        raise EncoderError(f"{name}: the model refers to external data; export it again as one file")
+    """The network in `model`. Raises EncoderError when it is broken, keeps weights in other files, which could be
+    any on the disk, or has operators that are not of the standard."""
+    check_contents(model, name)
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     failures = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NotImplemented,
                 state.RuntimeException, state.NoModel, RuntimeError, ValueError)  # fmt: skip
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simsearch.encoders.folder import ONNX_NAME
 from simsearch.encoders.network import FolderEncoder
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
@@ -59,7 +60,8 @@ class OnnxEncoder(FolderEncoder):
 
     def features(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """What the network gives to its head, shape (n, features). Raises EncoderError when it gives none."""
-        return self.run("pixels", np.stack([each.pixels for each in pictures]), output="features")
+        pixels = np.stack([each.pixels for each in pictures])
+        return self.output_of(self._session, "features", "pixels", pixels, ONNX_NAME)
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""

@@ -78,6 +78,8 @@ def read_folder(path: Path, name: str) -> PretrainedFolder:
     if (path / "adapter_config.json").exists():
         raise EncoderError(f"{name} is an adapter, not a whole model: merge it into its base model and save that")
     modality, has_words = _kind(path, name, config)
+    if modality == "text" or has_words:
+        _check_tokenizer(path, name)
     places = dict.fromkeys(_places(path, name))
     files = [file for place in places for file in _files(path / place, name)]
     parts = {file.relative_to(path).as_posix(): checksum(file) for file in sorted(set(files))}
@@ -97,6 +99,16 @@ def _kind(path: Path, name: str, config: dict[str, JSONValue]) -> tuple[str, boo
         f"{name} has neither {PICTURE_CONFIGS[0]} (a vision model) nor {TOKENIZERS[0]} (a text model): "
         f"save the model together with its processor or tokenizer"
     )
+
+
+def _check_tokenizer(path: Path, name: str) -> None:
+    """Raises EncoderError for a folder without one: the libraries would make up a tokenizer that knows no word."""
+    places = {path, path / first_module(path)}
+    if not any((place / file).is_file() for place in places for file in TOKENIZERS):
+        raise EncoderError(
+            f"{name} has no tokenizer ({TOKENIZERS[0]}), without which its texts cannot be cut into tokens: save the "
+            "model together with it, by the tokenizer's save_pretrained"
+        )
 
 
 def _places(path: Path, name: str) -> Iterator[str]:

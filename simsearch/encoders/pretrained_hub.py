@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
-from simsearch.encoders.pretrained_folder import CONFIG, MODULES, is_complete
-from simsearch.errors import EncoderError
+from simsearch.encoders.pretrained_folder import (
+    CONFIG,
+    MODULES,
+    PretrainedFolder,
+    is_complete,
+    is_hub_format,
+    read_folder,
+)
+from simsearch.errors import EncoderError, MissingExtraError
 
+LIBRARIES = ("torch", "transformers", "sentence_transformers", "accelerate", "onnx", "onnxscript")
+"""What reads and converts models of the hub."""
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
 UNWANTED = ("onnx/*", "openvino/*", "*.onnx*", "checkpoint*/*")
 PATIENCE = 5.0
@@ -18,6 +28,26 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 def is_hub_name(name: str) -> bool:
     """Whether the name has the form OWNER/MODEL of the hub. Asks nobody."""
     return _NAME.fullmatch(name) is not None
+
+
+def find_pretrained(name: str) -> PretrainedFolder:
+    """The folder of a model, by its path or its name on the hub, from which it is downloaded if it must be.
+
+    Raises EncoderError for a model that cannot be had or used, MissingExtraError without the libraries for it.
+    """
+    path = Path(name)
+    local = is_hub_format(path)
+    if not all(_installed(library) for library in LIBRARIES):
+        what = f"The pretrained model {name}" if local else f"{name!r} is no encoder here; a model of the hub"
+        raise MissingExtraError(what, "pretrained")
+    return read_folder(path, str(path.absolute())) if local else read_folder(hub_folder(name), name)
+
+
+def _installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def hub_folder(name: str) -> Path:

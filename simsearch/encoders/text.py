@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +55,7 @@ class OnnxTextEncoder(FolderEncoder):
         return load_tokens(
             content, str(self.folder / TOKENIZER_NAME),
             max_tokens=self.config.max_tokens, vocabulary=self.config.vocabulary, codes=self.config.codes,
+            padding=self.config.padding,
         )  # fmt: skip
 
     def prepare(self, source: Source) -> PreparedText:
@@ -68,18 +69,9 @@ class OnnxTextEncoder(FolderEncoder):
         They are computed on all processors in batches of similar length. Raises VectorError when the network gives
         a zero or non-finite vector, naming the row.
         """
-        lengths = np.fromiter((len(each.ids) for each in texts), np.int64, len(texts))
-        order = np.argsort(lengths, kind="stable")
-        batches = list(_batches(order, lengths))
-
-        def run(batch: Ids) -> Vectors:
-            return self.run("ids", padded([texts[row].ids for row in batch]))
-
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        parts = ahead(run, batches) if len(batches) > 1 else map(run, batches)
-        for batch, part in zip(batches, parts, strict=True):
-            vectors[batch] = part
-        return self.checked(vectors)
+        return self.checked(
+            embedded([each.ids for each in texts], self.dim, lambda ids: self.run("ids", ids), self.config.padding)
+        )
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unusable text."""
@@ -98,10 +90,28 @@ class OnnxTextEncoder(FolderEncoder):
             raise MediaError(f"{name}: {error}") from error
 
 
-def padded(ids: Sequence[Sequence[int]]) -> Ids:
-    """The ids as one array (n, longest), filled up with 0."""
+def embedded(
+    ids: Sequence[Sequence[int]], dim: int, run: Callable[[Ids], Vectors], padding: int = 0, length: int = 0
+) -> Vectors:
+    """The vectors (n, dim) that `run` gives of arrays of ids, in the order of `ids`; all processors call it."""
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-    rows = np.zeros((len(ids), int(lengths.max(initial=0))), dtype=np.int64)
+    order = np.argsort(lengths, kind="stable")
+    batches = list(_batches(order, np.maximum(lengths, length)))
+
+    def run_batch(batch: Ids) -> Vectors:
+        return run(padded([ids[row] for row in batch], padding, length))
+
+    vectors = np.empty((len(ids), dim), dtype=np.float32)
+    parts = ahead(run_batch, batches) if len(batches) > 1 else map(run_batch, batches)
+    for batch, part in zip(batches, parts, strict=True):
+        vectors[batch] = part
+    return vectors
+
+
+def padded(ids: Sequence[Sequence[int]], padding: int = 0, length: int = 0) -> Ids:
+    """The ids as one array (n, longest), at least `length` wide, filled up with `padding`."""
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    rows = np.full((len(ids), max(length, int(lengths.max(initial=0)))), padding, dtype=np.int64)
     flat = np.fromiter(itertools.chain.from_iterable(ids), np.int64, int(lengths.sum()))
     rows[np.arange(rows.shape[1]) < lengths[:, None]] = flat
     return rows

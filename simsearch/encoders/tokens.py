@@ -116,11 +116,13 @@ def _takes_whole_words(tokenizer: Tokenizer) -> bool:
     )
 
 
-def load_tokens(content: bytes, name: str, *, max_tokens: int, vocabulary: int, codes: int = 0) -> Tokens:
+def load_tokens(
+    content: bytes, name: str, *, max_tokens: int, vocabulary: int, codes: int = 0, padding: int = 0
+) -> Tokens:
     """The tokenizer in the bytes of a tokenizer.json (Hugging Face `tokenizers`).
 
     What looks like a special token in a text is cut up like the rest of it. Raises EncoderError when it cannot be
-    read, when its token 0 is not the padding, when it has more tokens than the network's `vocabulary` less the
+    read, when a text can have the token `padding`, when it has more tokens than the network's `vocabulary` less the
     `codes`, or when it joins words so that codes cannot be told.
     """
     from tokenizers import Tokenizer
@@ -129,9 +131,11 @@ def load_tokens(content: bytes, name: str, *, max_tokens: int, vocabulary: int, 
         tokenizer = Tokenizer.from_buffer(content)
     except ValueError as error:
         raise EncoderError(f"{name}: not a tokenizer: {str(error).splitlines()[0]}") from error
-    padding, size = tokenizer.id_to_token(0), tokenizer.get_vocab_size()
-    if padding not in PADDING:
-        raise EncoderError(f"{name}: token 0 is {padding!r}, but the network takes 0 for padding ({PADDING[0]})")
+    filling, size = tokenizer.id_to_token(padding), tokenizer.get_vocab_size()
+    if filling not in PADDING and not (filling is None and 0 < padding < vocabulary):
+        raise EncoderError(
+            f"{name}: token {padding} is {filling!r}, but the network takes {padding} for padding ({PADDING[0]})"
+        )
     if size > vocabulary - codes:
         raise EncoderError(
             f"{name} has {size:,} tokens, but the network knows {vocabulary - codes:,}: it belongs to another encoder"

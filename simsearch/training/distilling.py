@@ -17,6 +17,7 @@ import torch
 
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME, EncoderConfig
+from simsearch.encoders.placing import placed, require_place
 from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
@@ -28,7 +29,6 @@ from simsearch.training.directions import main_directions, projected
 from simsearch.training.distil_loop import Distilling, Lesson, Pairs, Taught, teach
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.models import SiameseEncoder
-from simsearch.training.placing import placed, require_place
 from simsearch.training.session import Reading
 from simsearch.training.storing import with_eight_bit_tables
 from simsearch.training.teacher import teacher_vectors

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
-import logging
-import warnings
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from simsearch.encoders.converting.exporting import check_parity, input_name, large, round_large, to_onnx
 from simsearch.encoders.folder import (
     ONNX_NAME,
     TOKENIZER_NAME,
@@ -26,14 +23,12 @@ from simsearch.encoders.folder import (
     Layer,
     write_config,
 )
-from simsearch.encoders.network import load_session
-from simsearch.errors import EncoderError, MissingExtraError
+from simsearch.errors import MissingExtraError
 from simsearch.training.models import ModelSpec, SiameseEncoder, unit_rows
 from simsearch.training.storing import with_eight_bit_tables
 from simsearch.training.text_models import TextSpec
 
 if TYPE_CHECKING:
-    import onnx
     from numpy.typing import NDArray
 
     from simsearch.types import JSONValue
@@ -41,10 +36,6 @@ if TYPE_CHECKING:
     Batch: TypeAlias = NDArray[np.uint8] | NDArray[np.int64] | NDArray[np.float32]
     """Pixels, ids of tokens, or the features that a head takes."""
 
-PARITY = 1e-4
-"""The largest difference between torch's and ONNX Runtime's embeddings that export accepts."""
-SMALL = 256
-"""Tensors with at most this many numbers, and single rows, keep full precision: they weigh nothing."""
 ONE = 1e-6
 """A scale that differs from one by less than this is one."""
 
@@ -82,8 +73,10 @@ def export_encoder(
     if half:
         round_weights(encoder)
     once = isinstance(spec, ModelSpec) and bool(spec.features)
-    features = once and base is None
-    model = to_onnx(encoder, sample[:2], half=half, longest=getattr(spec, "max_tokens", None), features=features)
+    if once and base is None:
+        model = with_features(encoder, sample[:2], half=half)
+    else:
+        model = to_onnx(encoder, sample[:2], half=half, longest=getattr(spec, "max_tokens", None))
     parity = check_parity(encoder, model, sample)
     (folder / ONNX_NAME).write_bytes(model)
     if not once:
@@ -114,7 +107,7 @@ def _with_inputs(config: EncoderConfig, spec: ModelSpec | TextSpec, fit: str) ->
 def round_weights(encoder: SiameseEncoder) -> None:
     """Rounds the large weights to what 16 bits can hold; doing it again changes nothing."""
     _absorb_scales(encoder)
-    encoder.load_state_dict({key: _rounded(tensor) for key, tensor in encoder.state_dict().items()})
+    round_large(encoder)
 
 
 def _absorb_scales(encoder: SiameseEncoder) -> None:
@@ -142,16 +135,8 @@ def _absorb_scales(encoder: SiameseEncoder) -> None:
                     norm.running_var.fill_(1.0 - norm.eps)
 
 
-def _large(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and tensor.numel() > SMALL and tensor.dim() > 1
-
-
-def _rounded(tensor: Tensor) -> Tensor:
-    return tensor.half().float() if _large(tensor) else tensor
-
-
 def _stored(tensor: Tensor, half: bool) -> Tensor:
-    return tensor.half() if half and _large(tensor) else tensor
+    return tensor.half() if half and large(tensor) else tensor
 
 
 class WithFeatures(nn.Module):
@@ -166,94 +151,9 @@ class WithFeatures(nn.Module):
         return unit_rows(self.encoder.head(features)), features
 
 
-def to_onnx(
-    encoder: SiameseEncoder,
-    example: Batch,
-    *,
-    half: bool = False,
-    longest: int | None = None,
-    features: bool = False,
-) -> bytes:
-    """The network as one ONNX file to `embeddings`, without traces of its making, for any batch.
-
-    With `features` it also gives what its head takes.
-
-    It takes `pixels` (uint8) or, where `example` is token ids, `ids` (int64) of any length up to `longest`.
-    """
-    try:
-        import onnx
-        import onnxscript  # noqa: F401  (torch's exporter needs it and says so less clearly)
-    except ImportError:
-        raise MissingExtraError("Exporting an encoder", "train") from None
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    logging.getLogger("onnxscript").setLevel(logging.ERROR)
-    shape = {0: torch.export.Dim("batch", min=1)}
-    if _name(example) == "ids":
-        shape[1] = torch.export.Dim("length", min=1, max=longest)
-    quiet = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
-    with quiet[0], quiet[1], warnings.catch_warnings(), torch.no_grad():
-        # The exporter uses parts of torch that torch itself calls outdated.
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            WithFeatures(encoder) if features else encoder, (torch.from_numpy(np.array(example)),), dynamo=True,
-            external_data=False, verbose=False, input_names=[_name(example)],
-            output_names=["embeddings", *(["features"] if features else [])], dynamic_shapes=(shape,),
-        )  # fmt: skip
-    assert program is not None
-    model = program.model_proto
-    _strip(model)
-    if half:
-        _halve(model)
-    onnx.checker.check_model(model)
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
-
-
-def _name(inputs: Batch) -> str:
-    """What the network calls its input."""
-    return {"i": "ids", "u": "pixels", "f": "features"}[inputs.dtype.kind]
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Takes out stack traces and documentation: they hold paths of the machine that exported."""
-    model.doc_string = ""
-    del model.metadata_props[:]
-    graph = model.graph
-    for part in (graph, *graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output):
-        part.doc_string = ""
-        del part.metadata_props[:]
-
-
-def _halve(model: onnx.ModelProto) -> None:
-    """Stores large weights in 16 bits with a cast to 32 behind each; ONNX Runtime casts once, when it loads."""
-    import onnx
-    from onnx import helper, numpy_helper
-
-    casts = []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != onnx.TensorProto.FLOAT or values.size <= SMALL or values.ndim < 2:
-            continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    for cast in reversed(casts):
-        model.graph.node.insert(0, cast)
-
-
-def check_parity(encoder: SiameseEncoder, model: bytes, sample: Batch) -> float:
-    """The largest difference of an embedding's component between torch and ONNX Runtime, on the sample.
-
-    Raises EncoderError above 1e-4, or when anything is not finite.
-    """
-    session = load_session(model, "the exported model")
-    with torch.inference_mode():
-        expected = encoder(torch.from_numpy(np.array(sample))).numpy()
-    found = session.run(None, {_name(sample): np.ascontiguousarray(sample)})[0]
-    difference = float(np.abs(expected - found).max())
-    if not difference <= PARITY:
-        raise EncoderError(f"torch and ONNX Runtime differ by {difference:.3g}, more than {PARITY}: not exported")
-    return difference
+def with_features(encoder: SiameseEncoder, example: Batch, *, half: bool = False) -> bytes:
+    """The network as one ONNX file to `embeddings` and `features`, which its head takes."""
+    return to_onnx(WithFeatures(encoder), example, half=half, outputs=("embeddings", "features"))
 
 
 def layer_table(encoder: SiameseEncoder, example: Batch) -> tuple[Layer, ...]:
@@ -266,7 +166,7 @@ def layer_table(encoder: SiameseEncoder, example: Batch) -> tuple[Layer, ...]:
     head = [(f"head.{name}".removesuffix("."), module) for name, module in encoder.head.named_modules()]
     for name, module in (*encoder.trunk.named_modules(), *head):
         if not any(True for _ in module.children()) and not isinstance(module, nn.Identity):
-            handles.append(module.register_forward_hook(_recorder(name, rows, _name(example) == "ids")))
+            handles.append(module.register_forward_hook(_recorder(name, rows, input_name(example) == "ids")))
     with torch.inference_mode():
         output = encoder(torch.from_numpy(np.array(example)))
     for handle in handles:

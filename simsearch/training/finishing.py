@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.encoders.folder import EncoderConfig, read_config
+from simsearch.encoders.placing import placed
 from simsearch.progress import Progress, Silent
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test
-from simsearch.training.placing import placed
 from simsearch.training.report import write_report
 
 if TYPE_CHECKING:

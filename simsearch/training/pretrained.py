@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from simsearch.encoders.pretrained import find_pretrained
-from simsearch.encoders.pretrained_networks import load_pixels, load_sentences, load_vision
+from simsearch.encoders.converting.loading import load_sentences, load_vision
+from simsearch.encoders.converting.networks import SentenceTrunk
+from simsearch.encoders.converting.processors import load_pixels
+from simsearch.encoders.converting.sentences import longest
+from simsearch.encoders.converting.tokenizing import tokenizer_json
+from simsearch.encoders.pretrained_hub import find_pretrained
 from simsearch.errors import EncoderError
 from simsearch.training.models import ImageEncoder, SiameseEncoder
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
     from simsearch.encoders.pretrained_folder import PretrainedFolder
-
-LONGEST = 512
-"""Tokens of a text, where a model names no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +69,15 @@ def _pictures(folder: PretrainedFolder) -> Start:
     )  # fmt: skip
 
 
-class SentenceTrunk(nn.Module):
-    """Embeddings (n, dim) of token ids (n, length) int64 in which 0 is padding, not of unit length.
-
-    Where the model itself pads with another id, that one and 0 have changed places in the tokenizer, and change back
-    here.
-    """
+class SwappedTrunk(SentenceTrunk):
+    """The trunk for ids in which 0 is padding: the id that the model itself pads with and 0 have changed places in the
+    tokenizer, and change back here."""
 
     def __init__(self, reader: nn.Module, modules: list[nn.Module], padding: int) -> None:
-        super().__init__()
-        self.reader = reader
-        # Pooling is a leaf that gives a dictionary, which a table of layers has no row for: kept out of the children.
-        self.after = tuple(modules)
-        self.learned = nn.ModuleList(module for module in modules if any(True for _ in module.parameters()))
-        self.padding = padding
+        super().__init__(reader, modules, padding=padding, filler=padding)
 
     def forward(self, ids: Tensor) -> Tensor:
-        mask = (ids != 0).to(torch.int64)
-        found = self.reader(input_ids=_swapped(ids, self.padding), attention_mask=mask)
-        features = {"token_embeddings": found.last_hidden_state, "attention_mask": mask}
-        for module in self.after:
-            features = module(features)
-        embedding: Tensor = features["sentence_embedding"]
-        return embedding
+        return super().forward(_swapped(ids, self.padding))
 
 
 def _swapped(ids: Tensor, padding: int) -> Tensor:
@@ -102,7 +87,7 @@ def _swapped(ids: Tensor, padding: int) -> Tensor:
 
 
 def _texts(folder: PretrainedFolder) -> Start:
-    model = load_sentences(folder).cpu()
+    model = load_sentences(folder)
     first, *others = model
     reader = getattr(first, "auto_model", None)
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
@@ -117,27 +102,17 @@ def _texts(folder: PretrainedFolder) -> Start:
         reader.pooler = None
     padding = int(model.tokenizer.pad_token_id or 0)
     pooling = [module for module in others if type(module).__name__ != "Normalize"]
-    network = SiameseEncoder(SentenceTrunk(reader, pooling, padding)).eval()
+    network = SiameseEncoder(SwappedTrunk(reader, pooling, padding)).eval()
     with torch.inference_mode():
         dim = network(torch.tensor([[max(1, padding)]])).shape[1]
     return Start(
         folder.name, folder.fingerprint, "text", network, dim, tokenizer=_tokenizer(backend.to_str(), first, padding),
-        max_tokens=_max_tokens(model), vocabulary=int(reader.get_input_embeddings().num_embeddings),
+        max_tokens=longest(model), vocabulary=int(reader.get_input_embeddings().num_embeddings),
     )  # fmt: skip
 
 
-def _max_tokens(model: SentenceTransformer) -> int:
-    return min(int(model.max_seq_length or LONGEST), 8 * LONGEST)
-
-
 def _tokenizer(text: str, first: nn.Module, padding: int) -> bytes:
-    document: dict[str, Any] = json.loads(text)
-    document["truncation"] = document["padding"] = None
-    if getattr(first, "do_lower_case", False):
-        given = document["normalizer"]
-        document["normalizer"] = {
-            "type": "Sequence", "normalizers": [{"type": "Lowercase"}, *([given] if given else [])]
-        }  # fmt: skip
+    document: dict[str, Any] = json.loads(tokenizer_json(text, lower=bool(getattr(first, "do_lower_case", False))))
     if padding:
         change_places(document, padding)
     return json.dumps(document, ensure_ascii=False).encode()

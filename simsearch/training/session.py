@@ -19,6 +19,7 @@ import filelock
 import numpy as np
 import torch
 
+from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.media.labelled import read_labelled
 from simsearch.progress import Progress, Silent
@@ -33,7 +34,6 @@ from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
 from simsearch.training.objective import Objective
-from simsearch.training.placing import require_place
 from simsearch.training.processes import Processes, open_processes, processor_threads
 from simsearch.training.recipes import Changes, Recipe, on_everything
 from simsearch.training.text_models import TextSpec, build_text

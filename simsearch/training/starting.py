@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from simsearch.encoders.converting.models import CONVERTED
 from simsearch.encoders.folder import (
     ONNX_NAME,
     TOKENIZER_NAME,
@@ -78,6 +79,11 @@ def _pretrained(name: str) -> Start:
 def _ours(name: str) -> Start:
     folder = encoder_folder(name)
     config = read_config(folder)
+    if config.model.get("kind") == CONVERTED:
+        raise EncoderError(
+            f"{folder} was converted from {config.model.get('source')!r} for use only; to train on, name that model: "
+            f"--from {config.model.get('source')}"
+        )
     if config.model.get("kind") == PRETRAINED:
         raise EncoderError(
             f"{folder} was fine-tuned from a pretrained model, whose network cannot be built from this folder; "

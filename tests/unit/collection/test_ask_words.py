@@ -144,7 +144,9 @@ def test_words_find_pictures_where_the_encoder_takes_both(tmp_path, monkeypatch)
 def test_words_find_no_pictures_otherwise(tmp_path, counting, gallery):
     with Collection.create(tmp_path / "col", counting) as made:
         made.add(gallery)
-        with pytest.raises(MediaError, match=r"^a red dress: no such file$"):
+        with pytest.raises(
+            MediaError, match=r"^a red dress: no such file, and .* does not take words; .* CLIP or SigLIP"
+        ):
             made.query("a red dress")
-        with pytest.raises(UsageError, match="takes pictures, not words"):
+        with pytest.raises(UsageError, match=r"takes pictures, not words; give a file, or index .*: .*CLIP"):
             made.query(Text("a red dress"))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file, save_file
+
+from simsearch.encoders.converting import convert
 
 TOWER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
 EYES = {**TOWER, "image_size": 32, "patch_size": 8}
@@ -17,11 +21,18 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 MEAN, STD = [0.48, 0.46, 0.41], [0.27, 0.26, 0.28]
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where models that tests open are converted to: each once, as that takes seconds."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reaches the hub or the cache of whoever runs it."""
+def nowhere(tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches the hub or the caches of whoever runs it."""
     from huggingface_hub import constants
 
+    monkeypatch.setenv("SIMSEARCH_CACHE", str(shared_cache))
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
@@ -32,6 +43,22 @@ def hub_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     place = tmp_path_factory.mktemp("hub")
     with quiet():
         return {kind: make(place / kind) for kind, make in MAKERS.items()}
+
+
+@pytest.fixture(scope="session")
+def converted(hub_models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The encoder folder of a kind of model in so many bits, made once; not to be changed."""
+    place = tmp_path_factory.mktemp("converted")
+
+    @functools.cache
+    def made(kind: str, bits: int) -> Path:
+        folder = place / f"{kind}-{bits}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            convert(hub_models[kind], folder, bits=bits)
+        return folder
+
+    return lambda kind, bits=32: made(kind, bits)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from PIL import Image
 from simsearch import Collection
 from simsearch.cli import cli
 from simsearch.encoders import open_encoder
+from simsearch.encoders.pretrained_folder import read_folder
 from simsearch.errors import EncoderMismatchError
 from simsearch.types import WordsFindPictures
 
@@ -91,9 +92,10 @@ def test_texts_are_indexed_and_asked(hub_models: dict[str, Path], place: Path, s
 def test_a_name_of_the_hub_is_kept_as_it_is(
     hub_models: dict[str, Path], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from simsearch.encoders import pretrained
+    from simsearch.encoders import pretrained_hub
 
-    monkeypatch.setattr(pretrained, "hub_folder", lambda name: hub_models["dinov2"])
+    monkeypatch.setattr(pretrained_hub, "hub_folder", lambda name: hub_models["dinov2"])
+    monkeypatch.setenv("SIMSEARCH_CACHE", str(place / "cache"))
     with Collection.create("col", "someone/tiny"):
         pass
     with Collection.open("col") as opened:
@@ -115,7 +117,24 @@ def test_words_find_pictures(place: Path) -> None:
 
 def test_other_weights_are_refused(place: Path, broken: Callable[..., Path]) -> None:
     Collection.create("col", "tiny-clip").close()
-    changed = broken("clip", "visual_projection.weight", 0.5)
+    changed = broken("clip", "vision_model.embeddings.class_embedding", 0.5)
     shutil.copy(changed / "model.safetensors", place / "tiny-clip" / "model.safetensors")
     with Collection.open("col") as opened, pytest.raises(EncoderMismatchError, match=r"tiny-clip --rebuild$"):
         _ = opened.encoder
+
+
+class Earlier:
+    """What a collection noted of an encoder before models were converted: the checksum of the model itself."""
+
+    modality, dim = "image", 24
+
+    def __init__(self, folder: Path) -> None:
+        self.name, self.fingerprint = str(folder), read_folder(folder, "it").fingerprint
+
+
+def test_a_collection_from_before_models_were_converted_is_told_how_to_go_on(place: Path) -> None:
+    Collection.create("col", Earlier(place / "tiny-clip")).close()  # type: ignore[arg-type]
+    with Collection.open("col") as opened, pytest.raises(EncoderMismatchError) as told:
+        _ = opened.encoder
+    assert str(told.value).startswith(f"Index was built with encoder {place / 'tiny-clip'} (")
+    assert str(told.value).endswith(f"--encoder {place / 'tiny-clip'} --rebuild")

@@ -38,6 +38,10 @@ def test_pictures(squares: Path, tmp_path: Path, hub_models: dict[str, Path], fr
     np.testing.assert_allclose(encoder.encode(paths), open_encoder(hub_models["vit"]).encode(paths), atol=2e-2)
     with pytest.raises(EncoderError, match="name the model that it came from"):
         train(squares, tmp_path / "again", recipe=recipe, start=trained.folder, report=False)
+    if freeze == "all":
+        converted = open_encoder(hub_models["vit"]).folder
+        with pytest.raises(EncoderError, match="was converted from 'vit' for use only; to train on, name that model"):
+            train(squares, tmp_path / "again", recipe=recipe, start=converted, report=False)
 
 
 def test_texts(tmp_path: Path, hub_models: dict[str, Path]) -> None:
@@ -47,7 +51,7 @@ def test_texts(tmp_path: Path, hub_models: dict[str, Path]) -> None:
     recipe = replace(preset("words"), **STILL)  # type: ignore[arg-type]
     trained = train(tmp_path / "in.csv", tmp_path / "out", recipe=recipe, start=hub_models["sentences"], report=False)
     np.testing.assert_allclose(
-        open_encoder(trained.folder).encode(texts), open_encoder(hub_models["sentences"]).encode(texts), atol=1e-4
+        open_encoder(trained.folder).encode(texts), open_encoder(hub_models["sentences"]).encode(texts), atol=2e-3
     )
     with pytest.raises(UsageError, match="cannot be frozen in part"):
         train(

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from simsearch.cli.upkeep import info_command
 from simsearch.encoders import open_encoder
-from simsearch.encoders.pretrained import find_pretrained
+from simsearch.encoders.pretrained_hub import find_pretrained
 from simsearch.errors import EncoderError, MissingExtraError
 
 EVIL = "from pathlib import Path\nPath({!r}).touch()\nclass Reader: pass\n"
@@ -63,7 +63,7 @@ def test_a_model_that_brings_its_own_class_is_refused(copy: Callable[[str], Path
     (folder / "reader.py").write_text(EVIL.format(str(trace)), encoding="utf-8")
     rewrite(folder / "config.json", model_type="mine", auto_map={"AutoConfig": "reader.R", "AutoModel": "reader.R"})
     with pytest.raises(EncoderError, match=r"transformers cannot load it: .*custom code"):
-        _ = open_encoder(folder).dim
+        open_encoder(folder)
     assert not trace.exists()
 
 
@@ -143,32 +143,46 @@ def test_damaged_weights_are_told_in_one_line(copy: Callable[[str], Path]) -> No
     for damaged in (weights[:1000], b"\xff" * 2000):
         (folder / "model.safetensors").write_bytes(damaged)
         with pytest.raises(EncoderError, match="transformers cannot load it: ") as told:
-            _ = open_encoder(folder).dim
+            open_encoder(folder)
         assert "\n" not in str(told.value)
 
 
-def test_without_the_libraries_the_extra_is_named(copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("library", ["transformers", "onnx"])
+def test_without_the_libraries_the_extra_is_named(
+    library: str, copy: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = copy("dinov2")
-    for library in ("transformers", "sentence_transformers"):
-        monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setenv("SIMSEARCH_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setitem(sys.modules, library, None)
     for name in (folder, "facebook/dinov2-small"):
         with pytest.raises(MissingExtraError, match=r'pip install "simsearch\[pretrained\]"'):
             open_encoder(name)
 
 
 @pytest.mark.parametrize(("kind", "takes"), [("clip", "image, and words that find images"), ("sentences", "text")])
-def test_info_tells_what_is_known_before_the_network_is_loaded(
-    kind: str, takes: str, hub_models: dict[str, Path]
+def test_info_tells_what_is_known_before_a_model_is_converted(
+    kind: str, takes: str, hub_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SIMSEARCH_CACHE", str(tmp_path))
     folder, found = str(hub_models[kind]), find_pretrained(str(hub_models[kind]))
     told = CliRunner().invoke(info_command, [folder], catch_exceptions=False)
     assert told.output.splitlines() == [
-        f"encoder  {folder} {found.fingerprint}",
-        f"takes    {takes}",
-        f"folder   {folder}",
+        f"model   {folder} {found.fingerprint}",
+        f"takes   {takes}",
+        f"folder  {folder}",
+        "state   not converted yet; that is done when it is first used, or by simsearch convert",
     ]
     told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
     assert json.loads(told.output) == {
         "name": folder, "fingerprint": found.fingerprint, "modality": found.modality, "words": kind == "clip",
         "folder": folder,
     }  # fmt: skip
+
+
+def test_info_tells_all_of_a_model_that_was_converted(hub_models: dict[str, Path]) -> None:
+    folder, config = str(hub_models["clip"]), open_encoder(hub_models["clip"]).config
+    told = CliRunner().invoke(info_command, [folder], catch_exceptions=False)
+    assert config.fingerprint in told.output.splitlines()[0]
+    assert "fitted by crop; words find its pictures" in told.output
+    told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
+    assert json.loads(told.output)["model"]["kind"] == "converted"

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from simsearch.encoders import open_encoder, pretrained_hub
-from simsearch.encoders.pretrained_hub import is_hub_name
+from simsearch.encoders.pretrained_hub import find_pretrained, is_hub_name
 from simsearch.errors import EncoderError
 
 NAME = "someone/tiny"
@@ -95,11 +95,13 @@ def hub(hub_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_model_is_downloaded_once_and_without_its_pickle(
-    hub: Hub, hub_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    hub: Hub, hub_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SIMSEARCH_CACHE", str(tmp_path / "cache"))
     encoder = open_encoder(NAME)
     local = open_encoder(hub_models["dinov2"])
     assert (encoder.name, encoder.fingerprint) == (NAME, local.fingerprint)
+    assert encoder.folder == local.folder
     assert set(hub.asked) == {"config.json", "model.safetensors", "preprocessor_config.json"}
     hub.asked.clear()
     hub.status = 500
@@ -112,7 +114,8 @@ def test_a_cache_with_a_part_of_the_model_is_completed(hub: Hub) -> None:
 
     cached = Path(snapshot_download(NAME, allow_patterns=["config.json"]))
     assert [path.name for path in cached.iterdir()] == ["config.json"]
-    assert open_encoder(NAME).dim == 32
+    assert find_pretrained(NAME).modality == "image"
+    assert "model.safetensors" in hub.asked
 
 
 @pytest.mark.parametrize(
@@ -129,9 +132,10 @@ def test_what_the_hub_refuses_is_told(status: int, message: str, hub: Hub) -> No
     assert str(told.value) == message
 
 
-def test_a_silent_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_hub_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
+    monkeypatch.setenv("SIMSEARCH_CACHE", str(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr(pretrained_hub, "PATIENCE", 0.1)
@@ -147,7 +151,12 @@ def test_a_silent_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_offline_is_told_in_one_line(tmp_path: Path, draw: Callable[..., Path]) -> None:
     draw(tmp_path / "pics" / "a.png", 1)
-    environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    environment = {
+        **os.environ,
+        "SIMSEARCH_CACHE": str(tmp_path / "cache"),
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+    }
     for offline, reason in (("0", "the hub cannot be reached"), ("1", "HF_HUB_OFFLINE forbids to download it")):
         done = subprocess.run(
             [sys.executable, "-m", "simsearch", "index", "pics", "--encoder", NAME],
@@ -162,6 +171,7 @@ def test_offline_is_told_in_one_line(tmp_path: Path, draw: Callable[..., Path]) 
 def test_a_mistyped_folder_is_not_sought_on_the_hub(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "someone").mkdir()
+    monkeypatch.setenv("SIMSEARCH_CACHE", str(tmp_path / "cache"))
     with pytest.raises(EncoderError, match="someone is a folder here, without a model in someone/tiny"):
         open_encoder(NAME)
     assert not hub.asked

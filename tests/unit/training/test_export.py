@@ -19,6 +19,8 @@ from onnx.external_data_helper import convert_model_to_external_data
 from safetensors.torch import load_file
 from torch import nn
 
+from simsearch.encoders.converting.parity import PARITY
+from simsearch.encoders.converting.storing import SMALL
 from simsearch.encoders.folder import (
     CONFIG_NAME,
     ONNX_NAME,
@@ -30,7 +32,7 @@ from simsearch.encoders.folder import (
 from simsearch.encoders.network import load_session
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import EncoderError
-from simsearch.training.export import PARITY, SMALL, check_parity, export_encoder, layer_table, round_weights
+from simsearch.training.export import check_parity, export_encoder, layer_table, round_weights
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
 
 SPECS = {

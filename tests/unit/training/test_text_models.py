@@ -15,11 +15,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from simsearch.encoders import open_encoder
+from simsearch.encoders.converting.parity import PARITY
 from simsearch.encoders.folder import ONNX_NAME, TOKENIZER_NAME, WEIGHTS_NAME, read_config
 from simsearch.encoders.network import load_session
 from simsearch.encoders.text import padded
 from simsearch.errors import UsageError
-from simsearch.training.export import PARITY, export_encoder
+from simsearch.training.export import export_encoder
 from simsearch.training.models import SiameseEncoder
 from simsearch.training.storing import FINEST, STEPS, EightBitTable, eight_bits, unpacked, with_eight_bit_tables
 from simsearch.training.text_augment import SHORTEST, augment_ids, outside, without

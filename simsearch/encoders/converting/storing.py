@@ -1,0 +1,119 @@
+"""The weights of an ONNX graph in 16 or 8 bits. ONNX Runtime makes them 32 again, once, when it loads the file.
+
+Both use operators of the oldest kind, Cast and Mul, on constants: every runtime has these and computes them ahead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SMALL = 256
+"""Tensors with at most this many numbers, and single rows, keep full precision: they weigh nothing."""
+STEPS = 127
+BITS = (32, 16, 8)
+MOST_BYTES = 2_000_000_000
+"""A file of protocol buffers holds a little more than this."""
+
+
+def large_weights(model: Any) -> list[tuple[Any, NDArray[np.float32]]]:
+    """The tensors of the graph that are stored in fewer bits, with their numbers."""
+    import onnx
+    from onnx import numpy_helper
+
+    tensors = [tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT]
+    found = [(tensor, numpy_helper.to_array(tensor)) for tensor in tensors if len(tensor.dims) > 1]
+    return [(tensor, values) for tensor, values in found if values.size > SMALL]
+
+
+def lift_constants(model: Any) -> None:
+    """Makes large constants among the nodes initializers, as which weights are looked for."""
+    for node in [node for node in model.graph.node if node.op_type == "Constant"]:
+        given = {attribute.name: attribute for attribute in node.attribute}
+        if "value" in given and len(given["value"].t.dims) > 1:
+            tensor = model.graph.initializer.add()
+            tensor.CopyFrom(given["value"].t)
+            tensor.name = node.output[0]
+            model.graph.node.remove(node)
+
+
+def round_to_half(model: Any) -> None:
+    """Rounds large weights to what 16 bits can hold; what they cannot hold at all stays."""
+    from onnx import numpy_helper
+
+    for tensor, values in large_weights(model):
+        with np.errstate(over="ignore"):
+            rounded = values.astype(np.float16).astype(np.float32)
+        if np.isfinite(rounded).all():
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+
+
+def halve(model: Any) -> None:
+    """Stores large weights in 16 bits where these hold them exactly, with a cast to 32 behind each."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    casts = []
+    for tensor, values in large_weights(model):
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    _put_first(model, casts)
+
+
+def to_eight_bits(model: Any) -> None:
+    """Stores large weights as int8 and a factor for each row, or for each column where that is more exact."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    nodes = []
+    for tensor, values in large_weights(model):
+        name = tensor.name
+        steps, factors = eight_bits(values)
+        tensor.CopyFrom(numpy_helper.from_array(steps, f"{name}.steps"))
+        model.graph.initializer.append(numpy_helper.from_array(factors, f"{name}.factors"))
+        nodes += [
+            helper.make_node("Cast", [f"{name}.steps"], [f"{name}.wide"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}.wide", f"{name}.factors"], [name]),
+        ]
+    _put_first(model, nodes)
+
+
+def eight_bits(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """The numbers as int8 in [-127, 127] and the factors that give them back, one along the first or the last axis."""
+    found = []
+    for axis in (0, values.ndim - 1):
+        factors = np.abs(values).max(axis=_others(values, axis), keepdims=True) / np.float32(STEPS)
+        factors[factors == 0] = 1
+        steps = np.rint(values / factors).astype(np.int8)
+        found.append((_lost(values, steps * factors), axis, steps, factors))
+    _, _, steps, factors = min(found, key=lambda each: each[:2])
+    return steps, factors.astype(np.float32)
+
+
+def _lost(values: NDArray[np.float32], kept: NDArray[np.float32]) -> float:
+    """The share of the squares of a row, and of a column, that rounding takes, in the mean: small ones count too."""
+    lost = 0.0
+    for axis in (0, values.ndim - 1):
+        squares = [
+            np.square(each).sum(axis=_others(values, axis), dtype=np.float64) for each in (kept - values, values)
+        ]
+        lost += float((squares[0] / np.maximum(squares[1], np.finfo(np.float32).tiny)).mean())
+    return lost
+
+
+def _others(values: NDArray[np.float32], axis: int) -> tuple[int, ...]:
+    return tuple(number for number in range(values.ndim) if number != axis)
+
+
+def _put_first(model: Any, nodes: list[Any]) -> None:
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)

@@ -1,0 +1,62 @@
+"""Image encoders with a text tower: words find pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from simsearch.encoders.folder import WORDS_NAME, WORDS_TOKENIZER_NAME, WordsConfig, read_verified
+from simsearch.encoders.onnx import OnnxEncoder
+from simsearch.encoders.text import embedded
+from simsearch.encoders.tokens import Tokens, load_tokens
+from simsearch.errors import EncoderError, MediaError
+from simsearch.media.several import several
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+    from simsearch.types import Ids, Vectors
+
+
+@dataclass(frozen=True)
+class WordsEncoder(OnnxEncoder):
+    """An image encoder's folder with `words.onnx`, in use. Each network is loaded when it is first needed."""
+
+    @property
+    def _words(self) -> WordsConfig:
+        if self.config.words is None:
+            raise EncoderError(f"{self.folder} has no text tower")
+        return self.config.words
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        words, content = self._words, read_verified(self.folder, self.config, WORDS_TOKENIZER_NAME)
+        return load_tokens(
+            content, str(self.folder / WORDS_TOKENIZER_NAME), max_tokens=words.max_tokens,
+            vocabulary=words.vocabulary, codes=words.codes, padding=words.padding,
+        )  # fmt: skip
+
+    @cached_property
+    def _words_session(self) -> InferenceSession:
+        return self.session(WORDS_NAME)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (len(texts), dim) in the space of the pictures. What is too long for the model is cut off.
+
+        Raises MediaError for an empty text, with its number.
+        """
+        words = self._words
+        ids = [self._ids(number, text) for number, text in enumerate(several(texts), start=1)]
+        length = words.max_tokens if words.fixed_length else 0
+        return self.checked(embedded(ids, self.dim, self._run_words, words.padding, length))
+
+    def _run_words(self, ids: Ids) -> Vectors:
+        return self.given_by(self._words_session, "ids", ids, WORDS_NAME)
+
+    def _ids(self, number: int, text: str) -> tuple[int, ...]:
+        try:
+            return self._tokens.ids(text)
+        except MediaError as error:
+            raise MediaError(f"text {number}: {error}") from error
