@@ -48,7 +48,7 @@ def to_onnx(
 ) -> bytes:
     """The network as one ONNX file to `outputs`, without traces of its making, for any batch.
 
-    It takes `pixels` (uint8), the `features` (float32) that a head takes or, where `example` is token ids, `ids` (int64)
+    It takes `pixels` (uint8), `features` (float32), as a head does, or, where `example` is token ids, `ids` (int64)
     of any length up to `longest`, or with `fixed` of that of the example only. Where it is `folded`, batch
     normalisations become part of the layers before them. Raises EncoderError for a network that is too large, or that
     the exporter cannot follow.
