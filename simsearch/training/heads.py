@@ -74,11 +74,11 @@ def cached_views(
     pace, length = _pace(encoder, inputs)
     if seconds is not None:
         possible = int(seconds * FEATURES_SHARE / (pace * len(inputs)))
-        if not possible:
+        if possible < 1:
             needed = pace * len(inputs) / FEATURES_SHARE / 60
             raise TrainingError(
                 f"{len(inputs):,} inputs take {needed:.1f} more minutes to encode and learn from, and "
-                f"{seconds / 60:.1f} are left: give more --minutes, or fewer inputs"
+                f"{max(seconds, 0.0) / 60:.1f} are left: give more --minutes, or fewer inputs"
             )
         views = min(views, possible)
     made = cache.with_suffix(".making")
