@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from class_folders import files_of, recognised
 from measuring import Bar, Report
 from numpy.typing import NDArray
 from photo_edits import EDITS
@@ -23,14 +24,10 @@ import simsearch
 from simsearch.evaluation.baselines import colour_histogram, raw_pixels
 from simsearch.evaluation.metrics import equal_error_rate
 from simsearch.evaluation.ranking import retrieval
-from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import PixelSpec, from_image
-from simsearch.media.scan import scan
-from simsearch.types import Skip
 
 SIDE = 64
 """Pixels of a side that vectors without learning see."""
-DRAWS = 100
 LARGEST = 448
 """Photos are edited at this size, and all of them encoded at it."""
 Vectors = NDArray[np.float32]
@@ -73,17 +70,13 @@ def main() -> None:
 
 
 def read(folder: Path) -> Photos:
-    pictures, labels, seen = [], [], set()
-    for number, place in enumerate(sorted(path for path in folder.iterdir() if path.is_dir())):
-        for entry in scan(place, IMAGE_SUFFIXES):
-            if isinstance(entry, Skip) or (content := Path(entry.path).read_bytes()) in seen:
-                continue
-            seen.add(content)
-            picture = ImageOps.exif_transpose(Image.open(entry.path)).convert("RGB")
-            picture.thumbnail((LARGEST, LARGEST))
-            pictures.append(picture)
-            labels.append(number)
-    return Photos(pictures, np.array(labels))
+    files, labels = files_of(folder)
+    pictures = []
+    for file in files:
+        picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB")
+        picture.thumbnail((LARGEST, LARGEST))
+        pictures.append(picture)
+    return Photos(pictures, labels)
 
 
 def small(pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
@@ -108,18 +101,6 @@ def figures(encode: Encode, flowers: Photos, clothes: Photos, faces: Photos) -> 
         float(equal_error_rate((seen @ seen.T)[left, right], faces.labels[left] == faces.labels[right])),
     )
     yield from of_copies(encode, flowers, clothes, vectors)
-
-
-def recognised(vectors: Vectors, labels: NDArray[np.int64], shots: int) -> float:
-    """How often a photo is given to its kind by the nearest mean of `shots` examples of each, over random draws."""
-    rng, right = np.random.default_rng(0), []
-    for _ in range(DRAWS):
-        chosen = np.stack([rng.permutation(np.flatnonzero(labels == kind))[:shots] for kind in np.unique(labels)])
-        means = vectors[chosen].mean(axis=1)
-        means /= np.linalg.norm(means, axis=1, keepdims=True)
-        others = np.setdiff1d(np.arange(len(labels)), chosen)
-        right.append(np.mean((vectors[others] @ means.T).argmax(axis=1) == labels[others]))
-    return float(np.mean(right))
 
 
 def of_copies(
