@@ -154,6 +154,15 @@ class WordsFindPictures(Protocol):
         ...
 
 
+@runtime_checkable
+class NamesUnknownWords(Protocol):
+    """An encoder that takes words and tells which of them it does not know."""
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that are not known, in order."""
+        ...
+
+
 class VectorIndex(Protocol):
     """Searches vectors by inner product. Ids are content ids; every method returns scores in falling order."""
 

@@ -68,7 +68,7 @@ def query_command(
 def _print(answer: Answer, as_json: bool, titled: bool) -> None:
     if as_json:
         for match in answer.matches:
-            say_json(match_record(answer.query, match))
+            say_json(match_record(answer.query, match, answer.score_kind))
         return
     if titled:
         say(f"{on_a_line(answer.query)}:")

@@ -67,11 +67,13 @@ score_range_option = click.option(
 
 
 def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) -> None:
-    """Tells which arguments look like files that are not there, and are taken as texts."""
-    from simsearch.collection.querying import taken_as_words
+    """Tells which arguments look like files that are not there, and are taken as texts, and which words are unknown."""
+    from simsearch.collection.querying import taken_as_words, unknown_words
 
     for words in taken_as_words(collection, given):
         tell(f"{words}: no such file, taken as a text; --file wants a file, --text is sure that it is none")
+    for word in unknown_words(collection, given):
+        tell(f"{word}: not known to {collection.encoder.name}, left out of what is asked")
 
 
 def questions(arguments: Sequence[str], *, as_text: bool, as_file: bool) -> list[str | Path | bytes]:

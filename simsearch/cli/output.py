@@ -64,12 +64,12 @@ def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:
     return [{"path": skip.path, "reason": skip.reason} for skip in skipped]
 
 
-def match_record(query: str, match: Match) -> dict[str, object]:
+def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]:
     """A match as programs get it."""
     item = match.item
     return {
-        "query": query, "rank": match.rank, "score": round(match.score, 6), "id": item.id, "path": item.uri,
-        "label": item.label, "metadata": dict(item.metadata), "text": item.text,
+        "query": query, "rank": match.rank, "score": round(match.score, 6), "score_kind": score_kind,
+        "id": item.id, "path": item.uri, "label": item.label, "metadata": dict(item.metadata), "text": item.text,
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.changes import entries
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
+from simsearch.collection.querying import score_kind
 from simsearch.collection.rebuilding import rebuild as rebuild_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
@@ -155,6 +156,8 @@ class Answer:
     query: str
     source: Query
     matches: list[Match]
+    score_kind: str
+    """What the scores compare, see `querying.score_kind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ def ask(
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
         else:
-            answers.append(Answer(_shown(source), source, found))
+            answers.append(Answer(_shown(source), source, found, score_kind(collection, source)))
     return Answered(answers, tuple(skipped))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.several import several
 from simsearch.media.texts import TABLE_SUFFIXES, TEXT_SUFFIXES, decode_text, read_text_bytes
-from simsearch.types import Item, Match, Text, WordsFindPictures
+from simsearch.types import Item, Match, NamesUnknownWords, Text, WordsFindPictures
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
@@ -57,6 +57,30 @@ def taken_as_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
         if _like_a_file(source)
         and isinstance(understood(source, asked.store, lambda: takes_words(asked.encoder)), Text)
     ]  # fmt: skip
+
+
+def unknown_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
+    """The words of questions in words that the encoder does not know, each once; pictures are not encoded."""
+    encoder, found = asked.encoder, dict[str, None]()
+    for source in sources:
+        meant = understood(source, asked.store, lambda: takes_words(encoder))
+        if isinstance(meant, Text) and isinstance(encoder, NamesUnknownWords):
+            found |= dict.fromkeys(encoder.unknown_words(meant))
+    return list(found)
+
+
+def score_kind(asked: Asked, source: Query) -> str:
+    """What a score of this question compares: `pictures`, `words` with pictures, `texts`, or `vectors`.
+
+    Scores of different kinds lie elsewhere and cannot be compared.
+    """
+    modality = asked.store.setting("modality")
+    if modality == "text":
+        return "texts"
+    if modality != "image" or (isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating)):
+        return "vectors"
+    meant = understood(source, asked.store, lambda: takes_words(asked.encoder))
+    return "words" if isinstance(meant, Text) else "pictures"
 
 
 def _like_a_file(words: str) -> bool:

@@ -72,6 +72,8 @@ class WordsConfig:
     """The id that shorter texts of a batch are filled up with."""
     fixed_length: bool = False
     """Whether every text is filled up to `max_tokens`."""
+    unknown: int = 0
+    """The id of a word that the tower does not know; 0 where every word is cut into parts that it knows."""
 
 
 @dataclass(frozen=True, slots=True)

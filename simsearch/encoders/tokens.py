@@ -49,6 +49,12 @@ class Tokens:
             raise MediaError("empty text: nothing in it is a token")
         return tuple(found[: self._max_tokens])
 
+    def places_of(self, text: str, token: int) -> list[str]:
+        """The parts of a text that are this token, in order."""
+        found = self._tokenizer.encode(text[: CHARACTERS_A_TOKEN * self._max_tokens])
+        places = zip(found.ids, found.offsets, strict=True)
+        return [text[start:end] for number, (start, end) in places if number == token]
+
     def _looked_up(self, text: str, known: dict[str, list[int]]) -> list[int]:
         found: list[int] = []
         for word in text.split(" "):

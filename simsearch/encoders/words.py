@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from simsearch.encoders.folder import WORDS_NAME, WORDS_TOKENIZER_NAME, WordsConfig, read_verified
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.encoders.text import embedded
@@ -45,12 +47,24 @@ class WordsEncoder(OnnxEncoder):
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (len(texts), dim) in the space of the pictures. What is too long for the model is cut off.
 
-        Raises MediaError for an empty text, with its number.
+        Raises MediaError for an empty text, and for one of which no word is known, with its number.
         """
-        words = self._words
-        ids = [self._ids(number, text) for number, text in enumerate(several(texts), start=1)]
+        words, texts = self._words, several(texts)
+        ids = [self._ids(number, text) for number, text in enumerate(texts, start=1)]
         length = words.max_tokens if words.fixed_length else 0
-        return self.checked(embedded(ids, self.dim, self._run_words, words.padding, length))
+        vectors = embedded(ids, self.dim, self._run_words, words.padding, length)
+        if words.unknown:
+            for number in np.flatnonzero(~vectors.any(axis=1)):
+                unknown = ", ".join(self.unknown_words(texts[number])) or "its words say nothing of what is seen"
+                raise MediaError(
+                    f"text {number + 1}: {self.name} knows the names of things, and none here ({unknown:.100}); "
+                    "ask with another word, or with a picture"
+                )
+        return self.checked(vectors)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that the tower does not know; none where it cuts every word into known parts."""
+        return self._tokens.places_of(text, self._words.unknown) if self._words.unknown else []
 
     def _run_words(self, ids: Ids) -> Vectors:
         return self.given_by(self._words_session, "ids", ids, WORDS_NAME)
