@@ -1,6 +1,6 @@
 """Puts a text tower, words.onnx and words-tokenizer.json, into the folder of an image encoder, with its curve.
 
-    python benchmarks/add_words.py TOWER simsearch/encoders/bundled/photo --curve curve.json
+python benchmarks/add_words.py TOWER simsearch/encoders/bundled/photo --curve curve.json
 """
 
 from __future__ import annotations
