@@ -57,6 +57,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     yield ("unchanged",)
     yield ("decoding",)
     yield ("networks",)
+    yield ("encoding",)
     yield ("texts_indexing",)
     yield ("loss_speed",)
     yield ("throughput",)
@@ -66,13 +67,13 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     candidates: list[tuple[str, str, str, list[str]]] = [
         ("presets", "shapes", "shapes", []),
         ("presets", "digits", "mnist-42000", ["--pairwise-share", pairwise_share]),
-        ("finetuning", "photo", "clothing-1000", []),
     ]
     for script, what, folder, words in candidates:
         if (data / folder).is_dir():
             yield (script, what, data / folder, *words)
     if (data / "flowers-12").is_dir():
         yield ("photographs", "photo", data)
+        yield ("heads", data)
     banking = Path("text") / "banking77-train.csv"
     for source, *words in (
         (data / "clothing-1000",), (data / "mnist-42000", "--draws", "2"),

@@ -155,3 +155,17 @@ def test_help_loads_nothing_heavy_and_a_query_no_torch(indexed, place):
     assert loaded("--help") == "[]\n"
     assert loaded("query", "--help") == "[]\n"
     assert loaded("query", indexed / "0.png") == "['numpy', 'PIL', 'faiss', 'sqlalchemy']\n"
+
+
+def test_info_prints_what_the_scores_of_an_encoder_that_ships_mean(command):
+    for name, compared in (("photo", "pictures"), ("glyph", "pictures"), ("text", "texts")):
+        told = command("info", name).out
+        assert f"scores of {compared}, measured on " in told
+        head, *rows = told[told.index("score  P(same)") :].splitlines()
+        assert head.split("  ")[0] == "score"
+        shares = [
+            float(row.split()[1])
+            for row in rows
+            if row.strip() and row.split()[0].replace(".", "").lstrip("-").isdigit()
+        ]
+        assert shares[:5] == sorted(shares[:5], reverse=True)

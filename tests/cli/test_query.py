@@ -143,3 +143,21 @@ def test_a_reader_that_stops_early_is_no_error(indexed, place):
         running.stdout.close()
         assert running.stderr.read() == b""
     assert running.returncode != 0
+
+
+def test_words_find_photos_and_say_what_kind_of_score_and_which_words_they_do_not_know(command, place):
+    samples = Path(__file__).parents[2] / "examples" / "samples" / "clothing"
+    for kind in ("shoes", "dress"):
+        for file in sorted((samples / kind).iterdir())[:4]:
+            (place / "photos" / kind).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place / "photos" / kind / file.name)
+    assert command("index", "photos", "--labels", "folder", "--quiet").code == 0
+    asked = command("query", "sneakers xyzzy", "--json", "-k", "3")
+    assert [record["score_kind"] for record in asked.records] == ["words"] * 3
+    assert {record["label"] for record in asked.records} == {"shoes"}
+    assert asked.err == "xyzzy: not known to photo, left out of what is asked\n"
+    by_photo = command("query", next((place / "photos" / "dress").iterdir()), "--json", "-k", "1").records
+    assert [record["score_kind"] for record in by_photo] == ["pictures"]
+    refused = command("query", "qwrtp")
+    assert (refused.code, refused.out) == (1, "")
+    assert "photo knows the names of things, and none here (qwrtp)" in refused.err

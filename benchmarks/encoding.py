@@ -1,0 +1,79 @@
+"""Pictures a second that an encoder makes vectors of, beside its bare ONNX session and the same network in torch.
+
+Prepared pictures, 256 of them, all cores; the turns of the three alternate in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+import torch
+from measuring import Bar, Report
+
+import simsearch
+from simsearch.encoders.folder import ONNX_NAME
+from simsearch.encoders.onnx import OnnxEncoder
+from simsearch.media.ahead import usable_cpus
+from simsearch.media.images import Picture
+from simsearch.training.starting import start_from
+
+PICTURES, BATCH = 256, 16
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", default="photo")
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+    encoder = simsearch.open_encoder(options.encoder)
+    assert isinstance(encoder, OnnxEncoder)
+    spec = encoder.spec
+    shape = (PICTURES, spec.height, spec.width, spec.channels)
+    pixels = np.random.default_rng(0).integers(0, 256, size=shape, dtype=np.uint8)
+    pictures = [Picture(each, spec.width, spec.height) for each in pixels]
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = usable_cpus()
+    session = onnxruntime.InferenceSession(
+        (encoder.folder / ONNX_NAME).read_bytes(), settings, providers=["CPUExecutionProvider"]
+    )
+    network = start_from(options.encoder).encoder.eval()
+    torch.set_num_threads(usable_cpus())
+
+    def bare() -> None:
+        for start in range(0, PICTURES, BATCH):
+            session.run(["embeddings"], {"pixels": pixels[start : start + BATCH]})
+
+    def torched() -> None:
+        with torch.inference_mode():
+            for start in range(0, PICTURES, BATCH):
+                network(torch.from_numpy(pixels[start : start + BATCH]))
+
+    ways: dict[str, Callable[[], object]] = {
+        "simsearch": lambda: encoder.embed(pictures), f"bare session, {BATCH} at once": bare, "torch": torched,
+    }  # fmt: skip
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(options.turns + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if turn:
+                taken[name].append(time.perf_counter() - started)
+    ours, *others = taken.values()
+    Report(
+        f"encoding-{encoder.name}", "Encoding costs hardly more than the network itself.",
+        f"{PICTURES} pictures of random pixels, {options.turns} turns",
+        [("way", "pictures a second, median", "most", "least"),
+         *[(name, *[f"{PICTURES / each:.0f}" for each in (statistics.median(t), min(t), max(t))])
+           for name, t in taken.items()]],
+        [Bar(f"time of simsearch against {name}", statistics.median(a / b for a, b in zip(ours, other, strict=True)))
+         for name, other in zip(list(ways)[1:], others, strict=True)],
+    ).publish()  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
