@@ -155,7 +155,7 @@ def chosen_recipe(
         if start.modality != labelled.modality:
             raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
         # A last layer that is there weighs already: again and again would leave nothing that varies.
-        within = 0.0 if start.spec.head else named.within_power
+        within = 0.0 if start.spec.head and not _on_features(start, freeze) else named.within_power
         named = replace(named, model=start.spec, fit=start.fit, within_power=within)
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
@@ -164,6 +164,8 @@ def chosen_recipe(
     loss_of(chosen, classes=1)
     if start is None and chosen.start_share:
         raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
+    if _on_features(start, freeze) and chosen.poses > 1:
+        raise UsageError(f"poses {chosen.poses} are for networks that learn; take --poses away, or add --freeze none")
     if freeze != "none" and not _on_features(start, freeze):
         chosen = of_features(chosen, wanted, labelled.kind, freeze)
     elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:

@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 BATCH = 32
 MOST_VIEWS = 5
 """Of each input: itself and this many less one changed as augmentation does it."""
-WITHIN_POWER = 0.5
-"""Of the linear half of a head: what varies within classes counts as nothing more than what does not (Hatch et al.
-2006)."""
 FLOOR = 1.0
 """Of the mean variance: few examples say little of 1,280 directions."""
 KEPT_SHARES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0)
@@ -136,7 +133,8 @@ def blended(
     rows = looked_at(labels)
     features = views.rows[data.train.rows[rows], : max(1, LOOKED_AT // len(rows))].astype(np.float32)
     every = np.repeat(labels[rows], features.shape[1])
-    head = Blend(weakening(features.reshape(-1, features.shape[2]), every, recipe.model.dim // 2), learned).eval()
+    linear = weakening(features.reshape(-1, features.shape[2]), every, recipe.model.dim // 2, recipe.within_power)
+    head = Blend(linear, learned).eval()
     if recipe.start_share is not None:
         head.weigh(recipe.start_share)
         return head, Kept(recipe.start_share, {})
@@ -153,10 +151,10 @@ def blended(
     return head, Kept(share, {each: accuracy for each, (accuracy, _) in measured.items()})
 
 
-def weakening(features: NDArray[np.float32], labels: NDArray[np.int64], dim: int) -> nn.Linear:
+def weakening(features: NDArray[np.float32], labels: NDArray[np.int64], dim: int, power: float) -> nn.Linear:
     """The linear map to `dim` numbers that weakens what varies within classes, and keeps the most of what is left."""
     mean = features.mean(axis=0)
-    weakened = within_classes(features, labels, WITHIN_POWER, floor=FLOOR)
+    weakened = within_classes(features, labels, power, floor=FLOOR)
     left = (features - mean) @ weakened
     directions = np.linalg.eigh(left.T @ left / len(left))[1][:, -dim:]
     matrix = torch.from_numpy(np.ascontiguousarray((weakened @ directions).T, dtype=np.float32))
@@ -176,7 +174,8 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
     assert start is not None and start.base is not None and isinstance(recipe.model, ModelSpec)
     below = opened_base(start)
     views = cached_views(
-        below, data.inputs, recipe, run.work / f"features-{configuration[:16]}.npy", run.seconds_left(), run.progress
+        below, data.inputs, recipe, run.work / f"features{run.own}-{configuration[:16]}.npy", run.seconds_left(),
+        run.progress,
     )
     learned_on = replace(data, inputs=replace(views, view=0))
     of_classes = data.train.labels is not None

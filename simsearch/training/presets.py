@@ -91,9 +91,10 @@ HEAD = replace(
     name="head", summary="pictures, and an encoder whose features a new head takes: seconds once they are computed",
     loss="classifier", scale=16.0, optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, cosine_decay=True,
     batch_classes=48, batch_images=12, steps=400, epochs=0, pairs_per_epoch=0, positive_share=0.0,
-    augmentation="photo", evaluate_every=100, patience=0,
+    augmentation="photo", evaluate_every=100, patience=0, within_power=0.5,
 )  # fmt: skip
-"""What is done by default with an encoder that gives features, which stays as it is."""
+"""What is done by default with an encoder that gives features, which stays as it is. The power is that of Hatch et al.
+(2006), of the half of a head that does not learn."""
 HEAD_ONWARD = 3e-4
 """The learning rate of the head that an encoder has, where it goes on."""
 RATES: Mapping[str, Recipe] = {recipe.model.kind: recipe for recipe in (SEQUENCES, TRANSFORMER)}

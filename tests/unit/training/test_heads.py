@@ -14,7 +14,7 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import ONNX_NAME, BaseRecord, encoder_folder, read_config, write_config
 from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
-from simsearch.errors import EncoderError, TrainingError
+from simsearch.errors import EncoderError, TrainingError, UsageError
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
 from simsearch.training.finishing import Trained
@@ -139,6 +139,11 @@ def test_the_share_of_the_linear_half_is_as_wanted(shapes: Path, tmp_path: Path)
     torch.testing.assert_close(head.get_buffer("scale")[[0, -1]], torch.tensor([0.6, 0.8]))
 
 
+def test_poses_are_refused_where_nothing_but_a_head_learns(shapes: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="poses 4 are for networks that learn"):
+        headed(shapes, tmp_path / "out", changes=Changes(poses=4))
+
+
 def test_a_blend_has_the_mean_of_the_cosines_of_its_halves() -> None:
     torch.manual_seed(0)
     head = Blend(nn.Linear(6, 4), nn.Sequential(nn.Linear(6, 3))).eval()
@@ -155,7 +160,7 @@ def test_what_varies_within_classes_is_weakened_by_its_covariance() -> None:
     labels = np.repeat(np.arange(6), 40)
     spread = np.array([5.0, 1.0, 0.2, 1.0])
     features = (rng.normal(size=(6, 4))[labels] + rng.normal(size=(240, 4)) * spread).astype(np.float32)
-    linear = weakening(features, labels, 4)
+    linear = weakening(features, labels, 4, 0.5)
     means = np.stack([features[labels == number].mean(axis=0) for number in range(6)])
     within = np.cov((features - means[labels]).T, bias=True)
     values, vectors = np.linalg.eigh(within)
