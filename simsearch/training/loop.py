@@ -56,6 +56,7 @@ def fit(
     steps: int,
     minutes: float | None = None,
     most: int | None = None,
+    after: float = 0.0,
     validate: Validate,
     checkpoint: Path,
     configuration: str,
@@ -65,7 +66,7 @@ def fit(
     """Trains until `steps` or until `validate` stops improving, and keeps the best weights (without a figure the last).
 
     With `minutes` the number of steps is measured once, before the first, and kept in the checkpoint; there are no more
-    than `most`. Goes on from
+    than `most`, and time for `after` validations is left. Goes on from
     `checkpoint` when it is there. Raises TrainingError when the loss is not finite.
     """
     run = _Run(objective, sampler, inputs, recipe, processes)
@@ -73,7 +74,7 @@ def fit(
     _check_agreement(state, checkpoint, processes)
     if state is None:
         if minutes is not None:
-            fitting = run.steps_within(minutes, validate)
+            fitting = run.steps_within(minutes, validate, after)
             steps = fitting if most is None else min(most, fitting)
         state = run.first(configuration, steps)
         if minutes is not None and processes.rank == 0:
@@ -148,11 +149,11 @@ class _Run:
         mine = validate(self.objective.kept) if self.processes.rank == 0 else 0.0
         return self.processes.agreed(mine)
 
-    def steps_within(self, minutes: float, validate: Validate) -> int:
+    def steps_within(self, minutes: float, validate: Validate, after: float) -> int:
         """The number of steps that fit into the time, as rank 0 measures it; nothing is learned from them."""
         before = self.first("", 0)
         steps = steps_within(
-            minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every,
+            minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every, after=after,
             # One clock for all: each of these steps needs every process.
             clock=lambda: self.processes.agreed(time.perf_counter()),
         )  # fmt: skip

@@ -17,9 +17,12 @@ def steps_within(
     validate: Callable[[], object],
     evaluate_every: int,
     *,
+    after: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
     """How many steps fit into `minutes`, with a validation every `evaluate_every` of them; at least 1.
+
+    Time for `after` validations is left over at the end.
 
     A few steps are made and timed: what they change is for the caller to undo.
     """
@@ -33,5 +36,6 @@ def steps_within(
     per_step = (clock() - started) / made
     started = clock()
     validate()
-    per_step += (clock() - started) / evaluate_every
-    return max(1, int(budget * (1 - MEASURING_SHARE) / per_step))
+    validation = clock() - started
+    left = budget * (1 - MEASURING_SHARE) - after * validation
+    return max(1, int(left / (per_step + validation / evaluate_every)))

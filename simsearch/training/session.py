@@ -29,7 +29,7 @@ from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.heads import train_head
-from simsearch.training.keeping import keep_between
+from simsearch.training.keeping import MOST_ASKED, MOST_KNOWN, SHARES, keep_between
 from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Network, SiameseEncoder, build
@@ -37,7 +37,7 @@ from simsearch.training.objective import Objective
 from simsearch.training.processes import Processes, open_processes, processor_threads
 from simsearch.training.recipes import Changes, Recipe, on_everything
 from simsearch.training.text_models import TextSpec, build_text
-from simsearch.training.within import weigh_within
+from simsearch.training.within import LOOKED_AT, weigh_within
 
 if TYPE_CHECKING:
     from simsearch.media.labelled import Kind, Labelled, Modality
@@ -214,7 +214,7 @@ def _train(run: Run, data: Dataset) -> Trained:
         begin_at_means(objective, learned_on.inputs, data.train.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
-        steps=recipe.total_steps(data.train), minutes=run.minutes_left(),
+        steps=recipe.total_steps(data.train), minutes=run.minutes_left(), after=_after(run, data),
         validate=lambda trained: validation_figure(trained, learned_on, recipe),
         checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
         progress=run.progress,
@@ -234,6 +234,16 @@ def _train(run: Run, data: Dataset) -> Trained:
             replace(fitted, best_figure=validation_figure(written, data, recipe)),
         )
     return finish(written, run, data, fitted, kept)
+
+
+def _after(run: Run, data: Dataset) -> float:
+    """How many times the validation side is embedded by the time that all is measured once learning has ended."""
+    inputs = len(data.test) + 2 * len(data.validation)
+    if run.start is not None and data.train.labels is not None:
+        inputs += len(SHARES) * (min(MOST_ASKED, len(data.validation)) + min(MOST_KNOWN, len(data.train)))
+    if run.recipe.within_power:
+        inputs += min(LOOKED_AT, len(data.train))
+    return inputs / max(1, len(data.validation))
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
