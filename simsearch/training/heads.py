@@ -174,7 +174,11 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
     assert start is not None and start.base is not None and isinstance(recipe.model, ModelSpec)
     below = opened_base(start)
     views = cached_views(
-        below, data.inputs, recipe, run.work / f"features{run.own}-{configuration[:16]}.npy", run.seconds_left(),
+        below,
+        data.inputs,
+        recipe,
+        run.work / f"features{run.own}-{configuration[:16]}.npy",
+        run.seconds_left(),
         run.progress,
     )
     learned_on = replace(data, inputs=replace(views, view=0))
