@@ -60,12 +60,13 @@ def taken_as_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
 
 
 def unknown_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
-    """The words of questions in words that the encoder does not know, each once; pictures are not encoded."""
-    encoder, found = asked.encoder, dict[str, None]()
+    """The words of questions in words that the encoder does not know, each once."""
+    found = dict[str, None]()
     for source in sources:
-        meant = understood(source, asked.store, lambda: takes_words(encoder))
-        if isinstance(meant, Text) and isinstance(encoder, NamesUnknownWords):
-            found |= dict.fromkeys(encoder.unknown_words(meant))
+        # The encoder of a collection may be gone: stored items and files can be asked for all the same.
+        meant = understood(source, asked.store, lambda: takes_words(asked.encoder))
+        if isinstance(meant, Text) and isinstance(asked.encoder, NamesUnknownWords):
+            found |= dict.fromkeys(asked.encoder.unknown_words(meant))
     return list(found)
 
 

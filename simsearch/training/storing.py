@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from simsearch.encoders.converting.storing import initializers
 from simsearch.training.models import SiameseEncoder
 
 STEPS = 127
@@ -71,7 +72,7 @@ def of_safetensors(content: bytes) -> dict[str, Tensor]:
         stored = load(content)
     except SafetensorError as error:
         raise ValueError(f"not a safetensors file: {error}") from error
-    return unpacked({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()})
+    return unpacked({name: _wide(tensor) for name, tensor in stored.items()})
 
 
 def of_onnx(content: bytes) -> dict[str, Tensor]:
@@ -79,19 +80,12 @@ def of_onnx(content: bytes) -> dict[str, Tensor]:
 
     Raises ValueError for what is no ONNX file.
     """
-    import onnx
-    from google.protobuf.message import DecodeError
-    from onnx import numpy_helper
+    return {
+        name.removeprefix("encoder."): _wide(torch.from_numpy(values.copy()))
+        for name, values in initializers(content).items()
+        if not EXPORTERS.fullmatch(name)
+    }
 
-    try:
-        model = onnx.load_model_from_string(content)
-    except DecodeError as error:
-        raise ValueError(f"not an ONNX file: {error}") from error
-    found = {}
-    for tensor in model.graph.initializer:
-        if EXPORTERS.fullmatch(tensor.name):
-            continue
-        name = tensor.name.removeprefix("encoder.").removesuffix(".half")
-        values = torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        found[name] = values.float() if values.is_floating_point() else values
-    return found
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

@@ -30,8 +30,8 @@ def test_words_find_rows_and_json_has_their_texts(command, faq):
     assert (done.code, done.err) == (0, "")
     (record,) = done.records
     assert record == {
-        "query": "return my dress", "rank": 1, "score": record["score"], "id": 1, "path": f"{faq}#1",
-        "label": "returns", "metadata": {}, "text": "how do I return a dress",
+        "query": "return my dress", "rank": 1, "score": record["score"], "score_kind": "texts", "id": 1,
+        "path": f"{faq}#1", "label": "returns", "metadata": {}, "text": "how do I return a dress",
     }  # fmt: skip
     assert 0.3 < record["score"] < 1
 

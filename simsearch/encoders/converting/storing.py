@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SMALL = 256
 """Tensors with at most this many numbers, and single rows, keep full precision: they weigh nothing."""
+HALF = ".half"
+"""What the name of a tensor in 16 bits ends with."""
 STEPS = 127
 BITS = (32, 16, 8)
 MOST_BYTES = 2_000_000_000
@@ -64,8 +66,8 @@ def halve(model: Any) -> None:
         if not np.array_equal(half.astype(np.float32), values):
             continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}{HALF}"))
+        casts.append(helper.make_node("Cast", [f"{name}{HALF}"], [name], to=onnx.TensorProto.FLOAT))
     _put_first(model, casts)
 
 
@@ -117,3 +119,19 @@ def _others(values: NDArray[np.float32], axis: int) -> tuple[int, ...]:
 def _put_first(model: Any, nodes: list[Any]) -> None:
     for node in reversed(nodes):
         model.graph.node.insert(0, node)
+
+
+def initializers(content: bytes) -> dict[str, NDArray[Any]]:
+    """The weights in an ONNX file by their names, without what `halve` adds to these.
+
+    Raises ValueError for what is no ONNX file.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+    from onnx import numpy_helper
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise ValueError(f"not an ONNX file: {error}") from error
+    return {tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
