@@ -47,7 +47,7 @@ def main() -> None:
             ),
         ],
         [
-            Bar("indexing / (decoding + encoding)", ratios[len(ratios) // 2], at_most=1.25),
+            Bar("indexing / (decoding + encoding)", ratios[len(ratios) // 2], at_most=1.2),
             Bar("photos a second", count / sorted(taken["index"])[len(ratios) // 2]),
         ],
         ["With few photos, loading FAISS and writing the first index file weigh more: the bar is for 1,000."],
