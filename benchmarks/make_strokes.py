@@ -51,7 +51,7 @@ def main() -> None:
         sample=np.stack([pixels_of(files[place]) for place in chosen[:16]]),
         training={
             "backbone": "the first blocks of photo", "backbone_fingerprint": read_config(encoder_folder("photo"))
-            .fingerprint, "drawings": options.drawings.name, "inputs": len(chosen), "seed": options.seed,
+            .fingerprint, "learned": list(read_config(encoder_folder("photo")).training["learned"]), "drawings": options.drawings.name, "inputs": len(chosen), "seed": options.seed,
             "seconds": round(time.monotonic() - began),
         },
     )  # fmt: skip
@@ -73,7 +73,8 @@ def fitted(files: list[str]) -> ImageEncoder:
     assert isinstance(encoder.head, nn.Linear)
     with torch.no_grad():
         encoder.head.weight.copy_(torch.from_numpy(main_directions(features, SPEC.dim).T))
-        encoder.head.bias.zero_()
+        # Nearly zero, as features are centred. Of exact zeros the exporter would leave nothing to train on.
+        encoder.head.bias.copy_(encoder.head.weight @ -torch.from_numpy(features.mean(axis=0)))
     round_weights(encoder)
     return encoder
 

@@ -11,14 +11,16 @@ import numpy as np
 from simsearch.encoders import open_encoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import UsageError
+from simsearch.media.forgeries import writers_of
 from simsearch.evaluation.metrics import roc_auc
 from simsearch.evaluation.ranking import retrieval
 from simsearch.progress import Progress, Working
 from simsearch.training.dataset import Side
+from simsearch.training.forgeries import as_pairs, for_forgeries
 from simsearch.training.freezing import of_features
 from simsearch.training.measure import figures_in_order, row_products
 from simsearch.training.objective import loss_of
-from simsearch.training.presets import GENTLE, HEAD, HEAD_ONWARD, ONWARD, RATES, preset
+from simsearch.training.presets import GENTLE, HEAD, HEAD_ONWARD, HEADS, ONWARD, RATES, preset
 from simsearch.training.recipes import Changes, Recipe, adjusted, suited
 from simsearch.training.starting import PRETRAINED, Start, start_from, with_head
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from simsearch.training.finishing import Run
     from simsearch.types import Encoder, Vectors
 
-STARTS: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph"), "text": ("text",)}
+STARTS: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph", "strokes"), "text": ("text",)}
 """The encoders that are compared, first the one that is taken where nothing tells them apart."""
 MOST = 1_000
 """Inputs, pairs or triplets that they are compared on, about."""
@@ -68,8 +70,8 @@ def best_known(runs: Sequence[Run], data: Dataset) -> Run:
 def compare_starts(fits: Mapping[str, str], data: Dataset, seed: int, progress: Progress) -> Mapping[str, float]:
     """How much each of these encoders knows of the training side already: larger is better.
 
-    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for pairs
-    the area under the ROC curve, for grades Spearman's correlation, for triplets the share in the right order. Nothing
+    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for pairs,
+    and for genuine ones and their forgeries, the area under the ROC curve, for grades Spearman's correlation, for triplets the share in the right order. Nothing
     is compared without any of these.
     """
     side = _some_of(data.train, seed)
@@ -94,6 +96,8 @@ def _fitting(encoder: Encoder, fit: str) -> Encoder:
 def _some_of(side: Side, seed: int) -> Side | None:
     """About 1,000 inputs of classes, or as many pairs or triplets, at random; None where they tell nothing apart."""
     rng = np.random.default_rng(seed)
+    if side.forged is not None:
+        side = as_pairs(side)
     if side.labels is not None:
         chosen = _of_classes(side.labels, rng)
         return Side(side.rows[chosen], side.labels[chosen]) if len(np.unique(side.labels[chosen])) > 1 else None
@@ -160,6 +164,9 @@ def chosen_recipe(
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, wanted)
+    forgeries = writers_of(labelled.classes) is not None
+    if forgeries and wanted.loss is None:
+        chosen = replace(for_forgeries(chosen), augmentation=wanted.augmentation or "none")
     # A setting that the loss does not have is refused before any file is read.
     loss_of(chosen, classes=1)
     if start is None and chosen.start_share:
@@ -170,7 +177,7 @@ def chosen_recipe(
         # Two equal views of an input teach nothing.
         chosen = replace(chosen, augmentation="photo" if labelled.modality == "image" else "text")
     grouped = len(set(labelled.groups)) < len(labelled.classes)
-    if chosen.split == "class" and wanted.split is None and grouped:
+    if wanted.split is None and ((chosen.split == "class" and grouped) or forgeries):
         chosen = replace(chosen, split="group")
     return chosen
 
@@ -179,7 +186,7 @@ def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
     """The recipe at the pace that suits a network of this kind; a new last layer alone learns at the recipe's own."""
     if freeze == "all":
         return recipe
-    if kind in (PRETRAINED, "lite"):
+    if kind in (PRETRAINED, "lite", "strokes"):
         return replace(recipe, optimizer="adamw", learning_rate=GENTLE, weight_decay=1e-2)
     if kind in RATES:
         like = RATES[kind]
@@ -195,7 +202,8 @@ def _named(recipe: str | Recipe | None, labelled: Labelled, start: Start | None,
         return recipe if isinstance(recipe, Recipe) else preset(recipe)
     assert start is not None
     if _on_features(start, freeze):
-        return HEAD if labelled.kind == "classes" else replace(HEAD, learning_rate=HEAD_ONWARD)
+        head = HEADS.get(start.spec.kind, HEAD)
+        return head if labelled.kind == "classes" else replace(head, learning_rate=HEAD_ONWARD)
     return _onward(ONWARD[labelled.modality], start.spec.kind, freeze)
 
 
