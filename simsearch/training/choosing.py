@@ -11,9 +11,9 @@ import numpy as np
 from simsearch.encoders import open_encoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import UsageError
-from simsearch.media.forgeries import writers_of
 from simsearch.evaluation.metrics import roc_auc
 from simsearch.evaluation.ranking import retrieval
+from simsearch.media.forgeries import writers_of
 from simsearch.progress import Progress, Working
 from simsearch.training.dataset import Side
 from simsearch.training.forgeries import as_pairs, for_forgeries
@@ -70,9 +70,9 @@ def best_known(runs: Sequence[Run], data: Dataset) -> Run:
 def compare_starts(fits: Mapping[str, str], data: Dataset, seed: int, progress: Progress) -> Mapping[str, float]:
     """How much each of these encoders knows of the training side already: larger is better.
 
-    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for pairs,
-    and for genuine ones and their forgeries, the area under the ROC curve, for grades Spearman's correlation, for triplets the share in the right order. Nothing
-    is compared without any of these.
+    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for
+    pairs, and for genuine ones and their forgeries, the area under the ROC curve, for grades Spearman's correlation,
+    for triplets the share in the right order. Nothing is compared without any of these.
     """
     side = _some_of(data.train, seed)
     if side is None:

@@ -205,9 +205,7 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
         return _without_learning(run, learned_on, views)
     spec = recipe.model
     if of_classes:
-        spec = replace(
-            spec, head=True, hidden=HIDDEN, dropout=DROPOUT, dim=sum(recipe.halves), linear=recipe.halves[0]
-        )
+        spec = replace(spec, head=True, hidden=HIDDEN, dropout=DROPOUT, dim=sum(recipe.halves), linear=recipe.halves[0])
     torch.manual_seed(recipe.seed)
     head = learned_half(spec) if of_classes else start.encoder.head
     network = SiameseEncoder(nn.Identity(), head)

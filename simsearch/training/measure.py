@@ -16,7 +16,7 @@ from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 from simsearch.training.augment import augment
 from simsearch.training.by_length import by_length
-from simsearch.training.forgeries import auc_of_writers, forgery_figures, genuine_only, writer_pairs
+from simsearch.training.forgeries import forgery_figures, genuine_only, writer_pairs
 from simsearch.training.inputs import Views
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from simsearch.training.beginning import begin_at_means
 from simsearch.training.choosing import best_known, chosen_recipe, frozen, starts_of
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
-from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.forgeries import genuine_only
+from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.heads import train_head
 from simsearch.training.keeping import keep_between
 from simsearch.training.loop import fit

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from simsearch.training.lite import lite
 
 POOLED_AFTER = (3, 5, 8)
-"""Layers of EfficientNet-Lite0, its stem counted, after which maps are pooled: the ends of stages at a 4th, an 8th and a
-16th of the sides."""
+"""Layers of EfficientNet-Lite0, its stem counted, after which maps are pooled: the ends of stages at a 4th, an 8th
+and a 16th of the sides."""
 CHANNELS = (24, 40, 80)
 ROWS, COLUMNS = 2, 4
 """The cells of the grid."""
@@ -27,7 +27,7 @@ class Strokes(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.front = nn.Sequential(*list(lite(0, channels=1))[: POOLED_AFTER[-1] + 1])
+        self.front = nn.Sequential(*list(lite(0, colours=1))[: POOLED_AFTER[-1] + 1])
         self.register_buffer("centre", torch.zeros(STROKE_FEATURES))
         self.register_buffer("gain", torch.ones(STROKE_FEATURES))
 

@@ -254,8 +254,9 @@ def test_drawings_go_on_from_glyph(signs: Path, tmp_path: Path) -> None:
     assert start["encoder"] == "glyph"
     compared = start["encoders_compared"]
     assert isinstance(compared, dict)
-    assert list(compared) == ["photo", "glyph"]
+    assert list(compared) == ["photo", "glyph", "strokes"]
     assert 0 <= float(str(compared["photo"])) < float(str(compared["glyph"])) <= 1
+    assert float(str(compared["strokes"])) < float(str(compared["glyph"]))
     assert chosen.config.training["name"] == "onward"
     assert chosen.config.width == 32
     assert (chosen.folder / WEIGHTS_NAME).read_bytes() == (named.folder / WEIGHTS_NAME).read_bytes()
