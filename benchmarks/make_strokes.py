@@ -46,13 +46,14 @@ def main() -> None:
     chosen = np.sort(np.random.default_rng(options.seed).permutation(len(files))[: options.count])
     encoder = fitted([files[place] for place in chosen])
     options.out.mkdir(parents=True)
+    photo = read_config(encoder_folder("photo"))
     export_encoder(
         encoder, SPEC, options.out, name="strokes", fit=FIT, half=True, figures={},
         sample=np.stack([pixels_of(files[place]) for place in chosen[:16]]),
         training={
-            "backbone": "the first blocks of photo", "backbone_fingerprint": read_config(encoder_folder("photo"))
-            .fingerprint, "learned": list(read_config(encoder_folder("photo")).training["learned"]), "drawings": options.drawings.name, "inputs": len(chosen), "seed": options.seed,
-            "seconds": round(time.monotonic() - began),
+            "backbone": "the first blocks of photo", "backbone_fingerprint": photo.fingerprint,
+            "learned": photo.training["learned"], "drawings": options.drawings.name, "inputs": len(chosen),
+            "seed": options.seed, "seconds": round(time.monotonic() - began),
         },
     )  # fmt: skip
     print(f"{options.out} in {time.monotonic() - began:.0f} s")

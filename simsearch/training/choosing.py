@@ -16,7 +16,7 @@ from simsearch.evaluation.ranking import retrieval
 from simsearch.media.forgeries import writers_of
 from simsearch.progress import Progress, Working
 from simsearch.training.dataset import Side
-from simsearch.training.forgeries import as_pairs, for_forgeries
+from simsearch.training.forgeries import auc_of_writers, for_forgeries, some_writers, writer_pairs
 from simsearch.training.freezing import of_features
 from simsearch.training.measure import figures_in_order, row_products
 from simsearch.training.objective import loss_of
@@ -71,8 +71,8 @@ def compare_starts(fits: Mapping[str, str], data: Dataset, seed: int, progress: 
     """How much each of these encoders knows of the training side already: larger is better.
 
     `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for
-    pairs, and for genuine ones and their forgeries, the area under the ROC curve, for grades Spearman's correlation,
-    for triplets the share in the right order. Nothing is compared without any of these.
+    pairs the area under the ROC curve, for genuine ones and their forgeries the mean of that over writers, for grades
+    Spearman's correlation, for triplets the share in the right order. Nothing is compared without any of these.
     """
     side = _some_of(data.train, seed)
     if side is None:
@@ -97,7 +97,7 @@ def _some_of(side: Side, seed: int) -> Side | None:
     """About 1,000 inputs of classes, or as many pairs or triplets, at random; None where they tell nothing apart."""
     rng = np.random.default_rng(seed)
     if side.forged is not None:
-        side = as_pairs(side)
+        return some_writers(side, MOST, rng)
     if side.labels is not None:
         chosen = _of_classes(side.labels, rng)
         return Side(side.rows[chosen], side.labels[chosen]) if len(np.unique(side.labels[chosen])) > 1 else None
@@ -136,6 +136,9 @@ def _of_classes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
 
 
 def _known(side: Side, vectors: Vectors) -> float:
+    if side.forged is not None:
+        pairs, same = writer_pairs(side)
+        return float(np.mean(auc_of_writers(side, pairs, row_products(vectors, pairs), same)))
     if side.labels is not None:
         return retrieval(vectors, side.labels, ks=(1,))["recall@1"]
     if side.pairs is not None:

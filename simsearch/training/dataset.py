@@ -91,7 +91,8 @@ class Dataset:
     @property
     def training_classes(self) -> int:
         """How many classes of the training side are learned; forgeries are none."""
-        return len(np.unique(genuine_only(self.train).labels)) if self.train.labels is not None else 0
+        labels = genuine_only(self.train).labels
+        return 0 if labels is None else len(np.unique(labels))
 
 
 def load_dataset(

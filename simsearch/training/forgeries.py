@@ -58,13 +58,20 @@ def writer_pairs(side: Side) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
             pairs.append(np.stack([genuine[first], genuine[second]], axis=1))
             pairs.append(np.stack(np.meshgrid(genuine, forged, indexing="ij"), axis=-1).reshape(-1, 2))
     every = np.concatenate(pairs)
-    return every, ~side.forged[every].any(axis=1)
+    return every, np.all(~side.forged[every], axis=1)
 
 
-def as_pairs(side: Side) -> Side:
-    """The side as those pairs."""
-    pairs, same = writer_pairs(side)
-    return replace(side, labels=None, groups=None, forged=None, writers=None, pairs=pairs, same=same)
+def some_writers(side: Side, most: int, rng: np.random.Generator) -> Side:
+    """The rows of writers drawn at random, until there are so many."""
+    assert side.labels is not None and side.forged is not None and side.writers is not None
+    writers, counts = np.unique(side.writers, return_counts=True)
+    drawn = rng.permutation(len(writers))
+    before = np.cumsum(counts[drawn]) - counts[drawn]
+    chosen = np.isin(side.writers, writers[drawn[before < most]])
+    return replace(
+        side, rows=side.rows[chosen], labels=side.labels[chosen], groups=None, forged=side.forged[chosen],
+        writers=side.writers[chosen],
+    )  # fmt: skip
 
 
 def auc_of_writers(side: Side, pairs: NDArray[np.int64], scores: Scores, same: NDArray[np.bool_]) -> list[float]:

@@ -100,7 +100,8 @@ def one_shot(side: Side, vectors: Vectors, *, most_ways: int, seed: int, count: 
     Where classes come in groups, the classes of an episode are of one group. Forgeries are left out.
     """
     if side.forged is not None:
-        side, vectors = genuine_only(side), vectors[~side.forged]
+        vectors = vectors[~side.forged]
+        side = genuine_only(side)
     if side.labels is None:
         return None
     classes, first = np.unique(side.labels, return_index=True)

@@ -212,6 +212,7 @@ def _train(run: Run, data: Dataset) -> Trained:
     objective = Objective(network, recipe, data.training_classes, run.processes)
     if run.start is not None and data.train.labels is not None:
         genuine = genuine_only(data.train)
+        assert genuine.labels is not None
         dense = np.unique(genuine.labels, return_inverse=True)[1]
         begin_at_means(objective, learned_on.inputs, genuine.rows, dense)
     fitted = fit(

@@ -19,10 +19,10 @@ from simsearch.training.choosing import chosen_recipe, frozen
 from simsearch.training.dataset import Side, make_sampler
 from simsearch.training.forgeries import (
     ForgerySampler,
-    as_pairs,
     auc_of_writers,
     forgery_figures,
     genuine_only,
+    some_writers,
     with_forgeries,
     writer_pairs,
 )
@@ -58,7 +58,6 @@ def test_the_pairs_are_those_of_one_writer_with_a_genuine_one() -> None:
             expected.add((frozenset((one, other)), kinds[0] == kinds[1]))
     assert {(frozenset(pair), kind) for pair, kind in zip(pairs.tolist(), same.tolist(), strict=True)} == expected
     assert len(pairs) == len(expected) == 3 * (10 + 25)
-    assert as_pairs(side).labels is None
 
 
 def test_error_rates_are_those_of_a_loop_over_writers() -> None:
@@ -134,6 +133,15 @@ def test_recognition_is_among_the_genuine() -> None:
     result = one_shot(side, vectors, most_ways=5, seed=0)
     assert result is not None
     assert result.ways == 3
+
+
+def test_whole_writers_are_asked_when_encoders_are_compared() -> None:
+    side = signed()
+    some = some_writers(side, 11, np.random.default_rng(0))
+    assert some.writers is not None
+    assert [*np.unique(some.writers, return_counts=True)[1]] == [10, 10]
+    assert set(some.rows.tolist()) < set(side.rows.tolist())
+    assert len(some_writers(side, 1_000, np.random.default_rng(0))) == 30
 
 
 def test_a_side_without_pairs_of_both_kinds_knows_no_forgeries() -> None:
