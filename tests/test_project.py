@@ -253,7 +253,7 @@ def test_the_wheel_holds_everything_that_is_no_code() -> None:
     shipped = {path for pattern in patterns for path in PACKAGE.glob(pattern) if path.is_file()}
     others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
     assert shipped == others
-    for name in ("photo", "glyph", "text"):
+    for name in ("photo", "glyph", "strokes", "text"):
         for file in ("encoder.json", "encoder.onnx"):
             assert PACKAGE / "encoders" / "bundled" / name / file in shipped
     assert PACKAGE / "py.typed" in shipped

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def open_encoder(name: str | Path) -> OnnxEncoder | OnnxTextEncoder:
-    """The encoder that ships under this name ("photo", "glyph", "text"), or the one in this folder.
+    """The encoder that ships under this name ("photo", "glyph", "strokes", "text"), or the one in this folder.
 
     A folder is one of simsearch, or a pretrained model in the format of the Hugging Face hub. What is neither but has
     the form OWNER/MODEL is a model of the hub: taken from its cache, or downloaded. Models of the hub are converted

@@ -10,6 +10,7 @@ import numpy as np
 from simsearch.errors import TrainingError, UsageError
 from simsearch.media.columns import Columns, Roles, find_roles, parse_columns
 from simsearch.media.folders import read_folder
+from simsearch.media.forgeries import grouped_by_writer
 from simsearch.media.lists import read_lines, read_manifest, read_unlabelled_table
 from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, text_contents
 from simsearch.media.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
@@ -66,7 +67,8 @@ def read_labelled(
     options = _Options(modality, kind, told, convention, score_range, label_until, by_line)
     if not source.exists():
         raise TrainingError(f"{source} does not exist; give a folder, or a .csv, .tsv, .jsonl or .txt file")
-    return _read_folder(source, options) if source.is_dir() else _read_file(source, options)
+    found = _read_folder(source, options) if source.is_dir() else _read_file(source, options)
+    return grouped_by_writer(found)
 
 
 def _read_folder(root: Path, options: _Options) -> Labelled:

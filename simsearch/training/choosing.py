@@ -13,12 +13,14 @@ from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import UsageError
 from simsearch.evaluation.metrics import roc_auc
 from simsearch.evaluation.ranking import retrieval
+from simsearch.media.forgeries import writers_of
 from simsearch.progress import Progress, Working
 from simsearch.training.dataset import Side
+from simsearch.training.forgeries import auc_of_writers, for_forgeries, some_writers, writer_pairs
 from simsearch.training.freezing import of_features
 from simsearch.training.measure import figures_in_order, row_products
 from simsearch.training.objective import loss_of
-from simsearch.training.presets import GENTLE, HEAD, HEAD_ONWARD, ONWARD, RATES, preset
+from simsearch.training.presets import GENTLE, HEAD, HEAD_ONWARD, HEADS, ONWARD, RATES, preset
 from simsearch.training.recipes import Changes, Recipe, adjusted, suited
 from simsearch.training.starting import PRETRAINED, Start, start_from, with_head
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from simsearch.training.finishing import Run
     from simsearch.types import Encoder, Vectors
 
-STARTS: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph"), "text": ("text",)}
+STARTS: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph", "strokes"), "text": ("text",)}
 """The encoders that are compared, first the one that is taken where nothing tells them apart."""
 MOST = 1_000
 """Inputs, pairs or triplets that they are compared on, about."""
@@ -68,9 +70,9 @@ def best_known(runs: Sequence[Run], data: Dataset) -> Run:
 def compare_starts(fits: Mapping[str, str], data: Dataset, seed: int, progress: Progress) -> Mapping[str, float]:
     """How much each of these encoders knows of the training side already: larger is better.
 
-    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for pairs
-    the area under the ROC curve, for grades Spearman's correlation, for triplets the share in the right order. Nothing
-    is compared without any of these.
+    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for
+    pairs the area under the ROC curve, for genuine ones and their forgeries the mean of that over writers, for grades
+    Spearman's correlation, for triplets the share in the right order. Nothing is compared without any of these.
     """
     side = _some_of(data.train, seed)
     if side is None:
@@ -94,6 +96,8 @@ def _fitting(encoder: Encoder, fit: str) -> Encoder:
 def _some_of(side: Side, seed: int) -> Side | None:
     """About 1,000 inputs of classes, or as many pairs or triplets, at random; None where they tell nothing apart."""
     rng = np.random.default_rng(seed)
+    if side.forged is not None:
+        return some_writers(side, MOST, rng)
     if side.labels is not None:
         chosen = _of_classes(side.labels, rng)
         return Side(side.rows[chosen], side.labels[chosen]) if len(np.unique(side.labels[chosen])) > 1 else None
@@ -132,6 +136,9 @@ def _of_classes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
 
 
 def _known(side: Side, vectors: Vectors) -> float:
+    if side.forged is not None:
+        pairs, same = writer_pairs(side)
+        return float(np.mean(auc_of_writers(side, pairs, row_products(vectors, pairs), same)))
     if side.labels is not None:
         return retrieval(vectors, side.labels, ks=(1,))["recall@1"]
     if side.pairs is not None:
@@ -157,31 +164,39 @@ def chosen_recipe(
         # A last layer that is there weighs already: again and again would leave nothing that varies.
         within = 0.0 if start.spec.head and not _on_features(start, freeze) else named.within_power
         named = replace(named, model=start.spec, fit=start.fit, within_power=within)
-    if wanted.poses is not None and labelled.kind != "classes":
-        raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
     chosen = suited(adjusted(named, wanted), labelled.kind, wanted)
+    forgeries = writers_of(labelled.classes) is not None
+    if forgeries and wanted.loss is None:
+        chosen = replace(for_forgeries(chosen), augmentation=wanted.augmentation or "none")
     # A setting that the loss does not have is refused before any file is read.
     loss_of(chosen, classes=1)
-    if start is None and chosen.start_share:
-        raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
-    if _on_features(start, freeze) and chosen.poses > 1:
-        raise UsageError(f"poses {chosen.poses} are for networks that learn; take --poses away, or add --freeze none")
+    _check(chosen, wanted, labelled, start, freeze)
     if freeze != "none" and not _on_features(start, freeze):
         chosen = of_features(chosen, wanted, labelled.kind, freeze)
     elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:
         # Two equal views of an input teach nothing.
         chosen = replace(chosen, augmentation="photo" if labelled.modality == "image" else "text")
     grouped = len(set(labelled.groups)) < len(labelled.classes)
-    if chosen.split == "class" and wanted.split is None and grouped:
+    if wanted.split is None and ((chosen.split == "class" and grouped) or forgeries):
         chosen = replace(chosen, split="group")
     return chosen
+
+
+def _check(chosen: Recipe, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str) -> None:
+    """Raises UsageError for a setting that the data, or what the run begins with, has no use for."""
+    if wanted.poses is not None and labelled.kind != "classes":
+        raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
+    if start is None and chosen.start_share:
+        raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
+    if _on_features(start, freeze) and chosen.poses > 1:
+        raise UsageError(f"poses {chosen.poses} are for networks that learn; take --poses away, or add --freeze none")
 
 
 def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
     """The recipe at the pace that suits a network of this kind; a new last layer alone learns at the recipe's own."""
     if freeze == "all":
         return recipe
-    if kind in (PRETRAINED, "lite"):
+    if kind in (PRETRAINED, "lite", "strokes"):
         return replace(recipe, optimizer="adamw", learning_rate=GENTLE, weight_decay=1e-2)
     if kind in RATES:
         like = RATES[kind]
@@ -197,7 +212,8 @@ def _named(recipe: str | Recipe | None, labelled: Labelled, start: Start | None,
         return recipe if isinstance(recipe, Recipe) else preset(recipe)
     assert start is not None
     if _on_features(start, freeze):
-        return HEAD if labelled.kind == "classes" else replace(HEAD, learning_rate=HEAD_ONWARD)
+        head = HEADS.get(start.spec.kind, HEAD)
+        return head if labelled.kind == "classes" else replace(head, learning_rate=HEAD_ONWARD)
     return _onward(ONWARD[labelled.modality], start.spec.kind, freeze)
 
 

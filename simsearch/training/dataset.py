@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError
+from simsearch.media.forgeries import writers_of
 from simsearch.media.images import PixelSpec
 from simsearch.media.labelled import Kind, Labelled, text_contents
 from simsearch.media.splits import By, Split, check_split, split
 from simsearch.progress import Progress
+from simsearch.training.forgeries import ForgerySampler, genuine_only, with_forgeries
 from simsearch.training.inputs import Arrays, Inputs
+from simsearch.training.loss_table import loss_entry
 from simsearch.training.pictures import load_pictures
 from simsearch.training.recipes import Recipe
 from simsearch.training.sampling import ClassSampler, GradedSampler, PairSampler, Sampler, TripletSampler, ViewSampler
@@ -46,6 +49,9 @@ class Side:
     triplets: NDArray[np.int64] | None = None
     neighbours: NDArray[np.int64] | None = None
     """The position of the text that follows each one in its document, -1 for none."""
+    forged: NDArray[np.bool_] | None = None
+    """Where some are forgeries, which; and the writer whose each row is or claims to be."""
+    writers: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -84,7 +90,9 @@ class Dataset:
 
     @property
     def training_classes(self) -> int:
-        return len(np.unique(self.train.labels)) if self.train.labels is not None else 0
+        """How many classes of the training side are learned; forgeries are none."""
+        labels = genuine_only(self.train).labels
+        return 0 if labels is None else len(np.unique(labels))
 
 
 def load_dataset(
@@ -162,7 +170,8 @@ def _side(labelled: Labelled, positions: NDArray[np.int64], chosen: NDArray[np.i
     groups = None
     if labels is not None and len(set(labelled.groups)) < len(labelled.classes):
         groups = np.unique(np.array(labelled.groups), return_inverse=True)[1][labels]
-    return Side(positions, labels, groups, neighbours=_neighbours(labelled, positions))
+    side = Side(positions, labels, groups, neighbours=_neighbours(labelled, positions))
+    return with_forgeries(side, writers_of(labelled.classes))
 
 
 def _neighbours(labelled: Labelled, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -176,6 +185,11 @@ def _neighbours(labelled: Labelled, positions: NDArray[np.int64]) -> NDArray[np.
 
 def make_sampler(side: Side, recipe: Recipe) -> Sampler:
     """Batches of this side, of about as many inputs (or pairs) as the recipe says."""
+    if side.forged is not None and not loss_entry(recipe.loss).learns:
+        return ForgerySampler(
+            side, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
+        )  # fmt: skip
+    side = genuine_only(side)
     if side.labels is not None:
         dense = np.unique(side.labels, return_inverse=True)[1]
         return ClassSampler(

@@ -25,7 +25,7 @@ from simsearch.training.dataset import make_sampler
 from simsearch.training.finishing import Trained, finish
 from simsearch.training.inputs import Views
 from simsearch.training.keeping import Kept, keep_between, largest_as_good, recognised
-from simsearch.training.loop import fit
+from simsearch.training.loop import Fitted, fit
 from simsearch.training.measure import validation_figure
 from simsearch.training.models import Blend, ModelSpec, SiameseEncoder, learned_half
 from simsearch.training.objective import Objective
@@ -51,6 +51,8 @@ UNMEASURED = 0.5
 """Its weight where there is nothing to compare them on."""
 FEATURES_SHARE = 0.6
 """Of the time that is left, at most so much goes into features."""
+NO_CLASS = -1
+TINY = 1e-6
 HIDDEN, DROPOUT = 256, 0.2
 """Of the half of a head that learns."""
 TIMED = 4
@@ -128,13 +130,7 @@ def blended(
     others, as persons are, and what was learned where they stay. `data` has the inputs themselves as features. The
     largest weight of the map that is within a standard error of the best is taken, or `recipe.start_share`.
     """
-    labels = data.train.labels
-    assert labels is not None
-    rows = looked_at(labels)
-    features = views.rows[data.train.rows[rows], : max(1, LOOKED_AT // len(rows))].astype(np.float32)
-    every = np.repeat(labels[rows], features.shape[1])
-    linear = weakening(features.reshape(-1, features.shape[2]), every, recipe.model.dim // 2, recipe.within_power)
-    head = Blend(linear, learned).eval()
+    head = Blend(linear_half(data, views, recipe), learned).eval()
     if recipe.start_share is not None:
         head.weigh(recipe.start_share)
         return head, Kept(recipe.start_share, {})
@@ -151,10 +147,34 @@ def blended(
     return head, Kept(share, {each: accuracy for each, (accuracy, _) in measured.items()})
 
 
-def weakening(features: NDArray[np.float32], labels: NDArray[np.int64], dim: int, power: float) -> nn.Linear:
-    """The linear map to `dim` numbers that weakens what varies within classes, and keeps the most of what is left."""
+def linear_half(data: Dataset, views: Views, recipe: Recipe) -> nn.Linear:
+    """`weakening` of the training side, to as many numbers as the recipe gives the linear half."""
+    labels = data.train.labels
+    assert labels is not None
+    if data.train.forged is not None:
+        labels = np.where(data.train.forged, NO_CLASS, labels)
+    rows = looked_at(labels)
+    features = views.rows[data.train.rows[rows], : max(1, LOOKED_AT // len(rows))].astype(np.float32)
+    every = np.repeat(labels[rows], features.shape[1])
+    return weakening(
+        features.reshape(-1, features.shape[2]), every, recipe.halves[0], recipe.within_power,
+        standardized=recipe.standardized,
+    )  # fmt: skip
+
+
+def weakening(
+    features: NDArray[np.float32], labels: NDArray[np.int64], dim: int, power: float, *, standardized: bool = False
+) -> nn.Linear:
+    """The linear map to `dim` numbers that weakens what varies within classes, and keeps the most of what is left.
+
+    What has NO_CLASS says only where there is something. With `standardized` each feature is divided by its standard
+    deviation first.
+    """
     mean = features.mean(axis=0)
-    weakened = within_classes(features, labels, power, floor=FLOOR)
+    gain = 1.0 / np.maximum(features.std(axis=0), TINY) if standardized else np.ones_like(mean)
+    of_class = labels != NO_CLASS
+    weakened = within_classes(features[of_class] * gain, labels[of_class], power, floor=FLOOR)
+    weakened *= gain[:, None]
     left = (features - mean) @ weakened
     directions = np.linalg.eigh(left.T @ left / len(left))[1][:, -dim:]
     matrix = torch.from_numpy(np.ascontiguousarray((weakened @ directions).T, dtype=np.float32))
@@ -168,7 +188,8 @@ def weakening(features: NDArray[np.float32], labels: NDArray[np.int64], dim: int
 def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) -> Trained:
     """Learns a head from features of the encoder that the run starts from, and writes it as an encoder of its own.
 
-    Classes make a Blend; for other data the head that the encoder has goes on.
+    Classes make a Blend, or a linear map alone where nothing is left to the other half; for other data the head that
+    the encoder has goes on.
     """
     start, recipe = run.start, run.recipe
     assert start is not None and start.base is not None and isinstance(recipe.model, ModelSpec)
@@ -183,11 +204,15 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
     )
     learned_on = replace(data, inputs=replace(views, view=0))
     of_classes = data.train.labels is not None
-    spec = replace(recipe.model, head=True, hidden=HIDDEN, dropout=DROPOUT) if of_classes else recipe.model
+    if of_classes and not recipe.halves[1]:
+        return _without_learning(run, learned_on, views)
+    spec = recipe.model
+    if of_classes:
+        spec = replace(spec, head=True, hidden=HIDDEN, dropout=DROPOUT, dim=sum(recipe.halves), linear=recipe.halves[0])
     torch.manual_seed(recipe.seed)
     head = learned_half(spec) if of_classes else start.encoder.head
     network = SiameseEncoder(nn.Identity(), head)
-    length = spec.dim - spec.dim // 2 if of_classes else spec.dim
+    length = spec.halves[1] if of_classes else spec.dim
     plain = replace(recipe, augmentation="none")
     objective = Objective(
         network, replace(plain, model=replace(spec, dim=length)), data.training_classes, run.processes
@@ -210,6 +235,20 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
     best = validation_figure(network, learned_on, plain)
     finished = replace(run, recipe=replace(recipe, model=spec), half=True)
     return finish(network, finished, learned_on, replace(fitted, best_figure=best), kept)
+
+
+def _without_learning(run: Run, data: Dataset, views: Views) -> Trained:
+    """The linear half alone. `data` has the inputs themselves as features."""
+    if run.processes.rank:
+        return Trained(run.folder, {}, (), (), data.skipped)
+    began = time.monotonic()
+    assert isinstance(run.recipe.model, ModelSpec)
+    spec = replace(run.recipe.model, head=True, hidden=0, linear=0, dim=run.recipe.halves[0])
+    recipe = replace(run.recipe, model=spec)
+    network = SiameseEncoder(nn.Identity(), linear_half(data, views, recipe))
+    fitted = Fitted((), validation_figure(network, data, replace(recipe, augmentation="none")), 0, 0,
+                    time.monotonic() - began)  # fmt: skip
+    return finish(network, replace(run, recipe=recipe, half=True), data, fitted, Kept(1.0, {}))
 
 
 def opened_base(start: Start) -> OnnxEncoder:

@@ -12,7 +12,8 @@ import numpy as np
 
 from simsearch.evaluation.intervals import LEVEL
 from simsearch.progress import Progress, Working
-from simsearch.training.measure import embed_rows, one_shot
+from simsearch.training.forgeries import auc_of_writers
+from simsearch.training.measure import embed_rows, one_shot, scored_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,10 +89,15 @@ def largest_as_good(measured: Mapping[float, tuple[float, float]]) -> float:
 
 
 def recognised(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
-    """How often validation inputs are given to their class, and the standard error of that; None without classes."""
+    """How often validation inputs are given to their class, and the standard error of that; None without classes.
+
+    With forgeries it is the mean area under the ROC curve of the validation writers, where these are held out.
+    """
     side, train = data.validation, data.train
     if not len(side):
         return None
+    if side.forged is not None:
+        return _told_apart(network, data, recipe)
     assert side.labels is not None and train.labels is not None
     if not np.isin(side.labels, train.labels).any():
         vectors = embed_rows(network, data.inputs, side.rows)
@@ -104,6 +110,17 @@ def recognised(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, 
     # Two more of each kind (Agresti and Coull 1998): that all are right does not mean that there is no error.
     share, count = (right.sum() + 2) / (len(right) + 4), len(right) + 4
     return float(right.mean()), math.sqrt(share * (1 - share) / count)
+
+
+def _told_apart(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
+    side = data.validation
+    assert side.labels is not None and data.train.labels is not None
+    if np.isin(side.labels, data.train.labels).any():
+        # How well known writers are told from their forgers says little of others.
+        return None
+    vectors = embed_rows(network, data.inputs, side.rows)
+    areas = auc_of_writers(side, *scored_pairs(side, vectors, recipe.seed))
+    return float(np.mean(areas)), float(np.std(areas)) / math.sqrt(len(areas))
 
 
 def _some(count: int, most: int, seed: int) -> NDArray[np.int64]:

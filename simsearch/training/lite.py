@@ -42,9 +42,9 @@ class Convolution(nn.Conv2d):
 class Stem(nn.Module):
     """The first convolution: half of the sides."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.convolution = Convolution(3, STEM, 3, 2)
+        self.convolution = Convolution(channels, STEM, 3, 2)
 
     def forward(self, images: Tensor) -> Tensor:
         return F.relu6(self.convolution(images))
@@ -79,8 +79,8 @@ class Pooled(nn.Module):
         return maps.pow(POWER).mean(dim=(2, 3)).pow(1 / POWER)
 
 
-def lite(variant: int) -> nn.Sequential:
-    """EfficientNet-Lite from standardized images (n, 3, h, w) to pooled features (n, 1280), with random weights.
+def lite(variant: int, colours: int = 3) -> nn.Sequential:
+    """EfficientNet-Lite from standardized images (n, colours, h, w) to pooled features (n, 1280), with random weights.
 
     There is no batch normalization: its pretrained statistics are part of the convolutions, so that training on from
     them does not depend on the batch. Raises UsageError for a variant that is not in VARIANTS.
@@ -88,7 +88,7 @@ def lite(variant: int) -> nn.Sequential:
     if variant not in VARIANTS:
         raise UsageError(f"EfficientNet-Lite{variant}: there are {', '.join(map(str, VARIANTS))}")
     wider, deeper = VARIANTS[variant]
-    layers: list[nn.Module] = [Stem()]
+    layers: list[nn.Module] = [Stem(colours)]
     before = STEM
     for number, (blocks, size, stride, expansion, channels) in enumerate(STAGES):
         after = _rounded(channels * wider)

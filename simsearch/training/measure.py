@@ -16,6 +16,7 @@ from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 from simsearch.training.augment import augment
 from simsearch.training.by_length import by_length
+from simsearch.training.forgeries import forgery_figures, genuine_only, writer_pairs
 from simsearch.training.inputs import Views
 
 if TYPE_CHECKING:
@@ -61,7 +62,13 @@ def embed_rows(network: Network, inputs: Inputs, rows: NDArray[np.int64], *, vie
 
 
 def scored_pairs(side: Side, vectors: Vectors, seed: int) -> tuple[NDArray[np.int64], Scores, NDArray[np.bool_]]:
-    """The given pairs of a side, or all pairs of its rows (at most 20,000 drawn ones), with scores and truth."""
+    """The given pairs of a side, or all pairs of its rows (at most 20,000 drawn ones), with scores and truth.
+
+    Where some are forgeries, the pairs of each writer: two genuine ones, or a genuine and a forged one.
+    """
+    if side.forged is not None:
+        pairs, same = writer_pairs(side)
+        return pairs, row_products(vectors, pairs), same
     if side.labels is None:
         assert side.pairs is not None and side.same is not None
         return side.pairs, row_products(vectors, side.pairs), side.same
@@ -90,8 +97,11 @@ class OneShot:
 def one_shot(side: Side, vectors: Vectors, *, most_ways: int, seed: int, count: int = EPISODES) -> OneShot | None:
     """Recognition from one example among `most_ways` classes (fewer if there are fewer), or None without classes.
 
-    Where classes come in groups, the classes of an episode are of one group.
+    Where classes come in groups, the classes of an episode are of one group. Forgeries are left out.
     """
+    if side.forged is not None:
+        vectors = vectors[~side.forged]
+        side = genuine_only(side)
     if side.labels is None:
         return None
     classes, first = np.unique(side.labels, return_index=True)
@@ -145,12 +155,16 @@ def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:
     """The figure by which weights are chosen, larger is better; NaN when nothing is held out for validation.
 
     One-shot accuracy on unseen classes, else the best accuracy on pairs; Spearman's correlation with grades; the share
-    of triplets in the right order; without labels, how often an input is the nearest to its own other view.
+    of triplets in the right order; without labels, how often an input is the nearest to its own other view; with
+    forgeries the area under the ROC curve, of which a genuine one is nearer than a forged one.
     """
     side = data.validation
     if not len(side):
         return math.nan
     vectors = embed_rows(network, data.inputs, side.rows)
+    if side.forged is not None:
+        _, scores, same = scored_pairs(side, vectors, recipe.seed)
+        return roc_auc(scores, same)
     if side.labels is not None and data.split.by in ("class", "group"):
         result = one_shot(side, vectors, most_ways=recipe.validation_ways, seed=recipe.seed)
         if result is not None:
@@ -219,6 +233,9 @@ def figures_of_test(
         "test_pair_accuracy_at_score_0.5": verification.accuracy_at_half_score,
         "test_roc_auc": verification.auc,
     }
+    if side.forged is not None:
+        found = forgery_figures(side, verification.pairs, verification.scores, verification.same)
+        figures |= {f"test_{name}": value for name, value in found.items()}
     for ways in REPORTED_WAYS[data.split.by]:
         result = one_shot(side, vectors, most_ways=ways, seed=recipe.seed)
         if result is not None:

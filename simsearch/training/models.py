@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from simsearch.errors import UsageError
 from simsearch.training.lite import FEATURES, lite
 from simsearch.training.residual import residual
+from simsearch.training.strokes import COLUMNS, ROWS, STROKE_FEATURES, Strokes
 
 NORM_FLOOR = 1e-6
 """Outputs shorter than this are divided by it: an all-zero output stays zero instead of becoming NaN."""
@@ -46,6 +47,14 @@ class ModelSpec:
     """Numbers that the network gives to the head, and to the heads of other encoders; 0 is `dim`, and to no others."""
     hidden: int = 0
     """Width of the layer within a head that is a Blend, 0 for a linear head."""
+    linear: int = 0
+    """Numbers of the linear half of a Blend; 0 is half of `dim`."""
+
+    @property
+    def halves(self) -> tuple[int, int]:
+        """Numbers of the linear and of the learned half of a Blend."""
+        linear = self.linear or self.dim // 2
+        return linear, self.dim - linear
 
 
 class Network(nn.Module):
@@ -134,7 +143,8 @@ def unit_rows(vectors: Tensor) -> Tensor:
 
 def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageEncoder:
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
-    builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual, "lite": _lite}
+    builders = {"shapes": _shapes, "digits": _digits, "backbone": _backbone, "residual": residual, "lite": _lite,
+                "strokes": _strokes}  # fmt: skip
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
     return ImageEncoder(builders[spec.kind](spec), build_head(spec), mean=mean, std=std)
@@ -148,14 +158,14 @@ def build_head(spec: ModelSpec) -> nn.Module | None:
         return nn.Linear(spec.dim, spec.dim, bias=False)
     if not spec.hidden:
         return nn.Linear(spec.features, spec.dim)
-    return Blend(nn.Linear(spec.features, spec.dim // 2), learned_half(spec))
+    return Blend(nn.Linear(spec.features, spec.halves[0]), learned_half(spec))
 
 
 def learned_half(spec: ModelSpec) -> nn.Sequential:
     """The half of a Blend that learns, with random weights."""
     return nn.Sequential(
         nn.Linear(spec.features, spec.hidden), nn.ReLU(), nn.Dropout(spec.dropout),
-        nn.Linear(spec.hidden, spec.dim - spec.dim // 2),
+        nn.Linear(spec.hidden, spec.halves[1]),
     )  # fmt: skip
 
 
@@ -189,6 +199,18 @@ def _lite(spec: ModelSpec) -> nn.Module:
             f"{spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"
         )
     return lite(spec.variant)
+
+
+def _strokes(spec: ModelSpec) -> nn.Module:
+    # The last maps that are pooled have a 16th of the sides.
+    if (spec.width % (16 * COLUMNS), spec.height % (16 * ROWS), spec.channels, spec.features) != (
+        0, 0, 1, STROKE_FEATURES,
+    ):  # fmt: skip
+        raise UsageError(
+            f"strokes gives {STROKE_FEATURES} features of grey pictures whose sides are multiples of {16 * COLUMNS} x "
+            f"{16 * ROWS}, not {spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"
+        )
+    return Strokes()
 
 
 def _backbone(spec: ModelSpec) -> nn.Module:

@@ -95,6 +95,10 @@ HEAD = replace(
 )  # fmt: skip
 """What is done by default with an encoder that gives features, which stays as it is. The power is that of Hatch et al.
 (2006), of the half of a head that does not learn."""
+HEADS: Mapping[str, Recipe] = {
+    "strokes": replace(HEAD, augmentation="drawing", halves=(384, 128), standardized=True),
+}
+"""The same by the kind of a network whose features ask for something else."""
 HEAD_ONWARD = 3e-4
 """The learning rate of the head that an encoder has, where it goes on."""
 RATES: Mapping[str, Recipe] = {recipe.model.kind: recipe for recipe in (SEQUENCES, TRANSFORMER)}

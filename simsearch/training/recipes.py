@@ -82,6 +82,11 @@ class Recipe:
     start_share: float | None = None
     """How much of the weights that a run began with is left in those that it keeps. By default what its classes want,
     and nothing where others than classes say what is alike; see `keeping.keep_between`."""
+    halves: tuple[int, int] = (128, 128)
+    """Of a head on features that stay as they are: the numbers of its linear half and of the one that learns, which
+    may be 0: then it is the linear map alone."""
+    standardized: bool = False
+    """Whether every feature that the linear half takes counts by how far it is from usual on the training side."""
     precision: str = "auto"
     patience: int = 0
     """Evaluations without a gain after which the run stops; 0 never stops early."""

@@ -39,7 +39,8 @@ def write_report(
     PNG files in `folder`, each where the data has what it shows.
     """
     folder.mkdir()
-    plot_curves(folder / "curves.png", history)
+    if history:
+        plot_curves(folder / "curves.png", history)
     if vectors is not None and data.test.labels is not None:
         chosen = np.random.default_rng(0).permutation(len(vectors))[:EMBEDDING_POINTS]
         names = np.array(data.classes)[data.test.labels[chosen]]

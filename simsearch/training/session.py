@@ -27,6 +27,7 @@ from simsearch.training.beginning import begin_at_means
 from simsearch.training.choosing import best_known, chosen_recipe, frozen, starts_of
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
+from simsearch.training.forgeries import genuine_only
 from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.heads import train_head
 from simsearch.training.keeping import MOST_ASKED, MOST_KNOWN, SHARES, keep_between
@@ -210,8 +211,10 @@ def _train(run: Run, data: Dataset) -> Trained:
         learned_on = data
     objective = Objective(network, recipe, data.training_classes, run.processes)
     if run.start is not None and data.train.labels is not None:
-        dense = np.unique(data.train.labels, return_inverse=True)[1]
-        begin_at_means(objective, learned_on.inputs, data.train.rows, dense)
+        genuine = genuine_only(data.train)
+        assert genuine.labels is not None
+        dense = np.unique(genuine.labels, return_inverse=True)[1]
+        begin_at_means(objective, learned_on.inputs, genuine.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
         steps=recipe.total_steps(data.train), minutes=run.minutes_left(), after=_after(run, data),

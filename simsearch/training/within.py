@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from simsearch.training.forgeries import genuine_only
 from simsearch.training.measure import embed_rows
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ def weigh_within(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Reci
 
     Without a `within_power` nothing happens. Of a large training side a part of most classes is looked at.
     """
-    labels = data.train.labels
+    genuine = genuine_only(data.train)
+    labels = genuine.labels
     if not recipe.within_power or labels is None:
         return recipe
     some = looked_at(labels)
-    vectors = embed_rows(encoder, data.inputs, data.train.rows[some])
+    vectors = embed_rows(encoder, data.inputs, genuine.rows[some])
     weighed = torch.from_numpy(within_classes(vectors, labels[some], recipe.within_power))
     # A linear layer multiplies by the transpose of its weights; the matrix is its own.
     before = encoder.head.weight.detach() if isinstance(encoder.head, nn.Linear) else torch.eye(len(weighed))

@@ -70,7 +70,7 @@ def test_without_a_preset_it_goes_on_from_an_encoder_that_ships(process, labelle
     assert (done.code, done.err) == (0, "")
     start = done.records[0]["start"]
     compared = start["encoders_compared"]
-    assert list(compared) == ["photo", "glyph"]
+    assert list(compared) == ["photo", "glyph", "strokes"]
     assert start["encoder"] == max(compared, key=compared.__getitem__)
     told = process(*words, "--overwrite").out
     shown = ", ".join(f"{name} {known}" for name, known in compared.items())

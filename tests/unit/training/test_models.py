@@ -164,7 +164,7 @@ def test_the_same_seed_builds_the_same_weights() -> None:
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     spec = replace(preset("shapes").model, kind="transformer")
-    with pytest.raises(UsageError, match=r"'transformer'.*shapes, digits, backbone, residual, lite$"):
+    with pytest.raises(UsageError, match=r"'transformer'.*shapes, digits, backbone, residual, lite, strokes$"):
         built(spec)
 
 
