@@ -19,6 +19,7 @@ FORM = re.compile(r"^`([\w./]+)`(?: with `([^`]+)`)?:\n\n```\n(.*?)^```", re.MUL
 EXPECTED: dict[str, tuple[str, str, int, Any]] = {
     "shapes/": ("image", "classes", 3, {"blue": 1, "red": 2}),
     "alphabets/": ("text", "classes", 3, {"Greek/alpha": 1, "Greek/beta": 1, "Latin/a": 1}),
+    "signatures/": ("image", "classes", 6, {"ana/forged": 2, "ana/genuine": 2, "ben/genuine": 2}),
     "photos.csv": ("image", "classes", 2, {"cat": 1, "dog": 1}),
     "intents.csv": ("text", "classes", 2, {"arrival": 1, "payment": 1}),
     "intents.jsonl": ("text", "classes", 3, {"arrival": 2, "payment": 1}),
