@@ -97,8 +97,14 @@ class Run:
         return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
 
 
-def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> Trained:
-    """Measures, exports and draws, and puts the encoder folder in its place; `kept` says what is left of its start."""
+def finish(
+    encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted, kept: Kept | None,
+    *, judged: SiameseEncoder | None = None,
+) -> Trained:  # fmt: skip
+    """Measures, exports and draws, and puts the encoder folder in its place; `kept` says what is left of its start.
+
+    Where `encoder` has learned from validation too, `judged` is one that has not: the threshold is chosen by it.
+    """
     encoder.eval()
     if run.half:
         round_weights(encoder)
@@ -109,7 +115,7 @@ def finish(encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted, kep
     verification, tested = None, None
     known = data.validation if len(data.validation) else data.train
     if known.labels is not None or known.same is not None:
-        vectors = embed_rows(encoder, data.inputs, known.rows)
+        vectors = embed_rows(judged or encoder, data.inputs, known.rows)
         threshold, accuracy = chosen_threshold(known, vectors, recipe.seed)
         side = "validation" if known is data.validation else "training"
         figures |= {f"{side}_pair_accuracy": accuracy, "threshold": threshold}

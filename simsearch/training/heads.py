@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,32 +11,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from simsearch.encoders.folder import encoder_folder, read_config
-from simsearch.encoders.head import base_folder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import TrainingError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import Picture
 from simsearch.progress import Progress, Working
 from simsearch.training.augment import augment
-from simsearch.training.dataset import make_sampler
-from simsearch.training.finishing import Trained, finish
 from simsearch.training.inputs import Views
-from simsearch.training.keeping import Kept, keep_between, largest_as_good, recognised
-from simsearch.training.loop import Fitted, fit
-from simsearch.training.measure import validation_figure
-from simsearch.training.models import Blend, ModelSpec, SiameseEncoder, learned_half
-from simsearch.training.objective import Objective
+from simsearch.training.keeping import Kept, largest_as_good, recognised
+from simsearch.training.models import Blend, SiameseEncoder
 from simsearch.training.within import LOOKED_AT, looked_at, within_classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.training.dataset import Dataset
-    from simsearch.training.finishing import Run
     from simsearch.training.inputs import Inputs
     from simsearch.training.recipes import Recipe
-    from simsearch.training.starting import Start
 
 BATCH = 32
 MOST_VIEWS = 5
@@ -183,76 +172,3 @@ def weakening(
         linear.weight.copy_(matrix)
         linear.bias.copy_(-(matrix @ torch.from_numpy(mean)))
     return linear
-
-
-def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) -> Trained:
-    """Learns a head from features of the encoder that the run starts from, and writes it as an encoder of its own.
-
-    Classes make a Blend, or a linear map alone where nothing is left to the other half; for other data the head that
-    the encoder has goes on.
-    """
-    start, recipe = run.start, run.recipe
-    assert start is not None and start.base is not None and isinstance(recipe.model, ModelSpec)
-    below = opened_base(start)
-    views = cached_views(
-        below,
-        data.inputs,
-        recipe,
-        run.work / f"features{run.own}-{configuration[:16]}.npy",
-        run.seconds_left(),
-        run.progress,
-    )
-    learned_on = replace(data, inputs=replace(views, view=0))
-    of_classes = data.train.labels is not None
-    if of_classes and not recipe.halves[1]:
-        return _without_learning(run, learned_on, views)
-    spec = recipe.model
-    if of_classes:
-        spec = replace(spec, head=True, hidden=HIDDEN, dropout=DROPOUT, dim=sum(recipe.halves), linear=recipe.halves[0])
-    torch.manual_seed(recipe.seed)
-    head = learned_half(spec) if of_classes else start.encoder.head
-    network = SiameseEncoder(nn.Identity(), head)
-    length = spec.halves[1] if of_classes else spec.dim
-    plain = replace(recipe, augmentation="none")
-    objective = Objective(
-        network, replace(plain, model=replace(spec, dim=length)), data.training_classes, run.processes
-    )
-    before = copy.deepcopy(head.state_dict())
-    fitted = fit(
-        objective, make_sampler(data.train, recipe), views, recipe=plain, steps=recipe.total_steps(data.train),
-        minutes=run.minutes_left(), most=recipe.total_steps(data.train),
-        validate=lambda trained: validation_figure(trained, learned_on, plain), checkpoint=checkpoint,
-        configuration=configuration, processes=run.processes, progress=run.progress,
-    )  # fmt: skip
-    if run.processes.rank:
-        return Trained(run.folder, {}, fitted.history, (), data.skipped)
-    if of_classes:
-        assert isinstance(head, nn.Sequential)
-        blend, kept = blended(head, learned_on, views, replace(plain, model=spec), run.progress)
-        network = SiameseEncoder(nn.Identity(), blend)
-    else:
-        kept = keep_between(network.head, before, network, learned_on, plain, run.progress)
-    best = validation_figure(network, learned_on, plain)
-    finished = replace(run, recipe=replace(recipe, model=spec), half=True)
-    return finish(network, finished, learned_on, replace(fitted, best_figure=best), kept)
-
-
-def _without_learning(run: Run, data: Dataset, views: Views) -> Trained:
-    """The linear half alone. `data` has the inputs themselves as features."""
-    if run.processes.rank:
-        return Trained(run.folder, {}, (), (), data.skipped)
-    began = time.monotonic()
-    assert isinstance(run.recipe.model, ModelSpec)
-    spec = replace(run.recipe.model, head=True, hidden=0, linear=0, dim=run.recipe.halves[0])
-    recipe = replace(run.recipe, model=spec)
-    network = SiameseEncoder(nn.Identity(), linear_half(data, views, recipe))
-    fitted = Fitted((), validation_figure(network, data, replace(recipe, augmentation="none")), 0, 0,
-                    time.monotonic() - began)  # fmt: skip
-    return finish(network, replace(run, recipe=recipe, half=True), data, fitted, Kept(1.0, {}))
-
-
-def opened_base(start: Start) -> OnnxEncoder:
-    """The encoder whose features the head of `start` takes, for use."""
-    assert start.base is not None
-    folder = base_folder(start.base, encoder_folder(start.name))
-    return OnnxEncoder(folder, read_config(folder))

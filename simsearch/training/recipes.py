@@ -82,7 +82,7 @@ class Recipe:
     start_share: float | None = None
     """How much of the weights that a run began with is left in those that it keeps. By default what its classes want,
     and nothing where others than classes say what is alike; see `keeping.keep_between`."""
-    halves: tuple[int, int] = (128, 128)
+    halves: tuple[int, int] = (256, 128)
     """Of a head on features that stay as they are: the numbers of its linear half and of the one that learns, which
     may be 0: then it is the linear map alone."""
     standardized: bool = False

@@ -29,7 +29,7 @@ from simsearch.training.dataset import Dataset, load_dataset, make_sampler
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.forgeries import genuine_only
 from simsearch.training.freezing import FREEZES, divided, features_of
-from simsearch.training.heads import train_head
+from simsearch.training.head_run import train_head
 from simsearch.training.keeping import MOST_ASKED, MOST_KNOWN, SHARES, keep_between
 from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure

@@ -155,7 +155,7 @@ def test_what_varies_within_forgeries_is_not_weakened() -> None:
     labels = np.repeat([0, 1, 2, NO_CLASS], 50)
     features = rng.normal(size=(200, 3)) + rng.normal(size=(4, 3))[labels] * 3
     features[labels == NO_CLASS] *= (1.0, 1.0, 20.0)
-    linear = weakening(features.astype(np.float32), labels, 3, standardized=True)
+    linear = weakening(features.astype(np.float32), labels, 3, 0.5, standardized=True)
     scaled = features / features.std(axis=0)
     genuine = labels >= 0
     means = np.stack([scaled[labels == number].mean(axis=0) for number in range(3)])
