@@ -10,6 +10,7 @@ import click
 
 from simsearch.cli.options import index_option, json_option, quiet_option
 from simsearch.cli.output import counted, say, say_json, table, tell
+from simsearch.errors import EncoderError
 
 if TYPE_CHECKING:
     from simsearch.collection.upkeep import Info
@@ -90,8 +91,12 @@ def _print_curve(compared: str, document: JSONValue) -> None:
     """What scores mean where as many pairs are the same as are not: a few of them, evenly spread."""
     from simsearch.evaluation.probability import SameCurve
 
-    assert isinstance(document, dict)
-    curve = SameCurve.of_document(document)
+    try:
+        curve = SameCurve.of_document(document)  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError) as error:
+        raise EncoderError(
+            f"the curve of {compared} in encoder.json is none ({error}): copy the folder again"
+        ) from error
     rows = list(zip(curve.scores, curve.p_same, curve.far, curve.tar, strict=True))[:: -max(1, len(curve.scores) // 9)]
     say("")
     say(

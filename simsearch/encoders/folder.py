@@ -193,6 +193,8 @@ def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
     for name, kind in KINDS.items():
         if not isinstance(document[name], kind):
             raise TypeError(f"{name} is {str(document[name])[:40]!r}")
+    if not isinstance(document.get("curves", {}), dict):
+        raise TypeError(f"curves is {str(document['curves'])[:40]!r}")
     layers = [Layer(row["name"], row["kind"], tuple(row["shape"]), row["parameters"]) for row in document.pop("layers")]  # type: ignore[union-attr,call-overload,index,arg-type]
     files = {name: FileRecord(**record) for name, record in document.pop("files").items()}  # type: ignore[union-attr,arg-type]
     words, base = document.pop("words", None), document.pop("base", None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -169,3 +171,14 @@ def test_info_prints_what_the_scores_of_an_encoder_that_ships_mean(command):
             if row.strip() and row.split()[0].replace(".", "").lstrip("-").isdigit()
         ]
         assert shares[:5] == sorted(shares[:5], reverse=True)
+
+
+@pytest.mark.parametrize("curves", [["none"], {"pictures": "none"}, {"pictures": {"scores": [0.1]}}])
+def test_curves_that_are_none_are_told_in_one_line(command, place, tiny, curves):
+    shutil.copytree(tiny, place / "edited")
+    path = place / "edited" / "encoder.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2, "curves": curves}))
+    done = command("info", "edited")
+    assert done.code == 1
+    assert "curve" in done.err
+    assert done.err.count("\n") == 1

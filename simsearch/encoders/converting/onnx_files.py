@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 1 << 28
 """The numbers of one array within the network, for one picture or one token: 1 GB in 32 bits."""
+FAILURES = (ValueError, RuntimeError, TypeError)
+"""What the checker and shape inference raise for a broken file, beside their own errors."""
 OLDEST_OPERATORS = 9
 """The version of the standard's operators that the ones put around a network are of."""
 
@@ -44,6 +46,7 @@ def read_model(path: Path) -> Any:
     """
     try:
         import onnx
+        from google.protobuf.message import DecodeError
     except ImportError:
         raise MissingExtraError(f"Converting {path}", "pretrained") from None
     try:
@@ -58,7 +61,7 @@ def read_model(path: Path) -> Any:
         model = onnx.load_model_from_string(content)
         onnx.checker.check_model(model)
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception as error:
+    except (DecodeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError, *FAILURES) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise EncoderError(f"{path}: not a valid ONNX file: {lines[0]:.200}") from error
     _check_sizes(inferred, path)
