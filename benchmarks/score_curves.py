@@ -4,6 +4,7 @@
         DATA/clothing-1000/{shirt,shoes,shorts,skirt,t-shirt}
     python benchmarks/score_curves.py glyph DATA/omniglot-background/{Tifinagh,Korean,Grantha,Japanese_(katakana)} \
         --measured benchmarks/held_out/glyph
+    python benchmarks/score_curves.py strokes MNIST    (100 drawings of each digit, a folder each)
     python benchmarks/score_curves.py text DATA/text/quora-pairs.tsv
 
 Folders with class folders in them count as one source each, class folders given by themselves as one together. As many

@@ -160,7 +160,7 @@ def test_help_loads_nothing_heavy_and_a_query_no_torch(indexed, place):
 
 
 def test_info_prints_what_the_scores_of_an_encoder_that_ships_mean(command):
-    for name, compared in (("photo", "pictures"), ("glyph", "pictures"), ("text", "texts")):
+    for name, compared in (("photo", "pictures"), ("glyph", "pictures"), ("strokes", "pictures"), ("text", "texts")):
         told = command("info", name).out
         assert f"scores of {compared}, measured on " in told
         head, *rows = told[told.index("score  P(same)") :].splitlines()
