@@ -63,10 +63,10 @@ def cached_views(
     if seconds is not None:
         possible = int(seconds * FEATURES_SHARE / (pace * len(inputs)))
         if possible < 1:
-            needed = pace * len(inputs) / FEATURES_SHARE / 60
+            short = pace * len(inputs) / FEATURES_SHARE - seconds
             raise TrainingError(
-                f"{len(inputs):,} inputs take {needed:.1f} more minutes to encode and learn from, and "
-                f"{max(seconds, 0.0) / 60:.1f} are left: give more --minutes, or fewer inputs"
+                f"{len(inputs):,} inputs want about {short / 60 + 0.05:.1f} minutes more than were given: raise "
+                "--minutes by that, or learn from fewer inputs"
             )
         views = min(views, possible)
     made = cache.with_suffix(".making")

@@ -128,7 +128,9 @@ def test_other_data_goes_on_with_the_head_of_photo(kind: str, shapes: Path, tmp_
 
 
 def test_too_few_minutes_say_how_many_it_takes(shapes: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"24 inputs take [\d.]+ more minutes to encode and learn from"):
+    with pytest.raises(
+        TrainingError, match=r"24 inputs want about 0\.\d minutes more than were given: raise --minutes by that"
+    ):
         headed(shapes, tmp_path / "out", steps=None, minutes=0.001)
 
 
