@@ -7,7 +7,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from simsearch.training.models import Blend, ModelSpec, Network, SiameseEncoder,
 from simsearch.training.objective import Objective
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from simsearch.training.dataset import Dataset
     from simsearch.training.finishing import Run
     from simsearch.training.recipes import Recipe
@@ -124,15 +126,13 @@ def _known_classes(data: Dataset) -> bool:
 
 
 def _together(train: Side, validation: Side) -> Side:
-    parts = [(one, other) for one, other in zip(
-        (train.rows, train.labels, train.groups, train.forged),
-        (validation.rows, validation.labels, validation.groups, validation.forged), strict=True,
-    )]  # fmt: skip
-    rows, labels, groups, forged = (
-        None if one is None or other is None else np.concatenate([one, other]) for one, other in parts
-    )
+    def both(name: str) -> NDArray[Any] | None:
+        parts = [getattr(side, name) for side in (train, validation)]
+        return None if any(part is None for part in parts) else np.concatenate(parts)
+
+    rows = both("rows")
     assert rows is not None
-    return Side(rows, labels, groups, forged=forged)
+    return Side(rows, both("labels"), both("groups"), forged=both("forged"), writers=both("writers"))
 
 
 def _learned(

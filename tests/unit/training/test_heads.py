@@ -195,3 +195,15 @@ def test_a_batch_of_views_has_one_of_each_row() -> None:
     for row, found in zip((2, 0, 3), drawn, strict=True):
         assert any((found == view).all() for view in rows[row])
     np.testing.assert_array_equal(Views(rows, view=-1).batch(np.array([1, 1])).numpy(), rows[[1, 1], -1])
+
+
+def test_forgeries_that_are_divided_by_content_are_learned_again_with_validation(
+    tmp_path: Path, draw_shape: DrawShape
+) -> None:
+    for writer, colour in (("ana", "red"), ("bela", "blue")):
+        for kind, shape in (("genuine", "circle"), ("forged", "square")):
+            for number in range(10):
+                draw_shape(tmp_path / "in" / writer / kind / f"{number}.png", shape, colour, number + 20 * len(kind))
+    out = headed(tmp_path / "in", tmp_path / "out", split="content", loss="supervised-contrastive")
+    assert out.config.base is not None
+    assert "test_forgery_equal_error_rate" in out.figures
