@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from make_photo import EACH_CLASS
 from photo_words import TEACHER, Making, Material, material, tower_of
 from tokenizers import Tokenizer
 from words_nouns import Nouns
@@ -63,6 +64,8 @@ def pictures(options: argparse.Namespace, folder: Path, each: int | None) -> Pic
         chosen = []
         for place in sorted(path for path in folder.iterdir() if path.is_dir()):
             files = sorted(path for path in place.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+            # The head has learned from the first of each, without words.
+            files = files[EACH_CLASS:] if each else files
             random.Random(0).shuffle(files)
             chosen += [(path, place.name) for path in files[:each]]
         session = load_session(poolings(options.backbone), str(options.backbone))
