@@ -17,13 +17,16 @@ from simsearch.encoders.placing import placed
 from simsearch.progress import Progress, Silent
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test
+from simsearch.training.models import SiameseEncoder
 from simsearch.training.report import write_report
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from simsearch.training.dataset import Dataset
     from simsearch.training.keeping import Kept
     from simsearch.training.loop import Fitted
-    from simsearch.training.models import SiameseEncoder
+    from simsearch.training.models import Network
     from simsearch.training.processes import Processes
     from simsearch.training.recipes import Recipe
     from simsearch.training.starting import Start
@@ -69,6 +72,10 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     starts_compared: Mapping[str, float] = field(default_factory=dict)
     """The encoders among which `start` was chosen, and how much each knew of the training side."""
+    deeper: bool = False
+    """Whether the last blocks of the backbone may be fine-tuned too, where time is left after the head."""
+    depths_compared: Mapping[str, float] = field(default_factory=dict)
+    """How many validation items the head alone recognized, and the fine-tuned last blocks with theirs."""
 
     @property
     def on_features(self) -> bool:
@@ -97,17 +104,29 @@ class Run:
         return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The encoder that is written where another network was trained, of which it has the layers, and inputs of it."""
+
+    encoder: SiameseEncoder
+    sample: NDArray[np.uint8]
+
+
 def finish(
-    encoder: SiameseEncoder, run: Run, data: Dataset, fitted: Fitted, kept: Kept | None,
-    *, judged: SiameseEncoder | None = None,
+    encoder: Network, run: Run, data: Dataset, fitted: Fitted, kept: Kept | None,
+    *, judged: Network | None = None, exported: Exported | None = None,
 ) -> Trained:  # fmt: skip
     """Measures, exports and draws, and puts the encoder folder in its place; `kept` says what is left of its start.
 
     Where `encoder` has learned from validation too, `judged` is one that has not: the threshold is chosen by it.
+    Where it is a part of an encoder, `exported` is the whole, which shares its layers.
     """
     encoder.eval()
+    if exported is None:
+        assert isinstance(encoder, SiameseEncoder)
+        exported = Exported(encoder, data.inputs.batch(data.train.rows[:256]).numpy())
     if run.half:
-        round_weights(encoder)
+        round_weights(exported.encoder)
     recipe, threshold = run.recipe, None
     figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
     if kept is not None and kept.compared:
@@ -128,8 +147,8 @@ def finish(
             figures["test_classes_seen_before"] = seen_before
     with placed(run.folder, run.work) as made:
         export_encoder(
-            encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
-            sample=data.inputs.batch(data.train.rows[:256]).numpy(), half=run.half,
+            exported.encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
+            sample=exported.sample, half=run.half,
             base=run.start.base if run.on_features and run.start is not None else None,
             training=_record(run, data, fitted, kept), figures=figures,
         )  # fmt: skip
@@ -150,6 +169,8 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
             "encoders_compared": {name: round(known, 4) for name, known in run.starts_compared.items()},
             "shares_compared": {f"{share:g}": round(accuracy, 4) for share, accuracy in kept.compared.items()},
         }  # fmt: skip
+        if run.depths_compared:
+            start["depths_compared"] = {name: round(known, 4) for name, known in run.depths_compared.items()}
         record["start_share"] = kept.share
     return record | {
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from simsearch.media.ahead import ahead
 from simsearch.media.images import Picture
 from simsearch.progress import Progress, Working
 from simsearch.training.augment import augment
+from simsearch.training.block_maps import features_and_maps
 from simsearch.training.inputs import Views
 from simsearch.training.keeping import Kept, largest_as_good, recognised
 from simsearch.training.models import Blend, SiameseEncoder
@@ -42,45 +44,95 @@ FEATURES_SHARE = 0.6
 """Of the time that is left, at most so much goes into features."""
 NO_CLASS = -1
 TINY = 1e-6
-HIDDEN, DROPOUT = 256, 0.2
-"""Of the half of a head that learns."""
 TIMED = 4
 """Batches that are timed, after one that is not."""
+LEAST_SECONDS = 40.0
+"""With less time left after encoding, fine-tuning the last blocks is not begun."""
+MOST_MAPS = 2**30
+"""Bytes."""
+
+Outputs = tuple["NDArray[np.float32]", ...]
+"""Features (n, d), and maps (n, c, h, w) where these are wanted."""
+Run = Callable[[Sequence[Picture]], Outputs]
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """Features (n, views, d) of all inputs, and the maps (n, views, c, h, w) of some of their views, if any."""
+
+    features: Views
+    maps: Views | None = None
 
 
 def cached_views(
-    encoder: OnnxEncoder, inputs: Inputs, recipe: Recipe, cache: Path, seconds: float | None, progress: Progress
-) -> Views:
+    encoder: OnnxEncoder,
+    inputs: Inputs,
+    recipe: Recipe,
+    cache: Path,
+    seconds: float | None,
+    progress: Progress,
+    *,
+    block: int | None = None,
+) -> Cached:
     """The features of every input and of changed views of it, float16, in the memory-mapped file `cache`.
 
-    With `seconds` there are as many views as fit into FEATURES_SHARE of them, else MOST_VIEWS. A finished cache of an
-    earlier run is taken as it is. Raises TrainingError when not even the inputs themselves fit.
+    With `seconds` there are as many views as fit into FEATURES_SHARE of them, else MOST_VIEWS. With `block` too, and
+    where LEAST_SECONDS are left after that, the maps that this block of the trunk takes are cached beside the features,
+    at most MOST_MAPS bytes. A finished cache of an earlier run is taken as it is. Raises TrainingError when not even
+    the inputs themselves fit.
     """
+    map_cache = cache.with_suffix(".maps.npy")
     if cache.is_file():
-        return Views(np.load(cache, mmap_mode="r", allow_pickle=False))
+        return Cached(_opened(cache), _opened(map_cache) if map_cache.is_file() else None)
+    run, seconds_each = _timed(encoder, inputs, block if seconds is not None else None)
     views = MOST_VIEWS if recipe.augmentation != "none" else 1
-    pace, length = _pace(encoder, inputs)
     if seconds is not None:
-        possible = int(seconds * FEATURES_SHARE / (pace * len(inputs)))
-        if possible < 1:
-            short = pace * len(inputs) / FEATURES_SHARE - seconds
-            raise TrainingError(
-                f"{len(inputs):,} inputs want about {short / 60 + 0.05:.1f} minutes more than were given: raise "
-                "--minutes by that, or learn from fewer inputs"
-            )
-        views = min(views, possible)
-    made = cache.with_suffix(".making")
-    stored = np.lib.format.open_memmap(made, mode="w+", dtype=np.float16, shape=(len(inputs), views, length))
+        views = min(views, _possible_views(seconds, seconds_each, len(inputs)))
+    first = run(_as_pictures(inputs.batch(np.zeros(1, dtype=np.int64)).numpy()))
+    count = _mapped_views(first, len(inputs), views, (seconds or 0.0) - seconds_each * len(inputs) * views)
+    targets = [(cache, views), (map_cache, count)] if count else [(cache, views)]
+    made = [path.with_suffix(".making") for path, _ in targets]
+    stored = [
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(len(inputs), kept, *output.shape[1:]))
+        for path, (_, kept), output in zip(made, targets, first, strict=False)
+    ]
     with Working(progress, len(inputs) * views, "views", "encoding"):
-        pictures = _pictures(inputs, recipe, views)
-        for number, features in enumerate(ahead(encoder.features, pictures, depth=4)):
+        for number, outputs in enumerate(ahead(run, _pictures(inputs, recipe, views), depth=4)):
             part, view = divmod(number, views)
-            stored[part * BATCH : part * BATCH + len(features), view] = features
-            progress.advance(len(features))
-    stored.flush()
-    del stored
-    made.replace(cache)
+            for array, output in zip(stored, outputs, strict=False):
+                if view < array.shape[1]:
+                    array[part * BATCH : part * BATCH + len(output), view] = output
+            progress.advance(len(outputs[0]))
+    for array in stored:
+        array.flush()
+    del stored, array
+    # The features last: their file says that all is there.
+    for path, (target, _) in reversed(list(zip(made, targets, strict=True))):
+        path.replace(target)
+    return Cached(_opened(cache), _opened(map_cache) if count else None)
+
+
+def _opened(cache: Path) -> Views:
     return Views(np.load(cache, mmap_mode="r", allow_pickle=False))
+
+
+def _possible_views(seconds: float, seconds_each: float, inputs: int) -> int:
+    """How many views of each input can be encoded. Raises TrainingError for none."""
+    possible = int(seconds * FEATURES_SHARE / (seconds_each * inputs))
+    if possible < 1:
+        short = seconds_each * inputs / FEATURES_SHARE - seconds
+        raise TrainingError(
+            f"{inputs:,} inputs want about {short / 60 + 0.05:.1f} minutes more than were given: raise "
+            "--minutes by that, or learn from fewer inputs"
+        )
+    return possible
+
+
+def _mapped_views(outputs: Outputs, inputs: int, views: int, seconds_after: float) -> int:
+    """Of how many views the maps are kept: none where there are no maps, or no time for them after the encoding."""
+    if len(outputs) < 2 or seconds_after < LEAST_SECONDS:
+        return 0
+    return min(views, MOST_MAPS // (2 * outputs[1].size * inputs))
 
 
 def _pictures(inputs: Inputs, recipe: Recipe, views: int) -> Iterator[list[Picture]]:
@@ -99,15 +151,19 @@ def _as_pictures(pixels: NDArray[np.uint8]) -> list[Picture]:
     return [Picture(each, each.shape[1], each.shape[0]) for each in pixels]
 
 
-def _pace(encoder: OnnxEncoder, inputs: Inputs) -> tuple[float, int]:
-    """Seconds that an input takes, on all processors, and the length of its features."""
+def _timed(encoder: OnnxEncoder, inputs: Inputs, block: int | None) -> tuple[Run, float]:
+    """What computes features, and maps where there is a `block`, and the seconds that it takes for an input."""
+
+    def features(pictures: Sequence[Picture]) -> Outputs:
+        return (encoder.features(pictures),)
+
+    run: Run = (None if block is None else features_and_maps(encoder, block)) or features
     first = _as_pictures(inputs.batch(np.arange(min(BATCH, len(inputs)), dtype=np.int64)).numpy())
-    length = encoder.features(first[:1]).shape[1]
-    encoder.features(first)
+    run(first)
     began = time.perf_counter()
-    for _ in ahead(encoder.features, [first] * TIMED):
+    for _ in ahead(run, [first] * TIMED):
         pass
-    return (time.perf_counter() - began) / (TIMED * len(first)), length
+    return run, (time.perf_counter() - began) / (TIMED * len(first))
 
 
 def blended(

@@ -119,6 +119,7 @@ def train(
         runs.append(Run(
             chosen, Path(out), _work_beside(Path(out), overwrite), began, kept, minutes, half, report,
             processes, (progress if processes.rank == 0 else None) or Silent(), started,
+            deeper=freeze is None and minutes is not None,
         ))  # fmt: skip
     return _carried_out(runs, labelled, test, restart)
 
@@ -132,7 +133,8 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     try:
         with _alone_in(run.work, run.processes), processor_threads(run.recipe.threads):
             if restart and run.processes.rank == 0:
-                (run.work / CHECKPOINT_NAME).unlink(missing_ok=True)
+                for checkpoint in run.work.glob("checkpoint*.pt"):
+                    checkpoint.unlink(missing_ok=True)
             run.processes.wait()
             dataset = _dataset_of(run, labelled, test)
             if len(runs) > 1:

@@ -14,7 +14,7 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import ONNX_NAME, BaseRecord, encoder_folder, read_config, write_config
 from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
-from simsearch.errors import EncoderError, TrainingError, UsageError
+from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
 from simsearch.training.finishing import Trained
@@ -179,12 +179,12 @@ def test_views_are_those_of_the_inputs_and_a_finished_cache_is_taken(tmp_path: P
     pixels = np.random.default_rng(0).integers(0, 256, size=(5, 224, 224, 3), dtype=np.uint8)
     photo = open_encoder("photo")
     assert isinstance(photo, OnnxEncoder)
-    views = cached_views(photo, Arrays(pixels), HEAD, tmp_path / "views.npy", None, Silent())
+    views = cached_views(photo, Arrays(pixels), HEAD, tmp_path / "views.npy", None, Silent()).features
     expected = photo.features([Picture(each, 224, 224) for each in pixels])
     np.testing.assert_allclose(views.rows[:, 0], expected, rtol=1e-3, atol=1e-3)
     assert views.rows.shape == (5, 5, 1280)
     assert not np.allclose(views.rows[:, 1], views.rows[:, 0], atol=1e-2)
-    again = cached_views(photo, Arrays(pixels[:1]), HEAD, tmp_path / "views.npy", None, Silent())
+    again = cached_views(photo, Arrays(pixels[:1]), HEAD, tmp_path / "views.npy", None, Silent()).features
     np.testing.assert_array_equal(again.rows, views.rows)
 
 
@@ -207,3 +207,12 @@ def test_forgeries_that_are_divided_by_content_are_learned_again_with_validation
     out = headed(tmp_path / "in", tmp_path / "out", split="content", loss="supervised-contrastive")
     assert out.config.base is not None
     assert "test_forgery_equal_error_rate" in out.figures
+
+
+def test_restart_begins_anew_whatever_an_earlier_run_has_left(shapes: Path, tmp_path: Path) -> None:
+    left = tmp_path / "out.training" / "checkpoint.again.pt"
+    left.parent.mkdir()
+    left.write_bytes(b"of another run")
+    with pytest.raises(DamagedError, match=r"checkpoint\.again\.pt"):
+        headed(shapes, tmp_path / "out")
+    assert headed(shapes, tmp_path / "out", restart=True).config.base is not None
