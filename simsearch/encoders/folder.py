@@ -253,7 +253,12 @@ def bundled_with_words() -> Sequence[str]:
 
 def is_encoder(name: str) -> bool:
     """Whether the name is that of an encoder that ships, or of a folder with encoder.json."""
-    return name in bundled_names() or (Path(name) / CONFIG_NAME).is_file()
+    return _is_bundled(name) or (Path(name) / CONFIG_NAME).is_file()
+
+
+def _is_bundled(name: str) -> bool:
+    """Whether an encoder of this name ships. A path is none, and is not looked for: nobody has to read our folder."""
+    return Path(name).name == name and (BUNDLED / name / CONFIG_NAME).is_file()
 
 
 def encoder_folder(name: str) -> Path:
@@ -261,7 +266,7 @@ def encoder_folder(name: str) -> Path:
 
     Raises EncoderError listing what there is, or saying what to use in place of a retired encoder.
     """
-    if name in bundled_names():
+    if _is_bundled(name):
         return BUNDLED / name
     folder = Path(name)
     if (folder / CONFIG_NAME).is_file():
