@@ -180,6 +180,8 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.St
     command("query", place + "/warm/a.png", "--index", place + "/index", "-k", "1", "--json")
     command("check", "--index", place + "/index")
     command("query", place + "/nothing", "--index", place + "/nothing")
+    command("enroll", "Ana", place + "/warm/a.png", "--index", place + "/index")
+    command("recognize", place + "/warm/a.png", "--index", place + "/index")
 become_nobody()
 """
 Nobody = Callable[..., subprocess.CompletedProcess[str]]
