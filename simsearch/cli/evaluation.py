@@ -14,7 +14,7 @@ from simsearch.cli.output import progress, say, say_json, table, tell, tell_skip
 if TYPE_CHECKING:
     from simsearch.evaluation.intervals import Figure
     from simsearch.evaluation.results import Evaluation
-    from simsearch.media.material import Kind
+    from simsearch.labelled.material import Kind
 
 
 @click.command("evaluate")

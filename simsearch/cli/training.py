@@ -11,8 +11,8 @@ from simsearch.cli.options import convention_option, json_option, quiet_option, 
 from simsearch.cli.output import progress, say, say_json, skip_records, table, tell_skipped
 
 if TYPE_CHECKING:
-    from simsearch.media.labelled import Kind, Modality
-    from simsearch.media.splits import By
+    from simsearch.labelled.reading import Kind, Modality
+    from simsearch.labelled.splits import By
     from simsearch.training import Trained
     from simsearch.training.loss_table import Distance
     from simsearch.types import JSONValue

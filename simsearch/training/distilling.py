@@ -22,7 +22,7 @@ from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
-from simsearch.media.labelled import Labelled, are_lines, read_labelled
+from simsearch.labelled.reading import Labelled, are_lines, read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.codes import CodePairs
 from simsearch.training.directions import main_directions, projected

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import SimsearchError, TrainingError
-from simsearch.media.labelled import read_labelled
+from simsearch.labelled.reading import read_labelled
 from simsearch.media.tables import MAX_LINE, open_lines, open_table
 
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Roles
-from simsearch.media.extras import Extras
-from simsearch.media.material import Labelled, Modality
-from simsearch.media.sources import Sources
+from simsearch.labelled.annotations import Extras
+from simsearch.labelled.columns import Roles
+from simsearch.labelled.material import Labelled, Modality
+from simsearch.labelled.sources import Sources
 from simsearch.media.tables import Row, shown
 
 TRUE_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

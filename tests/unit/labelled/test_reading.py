@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.labelled import Labelled, read_labelled
+from simsearch.labelled.reading import Labelled, read_labelled
 
 
 def touch(root: Path, *names: str, text: str = "x") -> None:
@@ -180,7 +180,7 @@ def test_a_manifest_names_files_and_their_classes(tmp_path: Path) -> None:
     assert found.labels.tolist() == [1, 0, 0]
     assert found.classes == found.groups == ("blue", "red")
     assert found.lines.tolist() == [2, 3, 4]
-    assert found.sides is None
+    assert found.partitions is None
 
 
 def test_text_files_of_a_manifest_that_cannot_be_read_are_skipped_with_their_rows(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_text_files_of_a_manifest_that_cannot_be_read_are_skipped_with_their_row
     assert found.sources == ("text 1.txt", "text 3.txt")
     assert found.classes == ("a", "b")
     assert [(Path(skip.path).name, skip.reason) for skip in found.skipped] == [("2.txt", "no such file")]
-    arrays = (found.labels, found.lines, found.sides, found.grouped)
+    arrays = (found.labels, found.lines, found.partitions, found.grouped)
     assert [array.tolist() for array in arrays if array is not None] == [[1, 0], [2, 4], [0, 2], [0, 1]]
     assert found.group_names == ("g", "i")
 
@@ -206,11 +206,11 @@ def test_groups_of_classes_come_from_their_rows_unless_they_are_mixed(tmp_path: 
 
 
 @pytest.mark.parametrize("word", ["validation", "valid", "val", "DEV", " dev "])
-def test_sides_have_several_names(tmp_path: Path, word: str) -> None:
+def test_partitions_have_several_names(tmp_path: Path, word: str) -> None:
     found = read_labelled(table(tmp_path, "text,label,split", "a,x,training", f"b,y,{word}", "c,z,test"))
-    assert found.sides is not None
-    assert found.sides.tolist() == [0, 1, 2]
-    assert found.sides.dtype == np.int8
+    assert found.partitions is not None
+    assert found.partitions.tolist() == [0, 1, 2]
+    assert found.partitions.dtype == np.int8
 
 
 @settings(max_examples=60, deadline=None)
@@ -337,7 +337,7 @@ def test_pairs_of_texts_come_out_as_they_are(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, bool, str, int]]
 ) -> None:
     names = ("train", "val", "test")
-    lines = [f"{left}\t{right}\t{same:d}\t{group}\t{names[side]}" for left, right, same, group, side in rows]
+    lines = [f"{left}\t{right}\t{same:d}\t{group}\t{names[partition]}" for left, right, same, group, partition in rows]
     file = table(tmp_path_factory.getbasetemp(), *lines, name="pairs.tsv")
     columns = "q1,q2,same,group,split"
     if len({same for _, _, same, _, _ in rows}) < 2:
@@ -346,13 +346,13 @@ def test_pairs_of_texts_come_out_as_they_are(
         return
     found = read_labelled(file, columns=columns)
     assert found.same is not None
-    assert found.sides is not None
+    assert found.partitions is not None
     assert found.grouped is not None
     assert found.lines is not None
     groups = [found.group_names[number] for number in found.grouped]
     assert [
-        (*pair, same, group, side)
-        for pair, same, group, side in zip(pairs_of(found), found.same, groups, found.sides, strict=True)
+        (*pair, same, group, partition)
+        for pair, same, group, partition in zip(pairs_of(found), found.same, groups, found.partitions, strict=True)
     ] == rows
     assert found.lines.tolist() == list(range(1, len(rows) + 1))
     assert (found.modality, len(found.sources)) == ("text", len(set(found.sources)))

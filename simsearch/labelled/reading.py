@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Columns, Roles, find_roles, parse_columns
-from simsearch.media.folders import read_folder
-from simsearch.media.forgeries import grouped_by_writer
-from simsearch.media.lists import read_lines, read_manifest, read_unlabelled_table
-from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, text_contents
-from simsearch.media.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
+from simsearch.labelled.columns import Columns, Roles, find_roles, parse_columns
+from simsearch.labelled.folders import read_folder
+from simsearch.labelled.forgeries import grouped_by_writer
+from simsearch.labelled.manifests import read_lines, read_manifest, read_unlabelled_table
+from simsearch.labelled.material import KINDS, PARTITIONS, Kind, Labelled, Modality, text_contents
+from simsearch.labelled.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
 from simsearch.media.tables import TABLE_SUFFIXES, open_lines, open_table, shown
 
-__all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "are_lines", "read_labelled", "text_contents"]
+__all__ = ["KINDS", "PARTITIONS", "Kind", "Labelled", "Modality", "are_lines", "read_labelled", "text_contents"]
 
 
 @dataclass(frozen=True, slots=True)

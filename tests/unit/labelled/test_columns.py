@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Columns, find_roles, parse_columns
+from simsearch.labelled.columns import Columns, find_roles, parse_columns
 from simsearch.media.tables import Row, Table
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import MediaError, TrainingError
+from simsearch.labelled.manifests import blocks_of, left_out
+from simsearch.labelled.material import Kind, Labelled, Modality, sorted_classes
+from simsearch.labelled.sources import TEXT_SUFFIXES, read_text
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.lists import blocks_of, left_out
-from simsearch.media.material import Kind, Labelled, Modality, sorted_classes
 from simsearch.media.scan import scan
-from simsearch.media.sources import TEXT_SUFFIXES, read_text
 from simsearch.types import Skip
 
 if TYPE_CHECKING:

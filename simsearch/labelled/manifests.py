@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError
-from simsearch.media.columns import Roles
-from simsearch.media.extras import Extras
-from simsearch.media.material import Labelled, Modality, sorted_classes
-from simsearch.media.sources import Sources
+from simsearch.labelled.annotations import Extras
+from simsearch.labelled.columns import Roles
+from simsearch.labelled.material import Labelled, Modality, sorted_classes
+from simsearch.labelled.sources import Sources
 from simsearch.media.tables import Row, open_lines, shown
 from simsearch.types import Skip
 

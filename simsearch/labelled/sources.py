@@ -6,10 +6,10 @@ import os
 from pathlib import PurePath
 
 from simsearch.errors import MediaError, TrainingError
-from simsearch.media.columns import Roles
+from simsearch.labelled.columns import Roles
+from simsearch.labelled.material import Modality
 from simsearch.media.files import read_file
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.material import Modality
 from simsearch.media.tables import Row
 from simsearch.types import Skip
 
