@@ -11,7 +11,9 @@ import numpy as np
 
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
-from simsearch.media.texts import TABLE_SUFFIXES, TEXT_SUFFIXES, decode_text, read_text_bytes
+from simsearch.media.encodings import SAVE
+from simsearch.media.tables import TABLE_SUFFIXES
+from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import Item, Match, NamesUnknownWords, Text, WordsFindPictures
 from simsearch.vectors.arrays import as_vectors
 
@@ -175,11 +177,11 @@ def text_of(source: Source) -> str:
     """The text that a source is, or that its file or its bytes hold. Raises MediaError naming the file."""
     if isinstance(source, Path):
         try:
-            return decode_text(read_text_bytes(source))
+            return decode_text(read_text_bytes(source), cure=SAVE)
         except MediaError as error:
             raise MediaError(f"{source}: {error}") from error
     if isinstance(source, bytes):
-        return decode_text(source)
+        return decode_text(source, cure=SAVE)
     if not isinstance(source, str):
         raise UsageError(f"this collection holds texts; a {type(source).__name__} is none")
     if not source.strip():

@@ -41,6 +41,8 @@ class Reading:
     score_range: tuple[float, float] | None = None
     label_until: str | None = None
     by_line: bool = False
+    encoding: str | None = None
+    strict: bool = False
 
     def read(self, source: Path, encoder: Encoder) -> Labelled:
         """The material, of the modality of the encoder."""
@@ -48,6 +50,7 @@ class Reading:
         return read_labelled(
             source, modality=modality, kind=self.kind, columns=self.columns, convention=self.convention,
             score_range=self.score_range, label_until=self.label_until, by_line=self.by_line,
+            encoding=self.encoding, strict=self.strict,
         )  # fmt: skip
 
 

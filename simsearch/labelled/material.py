@@ -106,3 +106,11 @@ def sorted_classes(known: Mapping[str, int], numbers: Sequence[int]) -> tuple[tu
     order = np.empty(len(classes), dtype=np.int64)
     order[[known[name] for name in classes]] = np.arange(len(classes))
     return classes, order[np.array(numbers, dtype=np.int64)]
+
+
+def left_out(skipped: Sequence[Skip]) -> str:
+    """What an error adds about sources and rows that could not be used, which may be its cause."""
+    if not skipped:
+        return ""
+    first = skipped[0]
+    return f" ({sum(skip.count for skip in skipped):,} left out, the first: {first.path}: {first.reason})"

@@ -59,6 +59,8 @@ class Reading:
     score_range: tuple[float, float] | None = None
     label_until: str | None = None
     by_line: bool = False
+    encoding: str | None = None
+    strict: bool = False
 
 
 def train(

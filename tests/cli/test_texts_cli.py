@@ -113,7 +113,7 @@ def test_rows_are_removed_and_bad_ones_are_told(command, faq):
     faq.write_text(FAQ + "4,too,many,fields\n")
     done = command("index", "faq.csv", "--json", "--quiet")
     assert done.code == 0
-    assert done.err == f"skipped {faq}:5: 4 fields instead of 3\n"
+    assert done.err == f"skipped {faq}:5: 4 cells, but the header has 3\n"
     assert {key: done.records[0][key] for key in ("added", "unchanged", "skipped", "items")} == {
         "added": 1, "unchanged": 2, "skipped": 1, "items": 3,
     }  # fmt: skip
