@@ -51,5 +51,5 @@ def _table(file: Path, encoding: str | None) -> dict[str, str]:
     except MediaError as error:
         raise UsageError(f"--labels {file}: {error}; give 'folder' or a table with path and label") from error
     if len(bad):
-        raise UsageError(bad.summary("correct them, or take them out"))
+        raise bad.error(UsageError, "correct or remove them")
     return labels

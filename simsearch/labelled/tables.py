@@ -36,7 +36,7 @@ class LabelledTable:
 def refuse(bad: BadRows) -> None:
     """Raises TrainingError that lists the first bad rows with file, line and reason, if there are any."""
     if len(bad):
-        raise TrainingError(bad.summary("without --strict such rows are skipped"))
+        raise bad.error(TrainingError, "without --strict such rows are skipped")
 
 
 @contextmanager

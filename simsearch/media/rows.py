@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, SimsearchError
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -84,10 +84,15 @@ class BadRows:
         self._first.setdefault(kind, bad.line)
         self._counts[kind] += 1
 
-    def summary(self, cure: str) -> str:
-        """For an error: a single bad row in one line, else how many there are and the list of them."""
+    def error(self, kind: type[SimsearchError], cure: str) -> SimsearchError:
+        """An error about them: of a single one as it is, else with a note for each that is listed."""
         rows = [f"{skip.path}: {skip.reason}" for skip in self.listed()]
-        return f"{rows[0]}; {cure}" if len(self) == 1 else "\n  ".join([f"{len(self):,} bad rows; {cure}:", *rows])
+        if len(self) == 1:
+            return kind(f"{rows[0]}; {cure}")
+        error = kind(f"{self._path}: {len(self):,} bad rows; {cure}")
+        for row in rows:
+            error.add_note(row)
+        return error
 
     def listed(self) -> list[Skip]:
         """What was left out, by rising line."""

@@ -70,7 +70,7 @@ def train(file: Path, encoding: str | None, *, strict: bool) -> object:
     try:
         found = read_labelled(file, encoding=encoding, strict=strict)
     except SimsearchError as error:
-        return type(error), str(error).count("missing"), str(error).count("\n")
+        return type(error), str(error).count("missing"), len(getattr(error, "__notes__", ()))
     assert found.labels is not None
     return (
         found.sources, tuple(found.classes[label] for label in found.labels),
@@ -123,13 +123,13 @@ def test_bad_rows_of_labels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,label\na.png\nb.png,b\nc.png,c,c\n")
     with pytest.raises(UsageError) as caught:
         labeller(str(tmp_path / "labels.csv"), str(tmp_path))
-    assert str(caught.value).splitlines() == [
-        "2 bad rows; correct them, or take them out:",
-        f"  {tmp_path}/labels.csv:2: 1 cell, but the header has 2",
-        f"  {tmp_path}/labels.csv:4: 3 cells, but the header has 2",
+    assert str(caught.value) == f"{tmp_path / 'labels.csv'}: 2 bad rows; correct or remove them"
+    assert caught.value.__notes__ == [
+        f"{tmp_path / 'labels.csv'}:2: 1 cell, but the header has 2",
+        f"{tmp_path / 'labels.csv'}:4: 3 cells, but the header has 2",
     ]
     (tmp_path / "labels.jsonl").write_text('{"path": "a.png", "label": "a"}\n[]\n')
-    with pytest.raises(UsageError, match=r"labels\.jsonl:2: not a JSON object but \[\]; correct them"):
+    with pytest.raises(UsageError, match=r"labels\.jsonl:2: not a JSON object but \[\]; correct or remove them"):
         labeller(str(tmp_path / "labels.jsonl"), str(tmp_path))
     with pytest.raises(UsageError, match="no columns path and label; the columns are a, b"):
         (tmp_path / "other.csv").write_text("a,b\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simsearch.errors import UsageError
 from simsearch.media.rows import LISTED_AT_MOST, NO_TEXT, BadRow, BadRows, Row, RowError
 from simsearch.types import JSONValue
 
@@ -39,10 +40,12 @@ def test_bad_rows_are_listed_up_to_a_limit_and_rows_without_text_counted() -> No
 def test_an_error_lists_the_first_rows() -> None:
     bad = BadRows("f.csv", listed=2)
     bad.add(BadRow(3, "broken"))
-    assert bad.summary("mend it") == "f.csv:3: broken; mend it"
+    assert str(bad.error(UsageError, "mend it")) == "f.csv:3: broken; mend it"
     for line in (4, 5, 6):
         bad.add(BadRow(line, "worse"))
-    assert bad.summary("mend them").splitlines() == [
-        "4 bad rows; mend them:", "  f.csv:3: broken", "  f.csv:4: worse",
-        "  f.csv:5: left out for reasons like those; 2 rows in all",
+    error = bad.error(UsageError, "mend them")
+    assert isinstance(error, UsageError)
+    assert str(error) == "f.csv: 4 bad rows; mend them"
+    assert error.__notes__ == [
+        "f.csv:3: broken", "f.csv:4: worse", "f.csv:5: left out for reasons like those; 2 rows in all",
     ]  # fmt: skip
