@@ -71,6 +71,8 @@ class Lines:
             ) from error
 
     def _take(self, text: str) -> None:
+        if len(self._rest) > MAX_LINE and self._end not in text:
+            return
         *whole, rest = (self._rest + text).split(self._end)
         self._ready.extend(line + self._end for line in whole)
         self._rest = rest[: MAX_LINE + 1]
