@@ -52,6 +52,9 @@ def json_array(content: bytes, encoding: str | None) -> Iterator[Row | BadRow]:
     What is no object comes as a BadRow; where the file is no JSON, MediaError says so after the rows before.
     """
     text, decoder = decoded(content, encoding), _Decoder()
+    if "\n" not in text:
+        # No text in JSON holds a CR as it is.
+        text = text.replace("\r", "\n")
     place = _after_space(text, 0)
     if text[place : place + 1] != "[":
         raise MediaError("no array of objects, as [{...}, {...}]; a file with an object a line is named .jsonl")

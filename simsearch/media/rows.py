@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from simsearch.errors import MediaError, SimsearchError
@@ -99,4 +100,6 @@ class BadRows:
         rows = [(bad.line, bad.reason, 1) for bad in self._listed]
         for kind, number in self._counts.items():
             rows.append((self._first[kind], f"{kind}; {number:,} rows in all" if number > 1 else kind, number))
-        return [Skip(f"{self._path}:{line}", reason, number) for line, reason, number in sorted(rows)]
+        return [
+            Skip(f"{self._path}:{line}", reason, number) for line, reason, number in sorted(rows, key=itemgetter(0))
+        ]

@@ -78,7 +78,7 @@ def train(file: Path, encoding: str | None, *, strict: bool) -> object:
     )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows=TABLE, encoding=st.sampled_from(ENCODINGS), end=st.sampled_from(ENDS), strict=st.booleans())
 def test_every_form_of_a_table_gives_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], encoding: str, end: str, strict: bool

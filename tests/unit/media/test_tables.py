@@ -140,6 +140,7 @@ def test_lines_may_end_in_carriage_returns(tmp_path: Path) -> None:
         ('[{"a": 1}, 2, {"a": NaN}, {"a": "\\u0000"}, {"a": 3}]',
          [(1,), (1, "not a JSON object but 2"), (1, "not JSON (NaN is no number in JSON)"),
           (1, "a NUL character in a text"), (3,)]),
+        ('[\r1,\r2]', [(2, "not a JSON object but 1"), (3, "not a JSON object but 2")]),
         ('\n[\n{"a": 1}\n,\n{"a": 1e999}]', [(1,), (5, "not JSON (1e999 is no number in JSON)")]),
     ],
 )  # fmt: skip
