@@ -19,9 +19,9 @@ from simsearch.evaluation.baselines import colour_histogram, raw_pixels
 from simsearch.evaluation.metrics import mean_interval
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.runs import WAYS, Runs, draw_runs, run_accuracies
+from simsearch.labelled.reading import Labelled, read_labelled
 from simsearch.media.ahead import ahead
 from simsearch.media.images import FITS
-from simsearch.media.labelled import Labelled, read_labelled
 
 if TYPE_CHECKING:
     from simsearch.types import Vectors

@@ -19,7 +19,7 @@ from measuring import Bar, Report
 import simsearch
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.ranking import retrieval
-from simsearch.media.labelled import Labelled, read_labelled
+from simsearch.labelled.reading import Labelled, read_labelled
 from simsearch.training import Changes, Trained
 from simsearch.training.freezing import FREEZES
 from simsearch.training.keeping import SHARES

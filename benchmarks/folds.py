@@ -19,7 +19,7 @@ import simsearch
 from simsearch.encoders.folder import CONFIG_NAME, read_config
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.runs import draw_runs, run_accuracies
-from simsearch.media.labelled import Labelled, read_labelled
+from simsearch.labelled.reading import Labelled, read_labelled
 from simsearch.training import Changes
 from simsearch.training.presets import PRESETS
 

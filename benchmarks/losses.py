@@ -17,7 +17,7 @@ import torch
 from measuring import Bar, Report
 
 from simsearch.evaluation.protocols import episodes
-from simsearch.media.material import KINDS, Kind, Labelled
+from simsearch.labelled.material import KINDS, Kind, Labelled
 from simsearch.progress import Silent
 from simsearch.training.beginning import begin_at_means
 from simsearch.training.dataset import Dataset, load_dataset, make_sampler

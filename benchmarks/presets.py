@@ -23,7 +23,7 @@ from measuring import Bar, Report
 import simsearch
 from simsearch.encoders.folder import read_config
 from simsearch.evaluation.metrics import confusion, sample_pairs
-from simsearch.media.labelled import read_labelled
+from simsearch.labelled.reading import read_labelled
 from simsearch.progress import Silent
 from simsearch.training import losses
 from simsearch.training.dataset import Dataset, load_dataset

@@ -16,7 +16,7 @@ from finetuning import COLUMNS, WAYS, Draw, few_of_each, learned
 from measuring import Bar, Report
 
 import simsearch
-from simsearch.media.labelled import read_labelled
+from simsearch.labelled.reading import read_labelled
 from simsearch.training import Changes
 from simsearch.training.choosing import STARTS
 

@@ -20,7 +20,10 @@ from __future__ import annotations
 
 
 class SimsearchError(Exception):
-    """Base of all errors raised on purpose; `exit_code` is what the command line exits with."""
+    """Base of all errors raised on purpose; `exit_code` is what the command line exits with.
+
+    The command line tells the message in one line, and each note (`add_note`) in a line below it.
+    """
 
     exit_code = 1
 

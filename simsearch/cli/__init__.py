@@ -85,6 +85,8 @@ def _status() -> int:
         return error.exit_code
     except (SimsearchError, OSError, MemoryError) as error:
         tell(f"Error: {_words(error)}")
+        for note in getattr(error, "__notes__", ()):
+            tell(f"  {note}")
         return error.exit_code if isinstance(error, SimsearchError) else 1
 
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import click
 
-from simsearch.cli.options import convention_option, json_option, quiet_option, score_range_option
-from simsearch.cli.output import progress, say, say_json
+from simsearch.cli.options import (
+    convention_option,
+    encoding_option,
+    json_option,
+    quiet_option,
+    score_range_option,
+    strict_option,
+)
+from simsearch.cli.output import progress, say, say_json, skip_records, tell_skipped
 
 
 @click.command("distill")
@@ -17,6 +24,8 @@ from simsearch.cli.output import progress, say, say_json
 @convention_option
 @score_range_option
 @click.option("--by-line", is_flag=True, help="In folders each line of a file is a text of its own.")
+@encoding_option
+@strict_option
 @click.option("--tokenizer", metavar="PLACE", help="Where to take word pieces from.  [default: the teacher]")
 @click.option("--dim", type=int, default=256, show_default=True, help="Numbers a text.")
 @click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Most different tokens.")
@@ -29,7 +38,8 @@ from simsearch.cli.output import progress, say, say_json
 @quiet_option
 def distill_command(
     teacher: str, sources: tuple[str, ...], out: str, validation: str | None, columns: str | None,
-    convention: str | None, score_range: tuple[float, float] | None, by_line: bool, tokenizer: str | None, dim: int,
+    convention: str | None, score_range: tuple[float, float] | None, by_line: bool, encoding: str | None,
+    strict: bool, tokenizer: str | None, dim: int,
     vocabulary: int, codes: int, epochs: int, seed: int, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Make a small, fast encoder of texts that agrees with a large one.
@@ -43,13 +53,18 @@ def distill_command(
     how = Distilling(dim=dim, vocabulary=vocabulary, codes=codes, epochs=epochs, seed=seed)
     made = distil(
         teacher, sources, out, validation=validation, tokenizer=tokenizer, how=how, restart=restart,
-        reading=Reading(columns=columns, convention=convention, score_range=score_range, by_line=by_line),
+        reading=Reading(
+            columns=columns, convention=convention, score_range=score_range, by_line=by_line, encoding=encoding,
+            strict=strict,
+        ),
         overwrite=overwrite, progress=progress(quiet),
     )  # fmt: skip
+    tell_skipped(made.skipped)
     figure = made.config.figures["validation"]
     if as_json:
         say_json({"folder": str(made.folder), "fingerprint": made.config.fingerprint, "validation": figure,
-                  "steps": made.config.training["steps_taken"], "texts": made.config.training["texts"]})  # fmt: skip
+                  "steps": made.config.training["steps_taken"], "texts": made.config.training["texts"],
+                  "skipped_files": skip_records(made.skipped)})  # fmt: skip
     else:
         say(f"{made.folder}: {made.config.parameters:,} numbers, validation {figure:.4f}")
     return 0

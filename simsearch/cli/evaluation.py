@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import comparable, convention_option, json_option, quiet_option, score_range_option
+from simsearch.cli.options import (
+    comparable,
+    convention_option,
+    encoding_option,
+    json_option,
+    quiet_option,
+    score_range_option,
+    strict_option,
+)
 from simsearch.cli.output import progress, say, say_json, table, tell, tell_skipped
 
 if TYPE_CHECKING:
     from simsearch.evaluation.intervals import Figure
     from simsearch.evaluation.results import Evaluation
-    from simsearch.media.material import Kind
+    from simsearch.labelled.material import Kind
 
 
 @click.command("evaluate")
@@ -51,6 +59,8 @@ if TYPE_CHECKING:
 @score_range_option
 @click.option("--label-until", metavar="SIGNS", help="Cut a label before the first of these signs.")
 @click.option("--by-line", is_flag=True, help="In folders of texts each line is one text.")
+@encoding_option
+@strict_option
 @click.option("--baselines", is_flag=True, help="Beside ours: raw pixels and colour histograms, or TF-IDF.")
 @click.option("--rounds", type=int, default=1000, show_default=True, help="Resamples behind each interval.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Start of all randomness.")
@@ -62,7 +72,7 @@ def evaluate_command(
     episodes: int, runs: int, pairs: int, fars: tuple[float, ...], at: tuple[int, ...], threshold: float | None,
     threshold_from: Path | None, held_out: bool, tests: tuple[str, ...], side: str | None, kind: Kind | None,
     columns: str | None, convention: str | None, score_range: tuple[float, float] | None,
-    label_until: str | None, by_line: bool, baselines: bool, rounds: int, seed: int,
+    label_until: str | None, by_line: bool, encoding: str | None, strict: bool, baselines: bool, rounds: int, seed: int,
     report: Path | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Measure an encoder on labelled material that it was not trained on.
@@ -85,7 +95,7 @@ def evaluate_command(
     found = evaluate(
         open_encoder(encoder), source, protocols=protocols, options=options,
         selection=Selection(side, tests, held_out),
-        reading=Reading(kind, columns, convention, score_range, label_until, by_line),
+        reading=Reading(kind, columns, convention, score_range, label_until, by_line, encoding, strict),
         threshold=threshold, threshold_from=threshold_from, with_baselines=baselines, progress=progress(quiet),
     )  # fmt: skip
     tell_skipped(found.skipped)

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from simsearch.cli.options import index_option, json_option, quiet_option
+from simsearch.cli.options import encoding_option, index_option, json_option, quiet_option
 from simsearch.cli.output import counted, progress, say, say_json, skip_records, tell, tell_skipped
 
 
@@ -16,29 +16,32 @@ from simsearch.cli.output import counted, progress, say, say_json, skip_records,
 @click.option(
     "--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo, or text for texts]"
 )
-@click.option("--labels", metavar="folder|FILE.csv", help="Label items by their folder, or from a table path,label.")
+@click.option(
+    "--labels", metavar="folder|FILE", help="Label items by their folder, or from a table with path and label."
+)
 @click.option("--by", metavar="file|line", help="Take .txt and .md files as one text each, or each of their lines.")
 @click.option("--text-column", metavar="NAME", help="Column of a table that holds the text.  [default: text]")
 @click.option("--id-column", metavar="NAME", help="Column with ids.  [default: id, else rows are numbered]")
 @click.option("--label-column", metavar="NAME", help="Label rows by this column.")
+@encoding_option
 @click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
 @click.option("--rebuild", is_flag=True, help="Encode everything again, for instance with another --encoder.")
 @json_option
 @quiet_option
 def index_command(
     sources: tuple[str, ...], index: str | None, encoder: str | None, labels: str | None, by: str | None,
-    text_column: str | None, id_column: str | None, label_column: str | None, prune: bool, rebuild: bool,
-    as_json: bool, quiet: bool,
+    text_column: str | None, id_column: str | None, label_column: str | None, encoding: str | None,
+    prune: bool, rebuild: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Make or update a collection of the pictures, or of the texts, under folders.
 
-    Texts are .txt and .md files, and the rows of .csv, .tsv and .jsonl tables. Only what is new or changed is read.
-    Killed at any moment, it goes on where it stopped.
+    Texts are .txt and .md files, and the rows of tables: .csv, .tsv, .tab, .jsonl, .ndjson, .json. Only what is new or
+    changed is read. Killed at any moment, it goes on where it stopped.
     """
     from simsearch.collection.entry import index_sources
-    from simsearch.media.texts import Reading
+    from simsearch.media.text_rows import Reading
 
-    reading = Reading(by, text_column, id_column, label_column)
+    reading = Reading(by, text_column, id_column, label_column, encoding)
     done = index_sources(
         sources, index=index, encoder=encoder, labels=labels, reading=reading, prune=prune, rebuild=rebuild,
         progress=progress(quiet),

@@ -48,6 +48,15 @@ convention_option = click.option(
 )  # fmt: skip
 
 
+encoding_option = click.option(
+    "--encoding", metavar="NAME",
+    help="Encoding of texts and tables without a byte order mark, as cp1252 or utf-16-le.  [default: utf-8]",
+)  # fmt: skip
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse tables with rows that cannot be used, in place of skipping these."
+)
+
+
 def _range(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
     if value is None:
         return None

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from simsearch.cli.options import convention_option, json_option, quiet_option, score_range_option
+from simsearch.cli.options import (
+    convention_option,
+    encoding_option,
+    json_option,
+    quiet_option,
+    score_range_option,
+    strict_option,
+)
 from simsearch.cli.output import progress, say, say_json, skip_records, table, tell_skipped
 
 if TYPE_CHECKING:
-    from simsearch.media.labelled import Kind, Modality
-    from simsearch.media.splits import By
+    from simsearch.labelled.reading import Kind, Modality
+    from simsearch.labelled.splits import By
     from simsearch.training import Trained
     from simsearch.training.loss_table import Distance
     from simsearch.types import JSONValue
@@ -61,6 +68,8 @@ def _reading_options(command: Command) -> Command:
         score_range_option,
         click.option("--label-until", metavar="MARK", help="A label ends before this mark, as # in 12.jpg#3."),
         click.option("--by-line", is_flag=True, help="Each line of a text file is a text of its own."),
+        encoding_option,
+        strict_option,
         click.option("--split", help="content, class, group, or given by a column; what keeps the sides apart."),
         click.option(
             "--shares", nargs=3, type=float, metavar="TRAIN VALIDATION TEST",
@@ -151,7 +160,8 @@ def train_command(
     source: str, out: str, preset: str | None, start: str | None, freeze: str | None, epochs: int | None,
     steps: int | None, minutes: float | None, kind: Kind | None, modality: Modality | None, columns: str | None,
     convention: str | None, score_range: tuple[float, float] | None, label_until: str | None, by_line: bool,
-    split: By | None, shares: tuple[float, float, float] | None, tests: tuple[str, ...], everything: bool,
+    encoding: str | None, strict: bool, split: By | None, shares: tuple[float, float, float] | None,
+    tests: tuple[str, ...], everything: bool,
     loss: str | None, margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
     miner: str | None, memory: int | None, fit: str | None, poses: int | None, augmentation: str | None,
     optimizer: str | None, learning_rate: float | None, cosine_decay: bool | None, weight_decay: float | None,
@@ -173,7 +183,7 @@ def train_command(
         within_power=within_power, start_share=start_share, patience=patience, precision=precision, threads=threads,
         counts=shares,
     )  # fmt: skip
-    reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line)
+    reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line, encoding, strict)
     trained = train(
         source, out, recipe=preset, start=start, freeze=freeze, loss=loss, epochs=epochs, steps=steps,
         minutes=minutes, learning_rate=learning_rate, split=split, test=tests, everything=everything, seed=seed,

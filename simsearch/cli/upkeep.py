@@ -66,7 +66,13 @@ def _print_collection(info: Info) -> None:
 
 def _read_by(reading: Mapping[str, str]) -> str:
     """How files are read, as options say it."""
-    options = {"by": "--by", "text": "--text-column", "id": "--id-column", "label": "--label-column"}
+    options = {
+        "by": "--by",
+        "text": "--text-column",
+        "id": "--id-column",
+        "label": "--label-column",
+        "encoding": "--encoding",
+    }
     return "".join(f"  {options[name]} {value}" for name, value in reading.items())
 
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from simsearch.collection.run import LOOK_UP, Job, Row, Run, batches
 from simsearch.errors import MediaError
 from simsearch.media.images import IMAGE_SUFFIXES
-from simsearch.media.rows import read_rows
+from simsearch.media.rows import BadRow
 from simsearch.media.scan import Found, scan
-from simsearch.media.texts import TABLE_SUFFIXES, TEXT_SUFFIXES, BadRow, Reading, TextRow
+from simsearch.media.tables import TABLE_SUFFIXES
+from simsearch.media.text_rows import Reading, TextRow, read_rows
+from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.store import Known, RowFile
 from simsearch.types import Skip
 
@@ -60,13 +62,15 @@ def _reading(run: Run, path: str, record: RowFile | None) -> Reading | None:
 
 def _whole_files(run: Run, files: Sequence[Found]) -> Iterator[Job]:
     known = run.store.known([entry.path for entry in files])
+    encoding = run.reading.over(run.remembered).encoding
     relabelled: list[tuple[int, str | None]] = []
     same = 0
     for entry in files:
         item = known.get(entry.path)
         label = run.label(entry.path, entry.path)
-        if item is None or (item.size, item.mtime_ns) != (entry.size, entry.mtime_ns):
-            yield Job(entry.path, entry.size, entry.mtime_ns, item, label)
+        as_before = item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns)
+        if item is None or not as_before or encoding != run.remembered.encoding:
+            yield Job(entry.path, entry.size, entry.mtime_ns, item, label, encoding=encoding)
             continue
         run.seen.add(item.item_id)
         same += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ from simsearch.errors import MediaError, UsageError
 from simsearch.media.images import read_file
 from simsearch.media.scan import Found
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
+from simsearch.media.tables import suffix_of
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.collection.querying import Query
-    from simsearch.media.texts import Reading
+    from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
     from simsearch.types import AddReport, Match, Recognition
 
@@ -71,7 +72,7 @@ def index_sources(
     with _opened(folder, sources, encoder, labels, by_name=index is not None) as collection:
         report = collection.add(
             sources, labels=labels, by=reading.by, text_column=reading.text, id_column=reading.id,
-            label_column=reading.label, prune=prune, progress=progress,
+            label_column=reading.label, encoding=reading.encoding, prune=prune, progress=progress,
         )  # fmt: skip
         return Indexed(folder, report, len(collection), lost)
 
@@ -105,23 +106,26 @@ def _opened(
 def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
     """The encoder for what the sources hold: pictures or texts; nothing counts as pictures.
 
-    Raises UsageError when they hold both. The table that `labels` names is neither.
+    Raises UsageError when they hold both. The table that `labels` names is neither, and .json files beside pictures
+    are taken for notes on them.
     """
     table = os.path.abspath(labels or "folder")  # noqa: PTH100
-    found = {
-        modality: sum(
-            isinstance(entry, Found) and entry.path != table
-            for source in sources
-            for entry in entries(source, modality)
+    found = {modality: sum(path != table for path in _files(sources, modality)) for modality in ENCODERS}
+    if all(found.values()):
+        given = {os.path.abspath(source) for source in sources}  # noqa: PTH100
+        found["text"] = sum(
+            path != table and (path in given or suffix_of(path) != ".json") for path in _files(sources, "text")
         )
-        for modality in ENCODERS
-    }
     if all(found.values()):
         raise UsageError(
             f"{', '.join(sources)}: files of both kinds, {found['image']:,} of pictures and {found['text']:,} of "
             f"texts; a collection holds one. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
         )
     return ENCODERS["text" if found["text"] else "image"]
+
+
+def _files(sources: Sequence[str], modality: str) -> Iterator[str]:
+    return (entry.path for source in sources for entry in entries(source, modality) if isinstance(entry, Found))
 
 
 def _check_encoder(collection: Collection, encoder: str | None) -> None:

@@ -17,7 +17,7 @@ from simsearch.collection.switching import finish_rebuild
 from simsearch.encoders import open_encoder
 from simsearch.errors import CollectionNotFoundError, EncoderMismatchError, LockedError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
-from simsearch.media.texts import Reading
+from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.store import Store
 
@@ -160,6 +160,7 @@ class Collection:
         id_column: str | None = None,
         label_column: str | None = None,
         by: str | None = None,
+        encoding: str | None = None,
         prune: bool = False,
         progress: Progress | None = None,
     ) -> AddReport:
@@ -167,11 +168,12 @@ class Collection:
 
         `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
         columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
-        Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a .csv, .tsv or .jsonl file
-        is one, by the columns named (see `Reading`). What was said once holds until something else is said.
+        Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
+        .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
+        default UTF-8. What was set once holds until it is set anew.
         """
         given = [sources] if isinstance(sources, (str, Path)) else sources
-        reading, encoder = Reading(by, text_column, id_column, label_column), self.encoder
+        reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing() as store:
             return indexing.add_sources(
                 store, encoder, given, labels=labels, reading=reading, prune=prune, progress=progress or Silent()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from simsearch.collection.querying import Asked, resolve, takes_words, text_of, understood
 from simsearch.errors import MediaError, UsageError
+from simsearch.media.arguments import source_list
 from simsearch.media.images import read_file
-from simsearch.media.several import several
 from simsearch.recognition.decide import recognize
 from simsearch.store import NewExample
 from simsearch.types import Item, Recognition, Skip, Text
@@ -39,7 +39,7 @@ def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query])
         raise UsageError("a label must have at least one letter")
     rows: list[NewExample] = []
     skipped = []
-    for source in several(sources):
+    for source in source_list(sources):
         meant = understood(source, store, lambda: takes_words(encoder))
         try:
             rows.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from simsearch.collection.storing import outcomes, write
 from simsearch.collection.sweeping import sweep
 from simsearch.errors import UsageError
 from simsearch.media.scan import count
-from simsearch.media.texts import Reading
+from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent, Working
 from simsearch.store import Store
 from simsearch.types import AddReport, Skip
@@ -35,15 +36,19 @@ def add_sources(
     progress: Progress,
 ) -> AddReport:
     """`add_files` for each source, which is remembered as a root with the way in which it is read."""
-    if encoder.modality != "text" and reading != Reading():
-        raise UsageError("by, text_column, id_column and label_column say how texts are read, but these are pictures")
+    of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
+    if encoder.modality != "text" and reading != Reading() and not of_labels:
+        raise UsageError(
+            "by, text_column, id_column, label_column and encoding say how texts are read, but these are pictures"
+        )
     reports = []
     for source in sources:
         root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
         check_root(store, root)
         run = Run(store, encoder, progress, None, reading, _remembered(store, root))
         if labels is not None:
-            run.label_of, run.sidecar = labeller(labels, root), os.path.abspath(labels)  # noqa: PTH100
+            encoding = reading.over(run.remembered).encoding
+            run.label_of, run.sidecar = labeller(labels, root, encoding), os.path.abspath(labels)  # noqa: PTH100
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
     return total(reports)
@@ -62,7 +67,12 @@ def _remember(run: Run, root: str, report: AddReport) -> None:
     """Keeps what is said now of how the files are read, unless none could be read so: it may be a slip of the pen."""
     read = report.added + report.reused + report.unchanged + report.updated
     now = run.reading.over(run.remembered)
-    if now != run.remembered and root in run.store.roots() and (read or not report.skipped):
+    if (
+        run.encoder.modality == "text"
+        and now != run.remembered
+        and root in run.store.roots()
+        and (read or not report.skipped)
+    ):
         run.store.set_reading(root, now.packed())
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 
 from simsearch.collection.run import Labeller
-from simsearch.errors import UsageError
+from simsearch.errors import MediaError, UsageError
+from simsearch.media.rows import BadRow, BadRows
+from simsearch.media.tables import open_table, shown
+
+LISTED = 20
+"""How many bad rows of a table of labels are listed."""
 
 
-def labeller(labels: str, root: str) -> Labeller:
+def labeller(labels: str, root: str, encoding: str | None = None) -> Labeller:
     """A function from a file's path and an item's uri to the item's label, or to None where there is none.
 
     `labels` is "folder" (the folder that holds the file, relative to `root`; files directly in `root` get none, and a
-    `root` that is a file the name of its folder), or
-    the path of a CSV file with the columns `path`, relative to that file, and `label`. A row of a file can be named
-    in it by its uri, else it has the label of the file.
+    `root` that is a file the name of its folder), or the path of a table with the columns `path`, relative to that
+    table, and `label`. A row of a file can be named in it by its uri, else it has the label of the file. Raises
+    UsageError for a table with bad rows, and lists them.
     """
     if labels == "folder":
         return lambda path, _: _folder(path, root)
-    table = _table(Path(labels))
+    table = _table(Path(labels), encoding)
     return lambda path, uri: table.get(uri, table.get(path))
 
 
@@ -31,15 +35,21 @@ def _folder(path: str, root: str) -> str | None:
     return None if relative == os.curdir else Path(relative).as_posix()
 
 
-def _table(file: Path) -> dict[str, str]:
+def _table(file: Path, encoding: str | None) -> dict[str, str]:
+    labels, bad, base = dict[str, str](), BadRows(str(file), LISTED), file.absolute().parent
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            if not {"path", "label"} <= set(reader.fieldnames or ()):
-                raise UsageError(f"{file} needs the columns path and label; it has {reader.fieldnames}")
-            base = file.absolute().parent
-            return {
-                os.path.normpath(base / row["path"]): row["label"] for row in reader if row["path"] and row["label"]
-            }
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--labels {file}: {error}; give 'folder' or a CSV file with path and label") from error
+        with open_table(file, encoding=encoding) as table:
+            if table.columns is not None and not {"path", "label"} <= set(table.columns):
+                raise MediaError(f"no columns path and label; the columns are {shown(table.columns)}")
+            for row in table.rows:
+                if isinstance(row, BadRow):
+                    bad.add(row)
+                    continue
+                path, label = row.text("path"), row.text("label").strip()
+                if path and label:
+                    labels[os.path.normpath(base / path)] = label
+    except MediaError as error:
+        raise UsageError(f"--labels {file}: {error}; give 'folder' or a table with path and label") from error
+    if len(bad):
+        raise bad.error(UsageError, "correct or remove them")
+    return labels

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.several import several
-from simsearch.media.texts import TABLE_SUFFIXES, TEXT_SUFFIXES, decode_text, read_text_bytes
+from simsearch.media.arguments import source_list
+from simsearch.media.encodings import SAVE
+from simsearch.media.tables import TABLE_SUFFIXES
+from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import Item, Match, NamesUnknownWords, Text, WordsFindPictures
 from simsearch.vectors.arrays import as_vectors
 
@@ -109,7 +111,7 @@ def resolve(asked: Asked, sources: Sequence[Query]) -> tuple[Vectors, list[Item 
     A stored item, and a path whose file is as it was when it was stored, need no encoding. A float array of shape
     (dim,) is a vector. Raises MediaError naming the first unreadable file.
     """
-    sources = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in several(sources)]
+    sources = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in source_list(sources)]
     items = [_stored(asked.store, source) for source in sources]
     vectors = np.zeros((len(sources), asked.dim), dtype=np.float32)
     stored = [number for number, item in enumerate(items) if item is not None]
@@ -175,11 +177,11 @@ def text_of(source: Source) -> str:
     """The text that a source is, or that its file or its bytes hold. Raises MediaError naming the file."""
     if isinstance(source, Path):
         try:
-            return decode_text(read_text_bytes(source))
+            return decode_text(read_text_bytes(source), cure=SAVE)
         except MediaError as error:
             raise MediaError(f"{source}: {error}") from error
     if isinstance(source, bytes):
-        return decode_text(source)
+        return decode_text(source, cure=SAVE)
     if not isinstance(source, str):
         raise UsageError(f"this collection holds texts; a {type(source).__name__} is none")
     if not source.strip():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from simsearch.media.texts import BadRow, BadRows, Reading
+from simsearch.media.rows import BadRow, BadRows
+from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress
 from simsearch.store import RowFile, Store
 from simsearch.types import AddReport, Skip
@@ -51,6 +52,8 @@ class Job:
     label: str | None
     metadata: Metadata | None = None
     row: Row | None = None
+    encoding: str | None = None
+    """Of a file of text without a byte order mark."""
 
 
 class Marks:

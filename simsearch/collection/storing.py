@@ -12,7 +12,8 @@ from simsearch.collection.run import Job, Row, Run, batches
 from simsearch.errors import MediaError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.files import read_file
-from simsearch.media.texts import BadRow, decode_text, read_text_bytes
+from simsearch.media.rows import BadRow
+from simsearch.media.texts import decode_text, read_text_bytes
 from simsearch.store import Write
 from simsearch.types import Skip
 
@@ -65,7 +66,7 @@ def _read(encoder: Encoder, job: Job) -> Outcome:
         return _Failed(job, str(error), readable=False)
     try:
         if encoder.modality == "text":
-            text = decode_text(content)
+            text = decode_text(content, job.encoding)
             return _Read(job, hashlib.sha256(text.encode()).digest(), encoder.prepare(text), text)
         return _Read(job, hashlib.sha256(content).digest(), encoder.prepare(content))
     except MediaError as error:

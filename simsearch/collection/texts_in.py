@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.run import LOOK_UP, Job, Row, Run
 from simsearch.collection.storing import outcomes, write
 from simsearch.errors import UsageError
-from simsearch.media.several import several
+from simsearch.media.arguments import source_list
 from simsearch.progress import Silent
 from simsearch.store import Known
 
@@ -26,7 +26,7 @@ def add_texts(
 
     One transaction for each 256. Without `metadata` that of an item that is there stays.
     """
-    uris, texts = several(uris), several(texts)
+    uris, texts = source_list(uris), source_list(texts)
     _check(encoder, uris, texts, metadata)
     run = Run(store, encoder, Silent(), None)
     for batch in outcomes(encoder, _jobs(run, uris, texts, metadata)):

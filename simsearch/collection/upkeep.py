@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection import cache
 from simsearch.manifest import MANIFEST_NAME
-from simsearch.media.texts import Reading
+from simsearch.media.text_rows import Reading
 
 if TYPE_CHECKING:
     from simsearch.store import Store

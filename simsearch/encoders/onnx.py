@@ -14,8 +14,8 @@ from simsearch.encoders.folder import ONNX_NAME
 from simsearch.encoders.network import FolderEncoder
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
+from simsearch.media.arguments import source_list
 from simsearch.media.images import Picture, PixelSpec, decode, from_array, from_image, read_file
-from simsearch.media.several import several
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class OnnxEncoder(FolderEncoder):
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""
         parts, pending = [], []
-        for picture in ahead(self.prepare_named, several(sources)):
+        for picture in ahead(self.prepare_named, source_list(sources)):
             pending.append(picture)
             if len(pending) == BATCH:
                 parts.append(self.embed(pending))

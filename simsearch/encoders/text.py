@@ -16,8 +16,8 @@ from simsearch.encoders.network import FolderEncoder
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
+from simsearch.media.arguments import source_list
 from simsearch.media.files import read_file
-from simsearch.media.several import several
 
 if TYPE_CHECKING:
     from simsearch.types import Ids, Source, Vectors
@@ -75,7 +75,7 @@ class OnnxTextEncoder(FolderEncoder):
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unusable text."""
-        sources = several(sources)
+        sources = source_list(sources)
         parts = [
             self.embed([self._numbered(row, sources[row]) for row in range(start, min(start + CHUNK, len(sources)))])
             for start in range(0, max(1, len(sources)), CHUNK)

@@ -14,7 +14,7 @@ from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.encoders.text import embedded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, MediaError
-from simsearch.media.several import several
+from simsearch.media.arguments import source_list
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -49,7 +49,7 @@ class WordsEncoder(OnnxEncoder):
 
         Raises MediaError for an empty text, and for one of which no word is known, with its number.
         """
-        words, texts = self._words, several(texts)
+        words, texts = self._words, source_list(texts)
         ids = [self._ids(number, text) for number, text in enumerate(texts, start=1)]
         length = words.max_tokens if words.fixed_length else 0
         vectors = embedded(ids, self.dim, self._run_words, words.padding, length)

@@ -17,11 +17,11 @@ from simsearch.evaluation.metrics import best_threshold
 from simsearch.evaluation.results import Evaluation, Section, System, Threshold
 from simsearch.evaluation.runs import Runs, is_runs, read_runs
 from simsearch.evaluation.selection import Selection, provenance, select, used_only
-from simsearch.media.labelled import read_labelled
+from simsearch.labelled.reading import read_labelled
 from simsearch.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from simsearch.media.material import Kind, Labelled, Modality
+    from simsearch.labelled.material import Kind, Labelled, Modality
     from simsearch.types import Encoder, Skip, Vectors
 
 DEFAULTS = {
@@ -33,7 +33,7 @@ VALIDATION = 1
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a table is read; see `media.labelled.read_labelled`."""
+    """How a table is read; see `labelled.read_labelled`."""
 
     kind: Kind | None = None
     columns: str | None = None
@@ -41,6 +41,8 @@ class Reading:
     score_range: tuple[float, float] | None = None
     label_until: str | None = None
     by_line: bool = False
+    encoding: str | None = None
+    strict: bool = False
 
     def read(self, source: Path, encoder: Encoder) -> Labelled:
         """The material, of the modality of the encoder."""
@@ -48,6 +50,7 @@ class Reading:
         return read_labelled(
             source, modality=modality, kind=self.kind, columns=self.columns, convention=self.convention,
             score_range=self.score_range, label_until=self.label_until, by_line=self.by_line,
+            encoding=self.encoding, strict=self.strict,
         )  # fmt: skip
 
 
@@ -169,8 +172,8 @@ def _of_runs(
 def _other(encoder: Encoder, source: Path, reading: Reading, material: _Material) -> Labelled:
     """The material that a threshold is chosen on: its validation side, where it has one. It shares no pairs."""
     data = reading.read(source, encoder)
-    if data.sides is not None and (data.sides == VALIDATION).any():
-        rows = np.flatnonzero(data.sides == VALIDATION)
+    if data.partitions is not None and (data.partitions == VALIDATION).any():
+        rows = np.flatnonzero(data.partitions == VALIDATION)
         data = data.keep(rows) if data.rows is None else used_only(data.take(rows))
     judged = material.data
     if judged is None or "verification" not in _fitting(judged.kind) or "verification" not in _fitting(data.kind):

@@ -20,7 +20,7 @@ from simsearch.evaluation.verifying import FARS, verification_figures
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.media.material import Labelled
+    from simsearch.labelled.material import Labelled
     from simsearch.progress import Progress
     from simsearch.types import Scores, Vectors
 

@@ -104,7 +104,7 @@ class Evaluation:
         return {
             "encoder": self.encoder, "fingerprint": self.fingerprint, "data": self.data, "modality": self.modality,
             "items": len(self.sources), "classes": len(self.classes), "seed": self.seed, "rounds": self.rounds,
-            "results": results, "remarks": list(self.remarks), "skipped": len(self.skipped),
+            "results": results, "remarks": list(self.remarks), "skipped": sum(skip.count for skip in self.skipped),
         }  # fmt: skip
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from simsearch.encoders.folder import EncoderConfig
 from simsearch.errors import UsageError
-from simsearch.media.material import SIDES
+from simsearch.labelled.material import PARTITIONS
 
 if TYPE_CHECKING:
-    from simsearch.media.material import Labelled
+    from simsearch.labelled.material import Labelled
     from simsearch.types import Encoder, JSONValue
 
 
@@ -104,20 +104,20 @@ def select(data: Labelled, chosen: Selection, known: Provenance) -> tuple[Labell
 
 
 def _side(data: Labelled, side: str | None) -> tuple[Labelled, tuple[str, ...]]:
-    if side not in (None, "all", *SIDES):
-        raise UsageError(f"no side {side!r}; there are {', '.join(SIDES)} and all")
-    if data.sides is None:
+    if side not in (None, "all", *PARTITIONS):
+        raise UsageError(f"no side {side!r}; there are {', '.join(PARTITIONS)} and all")
+    if data.partitions is None:
         if side not in (None, "all"):
             raise UsageError(f"--side {side}: the material names no sides: it has no column 'split'")
         return data, ()
     if side is None:
-        side = "test" if (data.sides == 2).any() else "all"
+        side = "test" if (data.partitions == 2).any() else "all"
     if side == "all":
         return data, ("All sides of the material were judged, also the one for training.",)
-    rows = np.flatnonzero(data.sides == SIDES.index(side))
+    rows = np.flatnonzero(data.partitions == PARTITIONS.index(side))
     if not len(rows):
         raise UsageError(f"--side {side}: nothing in the material is on that side")
-    total = len(data.sides)
+    total = len(data.partitions)
     remark = f"Judged on the {side} side of the material, {len(rows):,} of {total:,} rows."
     return (data.keep(rows) if data.rows is None else used_only(data.take(rows))), (remark,)
 

@@ -1,1 +1,4 @@
-"""Files: finding, reading and decoding them, and pictures made of pictures."""
+"""Files: finding, reading and decoding pictures, texts and tables, and contact sheets made of pictures.
+
+Uses the manifest, types, progress and errors only; Pillow is imported here alone.
+"""

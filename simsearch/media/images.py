@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.colours import flatten
+from simsearch.media.colors import flatten
 from simsearch.media.files import MAX_FILE_BYTES, read_file
 from simsearch.media.formats import IMAGE_SUFFIXES, MAX_PIXELS, check_size, decoding, open_picture
 
@@ -32,7 +32,7 @@ INK_MARGIN, INK_LEAST, INK_WORKING = 0.15, 0.4, 8
 """White left on each side of the ink, as a share of its longer side; the least share of the picture's longer side that
 is taken; the pixels for each one wanted among which the ink is looked for."""
 FAINTEST = 32
-"""Grey levels by which ink must be darker than the lightest pixel, at least."""
+"""Gray levels by which ink must be darker than the lightest pixel, at least."""
 MAX_SIDE = 4096
 _LARGEST_BLOCK = 32
 _ORIENTATION = 274  # EXIF tag
@@ -71,7 +71,7 @@ class PixelSpec:
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             raise UsageError(f"picture size {self.width}x{self.height}: both sides must be from 1 to {MAX_SIDE}")
         if self.channels not in (1, 3):
-            raise UsageError(f"{self.channels} channels: 1 (grey) or 3 (colour) are possible")
+            raise UsageError(f"{self.channels} channels: 1 (gray) or 3 (color) are possible")
         if self.fit not in FITS:
             raise UsageError(f"fit {self.fit!r}: one of {', '.join(FITS)} is possible")
         if self.resample not in RESAMPLES:
@@ -99,7 +99,7 @@ def decode(content: bytes, spec: PixelSpec) -> Picture:
     """The picture in the bytes of a file (its first frame), upright and resized. Safe in threads.
 
     A large JPEG is decoded at a reduced scale, never below twice the wanted size: on average a pixel then differs by
-    less than one grey level from the full decode. Raises MediaError with a short reason for whatever cannot be read.
+    less than one gray level from the full decode. Raises MediaError with a short reason for whatever cannot be read.
     """
     small, (width, height) = _decoded(content, spec)
     return Picture(_pixels(small, spec), width, height)
@@ -234,9 +234,9 @@ def _pixels(small: Image.Image, spec: PixelSpec) -> NDArray[np.uint8]:
 
 def _inked(picture: Image.Image, spec: PixelSpec) -> Image.Image:
     """The part of the picture around its ink, on white, in the wanted size; all of it where there is no ink."""
-    grey = np.asarray(picture.convert("L"))
-    darkest, lightest = int(grey.min()), int(grey.max())
-    dark = grey <= min((darkest + lightest) / 2, lightest - FAINTEST)
+    gray = np.asarray(picture.convert("L"))
+    darkest, lightest = int(gray.min()), int(gray.max())
+    dark = gray <= min((darkest + lightest) / 2, lightest - FAINTEST)
     left, right = _extent(dark, axis=0)
     top, bottom = _extent(dark, axis=1)
     share = max(

@@ -36,7 +36,7 @@ def scan(
 
     Paths are absolute, links are followed but each real folder is visited once, and names in a folder come sorted.
     Left out in silence: hidden names, and folders that hold one of our collections. Files with a suffix in
-    `suffixes` (lower case) are found, pictures without any suffix are recognised by their first bytes. Raises
+    `suffixes` (lower case) are found, pictures without any suffix are recognized by their first bytes. Raises
     MediaError when `root` does not exist.
     """
     for entry in _walk(root):

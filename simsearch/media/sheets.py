@@ -25,12 +25,12 @@ MAX_SHEET_SIDE = 30_000
 _MARGIN = 12
 _GAP = 8
 _BORDER = 4
-_INK, _PALE, _GREY = "#222222", "#999999", "#dddddd"
+_INK, _PALE, _GRAY = "#222222", "#999999", "#dddddd"
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture (the bytes of a file, an image, or None), the lines below it, and the colour of its frame."""
+    """One picture (the bytes of a file, an image, or None), the lines below it, and the color of its frame."""
 
     content: bytes | Image.Image | None
     caption: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class _Layout:
 def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 160) -> Image.Image:
     """An RGB image of the rows on white; pictures are fitted into squares of `tile` pixels.
 
-    Long captions lose their middle, and a picture that cannot be read becomes a grey tile with the reason.
+    Long captions lose their middle, and a picture that cannot be read becomes a gray tile with the reason.
     Raises UsageError when nothing is to be shown, or the sheet would be over 30,000 pixels high or wide.
     """
     if not any(row.tiles for row in rows):
@@ -128,11 +128,11 @@ def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int], layout: 
     draw = ImageDraw.Draw(sheet)
     frame = (left, top, left + layout.tile + 2 * _BORDER - 1, top + layout.tile + 2 * _BORDER - 1)
     if tile.border is not None:
-        draw.rectangle(frame, outline=_colour(tile.border), width=_BORDER)
+        draw.rectangle(frame, outline=_color(tile.border), width=_BORDER)
     try:
         small = _small(tile.content, layout.tile)
     except MediaError as error:
-        draw.rectangle([left + _BORDER, top + _BORDER, frame[2] - _BORDER, frame[3] - _BORDER], fill=_GREY)
+        draw.rectangle([left + _BORDER, top + _BORDER, frame[2] - _BORDER, frame[3] - _BORDER], fill=_GRAY)
         _draw_reason(draw, str(error), (left + 2 * _BORDER, top + 2 * _BORDER), layout)
     else:
         inset = (layout.tile - small.width) // 2, (layout.tile - small.height) // 2
@@ -193,8 +193,8 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def _colour(name: str) -> tuple[int, ...]:
+def _color(name: str) -> tuple[int, ...]:
     try:
         return ImageColor.getrgb(name)
     except ValueError as error:
-        raise UsageError(f"border {name!r} is not the name of a colour") from error
+        raise UsageError(f"border {name!r} is not the name of a color") from error

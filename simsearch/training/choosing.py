@@ -13,7 +13,7 @@ from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import UsageError
 from simsearch.evaluation.metrics import roc_auc
 from simsearch.evaluation.ranking import retrieval
-from simsearch.media.forgeries import writers_of
+from simsearch.labelled.forgeries import writers_of
 from simsearch.progress import Progress, Working
 from simsearch.training.dataset import Side
 from simsearch.training.forgeries import auc_of_writers, for_forgeries, some_writers, writer_pairs
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from simsearch.media.labelled import Labelled, Modality
+    from simsearch.labelled.reading import Labelled, Modality
     from simsearch.training.dataset import Dataset
     from simsearch.training.finishing import Run
     from simsearch.types import Encoder, Vectors

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import TrainingError
-from simsearch.media.forgeries import writers_of
+from simsearch.labelled.forgeries import writers_of
+from simsearch.labelled.reading import Kind, Labelled, text_contents
+from simsearch.labelled.splits import By, Split, check_split, split
 from simsearch.media.images import PixelSpec
-from simsearch.media.labelled import Kind, Labelled, text_contents
-from simsearch.media.splits import By, Split, check_split, split
 from simsearch.progress import Progress
 from simsearch.training.forgeries import ForgerySampler, genuine_only, with_forgeries
 from simsearch.training.inputs import Arrays, Inputs

@@ -22,7 +22,10 @@ from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
-from simsearch.media.labelled import Labelled, are_lines, read_labelled
+from simsearch.labelled.material import Labelled
+from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.text_lines import are_lines
+from simsearch.media.encodings import check_encoding
 from simsearch.progress import Progress, Silent
 from simsearch.training.codes import CodePairs
 from simsearch.training.directions import main_directions, projected
@@ -39,7 +42,7 @@ from simsearch.training.vocabulary import smaller_tokenizer, words_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.types import Encoder, JSONValue
+    from simsearch.types import Encoder, JSONValue, Skip
 
 RARE = 1e-3
 """The a of a / (a + p(token)) (Arora et al. 2017), the length that the vector of a token starts with."""
@@ -55,6 +58,7 @@ class Distilled:
     folder: Path
     config: EncoderConfig
     history: tuple[dict[str, float], ...]
+    skipped: tuple[Skip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class Material:
     texts: tuple[str, ...]
     graded: Pairs
     pairs: Pairs
+    skipped: tuple[Skip, ...] = ()
+    """Files and rows that could not be read."""
 
     def digest(self) -> str:
         known = [[array.tolist() for array in (each.rows, each.known)] for each in (self.graded, self.pairs)]
@@ -136,21 +142,28 @@ def _teacher(name: str | Path, dim: int) -> Encoder:
 
 def _read(source: Path, reading: Reading) -> Labelled:
     """The texts of a file, or of all files of a folder, whose classes do not matter here."""
+    encoding, strict = reading.encoding, reading.strict
     if source.is_dir():
-        return read_labelled(source, modality="text", kind="unlabelled", by_line=reading.by_line)
-    if source.suffix.lower() == ".txt" and are_lines(source, None):
-        return read_labelled(source, modality="text")
+        return read_labelled(
+            source, modality="text", kind="unlabelled", by_line=reading.by_line, encoding=encoding, strict=strict
+        )
+    check_encoding(encoding)
+    if source.suffix.lower() == ".txt" and are_lines(source, None, encoding):
+        return read_labelled(source, modality="text", encoding=encoding, strict=strict)
     return read_labelled(
-        source, modality="text", columns=reading.columns, convention=reading.convention, score_range=reading.score_range
-    )
+        source, modality="text", columns=reading.columns, convention=reading.convention,
+        score_range=reading.score_range, encoding=encoding, strict=strict,
+    )  # fmt: skip
 
 
 def read_material(sources: Sequence[Path], reading: Reading) -> Material:
     """The texts of all sources without repetition, in order. Raises TrainingError."""
     numbers: dict[str, int] = {}
     graded, pairs = [_no_pairs()], [_no_pairs()]
+    skipped: list[Skip] = []
     for source in sources:
         labelled = _read(source, reading)
+        skipped += labelled.skipped
         place = np.array([numbers.setdefault(text, len(numbers)) for text in labelled.sources], dtype=np.int64)
         if labelled.pairs is not None and labelled.scores is not None:
             graded.append(Pairs(place[labelled.pairs], labelled.scores))
@@ -158,7 +171,7 @@ def read_material(sources: Sequence[Path], reading: Reading) -> Material:
             pairs.append(Pairs(place[labelled.pairs], labelled.same.astype(np.float32)))
     if len(numbers) < LEAST_TEXTS:
         raise TrainingError(f"{len(numbers)} different texts are too few to distil from; give thousands")
-    return Material(tuple(numbers), _joined(graded), _joined(pairs))
+    return Material(tuple(numbers), _joined(graded), _joined(pairs), tuple(skipped))
 
 
 def _no_pairs() -> Pairs:
@@ -272,7 +285,7 @@ class _Run:
                 encoder, spec, made, name=self.folder.name, tokenizer=self.tokenizer, sample=padded(longest),
                 half=True, training=training, figures={"validation": self._figure(encoder, tokens, lesson)},
             )  # fmt: skip
-        return Distilled(self.folder, config, taught.history)
+        return Distilled(self.folder, config, taught.history, self.material.skipped)
 
 
 def _ids(tokens: Tokens, text: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from simsearch.training.sampling import Batch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.media.forgeries import Writers
+    from simsearch.labelled.forgeries import Writers
     from simsearch.training.dataset import Side
     from simsearch.training.recipes import Recipe
     from simsearch.types import Scores

@@ -17,7 +17,7 @@ from simsearch.training.inputs import Arrays, Inputs
 from simsearch.training.models import Network, unit_rows
 
 if TYPE_CHECKING:
-    from simsearch.media.labelled import Kind
+    from simsearch.labelled.reading import Kind
     from simsearch.training.models import SiameseEncoder
     from simsearch.training.recipes import Changes, Recipe
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from simsearch.errors import UsageError
-from simsearch.media.material import Kind
+from simsearch.labelled.material import Kind
 
 Distance = Literal["l2", "squared", "cosine"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from simsearch.errors import UsageError
+from simsearch.labelled.splits import BY, By
 from simsearch.media.images import FITS
-from simsearch.media.splits import BY, By
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.loss_table import LOSSES, Distance, default_loss, loss_entry, require_kind, require_memory
 from simsearch.training.models import ModelSpec
@@ -16,7 +16,7 @@ from simsearch.training.processes import PRECISIONS
 from simsearch.training.text_models import TextSpec
 
 if TYPE_CHECKING:
-    from simsearch.media.labelled import Kind, Modality
+    from simsearch.labelled.reading import Kind, Modality
     from simsearch.training.dataset import Side
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")

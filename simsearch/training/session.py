@@ -21,7 +21,7 @@ import torch
 
 from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
-from simsearch.media.labelled import read_labelled
+from simsearch.labelled.reading import read_labelled
 from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
 from simsearch.training.choosing import best_known, chosen_recipe, frozen, starts_of
@@ -41,8 +41,8 @@ from simsearch.training.text_models import TextSpec, build_text
 from simsearch.training.within import LOOKED_AT, weigh_within
 
 if TYPE_CHECKING:
-    from simsearch.media.labelled import Kind, Labelled, Modality
-    from simsearch.media.splits import By
+    from simsearch.labelled.reading import Kind, Labelled, Modality
+    from simsearch.labelled.splits import By
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
@@ -50,7 +50,7 @@ STATISTICS_SAMPLE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the source is to be read where it does not say so itself; see `media.labelled.read_labelled`."""
+    """How the source is to be read where it does not say so itself; see `labelled.read_labelled`."""
 
     kind: Kind | None = None
     modality: Modality | None = None
@@ -59,6 +59,8 @@ class Reading:
     score_range: tuple[float, float] | None = None
     label_until: str | None = None
     by_line: bool = False
+    encoding: str | None = None
+    strict: bool = False
 
 
 def train(
@@ -87,7 +89,7 @@ def train(
 ) -> Trained:
     """Trains a siamese encoder on `source` and writes the encoder folder `out`.
 
-    `source` is whatever `media.labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
+    `source` is whatever `labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
     or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
     from; without it and without a `recipe` it is the one that ships and knows the training side best. `freeze` leaves
     none, a part or all of it as it is: by default none, but all of one whose features a new head can take, which is

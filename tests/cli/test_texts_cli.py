@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from simsearch.collection import Collection
 from simsearch.collection.entry import default_encoder
@@ -113,7 +114,7 @@ def test_rows_are_removed_and_bad_ones_are_told(command, faq):
     faq.write_text(FAQ + "4,too,many,fields\n")
     done = command("index", "faq.csv", "--json", "--quiet")
     assert done.code == 0
-    assert done.err == f"skipped {faq}:5: 4 fields instead of 3\n"
+    assert done.err == f"skipped {faq}:5: 4 cells, but the header has 3\n"
     assert {key: done.records[0][key] for key in ("added", "unchanged", "skipped", "items")} == {
         "added": 1, "unchanged": 2, "skipped": 1, "items": 3,
     }  # fmt: skip
@@ -186,3 +187,62 @@ def test_the_python_of_the_page_on_texts_runs(place, tiny_text):
             ("faq.csv#1", "returns", {}), ("mail 1", None, {"year": 2024}), ("mail 2", None, {"year": 2025}),
         ]  # fmt: skip
         assert collection.labels() == {"returns": 1}
+
+
+def test_an_encoding_is_named_once_and_remembered(command, place, tiny_text):
+    notes = place / "notes"
+    notes.mkdir()
+    (notes / "a.txt").write_bytes("café au lait".encode("cp1252"))
+    (notes / "b.ndjson").write_bytes('{"text": "naïve"}\n{"text": null}\n[]\n'.encode("cp1252"))
+    (notes / "c.json").write_bytes('[{"text": "marked é", "id": "k"}]'.encode("utf-16"))
+    done = command("index", "notes", "--encoder", tiny_text, "--encoding", "cp1252", "--json", "--quiet")
+    assert (done.code, done.records[0]["added"], done.records[0]["skipped"]) == (0, 3, 2)
+    assert done.err.splitlines() == [
+        f"skipped {notes}/b.ndjson:2: no text", f"skipped {notes}/b.ndjson:3: not a JSON object but []",
+    ]  # fmt: skip
+    with Collection.open(place / "indexes" / "notes") as collection:
+        assert sorted(item.text for item in collection.items()) == ["café au lait", "marked é", "naïve"]
+    assert f"{notes}  --encoding cp1252" in command("info", "--index", "notes").out
+    (notes / "a.txt").write_bytes("tête-à-tête".encode("cp1252"))
+    assert command("index", "notes", "--json", "--quiet").records[0]["updated"] == 1
+    # Said anew, the files are read again although they have not changed.
+    assert command("index", "notes", "--encoding", "latin-1", "--quiet").code == 0
+    assert command("index", "notes", "--encoding", "utf-8", "--json", "--quiet").err.splitlines()[0] == (
+        f"skipped {notes}/a.txt: not UTF-8 (byte 0xea at 1); save it as UTF-8, or name its encoding with --encoding"
+    )
+
+
+def test_an_encoding_that_there_is_not_is_refused_in_one_line(command, faq, place):
+    reason = "Error: no encoding 'utf-9'; for instance utf-8, utf-16, cp1252, latin-1, shift-jis or gb18030\n"
+    for words in (
+        ["index", "faq.csv"], ["train", "faq.csv", "-o", "out"], ["evaluate", "text", "faq.csv"],
+        ["distill", "text", "faq.csv", "-o", "out"],
+    ):  # fmt: skip
+        done = command(*words, "--encoding", "utf-9", "--quiet")
+        assert (done.code, done.out, done.err) == (2, "", reason)
+
+
+def test_labels_are_in_a_table_of_any_encoding(command, place):
+    (place / "photos").mkdir()
+    Image.new("RGB", (8, 8), "red").save(place / "photos" / "a.png")
+    (place / "labels.tsv").write_bytes("path\tlabel\nphotos/a.png\tété\n".encode("cp1252"))
+    (place / "photos" / "notes.json").write_text("{}")
+    words = ("index", "photos", "--encoder", "photo", "--quiet")
+    assert command(*words, "--labels", "labels.tsv", "--encoding", "cp1252").code == 0
+    with Collection.open(place / "indexes" / "photos") as collection:
+        assert [item.label for item in collection.items()] == ["été"]
+    done = command(*words, "--encoding", "cp1252")
+    assert (done.code, "but these are pictures" in done.err) == (2, True)
+    (place / "labels.tsv").write_text("path\tlabel\na.png\nb.png\n")
+    done = command(*words, "--labels", "labels.tsv")
+    assert (done.code, done.err.splitlines()[0]) == (2, "Error: labels.tsv: 2 bad rows; correct or remove them")
+
+
+def test_notes_in_json_beside_pictures_do_not_make_texts_of_them(place):
+    (place / "both").mkdir()
+    for name in ("a.png", "a.json"):
+        (place / "both" / name).touch()
+    assert default_encoder(["both"]) == "photo"
+    assert default_encoder(["both/a.json"]) == "text"
+    with pytest.raises(UsageError, match="files of both kinds, 1 of pictures and 2 of"):
+        default_encoder(["both", "both/a.json"])

@@ -86,3 +86,24 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_cure(command, pictures
     assert done.code == 1
     assert "the loss is nan at step 1; lower the learning rate (1e+38 now)" in done.err
     assert not (place / "out").exists()
+
+
+def test_rows_that_cannot_be_used_are_skipped_and_listed_or_refused(command, pictures, place):
+    lines = (pictures / "manifest.csv").read_text().splitlines()
+    table = pictures / "flawed.csv"
+    table.write_text("\n".join([*lines, "in/a/0.png", "in/a/0.png,"]) + "\n")
+    done = command("train", table, "-o", "out", *SMALL)
+    assert done.code == 0, done.err
+    (record,) = done.records
+    assert record["skipped_files"] == [
+        {"path": f"{table}:32", "reason": "1 cell, but the header has 2"},
+        {"path": f"{table}:33", "reason": "label is missing"},
+    ]
+    for words in (("train", table, "-o", "strict", *SMALL), ("evaluate", "out", table, "--quiet")):
+        done = command(*words, "--strict")
+        assert (done.code, done.out) == (1, "")
+        assert done.err.splitlines() == [
+            f"Error: {table}: 2 bad rows; without --strict such rows are skipped",
+            f"  {table}:32: 1 cell, but the header has 2", f"  {table}:33: label is missing",
+        ]  # fmt: skip
+    assert not (place / "strict").exists()

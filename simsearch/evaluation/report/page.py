@@ -137,4 +137,5 @@ def _skipped(evaluation: Evaluation) -> str:
     if not evaluation.skipped:
         return ""
     lines = "".join(f"<li>{escape(skip.path)}: {escape(skip.reason)}</li>" for skip in evaluation.skipped[:100])
-    return f"<section><h2>Left out</h2><p>{len(evaluation.skipped):,} could not be read.</p><ul>{lines}</ul></section>"
+    count = sum(skip.count for skip in evaluation.skipped)
+    return f"<section><h2>Left out</h2><p>{count:,} could not be read.</p><ul>{lines}</ul></section>"

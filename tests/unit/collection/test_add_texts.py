@@ -162,8 +162,9 @@ def test_bad_rows_are_told_with_their_lines_and_the_rest_is_stored(collection, t
     assert report.added == 2
     assert sorted((skip.path, skip.reason) for skip in report.skipped) == sorted([
         (f"{path}:3", "the id '1' stands in an earlier row; each row needs its own"),
-        (f"{path}:4", "2 fields instead of 3"), (f"{path}:5", "no text"),
-        (f"{path}:6", "not UTF-8; save the file as UTF-8"), (f"{path}:8", "no id"),
+        (f"{path}:4", "2 cells, but the header has 3"), (f"{path}:5", "no text"),
+        (f"{path}:6", "not UTF-8 (byte 0xff at 3); save it as UTF-8, or name its encoding with --encoding"),
+        (f"{path}:8", "no id"),
         (f"{path}:9", "refused by the encoder"), (f"{path}:10", "a vector of length 0"),
         (f"{path}:11", "the id '1' stands in an earlier row; each row needs its own"),
     ])  # fmt: skip
@@ -200,7 +201,10 @@ def test_a_row_whose_text_the_encoder_refuses_by_now_goes(collection, notes) -> 
     ("content", "reason"),
     [
         (b"id,body\n1,x\n", "no column 'text' (--text-column); the columns are id, body"),
-        ("id,text\n1,x\n".encode("utf-16"), "UTF-16, not UTF-8; save it as UTF-8"),
+        (
+            b"id,te\0xt\n1,x\n",
+            "line 1: a NUL character; if it is a text, save it as UTF-8, or name its encoding with --encoding",
+        ),
         (b"", "empty file"),
     ],
 )
@@ -221,7 +225,7 @@ def test_what_is_no_text_is_skipped_with_a_reason(collection, notes) -> None:
     report = collection.add(notes)
     assert {Path(skip.path).name: skip.reason for skip in report.skipped} == {
         "photo.png": "not a text (.png)", "README": "not a text (no suffix)", "empty.md": "empty file",
-        "latin.txt": "not UTF-8 (byte 0xe9 at 3); save it as UTF-8",
+        "latin.txt": "not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding",
     }  # fmt: skip
     assert len(collection) == 6
 
@@ -368,7 +372,7 @@ def test_a_table_that_fails_in_its_middle_keeps_its_rows(collection, tmp_path, m
         def __init__(self) -> None:
             self.left = iter(lines[:15])
 
-        def readline(self, _: int) -> bytes:
+        def read(self, _: int) -> bytes:
             try:
                 return next(self.left)
             except StopIteration:

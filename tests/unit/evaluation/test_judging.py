@@ -24,7 +24,7 @@ from simsearch.evaluation.results import PairDetail, RunsDetail, Section
 from simsearch.evaluation.runs import draw_runs, run_accuracies
 from simsearch.evaluation.selection import Selection
 from simsearch.evaluation.tfidf import tfidf
-from simsearch.media.material import Labelled
+from simsearch.labelled.material import Labelled
 from simsearch.progress import Silent
 from simsearch.types import JSONValue
 

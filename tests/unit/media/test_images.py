@@ -194,7 +194,7 @@ def test_the_scale_of_a_jpeg(width: int, height: int, wanted: tuple[int, int], f
     fit=st.sampled_from(["squash", "crop", "pad"]), channels=st.sampled_from([1, 3]),
 )  # fmt: skip
 @settings(max_examples=80, deadline=None)
-def test_one_colour_stays_one_colour(size: tuple[int, int], wanted: tuple[int, int], fit: str, channels: int) -> None:
+def test_one_color_stays_one_color(size: tuple[int, int], wanted: tuple[int, int], fit: str, channels: int) -> None:
     spec = PixelSpec(*wanted, channels, fit)
     picture = from_array(np.full((size[1], size[0]), 7, dtype=np.uint8), spec)
     assert (picture.width, picture.height) == size

@@ -73,7 +73,7 @@ def test_size_and_time_are_those_of_the_file(tmp_path: Path) -> None:
     assert list(scan(tmp_path, IMAGE_SUFFIXES)) == [Found(str(tmp_path / "a.png"), 5, status.st_mtime_ns)]
 
 
-def test_files_without_a_suffix_are_recognised_by_their_first_bytes(tmp_path: Path) -> None:
+def test_files_without_a_suffix_are_recognized_by_their_first_bytes(tmp_path: Path) -> None:
     write(tmp_path, "picture", "dotted.", content=PNG)
     write(tmp_path, "text", content=b"hello")
     write(tmp_path, "empty", content=b"")

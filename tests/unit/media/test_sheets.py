@@ -17,15 +17,15 @@ from simsearch.media.sheets import SheetRow, Tile, _shortened, contact_sheet, sa
 RED, GREEN, BLUE, GREY, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (221, 221, 221), (255, 255, 255)
 
 
-def content(colour: tuple[int, int, int], size: tuple[int, int] = (30, 30)) -> bytes:
+def content(color: tuple[int, int, int], size: tuple[int, int] = (30, 30)) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", size, colour).save(stream, "PNG")
+    Image.new("RGB", size, color).save(stream, "PNG")
     return stream.getvalue()
 
 
-def area(sheet: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of all pixels of a colour, the last two included."""
-    rows, columns = np.nonzero((np.asarray(sheet) == colour).all(axis=2))
+def area(sheet: Image.Image, color: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of all pixels of a color, the last two included."""
+    rows, columns = np.nonzero((np.asarray(sheet) == color).all(axis=2))
     return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
 
 
@@ -35,7 +35,7 @@ def test_pictures_stand_in_their_places() -> None:
     )
     sheet = contact_sheet([row], tile=50)
     assert sheet.mode == "RGB"
-    places = [area(sheet, colour) for colour in (RED, GREEN, BLUE)]
+    places = [area(sheet, color) for color in (RED, GREEN, BLUE)]
     for left, top, right, bottom in places:
         assert (right - left, bottom - top) == (49, 49)
         assert top == places[0][1]
@@ -58,12 +58,12 @@ def test_borders_surround_the_tile() -> None:
     assert (picture[2] - picture[0], picture[3] - picture[1]) == (39, 19)
     assert frame[0] == picture[0] - 4
     assert abs((picture[1] - frame[1]) - (frame[3] - picture[3])) <= 1
-    with pytest.raises(UsageError, match="'reddish' is not the name of a colour"):
+    with pytest.raises(UsageError, match="'reddish' is not the name of a color"):
         contact_sheet([SheetRow("", (Tile(content(BLUE), (), "reddish"),))])
 
 
 @pytest.mark.parametrize("broken", [None, b"", b"no picture at all", content(RED, (90, 90))[:60]])
-def test_unreadable_pictures_become_grey_tiles_with_a_reason(broken: bytes | None) -> None:
+def test_unreadable_pictures_become_gray_tiles_with_a_reason(broken: bytes | None) -> None:
     sheet = contact_sheet([SheetRow("", (Tile(content(BLUE)), Tile(broken)))], tile=120)
     left, top, right, bottom = area(sheet, GREY)
     assert (right - left, bottom - top) == (119, 119)

@@ -28,9 +28,9 @@ def test_every_pixel_is_kept() -> None:
         assert (found.width, found.height) == (20, 30)
 
 
-def test_grey_and_transparent_pictures_become_colour_on_white() -> None:
-    grey = whole(PIXELS[:, :, 0], 8)
-    np.testing.assert_array_equal(grey.pixels, np.repeat(PIXELS[:, :, :1], 3, axis=2))
+def test_gray_and_transparent_pictures_become_color_on_white() -> None:
+    gray = whole(PIXELS[:, :, 0], 8)
+    np.testing.assert_array_equal(gray.pixels, np.repeat(PIXELS[:, :, :1], 3, axis=2))
     clear = whole(file_of(Image.new("RGBA", (4, 3), (9, 9, 9, 0)), "PNG"), 8)
     assert clear.pixels.shape == (3, 4, 3) and (clear.pixels == 255).all()
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from simsearch.errors import TrainingError
+from simsearch.labelled.reading import Labelled, read_labelled
 from simsearch.media.images import PixelSpec, decode
-from simsearch.media.labelled import Labelled, read_labelled
 from simsearch.progress import Silent
 from simsearch.training.dataset import Dataset, Side, _neighbours, load_dataset, make_sampler
 from simsearch.training.inputs import Arrays

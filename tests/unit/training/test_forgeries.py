@@ -12,8 +12,8 @@ from torch import nn
 
 from simsearch.encoders import open_encoder
 from simsearch.evaluation.metrics import equal_error_rate, roc_auc
-from simsearch.media.forgeries import writers_of
-from simsearch.media.labelled import read_labelled
+from simsearch.labelled.forgeries import writers_of
+from simsearch.labelled.reading import read_labelled
 from simsearch.training import Changes, Trained, train
 from simsearch.training.choosing import chosen_recipe, frozen
 from simsearch.training.dataset import Side, make_sampler

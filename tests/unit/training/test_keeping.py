@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from simsearch.evaluation.protocols import episodes
-from simsearch.media.splits import Split
+from simsearch.labelled.splits import Split
 from simsearch.progress import Silent
 from simsearch.training import keeping
 from simsearch.training.dataset import Dataset, Side

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from simsearch.errors import MissingExtraError, UsageError
-from simsearch.media.material import KINDS, Kind
+from simsearch.labelled.material import KINDS, Kind
 from simsearch.training.loss_building import BUILDERS, build_loss
 from simsearch.training.loss_module import Loss
 from simsearch.training.loss_table import LOSSES, MINERS, default_loss, loss_rows, losses_for, miner_rows, require_kind

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from simsearch.media.splits import Split
+from simsearch.labelled.splits import Split
 from simsearch.training.dataset import Dataset, Side
 from simsearch.training.inputs import Arrays
 from simsearch.training.measure import (

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from simsearch.errors import UsageError
+from simsearch.labelled.reading import Kind
 from simsearch.media.images import FITS
-from simsearch.media.labelled import Kind
 from simsearch.training.augment import AUGMENTATIONS
 from simsearch.training.dataset import Side
 from simsearch.training.loop import learning_rate

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from simsearch.encoders import open_encoder
 from simsearch.errors import UsageError
-from simsearch.media.splits import Split
+from simsearch.labelled.splits import Split
 from simsearch.training import Changes, train
 from simsearch.training.dataset import Dataset, Side
 from simsearch.training.inputs import Arrays

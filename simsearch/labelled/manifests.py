@@ -1,25 +1,19 @@
-"""A source a row: manifests of classes, tables without labels, and plain lines of text."""
+"""Tables with a source a row: manifests of classes, and tables without labels."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simsearch.errors import TrainingError
-from simsearch.media.columns import Roles
-from simsearch.media.extras import Extras
-from simsearch.media.material import Labelled, Modality, sorted_classes
-from simsearch.media.sources import Sources
-from simsearch.media.tables import Row, open_lines, shown
-from simsearch.types import Skip
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from simsearch.labelled.annotations import Annotations
+from simsearch.labelled.columns import Roles
+from simsearch.labelled.material import Labelled, Modality, left_out, sorted_classes
+from simsearch.labelled.sources import Sources
+from simsearch.media.rows import Row, RowError
+from simsearch.media.tables import shown
 
 
 def read_manifest(roles: Roles, modality: Modality | None, label_until: str | None) -> Labelled:
@@ -36,29 +30,23 @@ def read_manifest(roles: Roles, modality: Modality | None, label_until: str | No
             f"--columns label=NAME, or --kind unlabelled to learn without labels; the columns are "
             f"{shown(table.columns)}"
         )
-    sources, extras = Sources(roles, modality), Extras(roles)
+    sources, annotations = Sources(roles, modality), Annotations(roles)
     numbers, known = array("q"), dict[str, int]()
-    for row in table.rows:
-        label = _label(roles, row, label_until)
-        if sources.append(row, role):
+    for value, label, annotation in roles.parsed(
+        lambda row: (roles.value(row, role), _label(roles, row, label_until), annotations.parse(row))
+    ):
+        if sources.append(value, role):
             numbers.append(known.setdefault(label, len(known)))
-            extras.add(row)
+            annotations.add(annotation)
     if len(known) < 2:
-        raise TrainingError(f"{table.file}: {len(known)} classes, at least 2 are needed{left_out(sources.skipped)}")
+        lost = left_out((*table.bad.listed(), *sources.skipped))
+        raise TrainingError(f"{table.file}: {len(known)} classes, at least 2 are needed{lost}")
     classes, labels = sorted_classes(known, numbers)
-    found = extras.on(Labelled(
+    found = annotations.on(Labelled(
         sources.modality, "classes", sources.all, labels=labels, classes=classes, groups=classes,
         skipped=tuple(sources.skipped),
     ))  # fmt: skip
     return replace(found, groups=_groups_of_classes(found))
-
-
-def left_out(skipped: Sequence[Skip]) -> str:
-    """What an error says of sources that could not be taken, which may be its cause."""
-    if not skipped:
-        return ""
-    first = skipped[0]
-    return f" ({len(skipped):,} left out, the first: {first.path}: {first.reason})"
 
 
 def _label(roles: Roles, row: Row, until: str | None) -> str:
@@ -67,7 +55,7 @@ def _label(roles: Roles, row: Row, until: str | None) -> str:
         return label
     name = label.partition(until)[0]
     if until not in label or not name:
-        raise roles.table.wrong(row, f"{roles.name('label')}={label[:60]!r} has nothing before a {until!r}")
+        raise RowError(f"{roles.names['label']}={label[:60]!r} has nothing before a {until!r}")
     return name
 
 
@@ -84,12 +72,14 @@ def _groups_of_classes(found: Labelled) -> tuple[str, ...]:
 def read_unlabelled_table(roles: Roles, modality: Modality | None) -> Labelled:
     """Sources of the column path or text, about which nothing is known."""
     role = source_role(roles, modality)
-    sources, extras = Sources(roles, modality), Extras(roles)
-    for row in roles.table.rows:
-        if sources.append(row, role):
-            extras.add(row)
-    _check_count(roles.table.file, len(sources.all))
-    return extras.on(Labelled(sources.modality, "unlabelled", sources.all, skipped=tuple(sources.skipped)))
+    sources, annotations = Sources(roles, modality), Annotations(roles)
+    for value, annotation in roles.parsed(lambda row: (roles.value(row, role), annotations.parse(row))):
+        if sources.append(value, role):
+            annotations.add(annotation)
+    if len(sources.all) < 2:
+        lost = left_out((*roles.table.bad.listed(), *sources.skipped))
+        raise TrainingError(f"{roles.table.file}: {len(sources.all)} sources, at least 2 are needed{lost}")
+    return annotations.on(Labelled(sources.modality, "unlabelled", sources.all, skipped=tuple(sources.skipped)))
 
 
 def source_role(roles: Roles, modality: Modality | None) -> str:
@@ -98,7 +88,7 @@ def source_role(roles: Roles, modality: Modality | None) -> str:
     if roles.has("path", "text"):
         if modality is None:
             raise TrainingError(
-                f"{roles.table.file}: pictures in {roles.name('path')!r} or texts in {roles.name('text')!r}? Say "
+                f"{roles.table.file}: pictures in {roles.names['path']!r} or texts in {roles.names['text']!r}? Say "
                 "--modality image or --modality text"
             )
         return "path" if modality == "image" else "text"
@@ -109,30 +99,3 @@ def source_role(roles: Roles, modality: Modality | None) -> str:
         f"'positive' and 'negative'; the columns are {shown(columns)}. Say --columns ROLE=NAME,... or, where "
         "the first line is no header, --columns NAME,NAME,..."
     )
-
-
-def read_lines(file: Path) -> Labelled:
-    """Each line of a text file that is not blank; where there are blank lines, what stands between is a document."""
-    with open_lines(file) as lines:
-        texts, documents, numbers = blocks_of(lines)
-    _check_count(file, len(texts))
-    return Labelled("text", "unlabelled", tuple(texts), documents=documents if documents[-1] else None, lines=numbers)
-
-
-def blocks_of(lines: Iterable[str]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-    """The lines that are not blank, stripped; the number of the block of lines that each is in; its own number."""
-    texts, blocks, numbers, block, ended = [], array("q"), array("q"), -1, True
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if text:
-            block += ended
-            texts.append(text)
-            blocks.append(block)
-            numbers.append(number)
-        ended = not text
-    return texts, np.array(blocks, dtype=np.int64), np.array(numbers, dtype=np.int64)
-
-
-def _check_count(file: Path, count: int) -> None:
-    if count < 2:
-        raise TrainingError(f"{file}: {count} sources, at least 2 are needed")

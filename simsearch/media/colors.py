@@ -1,4 +1,4 @@
-"""Any mode of a picture made 8-bit grey or RGB, on white."""
+"""Any mode of a picture made 8-bit gray or RGB, on white."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def _to_eight_bits(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture)
     tags: Any = getattr(picture, "tag_v2", {})
     if picture.mode.startswith("I;16"):
-        grey = (values >> 8).astype(np.uint8)
+        gray = (values >> 8).astype(np.uint8)
     elif picture.mode == "I" and picture.format in ("PPM", "PNG"):
-        grey = np.clip(values >> 8, 0, 255).astype(np.uint8)
+        gray = np.clip(values >> 8, 0, 255).astype(np.uint8)
     else:
-        grey = _scaled(values, _declared_range(tags))
+        gray = _scaled(values, _declared_range(tags))
     # Pillow inverts 8-bit TIFFs whose zero is white, but not the wider ones.
-    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey)
+    return Image.fromarray(255 - gray if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else gray)
 
 
 def _declared_range(tags: Any) -> tuple[float, float] | None:
@@ -68,13 +68,13 @@ def _scaled(values: NDArray[Any], declared: tuple[float, float] | None) -> NDArr
     finite = np.isfinite(values)
     lowest, highest = declared or _occurring_range(values, finite)
     spread = (highest - lowest) or 1.0
-    grey = np.empty(values.shape, dtype=np.uint8)
+    gray = np.empty(values.shape, dtype=np.uint8)
     # In strips, as float64 takes eight times the memory of the result.
     for top in range(0, len(values), _STRIP):
         rows = slice(top, top + _STRIP)
         shares = (np.where(finite[rows], values[rows], lowest).astype(np.float64) - lowest) / spread
-        grey[rows] = np.rint(np.clip(shares, 0.0, 1.0) * 255.0)
-    return grey
+        gray[rows] = np.rint(np.clip(shares, 0.0, 1.0) * 255.0)
+    return gray
 
 
 def _occurring_range(values: NDArray[Any], finite: NDArray[np.bool_]) -> tuple[float, float]:

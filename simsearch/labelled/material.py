@@ -18,7 +18,7 @@ Modality: TypeAlias = Literal["image", "text"]
 Kind: TypeAlias = Literal["classes", "pairs", "graded", "triplets", "unlabelled"]
 KINDS: tuple[Kind, ...] = ("classes", "pairs", "graded", "triplets", "unlabelled")
 Number = TypeVar("Number", bound="np.generic")
-SIDES = ("train", "validation", "test")
+PARTITIONS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class Labelled:
     triplets: NDArray[np.int64] | None = None
     """(t, 3) positions in `sources`: anchor, positive, negative."""
     documents: NDArray[np.int64] | None = None
-    """The document of each text, rising: neighbours of one document are a positive pair."""
-    sides: NDArray[np.int8] | None = None
-    """The side that the file gives each row, or each source where there are no rows: a position in SIDES, or -1."""
+    """The document of each text, rising: neighbors of one document are a positive pair."""
+    partitions: NDArray[np.int8] | None = None
+    """The partition of each row, or source where there are no rows, by the file: a position in PARTITIONS, or -1."""
     grouped: NDArray[np.int64] | None = None
     """The group that the file gives each row, or each source where there are no rows: a number of `group_names`."""
     group_names: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ class Labelled:
         if self.rows is None:
             return replace(
                 self, sources=sources, labels=_at(self.labels, kept), documents=_at(self.documents, kept),
-                sides=_at(self.sides, kept), grouped=_at(self.grouped, kept), lines=_at(self.lines, kept),
+                partitions=_at(self.partitions, kept), grouped=_at(self.grouped, kept), lines=_at(self.lines, kept),
                 files=tuple(self.files[position] for position in kept) if self.files else (),
             )  # fmt: skip
         moved = np.full(len(self.sources), -1)
@@ -83,7 +83,7 @@ class Labelled:
         """The same sources with these pairs or triplets only."""
         return replace(
             self, pairs=_at(self.pairs, rows), same=_at(self.same, rows), scores=_at(self.scores, rows),
-            triplets=_at(self.triplets, rows), sides=_at(self.sides, rows), grouped=_at(self.grouped, rows),
+            triplets=_at(self.triplets, rows), partitions=_at(self.partitions, rows), grouped=_at(self.grouped, rows),
             lines=_at(self.lines, rows),
         )  # fmt: skip
 
@@ -106,3 +106,11 @@ def sorted_classes(known: Mapping[str, int], numbers: Sequence[int]) -> tuple[tu
     order = np.empty(len(classes), dtype=np.int64)
     order[[known[name] for name in classes]] = np.arange(len(classes))
     return classes, order[np.array(numbers, dtype=np.int64)]
+
+
+def left_out(skipped: Sequence[Skip]) -> str:
+    """What an error adds about sources and rows that could not be used, which may be its cause."""
+    if not skipped:
+        return ""
+    first = skipped[0]
+    return f" ({sum(skip.count for skip in skipped):,} left out, the first: {first.path}: {first.reason})"

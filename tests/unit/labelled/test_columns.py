@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Columns, find_roles, parse_columns
-from simsearch.media.tables import Row, Table
+from simsearch.labelled.columns import Columns, find_roles, parse_columns
+from simsearch.labelled.tables import LabelledTable
+from simsearch.media.rows import BadRows, Row, RowError
 
 
-def table(*columns: str) -> Table:
-    return Table(Path("a.csv"), columns, iter(()))
+def table(*columns: str) -> LabelledTable:
+    return LabelledTable(Path("a.csv"), columns, iter(()), BadRows("a.csv"))
 
 
 def test_names_in_order_or_roles() -> None:
@@ -38,7 +39,7 @@ def test_roles_that_are_none_are_refused(words: str) -> None:
 
 def test_any_case_of_a_known_name_has_its_role() -> None:
     roles = find_roles(table("ID", "Text", "LABEL", "-"), Columns())
-    assert dict(roles.positions) == {"text": 1, "label": 2}
+    assert dict(roles.names) == {"text": "Text", "label": "LABEL"}
     assert roles.others == ("ID", "-")
     assert roles.has("text", "label")
     assert not roles.has("text", "group")
@@ -48,9 +49,9 @@ def test_what_the_user_says_goes_first() -> None:
     roles = find_roles(
         table("text", "utterance", "class", "label"), Columns(roles={"text": "utterance", "label": "class"})
     )
-    assert dict(roles.positions) == {"text": 1, "label": 2}
+    assert dict(roles.names) == {"text": "utterance", "label": "class"}
     swapped = find_roles(table("left", "right"), Columns(roles={"left": "right", "right": "left"}))
-    assert dict(swapped.positions) == {"left": 1, "right": 0}
+    assert dict(swapped.names) == {"left": "right", "right": "left"}
 
 
 def test_two_names_of_one_role_leave_a_choice() -> None:
@@ -63,9 +64,9 @@ def test_a_column_that_is_not_there_lists_those_that_are() -> None:
         find_roles(table("Text", "Label"), Columns(roles={"text": "utterance"}))
 
 
-@pytest.mark.parametrize("cell", ["", "  "])
-def test_an_empty_cell_is_told_with_its_line(cell: str) -> None:
+@pytest.mark.parametrize("cell", ["", "  ", None])
+def test_a_missing_value_is_an_error_of_its_row(cell: str | None) -> None:
     roles = find_roles(table("id", "Category"), Columns())
-    assert roles.value(Row(3, ("7", " a ")), "label") == " a "
-    with pytest.raises(TrainingError, match=r"a\.csv, line 3: Category is empty; fill it in or take the row away"):
-        roles.value(Row(3, ("7", cell)), "label")
+    assert roles.value(Row(3, 2, {"id": "7", "Category": " a "}), "label") == " a "
+    with pytest.raises(RowError, match=r"^Category is missing$"):
+        roles.value(Row(3, 2, {"id": "7", "Category": cell}), "label")

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch.media.material import Labelled, text_contents
+from simsearch.labelled.material import Labelled, text_contents
 
 
 @settings(max_examples=100, deadline=None)
@@ -19,13 +19,13 @@ def test_pairs_follow_the_sources_that_are_kept(drawn: st.DataObject, count: int
     kept = drawn.draw(st.permutations(range(count)))[: drawn.draw(st.integers(0, count))]
     before = Labelled(
         "text", "graded", sources, pairs=np.array(pairs), scores=scores, score_range=(0.0, 5.0),
-        sides=np.arange(len(pairs), dtype=np.int8) % 3, grouped=np.arange(len(pairs)),
+        partitions=np.arange(len(pairs), dtype=np.int8) % 3, grouped=np.arange(len(pairs)),
     )  # fmt: skip
     after = before.keep(kept)
     assert after.sources == tuple(sources[number] for number in kept)
     assert after.pairs is not None
     assert after.scores is not None
-    assert after.sides is not None
+    assert after.partitions is not None
     assert after.grouped is not None
     expected = [
         (sources[left], sources[right], scores[row], row % 3, row)
@@ -33,8 +33,8 @@ def test_pairs_follow_the_sources_that_are_kept(drawn: st.DataObject, count: int
         if left in kept and right in kept
     ]
     found = [
-        (after.sources[left], after.sources[right], score, side, group)
-        for (left, right), score, side, group in zip(after.pairs, after.scores, after.sides, after.grouped, strict=True)
+        (after.sources[left], after.sources[right], *known)
+        for (left, right), *known in zip(after.pairs, after.scores, after.partitions, after.grouped, strict=True)
     ]
     assert found == expected
 
@@ -42,12 +42,12 @@ def test_pairs_follow_the_sources_that_are_kept(drawn: st.DataObject, count: int
 def test_what_is_known_of_each_source_is_kept_with_it() -> None:
     before = Labelled(
         "text", "classes", ("a", "b", "c"), labels=np.array([0, 1, 2]), classes=("x", "y", "z"), groups=("x", "y", "z"),
-        documents=np.array([0, 0, 1]), sides=np.array([0, 1, 2], dtype=np.int8), grouped=np.array([2, 1, 0]),
+        documents=np.array([0, 0, 1]), partitions=np.array([0, 1, 2], dtype=np.int8), grouped=np.array([2, 1, 0]),
     )  # fmt: skip
     after = before.keep([2, 0])
     assert after.sources == ("c", "a")
     assert after.classes == before.classes
-    arrays = [after.labels, after.documents, after.sides, after.grouped]
+    arrays = [after.labels, after.documents, after.partitions, after.grouped]
     assert [array.tolist() for array in arrays if array is not None] == [[2, 0], [1, 0], [2, 0], [0, 2]]
 
 

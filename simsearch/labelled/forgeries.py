@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.media.material import Labelled
+from simsearch.labelled.material import Labelled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

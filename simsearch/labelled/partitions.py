@@ -1,4 +1,4 @@
-"""Which side each source or row falls on: pure functions on arrays. A side is 0, 1 or 2, or -1 for none.
+"""The partition of each source or row: pure functions on arrays. 0 is train, 1 validation, 2 test, -1 none of these.
 
 `points` (n, w) holds the contents of each row: two of a pair, three of a triplet, one of a source on its own.
 """
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 Counts: TypeAlias = tuple[float, float, float]
 """How much train, validation and test get: numbers up to 1 are shares, larger ones are whole numbers."""
-_LARGEST_KNOT = 0.1
-"""A knot of rows is held out only if it is at most this part of what is held out, so that shares come out right."""
+_LARGEST_COMPONENT = 0.1
+"""Largest connected component that is held out, as a fraction of the held-out rows: larger ones distort the shares."""
 
 
 def of_classes(labels: NDArray[np.int64], content: NDArray[np.int64], counts: Counts, seed: int) -> NDArray[np.int8]:
-    """Each class on all sides, each content once: copies add nothing, a content of two classes is in its first.
+    """Each class in all partitions, each content once: copies add nothing, a content of two classes is in its first.
 
     `counts` are sources a class; where there are enough, a share is two at least. Training comes first.
     """
     rng = np.random.default_rng(seed)
     _, first = np.unique(content, return_index=True)
-    side = np.full(len(labels), -1, dtype=np.int8)
+    partition = np.full(len(labels), -1, dtype=np.int8)
     order = np.argsort(labels[first], kind="stable")
     _, starts = np.unique(labels[first][order], return_index=True)
     for members in np.split(first[order], starts[1:]):
         drawn = rng.permutation(np.sort(members))
         ends = np.cumsum(_of_class(counts, len(drawn)))
-        side[drawn[: ends[2]]] = np.searchsorted(ends, np.arange(ends[2]), side="right")
-    return side
+        partition[drawn[: ends[2]]] = np.searchsorted(ends, np.arange(ends[2]), side="right")
+    return partition
 
 
 def _of_class(counts: Counts, available: int) -> list[int]:
-    """Whole numbers of files for the three sides, two at least where there are enough; training comes first."""
+    """Whole numbers of files for the three partitions, two at least where there are enough; training comes first."""
     asked = [max(2, int(count * available + 0.5)) if 0 < count <= 1 else int(count) for count in counts]
     held_out = asked[1] + asked[2] if counts[0] <= 1 else 0
     # Of shares that are all there is, training gets what rounding leaves.
@@ -53,7 +53,7 @@ def _of_class(counts: Counts, available: int) -> list[int]:
 def of_units(
     names: Sequence[str], what: str, counts: Counts, held_out: tuple[frozenset[str], frozenset[str]], seed: int
 ) -> NDArray[np.int8]:
-    """The side of each class or group, all different: those held out by name for validation and test, others at random.
+    """The partition of each class or group, all different: those held out by name, others at random.
 
     `counts` are shares of the units, or numbers of them; training takes all that are left.
     """
@@ -75,35 +75,35 @@ def _whole(count: float, available: int) -> int:
 
 
 def of_rows(points: NDArray[np.int64], tied: NDArray[np.int64] | None, counts: Counts, seed: int) -> NDArray[np.int8]:
-    """Rows that share a content, or have the same number in `tied`, fall on one side together: none is lost.
+    """Rows that share a content, or have the same number in `tied`, fall in one partition together: none is lost.
 
-    Where too much hangs together for that (a few pictures, and all pairs of them), the contents are drawn instead,
-    and a row with a foot on two sides falls on none.
+    Where the connected components are too large for that (all pairs of a few pictures), the contents are drawn
+    instead, and pairs or triplets that cross partitions are dropped.
     """
     rng = np.random.default_rng(seed)
-    _, knot, sizes = np.unique(_knots(points, tied), return_inverse=True, return_counts=True)
+    _, component, sizes = np.unique(_components(points, tied), return_inverse=True, return_counts=True)
     validation, test = (_whole(count, len(points)) for count in counts[1:])
-    small = np.flatnonzero(sizes <= max(1.0, _LARGEST_KNOT * min(count for count in (validation, test) if count))
+    small = np.flatnonzero(sizes <= max(1.0, _LARGEST_COMPONENT * min(count for count in (validation, test) if count))
                            ) if validation + test else np.empty(0, dtype=np.int64)  # fmt: skip
     drawn = rng.permutation(small)
     ends = np.cumsum(sizes[drawn])
     if validation + test > (int(ends[-1]) if len(ends) else 0):
         return _of_contents(points, validation / len(points), test / len(points), rng)
-    side_of_knot = np.zeros(len(sizes), dtype=np.int8)
-    side_of_knot[drawn[ends <= validation + test]] = 1
-    side_of_knot[drawn[ends <= test]] = 2
-    return side_of_knot[knot]
+    partition_of_component = np.zeros(len(sizes), dtype=np.int8)
+    partition_of_component[drawn[ends <= validation + test]] = 1
+    partition_of_component[drawn[ends <= test]] = 2
+    return partition_of_component[component]
 
 
-def _knots(points: NDArray[np.int64], tied: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    """A number for each row, equal for rows that hang together."""
+def _components(points: NDArray[np.int64], tied: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """The number of the connected component of each row."""
     ends = points if tied is None else np.column_stack([points, points.max(initial=0) + 1 + tied])
     if ends.shape[1] == 1:
         return ends[:, 0]
     first, second = np.repeat(ends[:, 0], ends.shape[1] - 1), ends[:, 1:].reshape(-1)
     root = np.arange(ends.max(initial=0) + 1)
     while not np.array_equal(root[first], root[second]):
-        # Each tree hangs itself under the lowest neighbour, then every node finds the top of its tree.
+        # Each tree hangs itself under the lowest neighbor, then every node finds the top of its tree.
         low = np.minimum(root[first], root[second])
         np.minimum.at(root, root[first], low)
         np.minimum.at(root, root[second], low)
@@ -117,14 +117,14 @@ def _of_contents(
 ) -> NDArray[np.int8]:
     # Ranks instead of independent draws: with a few contents the shares come out right.
     drawn = rng.permutation(points.max() + 1) / (points.max() + 1)
-    side_of_content = np.where(drawn < test, 2, np.where(drawn < test + validation, 1, 0)).astype(np.int8)
-    sides = side_of_content[points]
-    return np.where((sides == sides[:, :1]).all(axis=1), sides[:, 0], np.int8(-1))
+    partition_of_content = np.where(drawn < test, 2, np.where(drawn < test + validation, 1, 0)).astype(np.int8)
+    partitions = partition_of_content[points]
+    return np.where((partitions == partitions[:, :1]).all(axis=1), partitions[:, 0], np.int8(-1))
 
 
-def without_leaks(side: NDArray[np.int8], points: NDArray[np.int64]) -> NDArray[np.int8]:
-    """The same, without rows that share a content with a row of a later side: nothing that is tested was trained on."""
-    clean = side.copy()
+def without_leaks(partition: NDArray[np.int8], points: NDArray[np.int64]) -> NDArray[np.int8]:
+    """The same, without rows that share a content with a row of a later partition: no test content is trained on."""
+    clean = partition.copy()
     for later in (2, 1):
         taken = np.zeros(points.max(initial=0) + 1, dtype=np.bool_)
         taken[points[clean == later]] = True

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.labelled import Labelled, read_labelled
+from simsearch.labelled.reading import Labelled, read_labelled
 
 
 def touch(root: Path, *names: str, text: str = "x") -> None:
@@ -105,8 +105,9 @@ def test_texts_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:
     found = read_labelled(tmp_path, modality="text")
     assert found.sources == ("line\r\n", "x", "x")
     assert {Path(skip.path).name: skip.reason for skip in found.skipped} == {
-        "empty.txt": "empty file", "blank.txt": "an empty text", "nul.txt": "not a text: it has a NUL character",
-        "latin.txt": "not a text in UTF-8: byte 0xe9 at 3", "x.pdf": "not a text (.pdf)", "1.png": "not a text (.png)",
+        "empty.txt": "empty file", "blank.txt": "no text", "x.pdf": "not a text (.pdf)", "1.png": "not a text (.png)",
+        "nul.txt": "a NUL character; if it is a text, save it as UTF-8, or name its encoding with --encoding",
+        "latin.txt": "not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding",
     }  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def test_a_manifest_names_files_and_their_classes(tmp_path: Path) -> None:
     assert found.labels.tolist() == [1, 0, 0]
     assert found.classes == found.groups == ("blue", "red")
     assert found.lines.tolist() == [2, 3, 4]
-    assert found.sides is None
+    assert found.partitions is None
 
 
 def test_text_files_of_a_manifest_that_cannot_be_read_are_skipped_with_their_rows(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_text_files_of_a_manifest_that_cannot_be_read_are_skipped_with_their_row
     assert found.sources == ("text 1.txt", "text 3.txt")
     assert found.classes == ("a", "b")
     assert [(Path(skip.path).name, skip.reason) for skip in found.skipped] == [("2.txt", "no such file")]
-    arrays = (found.labels, found.lines, found.sides, found.grouped)
+    arrays = (found.labels, found.lines, found.partitions, found.grouped)
     assert [array.tolist() for array in arrays if array is not None] == [[1, 0], [2, 4], [0, 2], [0, 1]]
     assert found.group_names == ("g", "i")
 
@@ -206,11 +207,11 @@ def test_groups_of_classes_come_from_their_rows_unless_they_are_mixed(tmp_path: 
 
 
 @pytest.mark.parametrize("word", ["validation", "valid", "val", "DEV", " dev "])
-def test_sides_have_several_names(tmp_path: Path, word: str) -> None:
+def test_partitions_have_several_names(tmp_path: Path, word: str) -> None:
     found = read_labelled(table(tmp_path, "text,label,split", "a,x,training", f"b,y,{word}", "c,z,test"))
-    assert found.sides is not None
-    assert found.sides.tolist() == [0, 1, 2]
-    assert found.sides.dtype == np.int8
+    assert found.partitions is not None
+    assert found.partitions.tolist() == [0, 1, 2]
+    assert found.partitions.dtype == np.int8
 
 
 @settings(max_examples=60, deadline=None)
@@ -247,15 +248,15 @@ def test_lines_without_blank_ones_are_no_documents(tmp_path: Path) -> None:
         (["path,text,label", "a.png,a,b"], {}, "in 'path' or texts in 'text'.*--modality image or --modality text"),
         (["a,b", "1,2"], {}, r"no column 'path' or 'text'.*the columns are a, b\. Say --columns ROLE=NAME"),
         (["left,same", "a,1"], {}, "'left' and 'right' for pairs"),
-        (["text,label", "a,b", "c,"], {}, "line 3: label is empty; fill it in or take the row away"),
-        (["text,label", "a,b", ",c"], {}, "line 3: text is empty"),
+        (["text,label", "a,b", "c,"], {}, r"csv:3: label is missing"),
+        (["text,label", "a,b", ",c"], {}, r"csv:3: text is missing"),
         (["text,label", "a,b"], {}, "1 classes, at least 2"),
         (["text,label"], {}, "0 classes, at least 2"),
         (["text,label", "a,b"], {"modality": "image"}, "column 'text' holds texts, not pictures"),
-        (["text,label,split", "a,b,all"], {}, "line 2: split='all'; train, validation or test is needed"),
-        (["text,label,group", "a,b,"], {}, "line 2: group is empty"),
-        (["text,label", "a,7.jpg"], {"label_until": "#"}, "line 2: label='7.jpg' has nothing before a '#'"),
-        (["text,label", "a,#7"], {"label_until": "#"}, "line 2: label='#7' has nothing before"),
+        (["text,label,split", "a,b,all"], {}, r"csv:2: split='all'; train, validation or test is needed"),
+        (["text,label,group", "a,b,"], {}, r"csv:2: group is missing"),
+        (["text,label", "a,7.jpg"], {"label_until": "#"}, r"csv:2: label='7.jpg' has nothing before a '#'"),
+        (["text,label", "a,#7"], {"label_until": "#"}, r"csv:2: label='#7' has nothing before"),
         (["text", "a"], {"kind": "unlabelled"}, "1 sources, at least 2"),
     ],
 )
@@ -337,7 +338,7 @@ def test_pairs_of_texts_come_out_as_they_are(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, bool, str, int]]
 ) -> None:
     names = ("train", "val", "test")
-    lines = [f"{left}\t{right}\t{same:d}\t{group}\t{names[side]}" for left, right, same, group, side in rows]
+    lines = [f"{left}\t{right}\t{same:d}\t{group}\t{names[partition]}" for left, right, same, group, partition in rows]
     file = table(tmp_path_factory.getbasetemp(), *lines, name="pairs.tsv")
     columns = "q1,q2,same,group,split"
     if len({same for _, _, same, _, _ in rows}) < 2:
@@ -346,13 +347,13 @@ def test_pairs_of_texts_come_out_as_they_are(
         return
     found = read_labelled(file, columns=columns)
     assert found.same is not None
-    assert found.sides is not None
+    assert found.partitions is not None
     assert found.grouped is not None
     assert found.lines is not None
     groups = [found.group_names[number] for number in found.grouped]
     assert [
-        (*pair, same, group, side)
-        for pair, same, group, side in zip(pairs_of(found), found.same, groups, found.sides, strict=True)
+        (*pair, same, group, partition)
+        for pair, same, group, partition in zip(pairs_of(found), found.same, groups, found.partitions, strict=True)
     ] == rows
     assert found.lines.tolist() == list(range(1, len(rows) + 1))
     assert (found.modality, len(found.sources)) == ("text", len(set(found.sources)))
@@ -376,15 +377,114 @@ def test_cells_under_left_and_right_are_paths_by_the_first_of_them(tmp_path: Pat
     assert read_labelled(pictures, modality="text").sources == ("a.PNG", "b", "a")
 
 
-@pytest.mark.parametrize(("row", "message"), [
-    ("a.png,b.png,maybe", "same='maybe'; 0 or 1 is needed"), ("a.png,b.png,", "same is empty"),
-    ("a.png,,1", "right is empty"), (",b.png,1", "left is empty"), ("a.png,b.png,2", "same='2'"),
-    ("a.png", "1 cells, but the header has 3"),
+BAD_ROWS = pytest.mark.parametrize(("row", "reason"), [
+    ("a.png,b.png,maybe", "same='maybe'; 0 or 1 is needed"), ("a.png,b.png,", "same is missing"),
+    ("a.png,,1", "right is missing"), (",b.png,1", "left is missing"), ("a.png,b.png,2", "same='2'; 0 or 1 is needed"),
+    ("a.png", "1 cell, but the header has 3"),
 ])  # fmt: skip
-def test_a_bad_row_is_refused_with_its_line(tmp_path: Path, row: str, message: str) -> None:
+
+
+@BAD_ROWS
+def test_a_bad_row_leaves_no_trace_but_its_place_in_a_list(tmp_path: Path, row: str, reason: str) -> None:
+    found = read_labelled(table(tmp_path, "left,right,same", "a.png,c.png,1", "", row, "a.png,d.png,0"))
+    a, c, d = (str(tmp_path / f"{name}.png") for name in "acd")
+    assert (found.sources, pairs_of(found)) == ((a, c, d), [(a, c), (a, d)])
+    assert found.lines is not None
+    assert found.lines.tolist() == [2, 5]
+    assert [(Path(skip.path).name, skip.reason, skip.count) for skip in found.skipped] == [("table.csv:4", reason, 1)]
+
+
+@BAD_ROWS
+def test_a_bad_row_is_refused_where_that_is_asked_for(tmp_path: Path, row: str, reason: str) -> None:
     file = table(tmp_path, "left,right,same", "a.png,b.png,1", "", row, "a.png,c.png,0")
-    with pytest.raises(TrainingError, match=f"table.csv, line 4: {message}"):
-        read_labelled(file)
+    with pytest.raises(TrainingError) as caught:
+        read_labelled(file, strict=True)
+    assert str(caught.value) == f"{file}:4: {reason}; without --strict such rows are skipped"
+
+
+def test_twenty_bad_rows_are_listed_and_the_others_counted(tmp_path: Path) -> None:
+    file = table(tmp_path, "text,label", "a,x", "b,y", *["c,"] * 25)
+    found = read_labelled(file)
+    assert len(found.sources) == 2
+    assert len(found.skipped) == 21
+    assert sum(skip.count for skip in found.skipped) == 25
+    assert found.skipped[-1].reason == "left out for reasons like those; 5 rows in all"
+    with pytest.raises(TrainingError) as caught:
+        read_labelled(file, strict=True)
+    assert str(caught.value) == f"{file}: 25 bad rows; without --strict such rows are skipped"
+    listed = caught.value.__notes__
+    assert listed[0] == f"{file}:4: label is missing"
+    assert len(listed) == 21
+
+
+@pytest.mark.parametrize(
+    "words", [("1", "0"), ("1.0", "0.0"), ("true", "False"), ("YES", "no"), ("y", "N"), ("t", "f")]
+)
+def test_answers_are_words_or_numbers(tmp_path: Path, words: tuple[str, str]) -> None:
+    found = read_labelled(table(tmp_path, "left,right,same", f"a,b,{words[0]}", f"b,c,{words[1]}"))
+    assert found.same is not None
+    assert found.same.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("words", [("1", "0"), ("1.0", "0.0"), ("true", "false"), ('"1"', '"no"')])
+def test_answers_of_json_are_the_same(tmp_path: Path, words: tuple[str, str]) -> None:
+    rows = [f'{{"left": "a", "right": "b", "same": {word}}}' for word in words]
+    for file in (
+        table(tmp_path, *rows, name="a.ndjson"),
+        table(tmp_path, f"[{rows[0]},", f"{rows[1]}]", name="a.json"),
+    ):
+        found = read_labelled(file)
+        assert found.same is not None
+        assert found.same.tolist() == [True, False]
+
+
+def test_keys_that_only_later_objects_have_count_where_they_have_a_meaning(tmp_path: Path) -> None:
+    rows = ['{"text": "a", "label": true}', '{"text": 5, "label": "x", "note": [1]}',
+            '{"text": "c", "label": "x", "split": "test"}', '{"text": ["d"], "label": "x"}']  # fmt: skip
+    found = read_labelled(table(tmp_path, *rows, name="a.jsonl"))
+    assert (found.sources, found.classes) == (("a", "5"), ("true", "x"))
+    assert [skip.reason for skip in found.skipped] == [
+        "'split' is not in the first object; give that one all the keys", "'text' is no text or number but [\"d\"]",
+    ]  # fmt: skip
+    with pytest.raises(TrainingError, match=r"a\.jsonl: no rows \(1 left out, the first: .*a\.jsonl:1: not JSON"):
+        read_labelled(table(tmp_path, "text", name="a.jsonl"))
+    with pytest.raises(TrainingError, match="name their columns; write --columns ROLE=NAME"):
+        read_labelled(tmp_path / "a.jsonl", columns="text,label")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "shift-jis"])
+def test_any_encoding_can_be_named(tmp_path: Path, encoding: str) -> None:
+    word = "ハンプ" if encoding == "shift-jis" else "café"
+    (tmp_path / "a.txt").write_bytes(word.encode(encoding))
+    file = table(tmp_path, "path,label,group", f"a.txt,{word},g", "a.txt,b,g", encoding=encoding)
+    found = read_labelled(file, encoding=encoding)
+    assert (found.sources, set(found.classes)) == ((word, word), {"b", word})
+    lines = read_labelled(table(tmp_path, word, "b", name="lines.txt", encoding=encoding), encoding=encoding)
+    assert lines.sources == (word, "b")
+    touch(tmp_path, "folder/b/1.txt")
+    table(tmp_path / "folder" / "b", word, "c", name="2.txt", encoding=encoding)
+    both = read_labelled(tmp_path / "folder", kind="unlabelled", by_line=True, encoding=encoding)
+    assert both.sources[-2:] == (word, "c")
+    with pytest.raises(UsageError, match="no encoding 'klingon'; for instance utf-8"):
+        read_labelled(file, encoding="klingon")
+
+
+def test_lines_that_cannot_be_read_are_skipped_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "lines.txt"
+    file.write_bytes(b"\na\nca\xe9\nb\n\nc\0\nd\n")
+    found = read_labelled(file)
+    assert found.sources == ("a", "b", "d")
+    assert found.documents is not None
+    assert found.documents.tolist() == [0, 1, 2], "what a bad line parts are no neighbors"
+    assert [Path(skip.path).name for skip in found.skipped] == ["lines.txt:3", "lines.txt:6"]
+    touch(tmp_path, "folder/other.txt")
+    (tmp_path / "folder" / "lines.txt").write_bytes(file.read_bytes())
+    folder = read_labelled(tmp_path / "folder", kind="unlabelled", by_line=True)
+    assert [Path(skip.path).name for skip in folder.skipped] == ["lines.txt:3", "lines.txt:6"]
+    for source, options in ((file, {}), (tmp_path / "folder", {"kind": "unlabelled", "by_line": True})):
+        with pytest.raises(TrainingError, match=r"lines\.txt: 2 bad rows; without --strict") as caught:
+            read_labelled(source, strict=True, **options)  # type: ignore[arg-type]
+        assert [note.partition(": ")[2][:9] for note in caught.value.__notes__] == ["not UTF-8", "a NUL cha"]
 
 
 # -- graded pairs and triplets -------------------------------------------------------------------------------------
@@ -412,11 +512,11 @@ def test_scores_are_scaled_by_their_range(
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        (["a,b,score"], {}, "line 2: score='score'; a number is needed"),
-        (["a,b,1", "a,c,nan"], {}, "line 3: score='nan'; a number is needed"),
-        (["a,b,1", "a,c,-inf"], {}, "line 3: score='-inf'"),
-        (["a,b,1", "a,c,6"], {"score_range": (0, 5)}, "line 3: score=6 is outside the range 0 to 5"),
-        (["a,b,1", "a,c,6"], {"score_range": (5, 0)}, "line 3: score=6 is outside the range 5 to 0"),
+        (["a,b,score"], {}, r"csv:2: score='score'; a number is needed"),
+        (["a,b,1", "a,c,nan"], {}, r"csv:3: score='nan'; a number is needed"),
+        (["a,b,1", "a,c,-inf"], {}, r"csv:3: score='-inf'"),
+        (["a,b,1", "a,c,6"], {"score_range": (0, 5)}, r"csv:3: score=6 is outside the given range 0 to 5"),
+        (["a,b,1", "a,c,6"], {"score_range": (5, 0)}, r"csv:3: score=6 is outside the given range 5 to 0"),
         (["a,b,1", "a,c,1.0"], {}, "at least 2 different scores are needed; 2 pairs have 1"),
         ([], {}, "at least 2 different scores are needed; 0 pairs have 0"),
     ],
@@ -430,7 +530,7 @@ def test_scores_that_are_none_are_refused(
 
 def test_a_header_taken_for_a_row_is_explained(tmp_path: Path) -> None:
     file = table(tmp_path, "a,b,relatedness", "x,y,1")
-    with pytest.raises(TrainingError, match=r"line 1: score='relatedness'.*has the file a header.*ROLE=NAME"):
+    with pytest.raises(TrainingError, match=r"csv:1: score='relatedness'.*has the file a header.*ROLE=NAME"):
         read_labelled(file, columns="left,right,score")
 
 
@@ -447,7 +547,7 @@ def test_triplets_are_positions_of_anchor_positive_and_negative(tmp_path: Path) 
     assert (found.kind, found.modality, found.sources) == ("triplets", "text", ("a", "p", "n", "b"))
     assert found.triplets is not None
     assert found.triplets.tolist() == [[0, 1, 2], [3, 3, 0]]
-    with pytest.raises(TrainingError, match="line 2: negative='a' is the anchor or the positive as well"):
+    with pytest.raises(TrainingError, match=r"csv:2: negative='a' is the anchor or the positive as well"):
         read_labelled(table(tmp_path, "negative,anchor,positive", "a,a,p"))
     with pytest.raises(TrainingError, match="no triplets; a row for each is needed"):
         read_labelled(table(tmp_path, "negative,anchor,positive"))
@@ -493,9 +593,11 @@ def test_options_of_tables_are_refused_for_folders(tmp_path: Path, options: dict
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    touch(tmp_path, "a.json")
-    with pytest.raises(TrainingError, match=r"a\.json: not a \.csv, \.tsv, \.jsonl or \.txt file, nor a folder"):
-        read_labelled(tmp_path / "a.json")
+    touch(tmp_path, "a.xlsx")
+    with pytest.raises(
+        TrainingError, match=r"a\.xlsx: not a \.csv, \.tsv, \.jsonl, \.json or \.txt file, nor a folder"
+    ):
+        read_labelled(tmp_path / "a.xlsx")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.txt")
         with pytest.raises(TrainingError, match=r"pipe\.txt: not a"):

@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,17 +15,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.material import SIDES, Labelled, text_contents
-from simsearch.media.sides import Counts, of_rows, without_leaks
-from simsearch.media.splits import By, Split, check_split, contents_with_two_labels, split
-from simsearch.media.written import with_written_split, write_split
+from simsearch.labelled.material import PARTITIONS, Labelled, text_contents
+from simsearch.labelled.partitions import Counts, of_rows, without_leaks
+from simsearch.labelled.splits import By, Split, check_split, contents_with_two_labels, split
 
 COUNTS = st.sampled_from([
     (0.6, 0.2, 0.2), (0.7, 0.1, 0.2), (3, 2, 2), (20, 20, 20), (0.5, 0.5, 0), (1, 0, 0), (0.9, 0, 0.1),
 ])  # fmt: skip
 
 
-def sides(made: Split) -> list[list[int]]:
+def partitions(made: Split) -> list[list[int]]:
     return [made.train.tolist(), made.validation.tolist(), made.test.tolist()]
 
 
@@ -36,7 +34,7 @@ def rows_of(made: Split) -> list[list[int]]:
 
 
 def contents_on(made: Split, contents: Sequence[bytes]) -> list[set[bytes]]:
-    return [{contents[position] for position in side} for side in sides(made)]
+    return [{contents[position] for position in partition} for partition in partitions(made)]
 
 
 def assert_no_leak(made: Split, contents: Sequence[bytes]) -> None:
@@ -44,8 +42,8 @@ def assert_no_leak(made: Split, contents: Sequence[bytes]) -> None:
     assert not on[0] & on[1]
     assert not on[0] & on[2]
     assert not on[1] & on[2]
-    for side in sides(made):
-        assert side == sorted(set(side))
+    for partition in partitions(made):
+        assert partition == sorted(set(partition))
 
 
 def of_classes(labels: Sequence[int], groups: Sequence[str] | None = None) -> Labelled:
@@ -81,11 +79,11 @@ def test_classes_at_random_share_no_content_and_use_each_once(
     contents = [bytes([content]) * 32 for _, content in rows]
     made = split(labelled, contents, by="content", counts=counts, seed=seed)
     assert_no_leak(made, contents)
-    used = [position for side in sides(made) for position in side]
+    used = [position for partition in partitions(made) for position in partition]
     assert len({contents[position] for position in used}) == len(used)
     assert all(contents.index(contents[position]) == position for position in used)
-    for side, count in zip(sides(made), counts, strict=True):
-        assert count or not side
+    for partition, count in zip(partitions(made), counts, strict=True):
+        assert count or not partition
 
 
 @pytest.mark.parametrize(
@@ -112,8 +110,8 @@ def test_each_class_gives_its_count_to_each_side(size: int, counts: Counts, expe
     labels = np.repeat(np.arange(3), size).tolist()
     contents = [number.to_bytes(4, "big") for number in range(len(labels))]
     made = split(of_classes(labels), contents, by="content", counts=counts, seed=1)
-    for side, count in zip(sides(made), expected, strict=True):
-        found = Counter(labels[position] for position in side)
+    for partition, count in zip(partitions(made), expected, strict=True):
+        found = Counter(labels[position] for position in partition)
         assert found == (dict.fromkeys(range(3), count) if count else {})
 
 
@@ -136,10 +134,10 @@ def test_pairs_at_random_never_have_a_foot_on_another_side(
     assert_no_leak(made, contents)
     assert labelled.pairs is not None
     rows = rows_of(made)
-    assert len({row for side in rows for row in side}) == sum(len(side) for side in rows)
-    for side, positions in zip(rows, sides(made), strict=True):
-        assert positions == sorted(set(labelled.pairs[side].reshape(-1).tolist()))
-    assert made.record["left_out"] == len(pairs) + 1 - sum(len(side) for side in rows)
+    assert len({row for partition in rows for row in partition}) == sum(len(partition) for partition in rows)
+    for partition, positions in zip(rows, partitions(made), strict=True):
+        assert positions == sorted(set(labelled.pairs[partition].reshape(-1).tolist()))
+    assert made.record["left_out"] == len(pairs) + 1 - sum(len(partition) for partition in rows)
 
 
 def naive_knots(points: Sequence[Sequence[int]], tied: Sequence[int] | None) -> list[set[int]]:
@@ -188,7 +186,7 @@ def test_rows_that_hang_together_stay_together_or_contents_are_drawn(
 
 @pytest.mark.parametrize("counts", [(0.7, 0.15, 0.15), (1, 0, 0), (0.8, 0.2, 0), (0.5, 0, 0.5), (1, 40, 60)])
 def test_shares_of_pairs_are_respected(counts: Counts) -> None:
-    """Chains of two pairs each: at most one chain more or less on a side."""
+    """Chains of two pairs each: at most one chain more or less in a partition."""
     pairs = [pair for number in range(500) for pair in ((3 * number, 3 * number + 1), (3 * number + 1, 3 * number + 2))]
     labelled = of_pairs(pairs)
     made = split(labelled, text_contents(labelled.sources), by="content", counts=counts, seed=3)
@@ -208,7 +206,7 @@ def test_a_knot_of_all_pairs_is_split_by_its_contents() -> None:
     contents = text_contents(labelled.sources)
     made = split(labelled, contents, by="content", counts=(0.6, 0.2, 0.2), seed=0)
     assert_no_leak(made, contents)
-    for positions, rows in zip(sides(made), rows_of(made), strict=True):
+    for positions, rows in zip(partitions(made), rows_of(made), strict=True):
         assert len(rows) == len(positions) * (len(positions) - 1) // 2 > 0
 
 
@@ -224,9 +222,9 @@ def test_documents_stay_whole() -> None:
     texts = tuple(f"text {number}" for number in range(400))
     labelled = Labelled("text", "unlabelled", texts, documents=np.arange(400) // 4)
     made = split(labelled, text_contents(texts), by="content", counts=(0.5, 0.25, 0.25), seed=0)
-    assert [len(side) for side in sides(made)] == [200, 100, 100]
-    documents = [{position // 4 for position in side} for side in sides(made)]
-    assert [len(side) for side in documents] == [50, 25, 25]
+    assert [len(partition) for partition in partitions(made)] == [200, 100, 100]
+    documents = [{position // 4 for position in partition} for partition in partitions(made)]
+    assert [len(partition) for partition in documents] == [50, 25, 25]
 
 
 @settings(max_examples=50, deadline=None)
@@ -236,7 +234,7 @@ def test_unlabelled_sources_share_no_content(contents: list[int], counts: Counts
     digests = [bytes([content]) for content in contents]
     made = split(labelled, digests, by="content", counts=counts, seed=seed)
     assert_no_leak(made, digests)
-    assert sorted(position for side in sides(made) for position in side) == list(range(len(contents)))
+    assert sorted(position for partition in partitions(made) for position in partition) == list(range(len(contents)))
 
 
 # -- by class and by group -----------------------------------------------------------------------------------------
@@ -266,16 +264,19 @@ def test_no_class_group_or_content_is_on_two_sides(
         return
     made = split(labelled, contents, by=by, counts=counts, seed=seed)
     assert_no_leak(made, contents)
-    names = [{position // 3 if by == "class" else groups[position // 3] for position in side} for side in sides(made)]
+    names = [
+        {position // 3 if by == "class" else groups[position // 3] for position in partition}
+        for partition in partitions(made)
+    ]
     assert not names[0] & names[1]
     assert not (names[0] | names[1]) & names[2]
-    # A content that would be on two sides stays on the later one: nothing else is lost.
-    used = {position for side in sides(made) for position in side}
+    # A content that would be in two partitions stays on the later one: nothing else is lost.
+    used = {position for partition in partitions(made) for position in partition}
     later = contents_on(made, contents)
     for position in set(range(len(contents))) - used:
         assert contents[position] in later[1] | later[2]
     if len(set(contents)) == len(contents):
-        found = made.record[SIDES[1]], made.record[SIDES[2]]
+        found = made.record[PARTITIONS[1]], made.record[PARTITIONS[2]]
         what = "classes" if by == "class" else "groups"
         assert [len(told[what]) for told in found] == held_out  # type: ignore[index, call-overload, arg-type]
 
@@ -286,7 +287,7 @@ def test_names_hold_out_classes_and_whole_groups() -> None:
     contents = text_contents(labelled.sources)
 
     def classes(made: Split) -> list[set[int]]:
-        return [{position // 3 for position in side} for side in sides(made)]
+        return [{position // 3 for position in partition} for partition in partitions(made)]
 
     by_group = split(
         labelled, contents, by="group", counts=(0.6, 0.2, 0.2), test=["Runes"], validation=["Kana"], seed=0
@@ -301,14 +302,14 @@ def test_names_hold_out_classes_and_whole_groups() -> None:
 
 
 def test_a_group_column_separates_sources_though_classes_are_shared() -> None:
-    """Patients are the groups, findings are the classes: each patient is on one side, each finding on all."""
+    """Patients are the groups, findings are the classes: each patient is in one partition, each finding on all."""
     patients = np.repeat(np.arange(20), 6)
     labelled = replace(
         of_classes([position % 3 for position in range(120)]), grouped=patients,
         group_names=tuple(f"p{number:02}" for number in range(20)),
     )  # fmt: skip
     made = split(labelled, text_contents(labelled.sources), by="group", counts=(0.6, 0.2, 0.2), test=["p07"], seed=1)
-    on = [set(patients[side].tolist()) for side in sides(made)]
+    on = [set(patients[partition].tolist()) for partition in partitions(made)]
     assert [len(patients) for patients in on] == [15, 4, 1]
     assert on[2] == {7}
     assert len(set.union(*on)) == 20
@@ -329,21 +330,21 @@ def test_pairs_are_split_by_their_group_column() -> None:
 # -- given ---------------------------------------------------------------------------------------------------------
 
 
-def test_given_sides_are_taken_but_for_leaks() -> None:
-    labelled = replace(of_classes([0, 0, 0, 1, 1, 1]), sides=np.array([0, 1, 2, 0, 1, 2], dtype=np.int8))
+def test_given_partitions_are_taken_but_for_leaks() -> None:
+    labelled = replace(of_classes([0, 0, 0, 1, 1, 1]), partitions=np.array([0, 1, 2, 0, 1, 2], dtype=np.int8))
     contents = [b"a", b"b", b"c", b"c", b"a", b"d"]
     made = split(labelled, contents, by="given", counts=(0.6, 0.2, 0.2), seed=0)
-    assert sides(made) == [[], [1, 4], [2, 5]]
+    assert partitions(made) == [[], [1, 4], [2, 5]]
     assert made.record["left_out"] == 2
 
 
-def naive_without_leaks(side: Sequence[int], points: Sequence[Sequence[int]]) -> list[int]:
-    clean = list(side)
-    for row, mine in enumerate(side):
-        if mine == 1 and any(side[o] == 2 and set(points[o]) & set(points[row]) for o in range(len(side))):
+def naive_without_leaks(partition: Sequence[int], points: Sequence[Sequence[int]]) -> list[int]:
+    clean = list(partition)
+    for row, mine in enumerate(partition):
+        if mine == 1 and any(partition[o] == 2 and set(points[o]) & set(points[row]) for o in range(len(partition))):
             clean[row] = -1
-    for row, mine in enumerate(side):
-        if mine == 0 and any(clean[o] in (1, 2) and set(points[o]) & set(points[row]) for o in range(len(side))):
+    for row, mine in enumerate(partition):
+        if mine == 0 and any(clean[o] in (1, 2) and set(points[o]) & set(points[row]) for o in range(len(partition))):
             clean[row] = -1
     return clean
 
@@ -351,16 +352,16 @@ def naive_without_leaks(side: Sequence[int], points: Sequence[Sequence[int]]) ->
 @settings(max_examples=100, deadline=None)
 @given(rows=st.lists(st.tuples(st.integers(-1, 2), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20))
 def test_rows_that_would_leak_are_on_no_side(rows: list[tuple[int, int, int]]) -> None:
-    side = np.array([row[0] for row in rows], dtype=np.int8)
+    partition = np.array([row[0] for row in rows], dtype=np.int8)
     points = [row[1:] for row in rows]
-    assert without_leaks(side, np.array(points)).tolist() == naive_without_leaks(side.tolist(), points)
+    assert without_leaks(partition, np.array(points)).tolist() == naive_without_leaks(partition.tolist(), points)
 
 
 @pytest.mark.parametrize("disjoint", [True, False])
 def test_a_missing_validation_side_is_drawn_as_the_test_side_was(disjoint: bool) -> None:
     labels = np.repeat(np.arange(10), 10)
     tested = labels >= 8 if disjoint else np.arange(100) % 10 == 9
-    labelled = replace(of_classes(labels.tolist()), sides=np.where(tested, 2, 0).astype(np.int8))
+    labelled = replace(of_classes(labels.tolist()), partitions=np.where(tested, 2, 0).astype(np.int8))
     contents = text_contents(labelled.sources)
     made = split(labelled, contents, by="given", counts=(0.6, 0.25, 0.2), seed=0)
     assert made.test.tolist() == np.flatnonzero(tested).tolist()
@@ -369,12 +370,13 @@ def test_a_missing_validation_side_is_drawn_as_the_test_side_was(disjoint: bool)
     assert len(made.validation) == 20
     assert len(made.train) == (60 if disjoint else 70)
     nothing = split(labelled, contents, by="given", counts=(1, 0, 0), seed=0)
-    assert [len(side) for side in sides(nothing)] == [100 - int(tested.sum()), 0, int(tested.sum())]
+    assert [len(partition) for partition in partitions(nothing)] == [100 - int(tested.sum()), 0, int(tested.sum())]
 
 
 def test_a_missing_validation_side_of_pairs_is_drawn_from_their_training_rows() -> None:
     labelled = replace(
-        of_pairs([(number, number + 100) for number in range(100)]), sides=np.repeat([0, 2], [80, 20]).astype(np.int8)
+        of_pairs([(number, number + 100) for number in range(100)]),
+        partitions=np.repeat([0, 2], [80, 20]).astype(np.int8),
     )
     made = split(labelled, text_contents(labelled.sources), by="given", counts=(0.7, 0.25, 0.05), seed=0)
     assert [len(rows) for rows in rows_of(made)] == [60, 20, 20]
@@ -382,8 +384,8 @@ def test_a_missing_validation_side_of_pairs_is_drawn_from_their_training_rows() 
 
 
 def test_a_file_without_a_training_side_is_told() -> None:
-    labelled = replace(of_classes([0, 1]), sides=np.array([2, 2], dtype=np.int8))
-    with pytest.raises(TrainingError, match="puts nothing on the side train"):
+    labelled = replace(of_classes([0, 1]), partitions=np.array([2, 2], dtype=np.int8))
+    with pytest.raises(TrainingError, match="puts nothing into train"):
         split(labelled, text_contents(labelled.sources), by="given", counts=(0.6, 0.2, 0.2), seed=0)
 
 
@@ -393,7 +395,7 @@ def test_a_file_without_a_training_side_is_told() -> None:
 @pytest.mark.parametrize(
     ("by", "names", "kind", "message"),
     [
-        ("colour", [], "classes", "no split by 'colour'; there are content, class, group, given"),
+        ("color", [], "classes", "no split by 'color'; there are content, class, group, given"),
         ("content", ["c01"], "classes", "holds out nothing by name; use --split class"),
         ("given", [], "classes", "no column 'split'"),
         ("class", [], "graded", "graded have no classes to split by; use --split content"),
@@ -425,9 +427,9 @@ def test_the_seed_decides(by: By) -> None:
     labelled = of_classes(np.repeat(np.arange(20), 5).tolist())
     contents = text_contents(labelled.sources)
     first, again, other = (split(labelled, contents, by=by, counts=(0.6, 0.2, 0.2), seed=seed) for seed in (1, 1, 2))
-    assert sides(first) == sides(again)
+    assert partitions(first) == partitions(again)
     assert first.record == again.record
-    assert sides(first) != sides(other)
+    assert partitions(first) != partitions(other)
 
 
 def test_the_record_tells_how_and_what_and_is_json() -> None:
@@ -481,7 +483,7 @@ def test_a_class_with_one_content_is_named() -> None:
 
 
 def chosen(train: list[int], validation: list[int], test: list[int]) -> Split:
-    arrays: list[NDArray[np.int64]] = [np.array(side, dtype=np.int64) for side in (train, validation, test)]
+    arrays: list[NDArray[np.int64]] = [np.array(partition, dtype=np.int64) for partition in (train, validation, test)]
     return Split(arrays[0], arrays[1], arrays[2], "content", (arrays[0], arrays[1], arrays[2]))
 
 
@@ -493,13 +495,13 @@ def chosen(train: list[int], validation: list[int], test: list[int]) -> Split:
         (chosen([0, 1, 2, 3], [], [4, 6]), "no class has two different sources for test"),
     ],
 )
-def test_sides_without_pairs_are_told(made: Split, message: str) -> None:
+def test_partitions_without_pairs_are_told(made: Split, message: str) -> None:
     labelled = of_classes([0, 0, 1, 1, 2, 2, 3, 3])
     with pytest.raises(TrainingError, match=message):
         check_split(labelled, made, text_contents(labelled.sources))
 
 
-def test_sides_with_pairs_are_let_through() -> None:
+def test_partitions_with_pairs_are_let_through() -> None:
     labelled = of_classes([0, 0, 1, 1, 2, 2, 3, 3])
     check_split(labelled, chosen([0, 1, 2, 3], [4, 5, 6], []), text_contents(labelled.sources))
 
@@ -510,46 +512,3 @@ def test_given_pairs_of_one_kind_are_told() -> None:
     check_split(labelled, chosen([0, 1], [2, 3], []), contents)
     with pytest.raises(TrainingError, match="8 pairs are too few: after the split validation has not both kinds"):
         check_split(labelled, chosen([0, 1], [2, 4], []), contents)
-
-
-# -- the written split ---------------------------------------------------------------------------------------------
-
-
-def test_a_written_split_of_a_folder_is_read_back(tmp_path: Path) -> None:
-    labelled = replace(
-        of_classes([0, 0, 1, 1]), modality="image",
-        sources=tuple(str(tmp_path / name) for name in ("a/1.png", "a/2.png", "b/1.png", "b/tab\t2.png")),
-    )  # fmt: skip
-    made = chosen([0, 3], [1], [])
-    write_split(tmp_path / "split.json", labelled, replace(made, rows=None), tmp_path)
-    assert json.loads((tmp_path / "split.json").read_text(encoding="utf-8")) == {
-        "by": "content", "train": ["a/1.png", "b/tab\t2.png"], "validation": ["a/2.png"], "test": [],
-    }  # fmt: skip
-    found = with_written_split(labelled, tmp_path / "split.json", tmp_path)
-    assert found.sides is not None
-    assert found.sides.tolist() == [0, 1, -1, 0]
-    again = split(found, text_contents(found.sources), by="given", counts=(1, 0, 0), seed=0)
-    assert sides(again) == sides(made)
-    with pytest.raises(TrainingError, match=r"split.json: names 'b/tab\\t2.png' and 0 more that .* has not"):
-        with_written_split(labelled.keep([0, 1, 2]), tmp_path / "split.json", tmp_path)
-
-
-def test_rows_of_a_file_are_written_as_their_lines(tmp_path: Path) -> None:
-    table = tmp_path / "pairs.csv"
-    table.touch()
-    labelled = replace(of_pairs([(0, 1), (2, 3), (4, 5)]), lines=np.array([2, 4, 9]))
-    write_split(tmp_path / "split.json", labelled, chosen([0], [2], [1]), table)
-    written = json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))
-    assert written == {"by": "content", "train": [2], "validation": [9], "test": [4]}
-    found = with_written_split(labelled, tmp_path / "split.json", table).sides
-    assert found is not None
-    assert found.tolist() == [0, 2, 1]
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b'{"train": 1}', b"{}"])
-def test_what_is_no_written_split_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "split.json").write_bytes(content)
-    with pytest.raises(TrainingError, match=r"split\.json: not a split"):
-        with_written_split(of_classes([0, 1]), tmp_path / "split.json", tmp_path)
-    with pytest.raises(TrainingError, match=r"other\.json: no such file"):
-        with_written_split(of_classes([0, 1]), tmp_path / "other.json", tmp_path)

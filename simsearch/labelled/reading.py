@@ -8,15 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Columns, Roles, find_roles, parse_columns
-from simsearch.media.folders import read_folder
-from simsearch.media.forgeries import grouped_by_writer
-from simsearch.media.lists import read_lines, read_manifest, read_unlabelled_table
-from simsearch.media.material import KINDS, SIDES, Kind, Labelled, Modality, text_contents
-from simsearch.media.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
-from simsearch.media.tables import TABLE_SUFFIXES, open_lines, open_table, shown
+from simsearch.labelled.columns import Columns, Roles, find_roles, parse_columns
+from simsearch.labelled.folders import read_folder
+from simsearch.labelled.forgeries import grouped_by_writer
+from simsearch.labelled.manifests import read_manifest, read_unlabelled_table
+from simsearch.labelled.material import KINDS, PARTITIONS, Kind, Labelled, Modality, text_contents
+from simsearch.labelled.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
+from simsearch.labelled.tables import open_labelled_table
+from simsearch.labelled.text_lines import are_lines, read_text_lines
+from simsearch.media.encodings import check_encoding
+from simsearch.media.tables import TABLE_SUFFIXES, shown
 
-__all__ = ["KINDS", "SIDES", "Kind", "Labelled", "Modality", "are_lines", "read_labelled", "text_contents"]
+_FORMS = ".csv, .tsv, .jsonl, .json or .txt"
+
+__all__ = ["KINDS", "PARTITIONS", "Kind", "Labelled", "Modality", "are_lines", "read_labelled", "text_contents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class _Options:
     score_range: tuple[float, float] | None
     label_until: str | None
     by_line: bool
+    encoding: str | None
+    strict: bool
 
     @property
     def of_tables(self) -> bool:
@@ -48,14 +55,17 @@ def read_labelled(
     score_range: tuple[float, float] | None = None,
     label_until: str | None = None,
     by_line: bool = False,
+    encoding: str | None = None,
+    strict: bool = False,
 ) -> Labelled:
     """What a folder or a file holds to learn from; docs/training-data.md shows every form.
 
-    A folder holds class folders, or with kind "unlabelled" any files. A CSV, TSV or JSON Lines file is classes, pairs,
-    graded pairs or triplets by the names of its columns, which `columns` gives or maps (see `parse_columns`). A .txt
-    file without tabs in its first line is a text a line. Reads row by row and keeps the sources and small arrays;
-    pictures are only named, not opened. Raises UsageError for options that do not go together, TrainingError with
-    file and line for anything that cannot be learned from.
+    A folder holds class folders, or with kind "unlabelled" any files. A table (CSV, TSV, JSON Lines or a JSON array) is
+    classes, pairs, graded pairs or triplets by the names of its columns, which `columns` gives or maps (see
+    `parse_columns`). A .txt file without tabs in its first line is a text a line. Reads row by row and keeps the
+    sources and small arrays; pictures are only named, not opened. `encoding` is that of files without a byte order
+    mark, by default UTF-8. Rows that cannot be used are skipped and listed; with `strict` they are refused. Raises
+    UsageError for options that do not go together, TrainingError for what cannot be learned from.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
@@ -63,10 +73,11 @@ def read_labelled(
         raise UsageError(f"no convention {convention!r}; there are same, different")
     if score_range is not None and (score_range[0] == score_range[1] or not np.isfinite(score_range).all()):
         raise UsageError(f"no range from {score_range[0]} to {score_range[1]}; two different numbers are needed")
-    told = None if columns is None else parse_columns(columns)
-    options = _Options(modality, kind, told, convention, score_range, label_until, by_line)
+    check_encoding(encoding)
+    named = None if columns is None else parse_columns(columns)
+    options = _Options(modality, kind, named, convention, score_range, label_until, by_line, encoding, strict)
     if not source.exists():
-        raise TrainingError(f"{source} does not exist; give a folder, or a .csv, .tsv, .jsonl or .txt file")
+        raise TrainingError(f"{source} does not exist; give a folder, or a {_FORMS} file")
     found = _read_folder(source, options) if source.is_dir() else _read_file(source, options)
     return grouped_by_writer(found)
 
@@ -77,29 +88,26 @@ def _read_folder(root: Path, options: _Options) -> Labelled:
             f"{root} is a folder: it holds classes or unlabelled files; other kinds, and options of columns, are for "
             "tables"
         )
-    return read_folder(root, modality=options.modality, kind=options.kind or "classes", by_line=options.by_line)
+    return read_folder(
+        root, modality=options.modality, kind=options.kind or "classes", by_line=options.by_line,
+        encoding=options.encoding, strict=options.strict,
+    )  # fmt: skip
 
 
 def _read_file(file: Path, options: _Options) -> Labelled:
     suffix = file.suffix.lower()
-    if suffix not in TABLE_SUFFIXES or not file.is_file():
-        raise TrainingError(f"{file}: not a .csv, .tsv, .jsonl or .txt file, nor a folder; convert it to one of these")
-    if suffix == ".txt" and options.columns is None and are_lines(file, options.kind):
+    if (suffix not in TABLE_SUFFIXES and suffix != ".txt") or not file.is_file():
+        raise TrainingError(f"{file}: not a {_FORMS} file, nor a folder; convert it to one of these")
+    if suffix == ".txt" and options.columns is None and are_lines(file, options.kind, options.encoding):
         if options.modality == "image" or options.kind not in (None, "unlabelled") or options.of_tables:
             raise TrainingError(f"{file}: lines of text, without labels or pictures; a table has tabs and a header")
-        return read_lines(file)
+        return read_text_lines(file, options.encoding, strict=options.strict)
     if options.by_line:
         raise UsageError(f"{file}: a row of a table is one source; --by-line is for folders of texts")
     columns = options.columns or Columns()
-    with open_table(file, columns.names) as table:
+    with open_labelled_table(file, columns.names, encoding=options.encoding, strict=options.strict) as table:
         roles = find_roles(table, columns)
         return _read_table(roles, _kind_of(roles, options), options)
-
-
-def are_lines(file: Path, kind: Kind | None) -> bool:
-    """Whether a .txt file is a text a line; a tab in its first line makes it a table, unless it is unlabelled."""
-    with open_lines(file) as lines:
-        return kind == "unlabelled" or "\t" not in next(lines, "")
 
 
 def _kind_of(roles: Roles, options: _Options) -> Kind:

@@ -1,4 +1,4 @@
-"""Every mode becomes 8-bit grey or colour on white by a stated rule."""
+"""Every mode becomes 8-bit gray or color on white by a stated rule."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pixels(content: bytes, channels: int = 3) -> NDArray[np.uint8]:
     return decoded[:, :, 0] if channels == 1 else decoded
 
 
-def png(rows: NDArray[np.uint16], colour_type: int) -> bytes:
+def png(rows: NDArray[np.uint16], color_type: int) -> bytes:
     """A PNG of 16 bits a channel, which Pillow cannot write."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
@@ -40,7 +40,7 @@ def png(rows: NDArray[np.uint16], colour_type: int) -> bytes:
 
     height, width = rows.shape[:2]
     scanlines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(scanlines)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
 
@@ -53,7 +53,7 @@ def wide() -> NDArray[np.uint16]:
 
 
 @pytest.mark.parametrize("name", ["PNG", "TIFF", "PGM"])
-def test_16_bit_grey_loses_its_lower_byte(name: str, wide: NDArray[np.uint16]) -> None:
+def test_16_bit_gray_loses_its_lower_byte(name: str, wide: NDArray[np.uint16]) -> None:
     content = {
         "PNG": png(wide, 0),
         "TIFF": saved(Image.fromarray(wide), "TIFF"),
@@ -75,11 +75,11 @@ def test_16_bit_tiff_whose_zero_is_white(wide: NDArray[np.uint16]) -> None:
     assert np.array_equal(pixels(content.replace(black_is_zero, white_is_zero), 1), 255 - (wide >> 8))
 
 
-@pytest.mark.parametrize(("colour_type", "channels"), [(2, 3), (6, 4)])
-def test_16_bit_colour(colour_type: int, channels: int) -> None:
+@pytest.mark.parametrize(("color_type", "channels"), [(2, 3), (6, 4)])
+def test_16_bit_color(color_type: int, channels: int) -> None:
     values = np.random.default_rng(4).integers(0, 65536, (6, 5, channels), dtype=np.uint16)
     values[:, :, 3:] = 65535
-    assert np.array_equal(pixels(png(values, colour_type)), values[:, :, :3] >> 8)
+    assert np.array_equal(pixels(png(values, color_type)), values[:, :, :3] >> 8)
 
 
 @pytest.mark.parametrize("magic", ["P2", "P5"])
@@ -148,7 +148,7 @@ def test_alpha_is_laid_on_white(values: NDArray[np.uint8]) -> None:
     assert np.abs(found - expected).max() <= 1
 
 
-def test_grey_with_alpha() -> None:
+def test_gray_with_alpha() -> None:
     values = np.array([[[0, 255], [0, 0]], [[100, 128], [255, 9]]], dtype=np.uint8)
     image = Image.fromarray(values, "LA")
     assert np.abs(pixels(saved(image, "PNG"), 1).astype(int) - [[0, 255], [177, 255]]).max() <= 1
@@ -176,7 +176,7 @@ def test_a_palette_with_degrees_of_transparency() -> None:
     assert found.tolist() == [[[204, 204, 204], [200, 0, 0]]]
 
 
-def test_one_colour_marked_as_transparent() -> None:
+def test_one_color_marked_as_transparent() -> None:
     image = Image.new("RGB", (2, 1), (1, 2, 3))
     image.putpixel((1, 0), (50, 60, 70))
     assert pixels(saved(image, "PNG", transparency=(1, 2, 3))).tolist() == [[[255, 255, 255], [50, 60, 70]]]
@@ -185,10 +185,10 @@ def test_one_colour_marked_as_transparent() -> None:
 @pytest.mark.parametrize(("name", "tolerance"), [("JPEG", 6), ("TIFF", 0)])
 def test_cmyk(name: str, tolerance: int) -> None:
     inks = {(0, 0, 0, 0): (255, 255, 255), (0, 255, 255, 0): (255, 0, 0), (0, 0, 0, 255): (0, 0, 0)}
-    for ink, colour in inks.items():
+    for ink, color in inks.items():
         image = Image.new("CMYK", (16, 16), ink)
         found = pixels(saved(image, name)).astype(int)
-        assert np.abs(found - colour).max() <= tolerance, ink
+        assert np.abs(found - color).max() <= tolerance, ink
 
 
 @pytest.mark.parametrize("mode", ["YCbCr", "HSV", "RGBX", "RGBa", "PA"])

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from simsearch.errors import MediaError, TrainingError
-from simsearch.media.columns import Roles
-from simsearch.media.files import read_file
+from simsearch.labelled.columns import Roles
+from simsearch.labelled.material import Modality
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.material import Modality
-from simsearch.media.tables import Row
+from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import Skip
 
-TEXT_SUFFIXES = frozenset((".txt", ".md"))
 _PATH_NAMES = ("path1", "path2", "image1", "image2")
 _TEXT_NAMES = ("s1", "s2", "q1", "q2", "text1", "text2", "sentence1", "sentence2", "question1", "question2")
-
-
-def read_text(path: str) -> str:
-    """The text of a file in UTF-8, without byte order mark. Raises MediaError with the reason alone."""
-    content = read_file(path)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MediaError(f"not a text in UTF-8: byte {content[error.start]:#04x} at {error.start}") from error
-    if "\0" in text:
-        raise MediaError("not a text: it has a NUL character")
-    if not text.strip():
-        raise MediaError("an empty text")
-    return text
 
 
 class Sources:
@@ -57,15 +42,14 @@ class Sources:
     def modality(self) -> Modality:
         return self._held[0] if self._held else self._asked or "image"
 
-    def positions(self, row: Row, *roles: str) -> list[int] | None:
-        """Positions of the row's sources; None when one is a text file that cannot be read, which is skipped."""
-        found = [self._of(self._roles.value(row, role), role) for role in roles]
+    def positions(self, values: Sequence[str], roles: Sequence[str]) -> list[int] | None:
+        """Positions of a row's sources; None when one is a text file that cannot be read, which is skipped."""
+        found = [self._of(value, role) for value, role in zip(values, roles, strict=True)]
         known = [position for position in found if position is not None]
         return known if len(known) == len(found) else None
 
-    def append(self, row: Row, role: str) -> bool:
-        """Adds the row's source even if it was there before; False when it is a text file that cannot be read."""
-        value = self._roles.value(row, role)
+    def append(self, value: str, role: str) -> bool:
+        """Adds a row's source even if it was there before; False when it is a text file that cannot be read."""
         source = self._source(value, role)
         if source is None:
             return False
@@ -92,7 +76,7 @@ class Sources:
         if modality == "image":
             return path
         try:
-            return read_text(path)
+            return decode_text(read_text_bytes(path), self._table.encoding)
         except MediaError as error:
             self.skipped.append(Skip(path, str(error)))
             return None
@@ -102,7 +86,7 @@ class Sources:
 
     def _what(self, value: str, role: str) -> tuple[Modality, bool]:
         """The modality, and whether cells are paths."""
-        column = self._roles.name(role)
+        column = self._roles.names[role]
         suffix = PurePath(value).suffix.lower()
         if role == "text" or column.lower() in _TEXT_NAMES:
             if self._asked == "image":

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simsearch.media.columns import ROLE_NAMES
-from simsearch.media.labelled import Labelled, read_labelled
+from simsearch.labelled.columns import ROLE_NAMES
+from simsearch.labelled.reading import Labelled, read_labelled
 
 PAGE = (Path(__file__).parents[3] / "docs" / "training-data.md").read_text(encoding="utf-8")
 FORM = re.compile(r"^`([\w./]+)`(?: with `([^`]+)`)?:\n\n```\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -93,8 +93,8 @@ def test_each_form_is_read_as_it_says(tmp_path: Path, name: str, options: str, c
 def test_groups_and_sides_of_the_page(tmp_path: Path) -> None:
     contents = {name: content for name, _, content in FORM.findall(PAGE)}
     intents = read_labelled(written(tmp_path, "intents.csv", contents["intents.csv"]))
-    assert intents.sides is not None
-    assert intents.sides.tolist() == [0, 2]
+    assert intents.partitions is not None
+    assert intents.partitions.tolist() == [0, 2]
     assert intents.group_names == ("ana", "ben")
     assert intents.sources == ("Where is my card?", "I paid twice, why?")
     alphabets = read_labelled(written(tmp_path, "alphabets/", contents["alphabets/"]))
@@ -118,7 +118,7 @@ def test_the_script_of_the_page_makes_what_is_read(tmp_path: Path, monkeypatch: 
     script = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     exec(compile(script, "training-data.md", "exec"), {})
     found = read_labelled(tmp_path / "clinc150.jsonl")
-    assert found.sides is not None
-    assert (found.classes, found.sources, found.sides.tolist()) == (
+    assert found.partitions is not None
+    assert (found.classes, found.sources, found.partitions.tolist()) == (
         ("greet", "leave"), ("hello", "bye", "hi"), [0, 0, 1],
     )  # fmt: skip

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.tables import Row, Table, shown
+from simsearch.labelled.material import left_out
+from simsearch.labelled.tables import LabelledTable
+from simsearch.media.rows import BadRow, Row, RowError, printable
+from simsearch.media.tables import shown
+
+T = TypeVar("T")
 
 ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "file", "image"),
@@ -60,50 +66,71 @@ def parse_columns(words: str | None) -> Columns:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Where each role stands in a row."""
+    """Which column has which role."""
 
-    table: Table
-    positions: Mapping[str, int]
+    table: LabelledTable
+    names: Mapping[str, str]
 
     def __contains__(self, role: str) -> bool:
-        return role in self.positions
+        return role in self.names
 
     def has(self, *roles: str) -> bool:
-        return all(role in self.positions for role in roles)
-
-    def name(self, role: str) -> str:
-        return self.table.columns[self.positions[role]]
+        return all(role in self.names for role in roles)
 
     def value(self, row: Row, role: str) -> str:
-        """The cell of that role. Raises TrainingError when it is empty."""
-        value = row.cells[self.positions[role]]
-        if not value.strip():
-            raise self.table.wrong(row, f"{self.name(role)} is empty; fill it in or take the row away")
+        """The value of that role. Raises RowError when it is missing, or no text or number."""
+        name = self.names[role]
+        value = row.text(name)
+        if not value:
+            raise RowError(f"{name} is missing")
         return value
+
+    def parsed(self, parse: Callable[[Row], T]) -> Iterator[T]:
+        """What `parse` makes of each row. Those for which it raises RowError are left out, and refused in the end if
+        the table is strict.
+        """
+        known = frozenset(self.table.columns)
+        for row in self.table.rows:
+            try:
+                if row.values.keys() - known:
+                    self._check_new(row.values.keys() - known)
+                found = parse(row)
+            except RowError as error:
+                self.table.bad.add(BadRow(row.line, printable(str(error))))
+                continue
+            yield found
+        self.table.check()
+
+    def _check_new(self, names: Set[str]) -> None:
+        """Raises RowError for a key that would have a role, had the first JSON object had it."""
+        for role, words in ROLE_NAMES.items():
+            for name in sorted(names):
+                if role not in self.names and name.lower() in words:
+                    raise RowError(f"{name!r} is not in the first object; give that one all the keys")
 
     @property
     def others(self) -> tuple[str, ...]:
         """Columns without a role."""
-        taken = set(self.positions.values())
-        return tuple(name for number, name in enumerate(self.table.columns) if number not in taken)
+        taken = set(self.names.values())
+        return tuple(name for name in self.table.columns if name not in taken)
 
 
-def find_roles(table: Table, columns: Columns) -> Roles:
+def find_roles(table: LabelledTable, columns: Columns) -> Roles:
     """The role of each column, as the user says or by its name. Raises TrainingError where that leaves a choice."""
-    positions = {role: _position(table, role, name) for role, name in columns.roles.items()}
-    taken = set(positions.values())
-    for role, names in ROLE_NAMES.items():
-        found = [number for number, name in enumerate(table.columns) if name.lower() in names and number not in taken]
-        if role in positions or not found:
+    if not table.columns:
+        raise TrainingError(f"{table.file}: no rows{left_out(table.bad.listed())}")
+    names = dict(columns.roles)
+    for role, name in names.items():
+        if name not in table.columns:
+            raise TrainingError(f"{table.file}: no column {name!r} for {role}; the columns are {shown(table.columns)}")
+    taken = set(names.values())
+    for role, words in ROLE_NAMES.items():
+        found = [name for name in table.columns if name.lower() in words and name not in taken]
+        if role in names or not found:
             continue
         if len(found) > 1:
-            both = " and ".join(repr(table.columns[number]) for number in found[:2])
-            raise TrainingError(f"{table.file}: {both} both mean {role}; choose with --columns {role}=NAME")
-        positions[role] = found[0]
-    return Roles(table, positions)
-
-
-def _position(table: Table, role: str, name: str) -> int:
-    if name not in table.columns:
-        raise TrainingError(f"{table.file}: no column {name!r} for {role}; the columns are {shown(table.columns)}")
-    return table.columns.index(name)
+            raise TrainingError(
+                f"{table.file}: {found[0]!r} and {found[1]!r} both mean {role}; choose with --columns {role}=NAME"
+            )
+        names[role] = found[0]
+    return Roles(table, names)

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media.columns import Roles
-from simsearch.media.extras import Extras
-from simsearch.media.material import Labelled, Modality
-from simsearch.media.sources import Sources
-from simsearch.media.tables import Row, shown
+from simsearch.labelled.annotations import Annotations
+from simsearch.labelled.columns import Roles
+from simsearch.labelled.material import Labelled, Modality, left_out
+from simsearch.labelled.sources import Sources
+from simsearch.media.rows import Row, RowError
+from simsearch.media.tables import shown
 
-TRUE_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+TRUE_WORDS = {"true": True, "t": True, "yes": True, "y": True, "false": False, "f": False, "no": False, "n": False}
+PAIR = ("left", "right")
 ANCHOR = ("anchor", "positive", "negative")
 
 
@@ -37,38 +39,53 @@ def read_pairs_table(roles: Roles, modality: Modality | None, convention: str | 
     """
     table = roles.table
     roles, answer = _answer(roles, convention)
-    sources, extras = Sources(roles, modality), Extras(roles)
+    sources, annotations = Sources(roles, modality), Annotations(roles)
     pairs, same = array("q"), bytearray()
-    for row in table.rows:
-        word = roles.value(row, answer.role).strip().lower()
-        if word not in TRUE_WORDS:
-            raise table.wrong(row, f"{roles.name(answer.role)}={word!r}; 0 or 1 is needed")
-        found = sources.positions(row, "left", "right")
+    for is_true, values, annotation in roles.parsed(
+        lambda row: (_truth(roles, row, answer.role), _values(roles, row, PAIR), annotations.parse(row))
+    ):
+        found = sources.positions(values, PAIR)
         if found is not None:
             pairs.extend(found)
-            same.append(TRUE_WORDS[word] == answer.means_same)
-            extras.add(row)
+            same.append(is_true == answer.means_same)
+            annotations.add(annotation)
     if len(set(same)) < 2:
         raise TrainingError(
             f"{table.file}: pairs of both kinds are needed, similar and not; found {len(same)} of one kind"
+            f"{left_out((*table.bad.listed(), *sources.skipped))}"
         )
-    return extras.on(Labelled(
+    return annotations.on(Labelled(
         sources.modality, "pairs", sources.all, pairs=_rows(pairs, 2), same=np.array(same, dtype=np.bool_),
         skipped=tuple(sources.skipped),
     ))  # fmt: skip
 
 
+def _values(roles: Roles, row: Row, wanted: tuple[str, ...]) -> list[str]:
+    return [roles.value(row, role) for role in wanted]
+
+
+def _truth(roles: Roles, row: Row, role: str) -> bool:
+    """Whether the answer is 1; pandas writes 1.0 where another row has no answer. Raises RowError for other words."""
+    word = roles.value(row, role).strip().lower()
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if word not in TRUE_WORDS and number not in (0, 1):
+        raise RowError(f"{roles.names[role]}={word[:60]!r}; 0 or 1 is needed")
+    return TRUE_WORDS.get(word, number == 1)
+
+
 def _answer(roles: Roles, convention: str | None) -> tuple[Roles, Answer]:
     named = [role for role in ("same", "different") if role in roles]
     if convention is not None and named and named != [convention]:
-        raise UsageError(f"{roles.table.file}: column {roles.name(named[0])!r} says what 1 means, and --convention "
+        raise UsageError(f"{roles.table.file}: column {roles.names[named[0]]!r} says what 1 means, and --convention "
                          f"{convention} says the opposite; leave that out")  # fmt: skip
     if len(named) == 1:
         return roles, Answer(named[0], named[0] == "same")
     others = roles.others
     if convention is not None and not named and len(others) == 1:
-        position = roles.table.columns.index(others[0])
-        return Roles(roles.table, {**roles.positions, convention: position}), Answer(convention, convention == "same")
+        return Roles(roles.table, {**roles.names, convention: others[0]}), Answer(convention, convention == "same")
     raise TrainingError(
         f"{roles.table.file}: which pairs are similar? Name the column 'same' (1 = similar) or 'different' (1 = not "
         "similar), or say --columns same=NAME or --columns different=NAME, or, where one column is left over, "
@@ -83,23 +100,25 @@ def read_graded_table(roles: Roles, modality: Modality | None, score_range: tupl
     similar ones); by default the smallest and largest of the file.
     """
     table = roles.table
-    sources, extras = Sources(roles, modality), Extras(roles)
+    sources, annotations = Sources(roles, modality), Annotations(roles)
     pairs, scores = array("q"), array("d")
-    for row in table.rows:
-        score = _score(roles, row, score_range)
-        found = sources.positions(row, "left", "right")
+    for score, given, annotation in roles.parsed(
+        lambda row: (_score(roles, row, score_range), _values(roles, row, PAIR), annotations.parse(row))
+    ):
+        found = sources.positions(given, PAIR)
         if found is not None:
             pairs.extend(found)
             scores.append(score)
-            extras.add(row)
+            annotations.add(annotation)
     values = np.array(scores, dtype=np.float64)
     low, high = score_range or ((float(values.min()), float(values.max())) if len(values) else (0.0, 0.0))
     if low == high or len(np.unique(values)) < 2:
         raise TrainingError(
             f"{table.file}: at least 2 different scores are needed; {len(values)} pairs have {len(set(scores))}"
+            f"{left_out((*table.bad.listed(), *sources.skipped))}"
         )
     scaled = ((values - low) / (high - low)).astype(np.float32)
-    return extras.on(Labelled(
+    return annotations.on(Labelled(
         sources.modality, "graded", sources.all, pairs=_rows(pairs, 2), scores=scaled, score_range=(low, high),
         skipped=tuple(sources.skipped),
     ))  # fmt: skip
@@ -113,33 +132,37 @@ def _score(roles: Roles, row: Row, score_range: tuple[float, float] | None) -> f
         score = math.nan
     if not math.isfinite(score):
         cure = "; has the file a header? Then write --columns ROLE=NAME,..." if row.line == 1 else ""
-        raise roles.table.wrong(row, f"{roles.name('score')}={word!r}; a number is needed{cure}")
+        raise RowError(f"{roles.names['score']}={word[:60]!r}; a number is needed{cure}")
     if score_range is not None and not min(score_range) <= score <= max(score_range):
-        raise roles.table.wrong(row, f"{roles.name('score')}={word} is outside the range {score_range[0]:g} to "
-                                     f"{score_range[1]:g} that was given")  # fmt: skip
+        raise RowError(
+            f"{roles.names['score']}={word} is outside the given range {score_range[0]:g} to {score_range[1]:g}"
+        )
     return score
 
 
 def read_triplets_table(roles: Roles, modality: Modality | None) -> Labelled:
     """Triplets of the columns anchor, positive and negative."""
     table = roles.table
-    sources, extras = Sources(roles, modality), Extras(roles)
+    sources, annotations = Sources(roles, modality), Annotations(roles)
     triplets = array("q")
-    for row in table.rows:
-        found = sources.positions(row, *ANCHOR)
-        if found is None:
-            continue
-        if found[2] in found[:2]:
-            raise table.wrong(
-                row, f"negative={roles.value(row, 'negative')[:60]!r} is the anchor or the positive as well"
-            )
-        triplets.extend(found)
-        extras.add(row)
+    for values, annotation in roles.parsed(lambda row: (_triplet(roles, row), annotations.parse(row))):
+        found = sources.positions(values, ANCHOR)
+        if found is not None:
+            triplets.extend(found)
+            annotations.add(annotation)
     if not triplets:
-        raise TrainingError(f"{table.file}: no triplets; a row for each is needed")
-    return extras.on(Labelled(
+        lost = left_out((*table.bad.listed(), *sources.skipped))
+        raise TrainingError(f"{table.file}: no triplets; a row for each is needed{lost}")
+    return annotations.on(Labelled(
         sources.modality, "triplets", sources.all, triplets=_rows(triplets, 3), skipped=tuple(sources.skipped)
     ))  # fmt: skip
+
+
+def _triplet(roles: Roles, row: Row) -> list[str]:
+    values = _values(roles, row, ANCHOR)
+    if values[2] in values[:2]:
+        raise RowError(f"negative={values[2][:60]!r} is the anchor or the positive as well")
+    return values
 
 
 def _rows(numbers: array[int], width: int) -> np.ndarray:

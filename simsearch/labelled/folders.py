@@ -11,31 +11,36 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import MediaError, TrainingError
+from simsearch.labelled.material import Kind, Labelled, Modality, left_out, sorted_classes
+from simsearch.labelled.tables import refuse
+from simsearch.labelled.text_lines import text_lines
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.lists import blocks_of, left_out
-from simsearch.media.material import Kind, Labelled, Modality, sorted_classes
+from simsearch.media.rows import NO_TEXT
 from simsearch.media.scan import scan
-from simsearch.media.sources import TEXT_SUFFIXES, read_text
+from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def read_folder(root: Path, *, modality: Modality | None, kind: Kind, by_line: bool) -> Labelled:
+def read_folder(
+    root: Path, *, modality: Modality | None, kind: Kind, by_line: bool, encoding: str | None, strict: bool
+) -> Labelled:
     """The files under `root`: pictures, or where they are more the texts of .txt and .md files.
 
     Kind "classes": the class of a file is the folder that holds it, relative to `root`. `root/red/1.png` has class
     `red`; `root/Greek/alpha/1.png` has class `Greek/alpha` and group `Greek`. Files directly in `root` belong to no
     class and are skipped. Kind "unlabelled": every file. With `by_line` each line of a text file is a source, and
-    where there are no labels each file, and each block of lines between blank lines, is a document.
+    where there are no labels each file, and each block of lines between blank lines, is a document; lines that cannot
+    be read are skipped, or refused if `strict`.
     """
     found, skipped = _files(root, modality)
     modality = modality or ("image" if len(found["image"]) >= len(found["text"]) else "text")
     kinds = {"image": "an image", "text": "a text"}
     other: Modality = "text" if modality == "image" else "image"
     skipped += [Skip(path, f"not {kinds[modality]} ({PurePath(path).suffix.lower()})") for path in found[other]]
-    gathered = _Gathered(modality, by_line, skipped)
+    gathered = _Gathered(modality, by_line, encoding, strict, skipped)
     if kind == "classes":
         return _of_classes(root, gathered, found[modality])
     return _unlabelled(root, gathered, found[modality])
@@ -57,8 +62,12 @@ def _files(root: Path, modality: Modality | None) -> tuple[dict[str, list[str]],
 class _Gathered:
     """What the files hold: pictures are named, texts are read, and those that cannot be read are skipped."""
 
-    def __init__(self, modality: Modality, by_line: bool, skipped: list[Skip]) -> None:
+    def __init__(
+        self, modality: Modality, by_line: bool, encoding: str | None, strict: bool, skipped: list[Skip]
+    ) -> None:
         self._modality = modality
+        self._encoding = encoding
+        self._strict = strict
         self._by_line = by_line and modality == "text"
         self._sources: list[str] = []
         self._files: list[str] = []
@@ -77,21 +86,28 @@ class _Gathered:
             self._sources.append(path)
             return 1
         try:
-            text = read_text(path)
+            texts = self._lines_of(path) if self._by_line else [self._text_of(path)]
         except MediaError as error:
             self.skipped.append(Skip(path, str(error)))
             return 0
-        texts = self._lines_of(text) if self._by_line else [text]
         self._sources += texts
         self._files += [path] * len(texts)
         return len(texts)
 
-    def _lines_of(self, text: str) -> list[str]:
-        texts, blocks, lines = blocks_of(text.split("\n"))
-        self._documents.append(blocks + self._blocks)
-        self._lines.append(lines)
-        self._blocks += int(blocks[-1]) + 1
-        return texts
+    def _text_of(self, path: str) -> str:
+        return decode_text(read_text_bytes(path), self._encoding)
+
+    def _lines_of(self, path: str) -> list[str]:
+        found = text_lines(path, self._encoding)
+        if self._strict:
+            refuse(found.bad)
+        self.skipped += found.bad.listed()
+        if not found.texts:
+            raise MediaError(NO_TEXT)
+        self._documents.append(found.documents + self._blocks)
+        self._lines.append(found.numbers)
+        self._blocks += int(found.documents[-1]) + 1
+        return found.texts
 
     def labelled(self, kind: Kind) -> Labelled:
         return Labelled(

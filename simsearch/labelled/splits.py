@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from simsearch.errors import TrainingError, UsageError
-from simsearch.media import sides
-from simsearch.media.material import SIDES, Labelled
-from simsearch.media.sides import Counts
+from simsearch.labelled import partitions
+from simsearch.labelled.material import PARTITIONS, Labelled
+from simsearch.labelled.partitions import Counts
 from simsearch.types import JSONValue
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ BY: tuple[By, ...] = ("content", "class", "group", "given")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Positions of the sources on each side, rising; no two sides share a content."""
+    """Positions of the sources in each partition, rising; no two partitions share a content."""
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
     by: str
-    """What separates the sides: "content" (classes are shared), "class", "group", or "given" by the file."""
+    """What separates the partitions: "content" (classes are shared), "class", "group", or "given" by the file."""
     rows: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]] | None = None
-    """Of pairs and triplets: the rows on each side."""
+    """Of pairs and triplets: the rows in each partition."""
     record: Mapping[str, JSONValue] = field(default_factory=dict)
-    """How the split was made and what is on each side, to be written down with the encoder."""
+    """How the split was made and what is in each partition, to be written down with the encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,17 @@ def split(
     labelled: Labelled, contents: Sequence[bytes], *, by: By, counts: Counts, validation: Sequence[str] = (),
     test: Sequence[str] = (), seed: int,
 ) -> Split:  # fmt: skip
-    """A split in which no content is on two sides; `contents` are digests of the sources, equal for equal ones.
+    """A split in which no content is in two partitions; `contents` are digests of the sources, equal for equal ones.
 
     "content" draws at random: in each class, or among rows so that those which share a content stay together, or
-    among texts so that documents stay whole. "class" and "group" put no class, no group on two sides; what would be
-    on two sides by its content stays on the later one only. "given" takes the sides of the file; where it names none
-    for validation, and some is wanted, that is drawn from the training side.
+    among texts so that documents stay whole. "class" and "group" put no class, no group in two partitions; what
+    would be in two by its content stays in the later one only. "given" takes the partitions of the file; where it
+    names none for validation, and some is wanted, that is drawn from the training partition.
 
     `counts` are for train, validation and test: numbers up to 1 are shares, larger ones whole numbers, 0 leaves a
-    side empty. They count sources of each class ("content" with classes), else classes, groups or rows, and then
+    partition empty. They count sources of each class ("content" with classes), else classes, groups or rows, and then
     training takes all that is left. `validation` and `test` name classes or groups to hold out instead. Pairs that are
-    all of one kind measure nothing: a test side of such is left empty.
+    all of one kind measure nothing: a test partition of such is left empty.
     """
     if by not in BY:
         raise UsageError(f"no split by {by!r}; there are {', '.join(BY)}")
@@ -73,10 +73,10 @@ def split(
         raise UsageError(f"shares {counts[0]:g}, {counts[1]:g}, {counts[2]:g}: none can be negative, and train not 0")
     content = content_numbers(contents)
     asked = _Asked(by, counts, frozenset(validation), frozenset(test), seed)
-    side = _sides(labelled, content, asked)
-    if labelled.same is not None and len(np.unique(labelled.same[side == 2])) < 2:
-        side[side == 2] = -1
-    return _split_of(labelled, content, contents, asked, side)
+    partition = _partitions(labelled, content, asked)
+    if labelled.same is not None and len(np.unique(labelled.same[partition == 2])) < 2:
+        partition[partition == 2] = -1
+    return _split_of(labelled, content, contents, asked, partition)
 
 
 def content_numbers(contents: Sequence[bytes]) -> NDArray[np.int64]:
@@ -89,8 +89,8 @@ def _points(labelled: Labelled, content: NDArray[np.int64]) -> NDArray[np.int64]
     return content[:, None] if labelled.rows is None else content[labelled.rows]
 
 
-def _sides(labelled: Labelled, content: NDArray[np.int64], asked: _Asked) -> NDArray[np.int8]:
-    """The side of each row, or of each source where there are no rows."""
+def _partitions(labelled: Labelled, content: NDArray[np.int64], asked: _Asked) -> NDArray[np.int8]:
+    """The partition of each row, or of each source where there are no rows."""
     points = _points(labelled, content)
     if asked.by == "given":
         return _given(labelled, content, points, asked)
@@ -98,14 +98,14 @@ def _sides(labelled: Labelled, content: NDArray[np.int64], asked: _Asked) -> NDA
         unit, names, what = _units(labelled, asked.by)
         present, number = np.unique(unit, return_inverse=True)
         held_out = tuple(_named(labelled, asked.by, names, wanted) for wanted in (asked.validation, asked.test))
-        side_of_unit = sides.of_units(
+        partition_of_unit = partitions.of_units(
             [names[position] for position in present], what, asked.counts, (held_out[0], held_out[1]), asked.seed
         )
-        return sides.without_leaks(side_of_unit[number], points)
+        return partitions.without_leaks(partition_of_unit[number], points)
     if labelled.kind == "classes":
         assert labelled.labels is not None
-        return sides.of_classes(labelled.labels, content, asked.counts, asked.seed)
-    return sides.of_rows(points, labelled.documents, asked.counts, asked.seed)
+        return partitions.of_classes(labelled.labels, content, asked.counts, asked.seed)
+    return partitions.of_rows(points, labelled.documents, asked.counts, asked.seed)
 
 
 def _units(labelled: Labelled, by: By) -> tuple[NDArray[np.int64], tuple[str, ...], str]:
@@ -135,38 +135,42 @@ def _named(labelled: Labelled, by: By, names: Sequence[str], wanted: frozenset[s
 def _given(
     labelled: Labelled, content: NDArray[np.int64], points: NDArray[np.int64], asked: _Asked
 ) -> NDArray[np.int8]:
-    if labelled.sides is None:
+    if labelled.partitions is None:
         raise UsageError("the file gives no split: it has no column 'split'; use another --split")
-    side = sides.without_leaks(labelled.sides, points)
-    if asked.counts[1] == 0 or (side == 1).any():
-        return side
-    training = np.flatnonzero(side == 0)
+    partition = partitions.without_leaks(labelled.partitions, points)
+    if asked.counts[1] == 0 or (partition == 1).any():
+        return partition
+    training = np.flatnonzero(partition == 0)
     if not len(training):
-        raise TrainingError("the column 'split' puts nothing on the side train")
-    inner = _Asked(_inner_by(labelled, side), (1.0, asked.counts[1], 0.0), frozenset(), frozenset(), asked.seed)
+        raise TrainingError("the column 'split' puts nothing into train")
+    inner = _Asked(_inner_by(labelled, partition), (1.0, asked.counts[1], 0.0), frozenset(), frozenset(), asked.seed)
     if labelled.rows is None:
-        side[training] = _sides(labelled.keep(training), content[training], inner)
+        partition[training] = _partitions(labelled.keep(training), content[training], inner)
     else:
-        side[training] = _sides(labelled.take(training), content, inner)
-    return side
+        partition[training] = _partitions(labelled.take(training), content, inner)
+    return partition
 
 
-def _inner_by(labelled: Labelled, side: NDArray[np.int8]) -> By:
+def _inner_by(labelled: Labelled, partition: NDArray[np.int8]) -> By:
     """By class where the file tests on classes that are not trained on, else by content."""
-    if labelled.labels is None or not (side == 2).any():
+    if labelled.labels is None or not (partition == 2).any():
         return "content"
-    shared = np.intersect1d(labelled.labels[side == 0], labelled.labels[side == 2])
+    shared = np.intersect1d(labelled.labels[partition == 0], labelled.labels[partition == 2])
     return "content" if len(shared) else "class"
 
 
 def _split_of(
-    labelled: Labelled, content: NDArray[np.int64], contents: Sequence[bytes], asked: _Asked, side: NDArray[np.int8]
+    labelled: Labelled,
+    content: NDArray[np.int64],
+    contents: Sequence[bytes],
+    asked: _Asked,
+    partition: NDArray[np.int8],
 ) -> Split:
-    chosen = [np.flatnonzero(side == number) for number in range(3)]
+    chosen = [np.flatnonzero(partition == number) for number in range(3)]
     rows = labelled.rows
     sources = chosen if rows is None else [np.unique(rows[positions]) for positions in chosen]
     record: dict[str, JSONValue] = {"by": asked.by, "seed": asked.seed, "counts": list(asked.counts)}
-    for name, positions, taken in zip(SIDES, sources, chosen, strict=True):
+    for name, positions, taken in zip(PARTITIONS, sources, chosen, strict=True):
         distinct = np.unique(content[positions], return_index=True)[1]
         digest = hashlib.sha256(b"".join(sorted(contents[position] for position in positions[distinct])))
         told: dict[str, JSONValue] = {
@@ -177,14 +181,14 @@ def _split_of(
         if rows is not None:
             told["rows"] = len(taken)
         record[name] = told | _units_on(labelled, asked.by, taken)
-    record["left_out"] = int((side < 0).sum())
+    record["left_out"] = int((partition < 0).sum())
     record["contents_with_two_labels"] = contents_with_two_labels(labelled, content)
     train, validation, test = sources
     return Split(train, validation, test, asked.by, None if rows is None else (chosen[0], chosen[1], chosen[2]), record)
 
 
 def _units_on(labelled: Labelled, by: By, chosen: NDArray[np.int64]) -> dict[str, JSONValue]:
-    """Names of the classes or groups on a side where these separate the sides, else how many classes there are."""
+    """Names of the classes or groups in a partition where these separate them, else how many classes there are."""
     if by in ("class", "group"):
         unit, names, what = _units(labelled, by)
         return {what: sorted(names[number] for number in np.unique(unit[chosen]))}
@@ -210,25 +214,27 @@ def contents_with_two_labels(labelled: Labelled, content: NDArray[np.int64]) -> 
 def check_split(labelled: Labelled, made: Split, contents: Sequence[bytes]) -> None:
     """Raises TrainingError where pairs cannot be made of a split: what is missing, and of which class.
 
-    For training each class needs two different contents, and there must be two classes; on the other sides some
+    For training each class needs two different contents, and there must be two classes; on the other partitions some
     class must have two, if there is anything at all. Given pairs must be of both kinds.
     """
     content = content_numbers(contents)
     if labelled.labels is not None:
-        for name, positions in zip(SIDES, (made.train, made.validation, made.test), strict=True):
+        for name, positions in zip(PARTITIONS, (made.train, made.validation, made.test), strict=True):
             _check_classes(name, labelled.classes, labelled.labels[positions], content[positions])
     elif labelled.same is not None and made.rows is not None:
-        for name, rows in zip(SIDES, made.rows, strict=True):
+        for name, rows in zip(PARTITIONS, made.rows, strict=True):
             if (name == "train" or len(rows)) and len(np.unique(labelled.same[rows])) < 2:
                 raise TrainingError(
                     f"{len(labelled.same)} pairs are too few: after the split {name} has not both kinds of them"
                 )
 
 
-def _check_classes(side: str, classes: Sequence[str], labels: NDArray[np.int64], content: NDArray[np.int64]) -> None:
+def _check_classes(
+    partition: str, classes: Sequence[str], labels: NDArray[np.int64], content: NDArray[np.int64]
+) -> None:
     distinct = np.unique(np.stack([labels, content], axis=1), axis=0)[:, 0]
     numbers, counts = np.unique(distinct, return_counts=True)
-    if side == "train":
+    if partition == "train":
         if len(numbers) < 2:
             raise TrainingError(f"{len(numbers)} classes are left to train on; at least 2 are needed")
         if counts.min() < 2:
@@ -238,8 +244,8 @@ def _check_classes(side: str, classes: Sequence[str], labels: NDArray[np.int64],
             )
     elif len(numbers) == 1:
         raise TrainingError(
-            f"only one class would be left for {side}, so no pair of it could differ: {len(classes)} classes are too "
-            "few to hold some out, use --split content"
+            f"only one class would be left for {partition}, so no pair of it could differ: {len(classes)} classes are "
+            "too few to hold some out, use --split content"
         )
     elif len(numbers) and counts.max() < 2:
-        raise TrainingError(f"no class has two different sources for {side}; about 6 a class are needed")
+        raise TrainingError(f"no class has two different sources for {partition}; about 6 a class are needed")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simsearch.media.forgeries import writers_of
-from simsearch.media.labelled import read_labelled
+from simsearch.labelled.forgeries import writers_of
+from simsearch.labelled.reading import read_labelled
 
 
 @pytest.mark.parametrize("word", ["forged", "forgery", "forgeries", "fake", "Forged"])

@@ -1,0 +1,126 @@
+"""Texts with ids, labels and metadata: the rows of a table, or the lines of a file that is none by its name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from simsearch.errors import MediaError, UsageError
+from simsearch.media.encodings import check_encoding
+from simsearch.media.lines import read_lines
+from simsearch.media.rows import NO_TEXT, BadRow, Row, RowError, is_missing, printable
+from simsearch.media.tables import TABLE_SUFFIXES, open_table, shown, suffix_of
+
+if TYPE_CHECKING:
+    from simsearch.types import Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files become items. None means that nothing was said: then what was said before holds, or the default.
+
+    `by` is "file" (the default) or "line" for files that are no tables. Of a table `text` is the column with the
+    text (default: text), `id` the one with the id (default: id where there is one, else rows are numbered) and
+    `label` the one with the label (default: none). `encoding` is that of files without a byte order mark (default:
+    UTF-8). Raises UsageError for another `by`, and for an encoding that there is not.
+    """
+
+    by: str | None = None
+    text: str | None = None
+    id: str | None = None
+    label: str | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.by not in (None, "file", "line"):
+            raise UsageError(f"by {self.by!r}: 'file' or 'line' is possible")
+        check_encoding(self.encoding)
+
+    @classmethod
+    def unpacked(cls, packed: str | None) -> Reading:
+        """What `packed` gave; of nothing, that nothing was said."""
+        return cls(**json.loads(packed)) if packed else cls()
+
+    def packed(self) -> str:
+        """As JSON, without an encoding where none was named: then it reads as it did before there were any."""
+        named = {} if self.encoding is None else {"encoding": self.encoding}
+        return json.dumps({"by": self.by, "text": self.text, "id": self.id, "label": self.label} | named)
+
+    def said(self) -> dict[str, str]:
+        """What was said, by its name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def over(self, before: Reading) -> Reading:
+        """This, and where it says nothing, what was said before."""
+        return Reading(
+            *(mine if mine is not None else theirs for mine, theirs in zip(astuple(self), astuple(before), strict=True))
+        )
+
+    def of_rows(self, path: str) -> Reading | None:
+        """What of this matters for a file that is read row by row; None for one that is a single text."""
+        if suffix_of(path) in TABLE_SUFFIXES:
+            return replace(self, by=None)
+        return Reading(by="line", encoding=self.encoding) if self.by == "line" else None
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One text of a file, which begins in `line`. `key` tells it from the others: its id, or else its number."""
+
+    key: str
+    text: str
+    line: int
+    label: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+
+
+def read_rows(path: str, how: Reading) -> Iterator[TextRow | BadRow]:
+    """The rows of a table, or for a file that is no table by its name its lines that are not blank.
+
+    Streams. What is wrong with one row comes as a BadRow, and the next row follows. Raises MediaError with the reason
+    alone for what is wrong with the whole file, also after some rows were given.
+    """
+    if suffix_of(path) not in TABLE_SUFFIXES:
+        for line in read_lines(path, how.encoding):
+            if isinstance(line, BadRow):
+                yield line
+            elif line[1].strip():
+                yield TextRow(str(line[0]), line[1], line[0])
+        return
+    with open_table(path, encoding=how.encoding) as table:
+        if table.columns is not None:
+            _check_columns(table.columns, how)
+        for row in table.rows:
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            try:
+                yield _text_row(row, how)
+            except RowError as error:
+                yield BadRow(row.line, printable(str(error)))
+
+
+def _check_columns(columns: Sequence[str], how: Reading) -> None:
+    for name, option in ((how.text or "text", "text"), (how.id, "id"), (how.label, "label")):
+        if name is not None and name not in columns:
+            raise MediaError(f"no column {name!r} (--{option}-column); the columns are {shown(columns)}")
+
+
+def _text_row(row: Row, how: Reading) -> TextRow:
+    name, key = how.text or "text", how.id or "id"
+    if row.values and name not in row.values:
+        raise RowError(f"no field {name!r} (--text-column); it has {shown(list(row.values))}")
+    text = row.text(name)
+    if not text:
+        raise RowError(NO_TEXT)
+    number = row.text(key) if how.id or key in row.values else str(row.number)
+    if not number:
+        raise RowError("no id")
+    label = row.text(how.label).strip() or None if how.label else None
+    others = {
+        column: value for column, value in row.values.items()
+        if column not in (name, key, how.label) and not is_missing(value)
+    }  # fmt: skip
+    return TextRow(number, text, row.line, label, others)
