@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from simsearch.encoders.converting.intermediate import features_and_maps
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import TrainingError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import Picture
 from simsearch.progress import Progress, Working
 from simsearch.training.augment import augment
-from simsearch.training.block_maps import features_and_maps
 from simsearch.training.inputs import Views
 from simsearch.training.keeping import Kept, largest_as_good, recognised
 from simsearch.training.models import Blend, SiameseEncoder

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from simsearch.training.block_maps import LAST_BLOCKS
 from simsearch.training.dataset import make_sampler
 from simsearch.training.freezing import Tail
 from simsearch.training.inputs import Views
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     from simsearch.training.models import Network, SiameseEncoder
     from simsearch.training.recipes import Recipe
 
+LAST_BLOCKS = 5
+"""Layers of the trunk that are fine-tuned: four inverted residual blocks and the last convolution, 1.9 M of the 3.4 M
+parameters, and about a quarter of the operations."""
 LEARNING_RATE = 5e-4
 BATCH_CLASSES, BATCH_IMAGES = 16, 4
 MOST_EPOCHS = 40

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from simsearch.encoders import open_encoder
+from simsearch.encoders.converting.intermediate import features_and_maps
 from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
 from simsearch.training import head_run, heads
-from simsearch.training.block_maps import LAST_BLOCKS, features_and_maps
 from simsearch.training.finishing import Trained
 from simsearch.training.freezing import Tail
 from simsearch.training.heads import cached_views
 from simsearch.training.inputs import Arrays, Views
-from simsearch.training.last_blocks import block_of, fresh_features, whole_encoder
+from simsearch.training.last_blocks import LAST_BLOCKS, block_of, fresh_features, whole_encoder
 from simsearch.training.presets import HEAD
 from simsearch.training.session import train
 from simsearch.training.starting import start_from

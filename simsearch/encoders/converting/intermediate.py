@@ -1,4 +1,4 @@
-"""The maps that the last blocks of an EfficientNet-Lite take, computed by the frozen blocks on ONNX Runtime."""
+"""Intermediate outputs of a network: what one of its blocks takes, computed on ONNX Runtime beside the features."""
 
 from __future__ import annotations
 
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
     from simsearch.encoders.onnx import OnnxEncoder
     from simsearch.media.images import Picture
-
-LAST_BLOCKS = 5
-"""Layers of the trunk that are fine-tuned: four inverted residual blocks and the last convolution, 1.9 M of the 3.4 M
-parameters, and about a quarter of the operations."""
 
 FeaturesAndMaps = Callable[[Sequence["Picture"]], tuple["NDArray[np.float32]", "NDArray[np.float32]"]]
 
