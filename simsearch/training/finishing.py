@@ -75,7 +75,7 @@ class Run:
     deeper: bool = False
     """Whether the last blocks of the backbone may be fine-tuned too, where time is left after the head."""
     depths_compared: Mapping[str, float] = field(default_factory=dict)
-    """How many validation items the head alone recognized, and the fine-tuned last blocks with theirs."""
+    """Mean average precision of validation items with the head alone, and with fine-tuned blocks and their head."""
 
     @property
     def on_features(self) -> bool:

@@ -95,7 +95,7 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
 
     Classes make a Blend, or a linear map alone where nothing is left to the other half; for other data the head that
     the encoder has goes on. Where minutes are left, the last blocks of the backbone are fine-tuned with the Blend, and
-    kept if validation items are recognized better: then the whole network is written.
+    kept if validation items rank the training items better: then the whole network is written.
     """
     assert run.start is not None
     cache = run.work / f"features{run.own}-{configuration[:16]}.npy"
@@ -169,7 +169,7 @@ def _weighed(linear: nn.Linear, half: nn.Sequential, kept: Kept) -> Blend:
 
 
 def _deeper(work: _Work, learned: _Learned, kept: Kept, *, again: bool) -> Trained | None:
-    """The whole encoder with fine-tuned last blocks; None where the head alone recognizes as many validation items."""
+    """The whole encoder with fine-tuned last blocks; None where the head alone ranks validation items as well."""
     run, recipe = work.run, replace(work.recipe, model=work.of_blend)
     minutes = run.minutes_left()
     assert minutes is not None

@@ -20,7 +20,7 @@ from simsearch.media.images import Picture
 from simsearch.progress import Progress, Working
 from simsearch.training.augment import augment
 from simsearch.training.inputs import Views
-from simsearch.training.keeping import Kept, largest_as_good, recognised
+from simsearch.training.keeping import Kept, largest_as_good, ranking_precision
 from simsearch.training.models import Blend, SiameseEncoder
 from simsearch.training.within import LOOKED_AT, looked_at, within_classes
 
@@ -183,7 +183,7 @@ def blended(
     with Working(progress, len(KEPT_SHARES), "shares", "keeping"):
         for share in KEPT_SHARES:
             head.weigh(share)
-            found = recognised(SiameseEncoder(nn.Identity(), head), data, recipe)
+            found = ranking_precision(SiameseEncoder(nn.Identity(), head), data, recipe)
             if found is not None:
                 measured[share] = found
             progress.advance()

@@ -112,6 +112,28 @@ def recognised(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, 
     return float(right.mean()), math.sqrt(share * (1 - share) / count)
 
 
+def ranking_precision(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
+    """Mean average precision with which validation inputs rank the training inputs, and its standard error.
+
+    It tells networks apart that recognize equally many: all places in the ranking count, not the first alone. Where the
+    classes of validation are held out, and for forgeries, it is what `recognised` measures; None without classes.
+    """
+    side, train = data.validation, data.train
+    if side.labels is None or train.labels is None or side.forged is not None:
+        return recognised(network, data, recipe)
+    known = np.flatnonzero(np.isin(side.labels, train.labels))
+    if not len(known):
+        return recognised(network, data, recipe)
+    asked = known[_some(len(known), MOST_ASKED, recipe.seed)]
+    gallery = _some(len(train), MOST_KNOWN, recipe.seed)
+    questions, answers = (embed_rows(network, data.inputs, rows) for rows in (side.rows[asked], train.rows[gallery]))
+    order = np.argsort(-(questions @ answers.T), axis=1, kind="stable")
+    hits = train.labels[gallery][order] == side.labels[asked][:, None]
+    precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
+    each = (precision * hits).sum(axis=1) / np.maximum(1, hits.sum(axis=1))
+    return float(each.mean()), float(each.std() / math.sqrt(len(each)))
+
+
 def _told_apart(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
     side = data.validation
     assert side.labels is not None and data.train.labels is not None

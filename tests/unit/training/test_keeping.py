@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from simsearch.evaluation.protocols import episodes
@@ -184,3 +185,25 @@ def test_whole_numbers_are_those_that_were_learned() -> None:
     made = between(start, learned, 0.25)
     torch.testing.assert_close(made["weights"], torch.tensor([1.5, 3.0]))
     assert made["seen"].item() == 9
+
+
+def test_ranking_precision_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    points = [(float(x), float(y)) for x, y in rng.normal(size=(60, 2))]
+    labels = [int(each) for each in rng.integers(0, 3, 60)]
+    labels[-1] = 9
+    data = dataset(points, labels, 20, "content")
+    network = Scaled(1.0, 0.3)
+    scores = embed_rows(network, data.inputs, np.arange(40, 60)) @ embed_rows(network, data.inputs, np.arange(40)).T
+    each = [
+        average_precision_score(np.array(labels[:40]) == labels[40 + row], scores[row])
+        for row in range(19)  # The last is of a class that was not learned.
+    ]
+    found = keeping.ranking_precision(network, data, RECIPE)
+    assert found == pytest.approx((np.mean(each), np.std(each) / np.sqrt(len(each))))
+
+
+def test_ranking_precision_of_other_classes_is_their_one_shot_accuracy() -> None:
+    data = dataset([*KNOWN, *ASKING], [0, 1, *(2 + each for each in ASKED)], len(ASKING), "class")
+    network = Scaled(1.0, 0.3)
+    assert keeping.ranking_precision(network, data, RECIPE) == keeping.recognised(network, data, RECIPE)
