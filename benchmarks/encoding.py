@@ -20,7 +20,7 @@ from simsearch.encoders.folder import ONNX_NAME
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.media.ahead import usable_cpus
 from simsearch.media.images import Picture
-from simsearch.training.starting import start_from
+from simsearch.training.finetuning.initial import start_from
 
 PICTURES, BATCH = 256, 16
 

@@ -21,8 +21,8 @@ from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.ranking import retrieval
 from simsearch.labelled.reading import Labelled, read_labelled
 from simsearch.training import Changes, Trained
-from simsearch.training.freezing import FREEZES
-from simsearch.training.keeping import SHARES
+from simsearch.training.finetuning.freezing import FREEZES
+from simsearch.training.finetuning.interpolation import SHARES
 
 if TYPE_CHECKING:
     from simsearch.types import Vectors

@@ -26,7 +26,7 @@ import simsearch
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.evaluation.metrics import equal_error_rate
 from simsearch.evaluation.ranking import retrieval
-from simsearch.training.within import within_classes
+from simsearch.training.finetuning.wccn import within_classes
 
 FLOOR = 0.1
 Vectors = NDArray[np.float32]

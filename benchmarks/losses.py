@@ -19,18 +19,20 @@ from measuring import Bar, Report
 from simsearch.evaluation.protocols import episodes
 from simsearch.labelled.material import KINDS, Kind, Labelled
 from simsearch.progress import Silent
-from simsearch.training.beginning import begin_at_means
-from simsearch.training.dataset import Dataset, load_dataset, make_sampler
+from simsearch.training.data.dataset import Dataset, load_dataset
+from simsearch.training.data.sampling import make_sampler
+from simsearch.training.finetuning.imprinting import begin_at_means
+from simsearch.training.finetuning.initial import Start, start_from
 from simsearch.training.loop import fit
-from simsearch.training.loss_table import LOSSES, default_loss, losses_for
+from simsearch.training.losses.table import LOSSES, default_loss, losses_for
 from simsearch.training.measure import embed_rows, figures_of_test
-from simsearch.training.models import ModelSpec, Network, build
+from simsearch.training.networks.building import build, build_text
+from simsearch.training.networks.encoder import Network
+from simsearch.training.networks.specification import ModelSpec, TextSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
 from simsearch.training.processes import open_processes
 from simsearch.training.recipes import Recipe
-from simsearch.training.starting import Start, start_from
-from simsearch.training.text_models import TextSpec, build_text
 
 WAYS, EPISODES = 20, 2_000
 DRAWINGS = Recipe(

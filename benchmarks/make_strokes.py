@@ -21,12 +21,14 @@ from simsearch.encoders.folder import encoder_folder, read_config
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import PixelSpec, decode, read_file
 from simsearch.media.scan import scan
-from simsearch.training.directions import main_directions
-from simsearch.training.export import export_encoder, round_weights
-from simsearch.training.lite import MEAN, STD
-from simsearch.training.models import ImageEncoder, ModelSpec, build
-from simsearch.training.starting import start_from
-from simsearch.training.strokes import STROKE_FEATURES, Strokes
+from simsearch.training.distillation.principal_components import main_directions
+from simsearch.training.export.folder import export_encoder, round_weights
+from simsearch.training.finetuning.initial import start_from
+from simsearch.training.networks.building import build
+from simsearch.training.networks.efficientnet import MEAN, STD
+from simsearch.training.networks.encoder import ImageEncoder
+from simsearch.training.networks.specification import ModelSpec
+from simsearch.training.networks.strokes import STROKE_FEATURES, Strokes
 from simsearch.types import Skip
 
 SPEC = ModelSpec("strokes", 448, 224, 1, 256, head=True, features=STROKE_FEATURES)

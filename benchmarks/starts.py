@@ -18,7 +18,7 @@ from measuring import Bar, Report
 import simsearch
 from simsearch.labelled.reading import read_labelled
 from simsearch.training import Changes
-from simsearch.training.choosing import STARTS
+from simsearch.training.finetuning.selection import STARTS
 
 FRESH = {"image": "backbone", "text": "words"}
 """The presets that nothing had to be said for before."""

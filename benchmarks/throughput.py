@@ -21,17 +21,18 @@ from measuring import Bar, Report, interleaved, median_ratio
 from torch import Tensor
 
 from simsearch.progress import Silent
-from simsearch.training.augment import augment
-from simsearch.training.inputs import Arrays, Inputs, Tokens
+from simsearch.training.data.image_augmentation import augment
+from simsearch.training.data.inputs import Arrays, Inputs, Tokens
+from simsearch.training.data.sampling import ClassSampler
 from simsearch.training.loop import fit, make_optimizer
-from simsearch.training.losses import supervised_contrastive
-from simsearch.training.models import SiameseEncoder, build
+from simsearch.training.losses.functional import supervised_contrastive
+from simsearch.training.networks.building import build, build_text
+from simsearch.training.networks.encoder import SiameseEncoder
+from simsearch.training.networks.specification import TextSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
 from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import ClassSampler
-from simsearch.training.text_models import TextSpec, build_text
 
 CLASSES, EACH = 200, 6
 LENGTHS = (8, 40)

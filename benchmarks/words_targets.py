@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from words_nouns import PHYSICAL, Nouns
 
-from simsearch.training.starting import start_from
+from simsearch.training.finetuning.initial import start_from
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simsearch.labelled.reading import Kind, Modality
     from simsearch.labelled.splits import By
     from simsearch.training import Trained
-    from simsearch.training.loss_table import Distance
+    from simsearch.training.losses.table import Distance
     from simsearch.types import JSONValue
 
 Margin = float | Literal["soft"]
@@ -47,7 +47,7 @@ def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
     if not asked or context.resilient_parsing:
         return
     from simsearch.training import preset_rows
-    from simsearch.training.loss_table import loss_rows, miner_rows
+    from simsearch.training.losses.table import loss_rows, miner_rows
 
     for rows in (preset_rows(), loss_rows(), miner_rows()):
         table(rows)

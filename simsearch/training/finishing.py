@@ -15,21 +15,21 @@ import numpy as np
 from simsearch.encoders.folder import EncoderConfig, read_config
 from simsearch.encoders.placing import placed
 from simsearch.progress import Progress, Silent
-from simsearch.training.export import export_encoder, round_weights
+from simsearch.training.export.folder import export_encoder, round_weights
+from simsearch.training.export.report import write_report
 from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test
-from simsearch.training.models import SiameseEncoder
-from simsearch.training.report import write_report
+from simsearch.training.networks.encoder import SiameseEncoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.training.dataset import Dataset
-    from simsearch.training.keeping import Kept
+    from simsearch.training.data.dataset import Dataset
+    from simsearch.training.finetuning.initial import Start
+    from simsearch.training.finetuning.interpolation import Kept
     from simsearch.training.loop import Fitted
-    from simsearch.training.models import Network
+    from simsearch.training.networks.encoder import Network
     from simsearch.training.processes import Processes
     from simsearch.training.recipes import Recipe
-    from simsearch.training.starting import Start
     from simsearch.types import JSONValue, Skip
 
 

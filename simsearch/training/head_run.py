@@ -16,25 +16,29 @@ from torch import Tensor, nn
 from simsearch.encoders.folder import encoder_folder, read_config
 from simsearch.encoders.head import base_folder
 from simsearch.encoders.onnx import OnnxEncoder
-from simsearch.training.dataset import Side, make_sampler
+from simsearch.training.data.inputs import Inputs, Views
+from simsearch.training.data.partition import Side
+from simsearch.training.data.sampling import make_sampler
+from simsearch.training.finetuning.freezing import Tail
+from simsearch.training.finetuning.heads import blended, cached_views, linear_half
+from simsearch.training.finetuning.interpolation import Kept, keep_between
 from simsearch.training.finishing import Exported, Trained, finish
-from simsearch.training.freezing import Tail
-from simsearch.training.heads import blended, cached_views, linear_half
-from simsearch.training.inputs import Inputs, Views
-from simsearch.training.keeping import Kept, keep_between
 from simsearch.training.last_blocks import block_of, fine_tuned, fresh_features, whole_encoder
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.measure import validation_figure
-from simsearch.training.models import Blend, ModelSpec, Network, SiameseEncoder, learned_half
+from simsearch.training.networks.encoder import Network, SiameseEncoder
+from simsearch.training.networks.head import Blend, learned_half
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
+from simsearch.training.schedule import total_steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.training.dataset import Dataset
+    from simsearch.training.data.dataset import Dataset
+    from simsearch.training.finetuning.initial import Start
     from simsearch.training.finishing import Run
     from simsearch.training.recipes import Recipe
-    from simsearch.training.starting import Start
 
 HIDDEN, DROPOUT = 256, 0.2
 """Of the half of a head that learns."""
@@ -257,7 +261,7 @@ def _objective(work: _Work, network: SiameseEncoder, recipe: Recipe) -> Objectiv
 
 def _fitted(work: _Work, objective: Objective, *, minutes: float | None = None, steps: int | None = None) -> Fitted:
     run, train, recipe = work.run, work.data.train, objective.recipe
-    most = steps or recipe.total_steps(train)
+    most = steps or total_steps(recipe, train)
 
     def validate(trained: Network) -> float:
         return math.nan if steps else validation_figure(trained, work.data, recipe)

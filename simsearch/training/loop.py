@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from simsearch.errors import TrainingError
 from simsearch.progress import Progress, Working
 from simsearch.training.checkpoint import CHECKPOINT_FORMAT, State, Weights, load_checkpoint, save_checkpoint
-from simsearch.training.models import Network
-from simsearch.training.pace import steps_within
+from simsearch.training.networks.encoder import Network
 from simsearch.training.processes import share_of
+from simsearch.training.schedule import learning_rate, steps_within
 
 if TYPE_CHECKING:
-    from simsearch.training.inputs import Inputs
+    from simsearch.training.data.inputs import Inputs
+    from simsearch.training.data.sampling import Sampler
     from simsearch.training.objective import Objective
     from simsearch.training.processes import Processes
     from simsearch.training.recipes import Recipe
-    from simsearch.training.sampling import Sampler
 
 LOSS_MEMORY = 0.95
 """Weight of the past in the running mean of the loss."""
@@ -192,16 +192,6 @@ class _Run:
         if figure > state["best_figure"] or math.isnan(figure):
             state["best"] = _copy(self.objective.kept.state_dict())
             state["best_figure"], state["best_step"] = figure, step
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Constant, or a warm-up over the first 2 % and then half a cosine to zero (Loshchilov and Hutter 2017)."""
-    if not recipe.cosine_decay:
-        return recipe.learning_rate
-    warm_up = max(1, steps // 50)
-    if step < warm_up:
-        return recipe.learning_rate * (step + 1) / warm_up
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:

@@ -14,18 +14,19 @@ from simsearch.evaluation.correlation import pearson, spearman
 from simsearch.evaluation.metrics import best_threshold, confusion, roc_auc
 from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
-from simsearch.training.augment import augment
-from simsearch.training.by_length import by_length
-from simsearch.training.forgeries import forgery_figures, genuine_only, writer_pairs
-from simsearch.training.inputs import Views
+from simsearch.training.data.forgeries import forgery_figures, genuine_only, writer_pairs
+from simsearch.training.data.image_augmentation import augment
+from simsearch.training.data.inputs import Views
+from simsearch.training.networks.length_bucketing import by_length
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.evaluation.metrics import Confusion
-    from simsearch.training.dataset import Dataset, Side
-    from simsearch.training.inputs import Inputs
-    from simsearch.training.models import Network
+    from simsearch.training.data.dataset import Dataset
+    from simsearch.training.data.inputs import Inputs
+    from simsearch.training.data.partition import Side
+    from simsearch.training.networks.encoder import Network
     from simsearch.training.recipes import Recipe
     from simsearch.types import JSONValue, Scores, Vectors
 

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from simsearch.training.augment import augment, posed
-from simsearch.training.by_length import by_length
-from simsearch.training.loss_building import build_loss
-from simsearch.training.losses import supervised_contrastive
-from simsearch.training.memory import PastBatches
+from simsearch.training.data.image_augmentation import augment, posed
+from simsearch.training.losses.building import build_loss
+from simsearch.training.losses.functional import supervised_contrastive
+from simsearch.training.losses.memory import PastBatches
+from simsearch.training.networks.length_bucketing import by_length
 from simsearch.training.processes import Processes, computing_in, precision_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from simsearch.training.loss_module import Loss
-    from simsearch.training.models import Network
+    from simsearch.training.data.sampling import Batch
+    from simsearch.training.losses.module import Loss
+    from simsearch.training.networks.encoder import Network
     from simsearch.training.recipes import Recipe
-    from simsearch.training.sampling import Batch
 
 
 FEWEST_MAPS = 8

@@ -14,12 +14,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from simsearch.errors import MissingExtraError, UsageError
+from simsearch.training.recipes import PRECISIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PATIENCE = timedelta(hours=6)
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 class Processes(Protocol):

@@ -11,7 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,44 +23,34 @@ from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.labelled.reading import read_labelled
 from simsearch.progress import Progress, Silent
-from simsearch.training.beginning import begin_at_means
-from simsearch.training.choosing import best_known, chosen_recipe, frozen, starts_of
-from simsearch.training.dataset import Dataset, load_dataset, make_sampler
+from simsearch.training.configuration import chosen_recipe, frozen, on_everything
+from simsearch.training.data.dataset import Dataset, load_dataset
+from simsearch.training.data.forgeries import genuine_only
+from simsearch.training.data.reading import Reading
+from simsearch.training.data.sampling import make_sampler
+from simsearch.training.finetuning.freezing import FREEZES, divided, features_of
+from simsearch.training.finetuning.imprinting import begin_at_means
+from simsearch.training.finetuning.interpolation import MOST_ASKED, MOST_KNOWN, SHARES, keep_between
+from simsearch.training.finetuning.selection import compare_starts, starts_of
+from simsearch.training.finetuning.wccn import LOOKED_AT, weigh_within
 from simsearch.training.finishing import Run, Trained, finish
-from simsearch.training.forgeries import genuine_only
-from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.head_run import train_head
-from simsearch.training.keeping import MOST_ASKED, MOST_KNOWN, SHARES, keep_between
 from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
-from simsearch.training.models import Network, SiameseEncoder, build
+from simsearch.training.networks.building import build, build_text
+from simsearch.training.networks.encoder import Network, SiameseEncoder
+from simsearch.training.networks.specification import TextSpec
 from simsearch.training.objective import Objective
 from simsearch.training.processes import Processes, open_processes, processor_threads
-from simsearch.training.recipes import Changes, Recipe, on_everything
-from simsearch.training.text_models import TextSpec, build_text
-from simsearch.training.within import LOOKED_AT, weigh_within
+from simsearch.training.recipes import Changes, Recipe
+from simsearch.training.schedule import total_steps
 
 if TYPE_CHECKING:
-    from simsearch.labelled.reading import Kind, Labelled, Modality
+    from simsearch.labelled.reading import Labelled
     from simsearch.labelled.splits import By
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the source is to be read where it does not say so itself; see `labelled.read_labelled`."""
-
-    kind: Kind | None = None
-    modality: Modality | None = None
-    columns: str | None = None
-    convention: str | None = None
-    score_range: tuple[float, float] | None = None
-    label_until: str | None = None
-    by_line: bool = False
-    encoding: str | None = None
-    strict: bool = False
 
 
 def train(
@@ -154,6 +144,20 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     return trained
 
 
+def best_known(runs: Sequence[Run], data: Dataset) -> Run:
+    """Of runs that begin with other encoders, the one whose encoder knows the training side best, the first of equals.
+
+    `data` was read for the first of them.
+    """
+    first = runs[0]
+    fits = {run.start.name: run.recipe.fit for run in runs if run.start}
+    known = compare_starts(fits, data, first.recipe.seed, first.progress)
+    figures = list(known.values()) or [0.0]
+    # All processes take what the first one found: their last digits may differ.
+    place = first.processes.agreed(float(np.argmax(figures)))
+    return replace(runs[int(place)], starts_compared=known)
+
+
 def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
     return load_dataset(
         labelled, run.recipe, test=test, tokenizer=b"" if run.start is None else run.start.tokenizer,
@@ -221,7 +225,7 @@ def _train(run: Run, data: Dataset) -> Trained:
         begin_at_means(objective, learned_on.inputs, genuine.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
-        steps=recipe.total_steps(data.train), minutes=run.minutes_left(), after=_after(run, data),
+        steps=total_steps(recipe, data.train), minutes=run.minutes_left(), after=_after(run, data),
         validate=lambda trained: validation_figure(trained, learned_on, recipe),
         checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
         progress=run.progress,

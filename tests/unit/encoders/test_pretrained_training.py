@@ -21,8 +21,8 @@ from simsearch.encoders.pretrained_folder import read_folder
 from simsearch.encoders.text import OnnxTextEncoder, padded
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import EncoderError
-from simsearch.training.export import check_parity, layer_table, to_onnx
-from simsearch.training.pretrained import Start, change_places, pretrained_start
+from simsearch.training.export.folder import check_parity, layer_table, to_onnx
+from simsearch.training.networks.pretrained import Start, change_places, pretrained_start
 
 TEXTS = ["a red square", "the small dog on a big cat", "circle"]
 

@@ -15,14 +15,16 @@ from torch import Tensor
 
 from simsearch.errors import TrainingError
 from simsearch.progress import Silent
-from simsearch.training.inputs import Arrays
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.sampling import ClassSampler, PairSampler, Sampler
 from simsearch.training.loop import Fitted, fit, learning_rate, make_optimizer
-from simsearch.training.models import ModelSpec, Network, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.encoder import Network
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
 from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import ClassSampler, PairSampler, Sampler
 
 CLASSES = 4
 DIGITS = ModelSpec("digits", 6, 6, 1, 5, dropout=0.4)

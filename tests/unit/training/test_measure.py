@@ -14,8 +14,9 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from simsearch.labelled.splits import Split
-from simsearch.training.dataset import Dataset, Side
-from simsearch.training.inputs import Arrays
+from simsearch.training.data.dataset import Dataset
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.partition import Side
 from simsearch.training.measure import (
     BATCH,
     chosen_threshold,
@@ -26,7 +27,9 @@ from simsearch.training.measure import (
     validation_figure,
     verify,
 )
-from simsearch.training.models import ModelSpec, Network, build, unit_rows
+from simsearch.training.networks.building import build
+from simsearch.training.networks.encoder import Network, unit_rows
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.presets import preset
 
 COUNT = 40

@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from simsearch.progress import Silent
-from simsearch.training.inputs import Arrays
+from simsearch.training.configuration import on_everything
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.sampling import ClassSampler
 from simsearch.training.loop import fit
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective, channels_last_is_safe
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.recipes import Recipe, on_everything
-from simsearch.training.sampling import ClassSampler
+from simsearch.training.recipes import Recipe
 
 SPEC = ModelSpec("residual", 12, 12, 1, 6, widths=(4, 6))
 RECIPE = replace(preset("glyph"), model=SPEC, batch_classes=3, batch_images=2, evaluate_every=2, averaging=0.9)

@@ -13,13 +13,14 @@ from torch import Tensor
 from simsearch.errors import UsageError
 from simsearch.progress import Silent
 from simsearch.training.checkpoint import load_checkpoint
-from simsearch.training.inputs import Arrays
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.sampling import ClassSampler
 from simsearch.training.loop import fit
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.sampling import ClassSampler
 
 RECIPE = replace(
     preset("digits"), model=ModelSpec("digits", 8, 8, 1, 6), optimizer="sgd", learning_rate=0.05, batch_classes=4,

@@ -11,14 +11,14 @@ import pytest
 from simsearch.errors import UsageError
 from simsearch.labelled.reading import Kind
 from simsearch.media.images import FITS
-from simsearch.training.augment import AUGMENTATIONS
-from simsearch.training.dataset import Side
+from simsearch.training.configuration import adjusted, suited
+from simsearch.training.data.partition import Side
 from simsearch.training.loop import learning_rate
-from simsearch.training.loss_table import LOSSES
-from simsearch.training.models import ModelSpec
+from simsearch.training.losses.table import LOSSES
+from simsearch.training.networks.specification import ModelSpec, TextSpec
 from simsearch.training.presets import PRESETS, RETIRED, preset
-from simsearch.training.recipes import OPTIMIZERS, Changes, Recipe, adjusted, suited
-from simsearch.training.text_models import TextSpec
+from simsearch.training.recipes import AUGMENTATIONS, OPTIMIZERS, Changes, Recipe
+from simsearch.training.schedule import total_steps
 
 
 def classes(count: int) -> Side:
@@ -101,11 +101,11 @@ def test_an_epoch_counts_pairs(epochs: int, per_epoch: int, images: int, expecte
         preset("shapes"), steps=0, epochs=epochs, pairs_per_epoch=per_epoch, batch_classes=3, batch_images=4
     )
     pairs = per_epoch or math.comb(images, 2)
-    assert recipe.total_steps(classes(images)) == max(1, math.ceil(epochs * pairs / 66)) == expected
+    assert total_steps(recipe, classes(images)) == max(1, math.ceil(epochs * pairs / 66)) == expected
 
 
 def test_given_steps_stand_above_epochs() -> None:
-    assert replace(preset("shapes"), steps=7, epochs=100).total_steps(classes(1000)) == 7
+    assert total_steps(replace(preset("shapes"), steps=7, epochs=100), classes(1000)) == 7
 
 
 def test_nothing_given_changes_nothing() -> None:
@@ -122,11 +122,11 @@ def test_what_is_given_stands_in_place() -> None:
 def test_epochs_take_the_place_of_steps() -> None:
     recipe = adjusted(preset("glyph"), Changes(epochs=2))
     assert (recipe.steps, recipe.epochs) == (0, 2)
-    assert recipe.total_steps(classes(100)) == math.ceil(2 * math.comb(100, 2) / recipe.batch_pairs)
+    assert total_steps(recipe, classes(100)) == math.ceil(2 * math.comb(100, 2) / recipe.batch_pairs)
 
 
 def test_steps_take_the_place_of_epochs() -> None:
-    assert adjusted(preset("shapes"), Changes(steps=11)).total_steps(classes(1000)) == 11
+    assert total_steps(adjusted(preset("shapes"), Changes(steps=11)), classes(1000)) == 11
 
 
 def test_the_learning_rate_stays_when_that_is_asked_for() -> None:
@@ -189,10 +189,10 @@ def test_a_recipe_without_steps_or_epochs_is_refused() -> None:
 def test_given_rows_count_for_an_epoch_as_they_are() -> None:
     recipe = replace(preset("shapes"), steps=0, epochs=3, batch_classes=3, batch_images=4)
     pairs = np.zeros((100, 2), dtype=np.int64)
-    assert recipe.total_steps(Side(np.arange(2), pairs=pairs, same=np.ones(100, dtype=bool))) == 50
-    assert recipe.total_steps(Side(np.arange(2), pairs=pairs, scores=np.ones(100, dtype=np.float32))) == 50
-    assert recipe.total_steps(Side(np.arange(2), triplets=np.zeros((60, 3), dtype=np.int64))) == 30
-    assert recipe.total_steps(Side(np.arange(40))) == 20
+    assert total_steps(recipe, Side(np.arange(2), pairs=pairs, same=np.ones(100, dtype=bool))) == 50
+    assert total_steps(recipe, Side(np.arange(2), pairs=pairs, scores=np.ones(100, dtype=np.float32))) == 50
+    assert total_steps(recipe, Side(np.arange(2), triplets=np.zeros((60, 3), dtype=np.int64))) == 30
+    assert total_steps(recipe, Side(np.arange(40))) == 20
 
 
 def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> None:

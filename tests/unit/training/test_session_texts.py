@@ -12,10 +12,10 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME
 from simsearch.errors import EncoderError, TrainingError, UsageError
 from simsearch.training import Changes, Reading, train
-from simsearch.training.export import export_encoder
+from simsearch.training.export.folder import export_encoder
+from simsearch.training.finetuning.initial import start_from
+from simsearch.training.networks.specification import TextSpec
 from simsearch.training.presets import preset
-from simsearch.training.starting import start_from
-from simsearch.training.text_models import TextSpec
 
 TOPICS = {
     "card": ("my card is lost", "the card was stolen", "i cannot find my bank card", "freeze my card please"),

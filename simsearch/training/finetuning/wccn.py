@@ -1,0 +1,84 @@
+"""What varies within classes counts for less."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from simsearch.training.data.forgeries import genuine_only
+from simsearch.training.measure import embed_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simsearch.training.data.dataset import Dataset
+    from simsearch.training.networks.encoder import SiameseEncoder
+    from simsearch.training.recipes import Recipe
+
+FLOOR = 0.03
+"""Share of the mean variance that is added to all, so that directions in which nothing varies do not count for all."""
+LOOKED_AT = 20_000
+"""About how many inputs of the training side, at most, the variances are taken from."""
+RUN = 16
+PART = 8_192
+
+
+def within_classes(
+    vectors: NDArray[np.floating[Any]], labels: NDArray[np.int64], power: float, floor: float = FLOOR
+) -> NDArray[np.float32]:
+    """The matrix (d, d) that weakens the directions along which vectors (n, d) vary within their classes.
+
+    It is the covariance within classes to the power of -`power` (a half in Hatch et al. 2006), scaled so that an
+    average direction keeps its length; symmetric. O(n d^2 + d^3).
+    """
+    numbers = np.unique(labels, return_inverse=True)[1]
+    sums = np.zeros((numbers.max() + 1, vectors.shape[1]))
+    np.add.at(sums, numbers, vectors)
+    means = sums / np.bincount(numbers)[:, None]
+    covariance = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for first in range(0, len(vectors), PART):
+        part = vectors[first : first + PART] - means[numbers[first : first + PART]]
+        covariance += part.T @ part
+    variances, directions = np.linalg.eigh(covariance / len(vectors))
+    mean = variances.mean()
+    if mean <= 0.0:
+        # One input of each class: nothing is known of what varies.
+        return np.eye(vectors.shape[1], dtype=np.float32)
+    weights = (variances + floor * mean) ** -power
+    evened: NDArray[np.float32] = ((directions * weights) @ directions.T / np.sqrt(np.mean(weights**2))).astype(
+        np.float32
+    )
+    return evened
+
+
+def weigh_within(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Recipe:
+    """Puts that matrix, for the classes that were learned, behind the encoder: the recipe whose network it is now.
+
+    Without a `within_power` nothing happens. Of a large training side a part of most classes is looked at.
+    """
+    genuine = genuine_only(data.train)
+    labels = genuine.labels
+    if not recipe.within_power or labels is None:
+        return recipe
+    some = looked_at(labels)
+    vectors = embed_rows(encoder, data.inputs, genuine.rows[some])
+    weighed = torch.from_numpy(within_classes(vectors, labels[some], recipe.within_power))
+    # A linear layer multiplies by the transpose of its weights; the matrix is its own.
+    before = encoder.head.weight.detach() if isinstance(encoder.head, nn.Linear) else torch.eye(len(weighed))
+    head = nn.Linear(before.shape[1], before.shape[0], bias=False)
+    with torch.no_grad():
+        head.weight.copy_(weighed @ before)
+    encoder.head = head
+    return replace(recipe, model=replace(recipe.model, head=True))
+
+
+def looked_at(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """About LOOKED_AT positions at most, evenly spread over the classes, in runs that mostly are of one class."""
+    ordered = np.argsort(labels, kind="stable")
+    every = -(-len(labels) // LOOKED_AT)
+    some: NDArray[np.int64] = ordered[np.arange(len(labels)) // RUN % every == 0]
+    return some
