@@ -21,8 +21,8 @@ from simsearch.labelled.material import KINDS, Kind, Labelled
 from simsearch.progress import Silent
 from simsearch.training.data.dataset import Dataset, load_dataset
 from simsearch.training.data.sampling import make_sampler
-from simsearch.training.finetuning.imprinting import begin_at_means
-from simsearch.training.finetuning.initial import Start, start_from
+from simsearch.training.finetuning.imprinting import imprint_class_weights
+from simsearch.training.finetuning.initial import InitialEncoder, load_initial_encoder
 from simsearch.training.loop import fit
 from simsearch.training.losses.table import LOSSES, default_loss, losses_for
 from simsearch.training.measure import embed_rows, figures_of_test
@@ -56,7 +56,7 @@ class Task:
     training: Labelled
     unseen: Labelled | None = None
     """Classes for 20-way recognition from one example."""
-    start: Start | None = None
+    start: InitialEncoder | None = None
     """The encoder that is gone on from."""
 
 
@@ -81,13 +81,13 @@ def main() -> None:
         if options.cut:
             chosen = [replace(task, recipe=replace(task.recipe, augmentation=TEXTS.augmentation)) for task in chosen]
         if options.start is not None:
-            begun = start_from(options.start)
+            begun = load_initial_encoder(options.start)
             chosen = [begin(task, begun) for task in chosen if task.training.modality == begun.modality]
         if chosen:
             report(kind, chosen, options.losses, options.seeds)
 
 
-def begin(task: Task, start: Start) -> Task:
+def begin(task: Task, start: InitialEncoder) -> Task:
     """The task with the network of this encoder, which sees its inputs as it does."""
     return replace(task, recipe=replace(task.recipe, model=start.spec, fit=start.fit), start=start)
 
@@ -152,7 +152,9 @@ def learned(task: Task, loss: str, seed: int, data: Dataset, unseen: Dataset | N
         network = build(recipe.model, mean=(0.9,), std=(0.25,))
     objective = Objective(network, recipe, data.training_classes, open_processes())
     if task.start is not None and data.train.labels is not None:
-        begin_at_means(objective, data.inputs, data.train.rows, np.unique(data.train.labels, return_inverse=True)[1])
+        imprint_class_weights(
+            objective, data.inputs, data.train.rows, np.unique(data.train.labels, return_inverse=True)[1]
+        )
     fit(
         objective, make_sampler(data.train, recipe), data.inputs, recipe=recipe, steps=recipe.steps,
         validate=lambda _: float("nan"), checkpoint=home / f"{loss}-{seed}.pt", configuration="", progress=Silent(),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from make_photo import EACH_CLASS
-from photo_words import TEACHER, Making, Material, material, tower_of
+from photo_words import TEACHER, Corpus, Making, material, tower_of
 from tokenizers import Tokenizer
 from words_nouns import Nouns
 from words_onnx import to_onnx
@@ -248,7 +248,7 @@ def compared(vectors: Array, trial: Trial, head: Head, asked: Asked, photos: Pic
 
 
 def left_out(
-    given: Material,
+    given: Corpus,
     classes: Mapping[str, Array],
     trial: Trial,
     head: Head,

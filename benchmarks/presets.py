@@ -33,7 +33,7 @@ from simsearch.training.measure import COSINE_AT_HALF, HALF, chosen_threshold, e
 from simsearch.training.networks.building import build
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
 
 COLUMNS = ("at validation's threshold", "one-shot", "training s", "pictures encoded", "steps")
@@ -192,7 +192,10 @@ def train_classic(recipe: Recipe, protocol: Protocol, folder: Path, cache: Path,
     sample = data.inputs.batch(data.train.rows).numpy().astype(np.float32) / 255
     mean, std = sample.mean(axis=(0, 1, 2)).tolist(), np.maximum(sample.std(axis=(0, 1, 2)), 1e-3).tolist()
     objective = Objective(
-        build(recipe.model, mean=tuple(mean), std=tuple(std)), recipe, data.training_classes, Alone(torch.device("cpu"))
+        build(recipe.model, mean=tuple(mean), std=tuple(std)),
+        recipe,
+        data.training_classes,
+        SingleProcess(torch.device("cpu")),
     )
     optimizer = make_optimizer(objective, replace(recipe, learning_rate=CLASSIC_RATE))
     count = len(data.train.rows)

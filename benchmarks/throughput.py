@@ -31,7 +31,7 @@ from simsearch.training.networks.encoder import SiameseEncoder
 from simsearch.training.networks.specification import TextSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
 
 CLASSES, EACH = 200, 6
@@ -104,7 +104,7 @@ def encoder_of(recipe: Recipe) -> SiameseEncoder:
 
 
 def objective_of(recipe: Recipe) -> Objective:
-    return Objective(encoder_of(recipe), recipe, CLASSES, Alone(torch.device("cpu")))
+    return Objective(encoder_of(recipe), recipe, CLASSES, SingleProcess(torch.device("cpu")))
 
 
 def batches(recipe: Recipe) -> list[tuple[Tensor, Tensor]]:
@@ -141,7 +141,7 @@ def training(recipe: Recipe) -> float:
     with tempfile.TemporaryDirectory() as folder:
         fit(
             objective, sampler(recipe), inputs, recipe=recipe, steps=recipe.steps, validate=lambda _: 0.0,
-            checkpoint=Path(folder) / "checkpoint.pt", configuration="", processes=Alone(torch.device("cpu")),
+            checkpoint=Path(folder) / "checkpoint.pt", configuration="", processes=SingleProcess(torch.device("cpu")),
             progress=marks,
         )  # fmt: skip
     return marks.times[recipe.steps] - marks.times[0]

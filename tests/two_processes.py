@@ -24,7 +24,7 @@ from simsearch.training.networks.encoder import Network
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Processes, open_processes, share_of
+from simsearch.training.processes import Processes, open_processes, shard_of
 from simsearch.training.recipes import Recipe
 
 Results = dict[str, NDArray[np.generic]]
@@ -90,7 +90,7 @@ def one_step(processes: Processes, recipe: Recipe, batch: Batch) -> Results:
     """The loss of a batch and the gradient of every parameter."""
     objective = Objective(network_of(recipe), recipe, CLASSES, processes)
     wrapped = processes.wrap(objective)
-    share = share_of(np.arange(len(batch.rows)), processes)
+    share = shard_of(np.arange(len(batch.rows)), processes)
     torch.manual_seed(5)
     loss = wrapped(batch, torch.from_numpy(PIXELS[batch.rows[share]]), share)
     loss.backward()

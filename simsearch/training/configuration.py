@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.errors import UsageError
 from simsearch.labelled.forgeries import writers_of
-from simsearch.training.finetuning.initial import PRETRAINED, Start
+from simsearch.training.finetuning.initial import PRETRAINED, InitialEncoder
 from simsearch.training.losses.table import default_loss, loss_entry, require_kind, require_memory
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import loss_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def chosen_recipe(
-    recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str
+    recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: InitialEncoder | None, freeze: str
 ) -> Recipe:
     """The recipe of a run: a preset, made to suit the data, the encoder that it begins with and what is asked for."""
     named = _named(recipe, labelled, start, freeze)
@@ -49,7 +49,7 @@ def chosen_recipe(
     return chosen
 
 
-def _check(chosen: Recipe, wanted: Changes, labelled: Labelled, start: Start | None, freeze: str) -> None:
+def _check(chosen: Recipe, wanted: Changes, labelled: Labelled, start: InitialEncoder | None, freeze: str) -> None:
     """Raises UsageError for a setting that the data, or what the run begins with, has no use for."""
     if wanted.poses is not None and labelled.kind != "classes":
         raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
@@ -73,7 +73,7 @@ def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
     return recipe
 
 
-def _named(recipe: str | Recipe | None, labelled: Labelled, start: Start | None, freeze: str) -> Recipe:
+def _named(recipe: str | Recipe | None, labelled: Labelled, start: InitialEncoder | None, freeze: str) -> Recipe:
     """The recipe as it is named, or what is learned where none is, which begins with an encoder."""
     if recipe is not None:
         return recipe if isinstance(recipe, Recipe) else preset(recipe)
@@ -84,14 +84,14 @@ def _named(recipe: str | Recipe | None, labelled: Labelled, start: Start | None,
     return _onward(ONWARD[labelled.modality], start.spec.kind, freeze)
 
 
-def frozen(freeze: str | None, start: Start | None) -> str:
+def frozen(freeze: str | None, start: InitialEncoder | None) -> str:
     """How much of the encoder stays as it is: what is wanted, else all of one whose features a new head can take."""
     if freeze is not None:
         return freeze
     return "all" if start is not None and start.base is not None else "none"
 
 
-def _on_features(start: Start | None, freeze: str) -> bool:
+def _on_features(start: InitialEncoder | None, freeze: str) -> bool:
     return freeze == "all" and start is not None and start.base is not None
 
 

@@ -1,4 +1,4 @@
-"""What a training run is made of but for its files, and what may be wanted otherwise."""
+"""A training configuration, and what may be given in place of its values. Needs no torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST = {"memory": 1_000_000, "patience": 1_000_000, "threads": 1_024, "seed": 2*
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A training run but for its files. An epoch counts pairs, `batch_classes` x `batch_images` pictures form a batch.
+    """A training configuration. An epoch counts pairs, `batch_classes` x `batch_images` pictures form a batch.
 
     Every picture of a batch is encoded once and the pairs are formed from the encoded ones.
     """
@@ -64,8 +64,7 @@ class Recipe:
     contrast_weight: float = 0.0
     """Weight of the supervised contrastive loss beside the classifier."""
     within_power: float = 0.0
-    """Of classes: the power of the covariance within classes by which the directions that vary in them count for less
-    in what was learned; 0 leaves them as they are, see `within.within_classes`."""
+    """Of classes: the exponent of within-class covariance normalization; 0 is none, see `finetuning.wccn`."""
     split: By = "content"
     counts: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
@@ -78,8 +77,8 @@ class Recipe:
     """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
     weights themselves."""
     start_share: float | None = None
-    """How much of the weights that a run began with is left in those that it keeps. By default what its classes want,
-    and nothing where others than classes say what is alike; see `keeping.keep_between`."""
+    """The weight of the initial encoder when it is interpolated with the fine-tuned one (WiSE-FT). By default
+    validation chooses it for classes, and it is 0 for other data; see `finetuning.interpolation`."""
     halves: tuple[int, int] = (256, 128)
     """Of a head on features that stay as they are: the numbers of its linear half and of the one that learns, which
     may be 0: then it is the linear map alone."""

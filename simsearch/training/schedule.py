@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simsearch.training.data.partition import Side
+    from simsearch.training.data.partition import Partition
     from simsearch.training.recipes import Recipe
 
 WARM_UP_STEPS = 3
@@ -17,14 +17,14 @@ MEASURING_SHARE = 0.03
 """Of the budget, at most about this much is spent on measuring."""
 
 
-def total_steps(recipe: Recipe, side: Side) -> int:
-    """Optimiser steps for this training side: an epoch counts pairs that can be made, or those that are given."""
+def total_steps(recipe: Recipe, partition: Partition) -> int:
+    """Optimiser steps for this training partition: an epoch counts pairs that can be made, or those that are given."""
     if recipe.steps:
         return recipe.steps
-    if side.labels is not None:
-        pairs, per_step = recipe.pairs_per_epoch or len(side) * (len(side) - 1) // 2, recipe.batch_pairs
+    if partition.labels is not None:
+        pairs, per_step = recipe.pairs_per_epoch or len(partition) * (len(partition) - 1) // 2, recipe.batch_pairs
     else:
-        pairs, per_step = side.count, max(1, recipe.batch_inputs // 2)
+        pairs, per_step = partition.count, max(1, recipe.batch_inputs // 2)
     return max(1, math.ceil(recipe.epochs * pairs / per_step))
 
 

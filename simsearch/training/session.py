@@ -29,10 +29,10 @@ from simsearch.training.data.forgeries import genuine_only
 from simsearch.training.data.reading import Reading
 from simsearch.training.data.sampling import make_sampler
 from simsearch.training.finetuning.freezing import FREEZES, divided, features_of
-from simsearch.training.finetuning.imprinting import begin_at_means
-from simsearch.training.finetuning.interpolation import MOST_ASKED, MOST_KNOWN, SHARES, keep_between
-from simsearch.training.finetuning.selection import compare_starts, starts_of
-from simsearch.training.finetuning.wccn import LOOKED_AT, weigh_within
+from simsearch.training.finetuning.imprinting import imprint_class_weights
+from simsearch.training.finetuning.interpolation import MOST_GALLERY, MOST_QUERIES, WEIGHTS, interpolate_weights
+from simsearch.training.finetuning.selection import compare_encoders, initial_encoders
+from simsearch.training.finetuning.wccn import MOST_INPUTS, append_wccn
 from simsearch.training.finishing import Run, Trained, finish
 from simsearch.training.head_run import train_head
 from simsearch.training.loop import fit
@@ -101,7 +101,7 @@ def train(
     )
     processes = open_processes()
     runs = []
-    for began in starts_of(recipe, start, labelled, freeze):
+    for began in initial_encoders(recipe, start, labelled, freeze):
         kept = frozen(freeze, began)
         chosen = chosen_recipe(recipe, wanted, labelled, began, kept)
         if everything:
@@ -151,10 +151,10 @@ def best_known(runs: Sequence[Run], data: Dataset) -> Run:
     """
     first = runs[0]
     fits = {run.start.name: run.recipe.fit for run in runs if run.start}
-    known = compare_starts(fits, data, first.recipe.seed, first.progress)
+    known = compare_encoders(fits, data, first.recipe.seed, first.progress)
     figures = list(known.values()) or [0.0]
     # All processes take what the first one found: their last digits may differ.
-    place = first.processes.agreed(float(np.argmax(figures)))
+    place = first.processes.broadcast(float(np.argmax(figures)))
     return replace(runs[int(place)], starts_compared=known)
 
 
@@ -222,7 +222,7 @@ def _train(run: Run, data: Dataset) -> Trained:
         genuine = genuine_only(data.train)
         assert genuine.labels is not None
         dense = np.unique(genuine.labels, return_inverse=True)[1]
-        begin_at_means(objective, learned_on.inputs, genuine.rows, dense)
+        imprint_class_weights(objective, learned_on.inputs, genuine.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
         steps=total_steps(recipe, data.train), minutes=run.minutes_left(), after=_after(run, data),
@@ -234,11 +234,11 @@ def _train(run: Run, data: Dataset) -> Trained:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
     kept = None
     if run.start is not None:
-        kept = keep_between(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
-        if kept.share:
+        kept = interpolate_weights(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
+        if kept.weight:
             fitted = replace(fitted, best_figure=validation_figure(network, learned_on, recipe))
     written.load_state_dict(encoder.state_dict())
-    weighed = weigh_within(written, data, recipe)
+    weighed = append_wccn(written, data, recipe)
     if weighed is not recipe:
         run, fitted = (
             replace(run, recipe=weighed),
@@ -251,9 +251,9 @@ def _after(run: Run, data: Dataset) -> float:
     """How many times the validation side is embedded by the time that all is measured once learning has ended."""
     inputs = len(data.test) + 2 * len(data.validation)
     if run.start is not None and data.train.labels is not None:
-        inputs += len(SHARES) * (min(MOST_ASKED, len(data.validation)) + min(MOST_KNOWN, len(data.train)))
+        inputs += len(WEIGHTS) * (min(MOST_QUERIES, len(data.validation)) + min(MOST_GALLERY, len(data.train)))
     if run.recipe.within_power:
-        inputs += min(LOOKED_AT, len(data.train))
+        inputs += min(MOST_INPUTS, len(data.train))
     return inputs / max(1, len(data.validation))
 
 

@@ -19,7 +19,7 @@ from simsearch.progress import Progress
 from simsearch.training.data.forgeries import genuine_only, with_forgeries
 from simsearch.training.data.images import load_pictures
 from simsearch.training.data.inputs import Arrays, Inputs
-from simsearch.training.data.partition import Side
+from simsearch.training.data.partition import Partition
 from simsearch.training.data.texts import tokenized
 from simsearch.training.data.tokenization import learned_tokenizer
 from simsearch.training.networks.specification import TextSpec
@@ -36,16 +36,16 @@ LEAST_GRADED = 3
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Inputs and what is known of them, divided into three sides."""
+    """Inputs and what is known of them, split into training, validation and test."""
 
     kind: Kind
     modality: str
     inputs: Inputs
     sources: tuple[str, ...]
     """The file, or the text, of each row of the inputs."""
-    train: Side
-    validation: Side
-    test: Side
+    train: Partition
+    validation: Partition
+    test: Partition
     classes: tuple[str, ...]
     """Names of the classes, () where there are none."""
     split: Split
@@ -62,7 +62,7 @@ class Dataset:
 
     @property
     def training_classes(self) -> int:
-        """How many classes of the training side are learned; forgeries are none."""
+        """How many classes of the training partition are learned; forgeries are none."""
         labels = genuine_only(self.train).labels
         return 0 if labels is None else len(np.unique(labels))
 
@@ -73,7 +73,7 @@ def load_dataset(
     """Reads the pictures or tokenizes the texts, and splits them without leaks.
 
     Decoded pictures are kept in the file `cache`. Texts are cut up by `tokenizer`, the content of a tokenizer.json; if
-    it is empty, one is learned from the training side.
+    it is empty, one is learned from the training partition.
     """
     if isinstance(recipe.model, TextSpec):
         return _of_texts(labelled, recipe, recipe.model, test, tokenizer)
@@ -107,7 +107,7 @@ def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: 
     if labelled.scores is not None and divided.rows is not None and min(map(len, divided.rows[:2])) < LEAST_GRADED:
         raise TrainingError(
             f"{len(labelled.scores)} graded pairs are too few: after the split {len(divided.rows[1])} are left for "
-            f"validation, at least {LEAST_GRADED} are needed; pairs that share an input stay on one side"
+            f"validation, at least {LEAST_GRADED} are needed; pairs that share an input stay in one partition"
         )
     if not len(divided.train):
         raise TrainingError(f"nothing is left to train on of {len(labelled.sources)}; add more")
@@ -123,27 +123,27 @@ def _dataset(
 ) -> Dataset:
     rows = divided.rows or (None, None, None)
     parts = zip((divided.train, divided.validation, divided.test), rows, strict=True)
-    train, validation, test = (_side(labelled, positions, chosen) for positions, chosen in parts)
+    train, validation, test = (_partition(labelled, positions, chosen) for positions, chosen in parts)
     return Dataset(
         labelled.kind, labelled.modality, inputs, labelled.sources, train, validation, test, labelled.classes, divided,
         _digest(contents, train), len(contents) - len(set(contents)), skipped, groups=labelled.groups,
     )  # fmt: skip
 
 
-def _side(labelled: Labelled, positions: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> Side:
+def _partition(labelled: Labelled, positions: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> Partition:
     """The sources at these positions, or the chosen pairs or triplets with the sources at these positions."""
     if chosen is not None:
         part = labelled.take(chosen)
         pairs, triplets = (
             None if values is None else np.searchsorted(positions, values) for values in (part.pairs, part.triplets)
         )
-        return Side(positions, pairs=pairs, same=part.same, scores=part.scores, triplets=triplets)
+        return Partition(positions, pairs=pairs, same=part.same, scores=part.scores, triplets=triplets)
     labels = None if labelled.labels is None else labelled.labels[positions]
     groups = None
     if labels is not None and len(set(labelled.groups)) < len(labelled.classes):
         groups = np.unique(np.array(labelled.groups), return_inverse=True)[1][labels]
-    side = Side(positions, labels, groups, neighbours=_neighbours(labelled, positions))
-    return with_forgeries(side, writers_of(labelled.classes))
+    partition = Partition(positions, labels, groups, neighbours=_neighbours(labelled, positions))
+    return with_forgeries(partition, writers_of(labelled.classes))
 
 
 def _neighbours(labelled: Labelled, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -155,7 +155,7 @@ def _neighbours(labelled: Labelled, positions: NDArray[np.int64]) -> NDArray[np.
     return np.where(following & same, np.arange(1, len(positions) + 1), -1)
 
 
-def _digest(contents: Sequence[bytes], train: Side) -> str:
+def _digest(contents: Sequence[bytes], train: Partition) -> str:
     digest = hashlib.sha256(b"".join(contents))
     for values in (train.rows, train.labels, train.pairs, train.same, train.scores, train.triplets, train.neighbours):
         if values is not None:

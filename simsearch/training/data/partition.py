@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One side of the split. `rows` are rows of the inputs; pairs and triplets are positions within `rows`."""
+class Partition:
+    """One partition of the split. `rows` are rows of the inputs; pairs and triplets are positions within `rows`."""
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64] | None = None

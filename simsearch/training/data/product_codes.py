@@ -28,7 +28,7 @@ PATTERNS = (
 """Letters (L) and digits (D) of the codes of cameras, parts, televisions, orders and the like."""
 
 
-def made_up_codes(count: int, seed: int) -> tuple[list[str], list[str]]:
+def synthetic_codes(count: int, seed: int) -> tuple[list[str], list[str]]:
     """Codes, and for each one another that differs in one sign of it."""
     rng = np.random.default_rng(seed)
     codes, near = [], []
@@ -55,7 +55,7 @@ class CodePairs:
 
     def __init__(self, cut: Callable[[str], Sequence[int]], *, count: int, share: float, seed: int) -> None:
         """`cut` gives the ids of a code; `share` is how much of the similarity a code decides."""
-        codes, near = made_up_codes(count, seed)
+        codes, near = synthetic_codes(count, seed)
         self._codes = [tuple(cut(code)) for code in codes]
         self._near = [tuple(cut(code)) for code in near]
         self._share = share

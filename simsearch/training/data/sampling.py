@@ -13,7 +13,7 @@ from simsearch.training.losses.table import loss_entry
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.training.data.partition import Side
+    from simsearch.training.data.partition import Partition
     from simsearch.training.recipes import Recipe
 
 
@@ -137,16 +137,17 @@ class ForgerySampler:
     everybody's stranger. `classes` and `images` say how many of each, forgeries counted.
     """
 
-    def __init__(self, side: Side, *, classes: int, images: int, seed: int) -> None:
-        assert side.labels is not None and side.forged is not None and side.writers is not None
-        self._rows = side.rows
-        genuine = np.flatnonzero(~side.forged)
-        names, labels = np.unique(side.labels[genuine], return_inverse=True)
-        self._labels = np.arange(len(names), len(names) + len(side.rows))
+    def __init__(self, partition: Partition, *, classes: int, images: int, seed: int) -> None:
+        assert partition.labels is not None and partition.forged is not None and partition.writers is not None
+        self._rows = partition.rows
+        genuine = np.flatnonzero(~partition.forged)
+        names, labels = np.unique(partition.labels[genuine], return_inverse=True)
+        self._labels = np.arange(len(names), len(names) + len(partition.rows))
         self._labels[genuine] = labels
         self._genuine = [genuine[labels == number] for number in range(len(names))]
         self._forged = [
-            np.flatnonzero(side.forged & (side.writers == side.writers[members[0]])) for members in self._genuine
+            np.flatnonzero(partition.forged & (partition.writers == partition.writers[members[0]]))
+            for members in self._genuine
         ]
         self._classes = min(classes, len(names))
         self._images = max(2, images // 2)
@@ -162,26 +163,26 @@ class ForgerySampler:
         return Batch(self._rows[drawn], labels=self._labels[drawn])
 
 
-def make_sampler(side: Side, recipe: Recipe) -> Sampler:
-    """Batches of this side, of about as many inputs (or pairs) as the recipe says."""
-    if side.forged is not None and not loss_entry(recipe.loss).learns:
+def make_sampler(partition: Partition, recipe: Recipe) -> Sampler:
+    """Batches of this partition, of about as many inputs (or pairs) as the recipe says."""
+    if partition.forged is not None and not loss_entry(recipe.loss).learns:
         return ForgerySampler(
-            side, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
+            partition, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
         )  # fmt: skip
-    side = genuine_only(side)
-    if side.labels is not None:
-        dense = np.unique(side.labels, return_inverse=True)[1]
+    partition = genuine_only(partition)
+    if partition.labels is not None:
+        dense = np.unique(partition.labels, return_inverse=True)[1]
         return ClassSampler(
-            dense, rows=side.rows, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
+            dense, rows=partition.rows, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
         )
     count = recipe.batch_classes * recipe.batch_images // 2
-    if side.pairs is not None and side.same is not None:
-        return PairSampler(side.rows[side.pairs], side.same, count=count, seed=recipe.seed)
-    if side.pairs is not None and side.scores is not None:
-        return GradedSampler(side.rows[side.pairs], side.scores, count=count, seed=recipe.seed)
-    if side.triplets is not None:
-        return TripletSampler(side.rows[side.triplets], count=count, seed=recipe.seed)
+    if partition.pairs is not None and partition.same is not None:
+        return PairSampler(partition.rows[partition.pairs], partition.same, count=count, seed=recipe.seed)
+    if partition.pairs is not None and partition.scores is not None:
+        return GradedSampler(partition.rows[partition.pairs], partition.scores, count=count, seed=recipe.seed)
+    if partition.triplets is not None:
+        return TripletSampler(partition.rows[partition.triplets], count=count, seed=recipe.seed)
     neighbours = None
-    if side.neighbours is not None:
-        neighbours = np.where(side.neighbours < 0, -1, side.rows[side.neighbours])
-    return ViewSampler(side.rows, count=count, seed=recipe.seed, next_rows=neighbours)
+    if partition.neighbours is not None:
+        neighbours = np.where(partition.neighbours < 0, -1, partition.rows[partition.neighbours])
+    return ViewSampler(partition.rows, count=count, seed=recipe.seed, next_rows=neighbours)

@@ -1,4 +1,4 @@
-"""The loop that teaches a bag of tokens what a teacher thinks of texts, and what graded pairs say."""
+"""The loop that trains a bag of tokens on teacher embeddings, graded pairs and pairs."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """All that is learned from: ids and wanted vectors of the texts, and pairs of them."""
+class DistillationTargets:
+    """The training set: ids and teacher embeddings of the texts, and pairs of them."""
 
     ids: Sequence[tuple[int, ...]]
-    wanted: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
     graded: Pairs
     pairs: Pairs
     codes: CodePairs | None
@@ -76,15 +76,15 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """A finished run; the encoder holds the last weights."""
+class FittedStudent:
+    """A finished distillation; the encoder holds the last weights."""
 
     history: tuple[dict[str, float], ...]
     steps: int
     seconds: float
 
 
-class Order:
+class BatchOrder:
     """Which texts make the batch of a step: a function of the seed and the step."""
 
     def __init__(self, lengths: NDArray[np.int64], how: Distilling) -> None:
@@ -108,21 +108,21 @@ class Order:
         return [batches[place] for place in rng.permutation(len(batches))]
 
 
-def teach(
+def fit_student(
     encoder: SiameseEncoder,
-    lesson: Lesson,
+    targets: DistillationTargets,
     how: Distilling,
     *,
     validate: Callable[[], float],
     checkpoint: Path,
     configuration: str,
     progress: Progress,
-) -> Taught:
+) -> FittedStudent:
     """Trains until all epochs are done; goes on from `checkpoint` when it is there.
 
     Raises TrainingError when the loss is not finite.
     """
-    steps = lesson.steps(how)
+    steps = targets.steps(how)
     # Of a large table a step touches few rows; the others keep their moments until they are next used.
     optimizer = torch.optim.SparseAdam(list(encoder.parameters()), lr=how.learning_rate)
     state = load_checkpoint(checkpoint, configuration) or _first(encoder, optimizer, configuration, steps)
@@ -130,12 +130,12 @@ def teach(
     optimizer.load_state_dict(state["optimizer"])
     started = time.monotonic() - state["seconds"]
     running = state["history"][-1]["loss"] if state["history"] else math.nan
-    order = Order(np.fromiter(map(len, lesson.ids), np.int64, len(lesson.ids)), how)
+    order = BatchOrder(np.fromiter(map(len, targets.ids), np.int64, len(targets.ids)), how)
     with Working(progress, steps, "steps", "distilling"):
         progress.advance(state["step"])
         for step in range(state["step"], steps):
-            optimizer.param_groups[0]["lr"] = how.learning_rate * _pace(step, steps)
-            value = _learn(encoder, optimizer, lesson, how, order.batch(step), step)
+            optimizer.param_groups[0]["lr"] = how.learning_rate * _learning_rate_factor(step, steps)
+            value = _learn(encoder, optimizer, targets, how, order.batch(step), step)
             running = value if math.isnan(running) else LOSS_MEMORY * running + (1 - LOSS_MEMORY) * value
             progress.advance()
             if (step + 1) % how.evaluate_every == 0 or step + 1 == steps:
@@ -145,19 +145,19 @@ def teach(
                 state["step"], state["seconds"] = step + 1, time.monotonic() - started
                 state["objective"], state["optimizer"] = encoder.state_dict(), optimizer.state_dict()
                 save_checkpoint(checkpoint, state)
-    return Taught(tuple(state["history"]), steps, state["seconds"])
+    return FittedStudent(tuple(state["history"]), steps, state["seconds"])
 
 
 def _learn(
     encoder: SiameseEncoder,
     optimizer: torch.optim.SparseAdam,
-    lesson: Lesson,
+    targets: DistillationTargets,
     how: Distilling,
     rows: NDArray[np.int64],
     step: int,
 ) -> float:
     """The loss of a batch, after a step against its gradient."""
-    loss = _loss(encoder.train(), lesson, how, rows, np.random.default_rng((how.seed, step, 1)))
+    loss = _loss(encoder.train(), targets, how, rows, np.random.default_rng((how.seed, step, 1)))
     value = float(loss.item())
     if not math.isfinite(value):
         raise TrainingError(f"the loss is {value} at step {step}; lower the learning rate ({how.learning_rate} now)")
@@ -175,36 +175,42 @@ def _first(encoder: SiameseEncoder, optimizer: torch.optim.Optimizer, configurat
     )  # fmt: skip
 
 
-def _pace(step: int, steps: int) -> float:
+def _learning_rate_factor(step: int, steps: int) -> float:
     """A short warm-up, then straight down to a fiftieth."""
     warm = max(1, round(WARM_UP * steps))
     return (step + 1) / warm if step < warm else max(0.02, 1.0 - (step - warm) / max(1, steps - warm))
 
 
 def _loss(
-    encoder: SiameseEncoder, lesson: Lesson, how: Distilling, rows: NDArray[np.int64], rng: np.random.Generator
+    encoder: SiameseEncoder,
+    targets: DistillationTargets,
+    how: Distilling,
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
 ) -> Tensor:
-    """What the batch lacks of the teacher's vectors, and of what pairs and codes ask for."""
-    loss = (1.0 - (_embedded(encoder, [lesson.ids[row] for row in rows]) * _of(lesson.wanted[rows])).sum(dim=1)).mean()
+    """The loss of a batch: one minus the cosine with the teacher embeddings, and the losses of pairs and codes."""
+    loss = (
+        1.0 - (_embedded(encoder, [targets.ids[row] for row in rows]) * _of(targets.embeddings[rows])).sum(dim=1)
+    ).mean()
     few = max(1, how.batch // 4)
-    if len(lesson.graded.rows):
-        scores, known = _scores(encoder, lesson, lesson.graded, few, rng)
+    if len(targets.graded.rows):
+        scores, known = _scores(encoder, targets, targets.graded, few, rng)
         loss = loss + how.graded_weight * dot_regression(scores, known)
-    if len(lesson.pairs.rows):
-        scores, known = _scores(encoder, lesson, lesson.pairs, few, rng)
+    if len(targets.pairs.rows):
+        scores, known = _scores(encoder, targets, targets.pairs, few, rng)
         loss = loss + how.pairs_weight * contrastive(scores, known)
-    if lesson.codes is not None:
+    if targets.codes is not None:
         chosen = rng.choice(rows, min(few, len(rows)), replace=False)
-        left, right, wanted = lesson.codes.draw([lesson.ids[row] for row in chosen], lesson.wanted[chosen], rng)
+        left, right, wanted = targets.codes.draw([targets.ids[row] for row in chosen], targets.embeddings[chosen], rng)
         loss = loss + how.codes_weight * dot_regression(_cosines(encoder, left, right), _of(wanted))
     return loss
 
 
 def _scores(
-    encoder: SiameseEncoder, lesson: Lesson, pairs: Pairs, count: int, rng: np.random.Generator
+    encoder: SiameseEncoder, targets: DistillationTargets, pairs: Pairs, count: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     chosen = rng.choice(len(pairs.rows), min(count, len(pairs.rows)), replace=False)
-    left, right = ([lesson.ids[row] for row in pairs.rows[chosen, side]] for side in (0, 1))
+    left, right = ([targets.ids[row] for row in pairs.rows[chosen, side]] for side in (0, 1))
     return _cosines(encoder, left, right), _of(pairs.known[chosen])
 
 

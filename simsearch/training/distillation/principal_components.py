@@ -1,4 +1,4 @@
-"""The directions in which most of what vectors say is said."""
+"""Uncentered principal components (Pearson 1901)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def main_directions(vectors: NDArray[np.floating[Any]], dim: int) -> NDArray[np.float32]:
-    """The matrix (d, dim) onto the directions that keep most of the cosines between the vectors.
+def principal_components(vectors: NDArray[np.floating[Any]], dim: int) -> NDArray[np.float32]:
+    """The matrix (d, dim) of the first uncentered principal components of the vectors (n, d).
 
-    Principal components without taking the mean away (Pearson 1901), which cosines would not survive; the largest
-    number of each is positive, so that equal vectors give equal directions.
+    Uncentered because taking the mean away would change cosines. The largest coefficient of each component is
+    positive, so that equal vectors give equal components.
     """
     products = np.zeros((vectors.shape[1], vectors.shape[1]))
     for start in range(0, len(vectors), 8_192):
         part = vectors[start : start + 8_192].astype(np.float64)
         products += part.T @ part
-    directions = np.linalg.eigh(products)[1][:, ::-1][:, :dim]
-    largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
-    turned: NDArray[np.float32] = (directions * np.sign(largest)).astype(np.float32)
-    return turned
+    components = np.linalg.eigh(products)[1][:, ::-1][:, :dim]
+    largest = components[np.abs(components).argmax(axis=0), np.arange(components.shape[1])]
+    signed: NDArray[np.float32] = (components * np.sign(largest)).astype(np.float32)
+    return signed
 
 
-def projected(vectors: NDArray[np.floating[Any]], directions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The vectors along these directions, as unit rows."""
-    along = vectors.astype(np.float32) @ directions
-    unit: NDArray[np.float32] = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+def project(vectors: NDArray[np.floating[Any]], components: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The vectors projected onto these components, as unit rows."""
+    projections = vectors.astype(np.float32) @ components
+    unit: NDArray[np.float32] = projections / np.maximum(np.linalg.norm(projections, axis=1, keepdims=True), 1e-6)
     return unit

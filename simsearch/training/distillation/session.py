@@ -31,9 +31,9 @@ from simsearch.training.data.product_codes import CodePairs
 from simsearch.training.data.reading import Reading
 from simsearch.training.data.tokenization import learned_tokenizer, taken_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
-from simsearch.training.distillation.loop import Distilling, Lesson, Pairs, Taught, teach
-from simsearch.training.distillation.principal_components import main_directions, projected
-from simsearch.training.distillation.teacher import teacher_vectors
+from simsearch.training.distillation.loop import DistillationTargets, Distilling, FittedStudent, Pairs, fit_student
+from simsearch.training.distillation.principal_components import principal_components, project
+from simsearch.training.distillation.teacher import teacher_embeddings
 from simsearch.training.export.folder import export_encoder, round_weights
 from simsearch.training.export.quantization import with_eight_bit_tables
 from simsearch.training.networks.building import build_text
@@ -64,7 +64,7 @@ class Distilled:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class Corpus:
     """Texts without repetition, and the pairs among them."""
 
     texts: tuple[str, ...]
@@ -93,21 +93,21 @@ def distil(
 ) -> Distilled:
     """Makes a small, fast encoder of texts that agrees with a large one, and writes its folder `out`.
 
-    `teacher` is an encoder of texts: a pretrained model's folder or name, or one of ours. Of every source the texts are
-    learned by the teacher's vectors; graded pairs, and pairs that are the same or not, are learned by what is known of
-    them as well. `validation` are graded pairs that are only measured. `reading` says of tables what their columns do
+    `teacher` is an encoder of texts: a pretrained model's folder or name, or one of ours. The targets of all texts are
+    the teacher's embeddings; graded pairs, and pairs that are the same or not, have losses of their own as well.
+    `validation` are graded pairs that are only measured. `reading` says of tables what their columns do
     not say themselves, and whether each line of the files in folders is a text. `tokenizer` is where to take the word
     pieces from; without it the teacher's are used where it has any, else they are learned from the texts.
 
-    A run that was stopped goes on when it is started again with the same arguments; what the teacher said is kept in
-    `OUT.training` until the end. Raises TrainingError, EncoderError, UsageError.
+    A run that was stopped resumes when it is started again with the same arguments; the teacher embeddings are cached
+    in `OUT.training` until the end. Raises TrainingError, EncoderError, UsageError.
     """
     folder, how, shown = Path(out), how or Distilling(), progress or Silent()
     reading = reading or Reading()
     _check(how)
     require_place(folder, overwrite=overwrite)
     opened = _teacher(teacher, how.dim)
-    material = read_material([Path(source) for source in sources], reading)
+    corpus = read_corpus([Path(source) for source in sources], reading)
     held = _graded_only(Path(validation), reading) if validation is not None else None
     work = folder.with_name(folder.name + ".training")
     if restart:
@@ -115,8 +115,8 @@ def distil(
     work.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(work / "lock", timeout=0):
-            content = _tokenizer(Path(tokenizer) if tokenizer else Path(teacher), tokenizer is None, material, how)
-            run = _Run(opened, material, content, how, folder, work, held, shown)
+            content = _tokenizer(Path(tokenizer) if tokenizer else Path(teacher), tokenizer is None, corpus, how)
+            run = _Run(opened, corpus, content, how, folder, work, held, shown)
             distilled = run.distilled()
     except filelock.Timeout:
         raise LockedError(f"another distillation works in {work}; wait for it, or choose another -o") from None
@@ -158,7 +158,7 @@ def _read(source: Path, reading: Reading) -> Labelled:
     )  # fmt: skip
 
 
-def read_material(sources: Sequence[Path], reading: Reading) -> Material:
+def read_corpus(sources: Sequence[Path], reading: Reading) -> Corpus:
     """The texts of all sources without repetition, in order. Raises TrainingError."""
     numbers: dict[str, int] = {}
     graded, pairs = [_no_pairs()], [_no_pairs()]
@@ -173,7 +173,7 @@ def read_material(sources: Sequence[Path], reading: Reading) -> Material:
             pairs.append(Pairs(place[labelled.pairs], labelled.same.astype(np.float32)))
     if len(numbers) < LEAST_TEXTS:
         raise TrainingError(f"{len(numbers)} different texts are too few to distil from; give thousands")
-    return Material(tuple(numbers), _joined(graded), _joined(pairs), tuple(skipped))
+    return Corpus(tuple(numbers), _joined(graded), _joined(pairs), tuple(skipped))
 
 
 def _no_pairs() -> Pairs:
@@ -191,20 +191,20 @@ def _graded_only(source: Path, reading: Reading) -> Labelled:
     return labelled
 
 
-def _tokenizer(place: Path, of_teacher: bool, material: Material, how: Distilling) -> bytes:
+def _tokenizer(place: Path, of_teacher: bool, corpus: Corpus, how: Distilling) -> bytes:
     """A tokenizer.json of at most `how.vocabulary` tokens."""
     try:
-        return smaller_tokenizer(taken_tokenizer(place), material.texts, how.vocabulary)
+        return smaller_tokenizer(taken_tokenizer(place), corpus.texts, how.vocabulary)
     except EncoderError as error:
         if not of_teacher:
             raise EncoderError(f"{place}: {error}") from error
-        return learned_tokenizer(material.texts, size=how.vocabulary)
+        return learned_tokenizer(corpus.texts, size=how.vocabulary)
 
 
 @dataclass(frozen=True)
 class _Run:
     teacher: Encoder
-    material: Material
+    corpus: Corpus
     tokenizer: bytes
     how: Distilling
     folder: Path
@@ -216,20 +216,22 @@ class _Run:
         how, began = self.how, time.monotonic()
         torch.manual_seed(how.seed)
         tokens, spec = self._tokens()
-        ids = [_ids(tokens, text) for text in self.material.texts]
-        said = teacher_vectors(self.teacher, self.material.texts, self.work / "teacher", self.progress)
-        directions = main_directions(said, how.dim)
-        encoder = self._begun(spec, ids, directions)
+        ids = [_ids(tokens, text) for text in self.corpus.texts]
+        embeddings = teacher_embeddings(self.teacher, self.corpus.texts, self.work / "teacher", self.progress)
+        components = principal_components(embeddings, how.dim)
+        encoder = self._initial(spec, ids, components)
         codes = CodePairs(tokens.ids, count=MADE_UP, share=how.code_share, seed=how.seed) if how.codes else None
-        lesson = Lesson(ids, projected(said, directions), self.material.graded, self.material.pairs, codes)
-        configuration = json.dumps([asdict(how), self.teacher.fingerprint, self.material.digest(),
+        targets = DistillationTargets(
+            ids, project(embeddings, components), self.corpus.graded, self.corpus.pairs, codes
+        )
+        configuration = json.dumps([asdict(how), self.teacher.fingerprint, self.corpus.digest(),
                                     hashlib.sha256(self.tokenizer).hexdigest()])  # fmt: skip
-        taught = teach(
-            encoder, lesson, how, validate=lambda: self._figure(encoder, tokens, lesson),
+        fitted = fit_student(
+            encoder, targets, how, validate=lambda: self._figure(encoder, tokens, targets),
             checkpoint=self.work / "checkpoint.pt", progress=self.progress,
             configuration=hashlib.sha256(configuration.encode()).hexdigest(),
         )  # fmt: skip
-        return self._exported(encoder, spec, tokens, lesson, taught, time.monotonic() - began)
+        return self._exported(encoder, spec, tokens, targets, fitted, time.monotonic() - began)
 
     def _tokens(self) -> tuple[Tokens, TextSpec]:
         from tokenizers import Tokenizer
@@ -241,17 +243,19 @@ class _Run:
         )
         return tokens, spec
 
-    def _begun(self, spec: TextSpec, ids: Sequence[tuple[int, ...]], directions: NDArray[np.float32]) -> SiameseEncoder:
-        """The encoder to start with: each token has the direction of the teacher's vector of it alone."""
+    def _initial(
+        self, spec: TextSpec, ids: Sequence[tuple[int, ...]], components: NDArray[np.float32]
+    ) -> SiameseEncoder:
+        """The initial encoder: each token has the direction of the teacher's embedding of it alone."""
         from tokenizers import Tokenizer
 
         words = words_of(Tokenizer.from_buffer(self.tokenizer))
         # The padding and the unknown token stand for no word.
-        said = teacher_vectors(self.teacher, words[2:], self.work / "teacher", self.progress)
+        embeddings = teacher_embeddings(self.teacher, words[2:], self.work / "teacher", self.progress)
         used = np.bincount(np.concatenate([np.array(each) for each in ids]), minlength=spec.vocabulary)
         lengths = RARE / (RARE + used / used.sum())
         rows = torch.randn(spec.vocabulary, spec.dim) / spec.dim**0.5
-        rows[2 : len(words)] = torch.from_numpy(projected(said, directions))
+        rows[2 : len(words)] = torch.from_numpy(project(embeddings, components))
         rows *= torch.from_numpy(lengths.astype(np.float32))[:, None]
         rows[0] = 0.0
         encoder = build_text(spec)
@@ -260,34 +264,40 @@ class _Run:
         encoder.trunk.table.sparse = True
         return encoder
 
-    def _figure(self, encoder: SiameseEncoder, tokens: Tokens, lesson: Lesson) -> float:
-        """Spearman's correlation on the validation pairs, or without any the mean cosine with the teacher."""
+    def _figure(self, encoder: SiameseEncoder, tokens: Tokens, targets: DistillationTargets) -> float:
+        """Spearman's correlation on the validation pairs, else the mean cosine with the teacher embeddings."""
         if self.held is None or self.held.scores is None or self.held.pairs is None:
-            some = range(0, len(lesson.ids), max(1, len(lesson.ids) // 2_000))
-            vectors = _encoded(encoder, [lesson.ids[row] for row in some])
-            return float((vectors * lesson.wanted[list(some)]).sum(axis=1).mean())
+            some = range(0, len(targets.ids), max(1, len(targets.ids) // 2_000))
+            vectors = _encoded(encoder, [targets.ids[row] for row in some])
+            return float((vectors * targets.embeddings[list(some)]).sum(axis=1).mean())
         vectors = _encoded(encoder, [_ids(tokens, text) for text in self.held.sources])
         left, right = vectors[self.held.pairs[:, 0]], vectors[self.held.pairs[:, 1]]
         return spearman((left * right).sum(axis=1), self.held.scores)
 
     def _exported(
-        self, encoder: SiameseEncoder, spec: TextSpec, tokens: Tokens, lesson: Lesson, taught: Taught, seconds: float
+        self,
+        encoder: SiameseEncoder,
+        spec: TextSpec,
+        tokens: Tokens,
+        targets: DistillationTargets,
+        fitted: FittedStudent,
+        seconds: float,
     ) -> Distilled:
         with_eight_bit_tables(encoder.eval())
         round_weights(encoder)
-        longest = sorted(lesson.ids[:: max(1, len(lesson.ids) // 256)], key=len)
+        longest = sorted(targets.ids[:: max(1, len(targets.ids) // 256)], key=len)
         training: dict[str, JSONValue] = asdict(self.how) | {
             "teacher": Path(self.teacher.name).name, "teacher_fingerprint": self.teacher.fingerprint,
-            "texts": len(self.material.texts), "graded_pairs": len(self.material.graded.rows),
-            "pairs": len(self.material.pairs.rows), "digest": self.material.digest(), "steps_taken": taught.steps,
-            "seconds": round(seconds, 1), "history": [dict(row) for row in taught.history],
+            "texts": len(self.corpus.texts), "graded_pairs": len(self.corpus.graded.rows),
+            "pairs": len(self.corpus.pairs.rows), "digest": self.corpus.digest(), "steps_taken": fitted.steps,
+            "seconds": round(seconds, 1), "history": [dict(row) for row in fitted.history],
         }  # fmt: skip
         with placed(self.folder, self.work) as made:
             config = export_encoder(
                 encoder, spec, made, name=self.folder.name, tokenizer=self.tokenizer, sample=padded(longest),
-                half=True, training=training, figures={"validation": self._figure(encoder, tokens, lesson)},
+                half=True, training=training, figures={"validation": self._figure(encoder, tokens, targets)},
             )  # fmt: skip
-        return Distilled(self.folder, config, taught.history, self.material.skipped)
+        return Distilled(self.folder, config, fitted.history, self.corpus.skipped)
 
 
 def _ids(tokens: Tokens, text: str) -> tuple[int, ...]:

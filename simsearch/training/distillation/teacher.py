@@ -1,4 +1,4 @@
-"""What a teacher thinks of many texts, computed once and kept."""
+"""Cached teacher embeddings: the embeddings of many texts by a teacher, computed once."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PART = 2_048
 """Texts in a file of the cache: what a kill can lose."""
 
 
-def teacher_vectors(teacher: Encoder, texts: Sequence[str], cache: Path, progress: Progress) -> NDArray[np.float16]:
-    """The teacher's vector of each text, shape (len(texts), dim), in 16 bits.
+def teacher_embeddings(teacher: Encoder, texts: Sequence[str], cache: Path, progress: Progress) -> NDArray[np.float16]:
+    """The teacher's embedding of each text, shape (len(texts), dim), in 16 bits.
 
     They are kept in `cache` in parts of 2,048 texts of similar length, so that a run that was stopped goes on. The
     cache is for this teacher and these texts: its folder is named by a hash of both. Raises DamagedError.
@@ -33,22 +33,22 @@ def teacher_vectors(teacher: Encoder, texts: Sequence[str], cache: Path, progres
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     order = sorted(range(len(texts)), key=lambda row: (len(texts[row]), row))
-    vectors = np.empty((len(texts), teacher.dim), dtype=np.float16)
-    with Working(progress, len(texts), "texts", "asking the teacher"):
+    embeddings = np.empty((len(texts), teacher.dim), dtype=np.float16)
+    with Working(progress, len(texts), "texts", "teacher embeddings"):
         for number, start in enumerate(range(0, len(order), PART)):
             rows = order[start : start + PART]
             path = folder / f"{number:05d}.npy"
-            part = _kept(path, (len(rows), teacher.dim))
+            part = _cached(path, (len(rows), teacher.dim))
             if part is None:
                 part = teacher.encode([texts[row] for row in rows]).astype(np.float16)
                 with replacing(path) as temporary, temporary.open("wb") as file:
                     np.save(file, part)
-            vectors[rows] = part
+            embeddings[rows] = part
             progress.advance(len(rows))
-    return vectors
+    return embeddings
 
 
-def _kept(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
+def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
     if not path.exists():
         return None
     try:

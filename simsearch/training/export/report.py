@@ -34,7 +34,7 @@ def write_report(
     verification: Verification | None,
     history: Sequence[dict[str, float]],
 ) -> None:
-    """Curves and, of the test side if there is one, embedding, confusion, scores and a sheet of pairs of pictures.
+    """Curves and, of the test partition if there is one, embedding, confusion, scores and a sheet of pairs of pictures.
 
     PNG files in `folder`, each where the data has what it shows.
     """

@@ -13,7 +13,7 @@ from simsearch.errors import UsageError
 from simsearch.progress import Progress, Working
 from simsearch.training.data.inputs import Arrays, Inputs
 from simsearch.training.networks.encoder import Network, unit_rows
-from simsearch.training.networks.length_bucketing import by_length
+from simsearch.training.networks.length_bucketing import in_length_buckets
 
 if TYPE_CHECKING:
     from simsearch.training.networks.encoder import SiameseEncoder
@@ -72,7 +72,7 @@ def features_of(front: Front, inputs: Inputs, cache: Path, device: torch.device,
     with torch.inference_mode(), Working(progress, len(inputs), "inputs", "frozen layers"):
         for start in range(0, len(inputs), BATCH):
             rows = np.arange(start, min(start + BATCH, len(inputs)))
-            made = by_length(front, inputs.batch(rows).to(device)).float().cpu().numpy()
+            made = in_length_buckets(front, inputs.batch(rows).to(device)).float().cpu().numpy()
             if stored is None:
                 shape = (len(inputs), *made.shape[1:])
                 stored = np.lib.format.open_memmap(cache, mode="w+", dtype=np.float32, shape=shape)

@@ -20,10 +20,10 @@ from simsearch.media.images import Picture
 from simsearch.progress import Progress, Working
 from simsearch.training.data.image_augmentation import augment
 from simsearch.training.data.inputs import Views
-from simsearch.training.finetuning.interpolation import Kept, largest_as_good, recognised
-from simsearch.training.finetuning.wccn import LOOKED_AT, looked_at, within_classes
+from simsearch.training.finetuning.interpolation import Interpolation, one_standard_error_rule, validation_accuracy
+from simsearch.training.finetuning.wccn import MOST_INPUTS, sample_by_class, wccn_matrix
 from simsearch.training.networks.encoder import SiameseEncoder
-from simsearch.training.networks.head import Blend
+from simsearch.training.networks.head import BlendedHead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,28 +169,28 @@ def _timed(encoder: OnnxEncoder, inputs: Inputs, block: int | None) -> tuple[Run
 
 def blended(
     learned: nn.Sequential, data: Dataset, views: Views, recipe: Recipe, progress: Progress
-) -> tuple[Blend, Kept]:
+) -> tuple[BlendedHead, Interpolation]:
     """The head that has `learned` beside a linear map that needs no learning, weighed as validation says.
 
     The map weakens what varies within the classes of the training side. It alone is best where the classes will be
     others, as persons are, and what was learned where they stay. `data` has the inputs themselves as features. The
     largest weight of the map that is within a standard error of the best is taken, or `recipe.start_share`.
     """
-    head = Blend(linear_half(data, views, recipe), learned).eval()
+    head = BlendedHead(linear_half(data, views, recipe), learned).eval()
     if recipe.start_share is not None:
         head.weigh(recipe.start_share)
-        return head, Kept(recipe.start_share, {})
+        return head, Interpolation(recipe.start_share, {})
     measured = {}
     with Working(progress, len(KEPT_SHARES), "shares", "keeping"):
         for share in KEPT_SHARES:
             head.weigh(share)
-            found = recognised(SiameseEncoder(nn.Identity(), head), data, recipe)
+            found = validation_accuracy(SiameseEncoder(nn.Identity(), head), data, recipe)
             if found is not None:
                 measured[share] = found
             progress.advance()
-    share = largest_as_good(measured) if measured else UNMEASURED
+    share = one_standard_error_rule(measured) if measured else UNMEASURED
     head.weigh(share)
-    return head, Kept(share, {each: accuracy for each, (accuracy, _) in measured.items()})
+    return head, Interpolation(share, {each: accuracy for each, (accuracy, _) in measured.items()})
 
 
 def linear_half(data: Dataset, views: Views, recipe: Recipe) -> nn.Linear:
@@ -199,8 +199,8 @@ def linear_half(data: Dataset, views: Views, recipe: Recipe) -> nn.Linear:
     assert labels is not None
     if data.train.forged is not None:
         labels = np.where(data.train.forged, NO_CLASS, labels)
-    rows = looked_at(labels)
-    features = views.rows[data.train.rows[rows], : max(1, LOOKED_AT // len(rows))].astype(np.float32)
+    rows = sample_by_class(labels)
+    features = views.rows[data.train.rows[rows], : max(1, MOST_INPUTS // len(rows))].astype(np.float32)
     every = np.repeat(labels[rows], features.shape[1])
     return weakening(
         features.reshape(-1, features.shape[2]), every, recipe.halves[0], recipe.within_power,
@@ -219,7 +219,7 @@ def weakening(
     mean = features.mean(axis=0)
     gain = 1.0 / np.maximum(features.std(axis=0), TINY) if standardized else np.ones_like(mean)
     of_class = labels != NO_CLASS
-    weakened = within_classes(features[of_class] * gain, labels[of_class], power, floor=FLOOR)
+    weakened = wccn_matrix(features[of_class] * gain, labels[of_class], power, floor=FLOOR)
     weakened *= gain[:, None]
     left = (features - mean) @ weakened
     directions = np.linalg.eigh(left.T @ left / len(left))[1][:, -dim:]

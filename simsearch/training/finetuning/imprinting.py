@@ -1,4 +1,4 @@
-"""Where a loss that has a direction for each class begins when the network has already learned."""
+"""Weight imprinting (Qi et al. 2018): the class weights of a loss start at the mean embedding of each class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from simsearch.training.data.image_augmentation import posed
-from simsearch.training.networks.length_bucketing import by_length
+from simsearch.training.networks.length_bucketing import in_length_buckets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,10 @@ BATCH = 256
 
 
 @torch.no_grad()
-def begin_at_means(objective: Objective, inputs: Inputs, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
-    """Turns the direction of each class to the mean of its embeddings, if the loss has directions.
+def imprint_class_weights(
+    objective: Objective, inputs: Inputs, rows: NDArray[np.int64], labels: NDArray[np.int64]
+) -> None:
+    """Sets the weights of each class to the normalized mean of its embeddings, if the loss has such weights.
 
     Random ones would first pull a trained network apart. `labels` are 0 .. C-1, one for each of `rows`.
     """
@@ -45,7 +47,7 @@ def begin_at_means(objective: Objective, inputs: Inputs, rows: NDArray[np.int64]
             numbers = torch.from_numpy(labels[part]).to(directions.device)
             if pose:
                 prepared = posed(prepared, torch.full_like(numbers, pose))
-            embeddings = by_length(objective.network, prepared, objective.network.embed).float()
+            embeddings = in_length_buckets(objective.network, prepared, objective.network.embed).float()
             sums.index_add_(0, numbers + pose * objective.classes, embeddings)
     objective.network.train(training)
     directions.copy_(F.normalize(sums, dim=1))

@@ -1,4 +1,4 @@
-"""Where a run starts: fresh weights, or those of an encoder folder."""
+"""The encoder that a run fine-tunes: a bundled one, a folder or a pretrained model, ready to be trained."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ RETIRED = ("joined", "vit")
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """An encoder to go on from, with what its inputs are made with."""
+class InitialEncoder:
+    """An encoder to fine-tune, with what its inputs are made with."""
 
     name: str
     fingerprint: str
@@ -55,7 +55,7 @@ class Start:
     """The encoder whose features its head takes: itself, or the one that it is a head on; None where it has none."""
 
 
-def start_from(name: str) -> Start:
+def load_initial_encoder(name: str) -> InitialEncoder:
     """The encoder of this bundled name or folder, or a pretrained model by its folder or name, ready to be trained on.
 
     Raises EncoderError when there is none, or when its weights do not fit its configuration.
@@ -65,19 +65,21 @@ def start_from(name: str) -> Start:
     return _pretrained(name) if is_pretrained(name) else _ours(name)
 
 
-def _pretrained(name: str) -> Start:
-    from simsearch.training.networks.pretrained import pretrained_start
+def _pretrained(name: str) -> InitialEncoder:
+    from simsearch.training.networks.pretrained import load_pretrained_network
 
-    found = pretrained_start(name)
+    found = load_pretrained_network(name)
     spec: ModelSpec | TextSpec
     if found.modality == "text":
         spec = TextSpec(PRETRAINED, found.vocabulary, found.dim, max_tokens=found.max_tokens)
     else:
         spec = ModelSpec(PRETRAINED, found.width, found.height, found.channels, found.dim)
-    return Start(found.name, found.fingerprint, found.modality, found.network, spec, found.fit, found.tokenizer)
+    return InitialEncoder(
+        found.name, found.fingerprint, found.modality, found.network, spec, found.fit, found.tokenizer
+    )
 
 
-def _ours(name: str) -> Start:
+def _ours(name: str) -> InitialEncoder:
     folder = encoder_folder(name)
     config = read_config(folder)
     if config.model.get("kind") == CONVERTED:
@@ -112,7 +114,7 @@ def _ours(name: str) -> Start:
     base = None
     if isinstance(spec, ModelSpec) and spec.features:
         base = config.base or BaseRecord(name, config.fingerprint)
-    return Start(
+    return InitialEncoder(
         name, config.fingerprint, config.modality, encoder, spec, config.fit, tokenizer, seen_in(config.training), base
     )
 
@@ -171,7 +173,7 @@ def _weights_name(config: EncoderConfig) -> str:
     return WEIGHTS_NAME if WEIGHTS_NAME in config.files else ONNX_NAME
 
 
-def with_head(start: Start) -> Start:
+def with_head(start: InitialEncoder) -> InitialEncoder:
     """The same with a linear layer behind it that changes nothing yet, if it has none."""
     if start.spec.head:
         return start

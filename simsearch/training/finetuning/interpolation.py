@@ -1,4 +1,4 @@
-"""How much of the weights that a run began with is left in those that it keeps."""
+"""Interpolation between the initial and the fine-tuned weights (WiSE-FT, Wortsman et al. 2022)."""
 
 from __future__ import annotations
 
@@ -23,103 +23,104 @@ if TYPE_CHECKING:
     from simsearch.training.networks.encoder import Network
     from simsearch.training.recipes import Recipe
 
-SHARES = (0.0, 0.25, 0.5, 0.75)
-"""The shares of the start that are compared, the least first."""
-MOST_ASKED, MOST_KNOWN = 1_000, 2_000
-"""The inputs that ask for the nearest of how many, at most, to compare shares by; drawn at random where there are
-more."""
+WEIGHTS = (0.0, 0.25, 0.5, 0.75)
+"""The weights of the initial encoder that are compared, the least first."""
+MOST_QUERIES, MOST_GALLERY = 1_000, 2_000
+"""Validation inputs, and training inputs among which the nearest is looked for, at most, to compare weights by."""
 EPISODES = 2_000
 ERRORS_A_HALF = NormalDist().inv_cdf((1 + LEVEL) / 2)
 """Standard errors in half of an interval."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """The share that was chosen, and for each that was compared how often it was right."""
+class Interpolation:
+    """The weight of the initial encoder that was chosen, and the accuracy of each that was compared."""
 
-    share: float
+    weight: float
     compared: Mapping[float, float]
 
 
-def between(start: Mapping[str, Tensor], learned: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """The weights with this share of the start and the rest of what was learned from there (Wortsman et al. 2022).
-
-    On the way to what a few classes want, what tells others apart is lost last.
-    """
+def interpolated(initial: Mapping[str, Tensor], tuned: Mapping[str, Tensor], weight: float) -> dict[str, Tensor]:
+    """The tensors weight * initial + (1 - weight) * tuned; those of whole numbers are the tuned ones."""
     return {
-        name: tensor.lerp(start[name].to(tensor), share) if tensor.is_floating_point() else tensor
-        for name, tensor in learned.items()
+        name: tensor.lerp(initial[name].to(tensor), weight) if tensor.is_floating_point() else tensor
+        for name, tensor in tuned.items()
     }
 
 
-def keep_between(
-    encoder: nn.Module, start: Mapping[str, Tensor], network: Network, data: Dataset, recipe: Recipe, progress: Progress
-) -> Kept:
-    """Leaves in `encoder`, which has learned, the share of `start` that the recipe gives or that its classes want.
+def interpolate_weights(
+    encoder: nn.Module,
+    initial: Mapping[str, Tensor],
+    network: Network,
+    data: Dataset,
+    recipe: Recipe,
+    progress: Progress,
+) -> Interpolation:
+    """Interpolates the fine-tuned `encoder` with its `initial` weights, as the recipe says or as validation chooses.
 
-    `network` is what of the encoder learns from `data`. The share is chosen after the rule of one standard error
-    (Breiman et al. 1984, section 3.4.3): the largest of those that recognise about as well as the best of them.
-    Where the classes of validation are held out they are recognised, from one example; else held-out inputs of the
-    classes that were learned, by the nearest of the training side. With neither, the largest.
+    `network` is the part of the encoder that learns from `data`. The weight is chosen after the one-standard-error rule
+    (Breiman et al. 1984, section 3.4.3): the largest whose accuracy is within one of the best.
+    Validation classes that are held out are recognized from one example; inputs of training classes are assigned the
+    class of the nearest training input. Without either it is the largest.
     """
-    learned = {name: tensor.detach().clone() for name, tensor in encoder.state_dict().items()}
+    tuned = {name: tensor.detach().clone() for name, tensor in encoder.state_dict().items()}
     if recipe.start_share is not None:
-        encoder.load_state_dict(between(start, learned, recipe.start_share))
-        return Kept(recipe.start_share, {})
+        encoder.load_state_dict(interpolated(initial, tuned, recipe.start_share))
+        return Interpolation(recipe.start_share, {})
     measured = {}
-    with Working(progress, len(SHARES), "shares", "keeping"):
-        for share in SHARES:
-            encoder.load_state_dict(between(start, learned, share))
-            found = recognised(network, data, recipe)
+    with Working(progress, len(WEIGHTS), "weights", "interpolating"):
+        for weight in WEIGHTS:
+            encoder.load_state_dict(interpolated(initial, tuned, weight))
+            found = validation_accuracy(network, data, recipe)
             if found is not None:
-                measured[share] = found
+                measured[weight] = found
             progress.advance()
-    chosen = largest_as_good(measured) if measured else SHARES[-1]
-    encoder.load_state_dict(between(start, learned, chosen))
-    return Kept(chosen, {share: accuracy for share, (accuracy, _) in measured.items()})
+    chosen = one_standard_error_rule(measured) if measured else WEIGHTS[-1]
+    encoder.load_state_dict(interpolated(initial, tuned, chosen))
+    return Interpolation(chosen, {weight: accuracy for weight, (accuracy, _) in measured.items()})
 
 
-def largest_as_good(measured: Mapping[float, tuple[float, float]]) -> float:
-    """The largest share whose accuracy is within a standard error of the best, that of the best.
+def one_standard_error_rule(measured: Mapping[float, tuple[float, float]]) -> float:
+    """The largest weight whose accuracy is within a standard error of the best, that of the best.
 
-    `measured` has the accuracy of each share and its standard error.
+    `measured` has the accuracy of each weight and its standard error.
     """
     accuracy, error = max(measured.values())
-    return max(share for share, (other, _) in measured.items() if other >= accuracy - error)
+    return max(weight for weight, (other, _) in measured.items() if other >= accuracy - error)
 
 
-def recognised(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
-    """How often validation inputs are given to their class, and the standard error of that; None without classes.
+def validation_accuracy(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
+    """The accuracy with which validation inputs are classified, and its standard error; None without classes.
 
     With forgeries it is the mean area under the ROC curve of the validation writers, where these are held out.
     """
-    side, train = data.validation, data.train
-    if not len(side):
+    partition, train = data.validation, data.train
+    if not len(partition):
         return None
-    if side.forged is not None:
-        return _told_apart(network, data, recipe)
-    assert side.labels is not None and train.labels is not None
-    if not np.isin(side.labels, train.labels).any():
-        vectors = embed_rows(network, data.inputs, side.rows)
-        result = one_shot(side, vectors, most_ways=recipe.validation_ways, seed=recipe.seed, count=EPISODES)
+    if partition.forged is not None:
+        return _verification_auc(network, data, recipe)
+    assert partition.labels is not None and train.labels is not None
+    if not np.isin(partition.labels, train.labels).any():
+        vectors = embed_rows(network, data.inputs, partition.rows)
+        result = one_shot(partition, vectors, most_ways=recipe.validation_ways, seed=recipe.seed, count=EPISODES)
         return None if result is None else (result.accuracy, result.half_width / ERRORS_A_HALF)
-    asked, known = _some(len(side), MOST_ASKED, recipe.seed), _some(len(train), MOST_KNOWN, recipe.seed)
-    questions, answers = (embed_rows(network, data.inputs, rows) for rows in (side.rows[asked], train.rows[known]))
+    asked, known = _some(len(partition), MOST_QUERIES, recipe.seed), _some(len(train), MOST_GALLERY, recipe.seed)
+    questions, answers = (embed_rows(network, data.inputs, rows) for rows in (partition.rows[asked], train.rows[known]))
     nearest = train.labels[known][(questions @ answers.T).argmax(axis=1)]
-    right = nearest == side.labels[asked]
+    right = nearest == partition.labels[asked]
     # Two more of each kind (Agresti and Coull 1998): that all are right does not mean that there is no error.
     share, count = (right.sum() + 2) / (len(right) + 4), len(right) + 4
     return float(right.mean()), math.sqrt(share * (1 - share) / count)
 
 
-def _told_apart(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
-    side = data.validation
-    assert side.labels is not None and data.train.labels is not None
-    if np.isin(side.labels, data.train.labels).any():
+def _verification_auc(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
+    partition = data.validation
+    assert partition.labels is not None and data.train.labels is not None
+    if np.isin(partition.labels, data.train.labels).any():
         # How well known writers are told from their forgers says little of others.
         return None
-    vectors = embed_rows(network, data.inputs, side.rows)
-    areas = auc_of_writers(side, *scored_pairs(side, vectors, recipe.seed))
+    vectors = embed_rows(network, data.inputs, partition.rows)
+    areas = auc_of_writers(partition, *scored_pairs(partition, vectors, recipe.seed))
     return float(np.mean(areas)), float(np.std(areas)) / math.sqrt(len(areas))
 
 

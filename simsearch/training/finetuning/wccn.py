@@ -1,4 +1,4 @@
-"""What varies within classes counts for less."""
+"""Within-class covariance normalization (WCCN, Hatch et al. 2006), with an exponent."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 FLOOR = 0.03
 """Share of the mean variance that is added to all, so that directions in which nothing varies do not count for all."""
-LOOKED_AT = 20_000
-"""About how many inputs of the training side, at most, the variances are taken from."""
+MOST_INPUTS = 20_000
+"""About how many inputs of the training partition, at most, the variances are taken from."""
 RUN = 16
 PART = 8_192
 
 
-def within_classes(
+def wccn_matrix(
     vectors: NDArray[np.floating[Any]], labels: NDArray[np.int64], power: float, floor: float = FLOOR
 ) -> NDArray[np.float32]:
-    """The matrix (d, d) that weakens the directions along which vectors (n, d) vary within their classes.
+    """The WCCN matrix (d, d): the within-class covariance of vectors (n, d) to the power of -`power`.
 
-    It is the covariance within classes to the power of -`power` (a half in Hatch et al. 2006), scaled so that an
-    average direction keeps its length; symmetric. O(n d^2 + d^3).
+    The power is a half in Hatch et al. 2006. Scaled so that an average direction keeps its length; symmetric.
+    O(n d^2 + d^3).
     """
     numbers = np.unique(labels, return_inverse=True)[1]
     sums = np.zeros((numbers.max() + 1, vectors.shape[1]))
@@ -46,39 +46,39 @@ def within_classes(
     variances, directions = np.linalg.eigh(covariance / len(vectors))
     mean = variances.mean()
     if mean <= 0.0:
-        # One input of each class: nothing is known of what varies.
+        # One input of each class: the within-class covariance is unknown.
         return np.eye(vectors.shape[1], dtype=np.float32)
     weights = (variances + floor * mean) ** -power
-    evened: NDArray[np.float32] = ((directions * weights) @ directions.T / np.sqrt(np.mean(weights**2))).astype(
+    matrix: NDArray[np.float32] = ((directions * weights) @ directions.T / np.sqrt(np.mean(weights**2))).astype(
         np.float32
     )
-    return evened
+    return matrix
 
 
-def weigh_within(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Recipe:
-    """Puts that matrix, for the classes that were learned, behind the encoder: the recipe whose network it is now.
+def append_wccn(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Recipe:
+    """Appends the WCCN matrix of the training classes to the encoder, and returns the recipe of the new network.
 
-    Without a `within_power` nothing happens. Of a large training side a part of most classes is looked at.
+    Without a `within_power` nothing happens. Of a large training partition a part of most classes is used.
     """
     genuine = genuine_only(data.train)
     labels = genuine.labels
     if not recipe.within_power or labels is None:
         return recipe
-    some = looked_at(labels)
+    some = sample_by_class(labels)
     vectors = embed_rows(encoder, data.inputs, genuine.rows[some])
-    weighed = torch.from_numpy(within_classes(vectors, labels[some], recipe.within_power))
+    normalization = torch.from_numpy(wccn_matrix(vectors, labels[some], recipe.within_power))
     # A linear layer multiplies by the transpose of its weights; the matrix is its own.
-    before = encoder.head.weight.detach() if isinstance(encoder.head, nn.Linear) else torch.eye(len(weighed))
+    before = encoder.head.weight.detach() if isinstance(encoder.head, nn.Linear) else torch.eye(len(normalization))
     head = nn.Linear(before.shape[1], before.shape[0], bias=False)
     with torch.no_grad():
-        head.weight.copy_(weighed @ before)
+        head.weight.copy_(normalization @ before)
     encoder.head = head
     return replace(recipe, model=replace(recipe.model, head=True))
 
 
-def looked_at(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """About LOOKED_AT positions at most, evenly spread over the classes, in runs that mostly are of one class."""
+def sample_by_class(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """About MOST_INPUTS positions at most, evenly spread over the classes, in runs that mostly are of one class."""
     ordered = np.argsort(labels, kind="stable")
-    every = -(-len(labels) // LOOKED_AT)
+    every = -(-len(labels) // MOST_INPUTS)
     some: NDArray[np.int64] = ordered[np.arange(len(labels)) // RUN % every == 0]
     return some

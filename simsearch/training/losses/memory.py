@@ -17,7 +17,7 @@ NOTHING = -1
 """The label of a place that has not been filled."""
 
 
-class PastBatches(nn.Module):
+class CrossBatchMemory(nn.Module):
     """The last `size` embeddings with their labels, without gradient; the oldest go first.
 
     All of it is in buffers, so a checkpoint keeps it. Labels must mean the same in every batch: for data without

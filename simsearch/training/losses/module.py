@@ -41,7 +41,7 @@ class Loss(nn.Module):
     def of_labels(self, embeddings: Tensor, labels: Tensor, memory: Memory | None = None) -> Tensor:
         """The loss of a batch of classes, or of data without labels: there the views of one item share a label.
 
-        `memory` holds embeddings of past batches and their labels (`memory.PastBatches.recall`).
+        `memory` holds embeddings of past batches and their labels (`memory.CrossBatchMemory.recall`).
         """
         require_kind(self.entry.name, "classes")
         if memory is not None:

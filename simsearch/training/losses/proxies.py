@@ -17,7 +17,7 @@ START = 0.1
 starts as if its learning rate were 100 times that of one of length 1, which Kim et al. 2020 give their proxies."""
 
 
-def short_directions(classes: int, dim: int) -> Tensor:
+def initial_proxies(classes: int, dim: int) -> Tensor:
     """A random direction for each class, of length START."""
     return START * F.normalize(torch.randn(classes, dim), dim=1)
 
@@ -30,7 +30,7 @@ class CosineClassifier(nn.Module):
 
     def __init__(self, dim: int, classes: int, scale: float = 8.0) -> None:
         super().__init__()
-        self.directions = nn.Parameter(short_directions(classes, dim))
+        self.directions = nn.Parameter(initial_proxies(classes, dim))
         self.scale = scale
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class ArcFace(nn.Module):
 
     def __init__(self, dim: int, classes: int, degrees: float = 28.6, scale: float = 16.0) -> None:
         super().__init__()
-        self.directions = nn.Parameter(short_directions(classes, dim))
+        self.directions = nn.Parameter(initial_proxies(classes, dim))
         self.margin = math.radians(degrees)
         self.scale = scale
 
@@ -68,7 +68,7 @@ class ProxyAnchor(nn.Module):
     def __init__(self, dim: int, classes: int, margin: float = 0.1, scale: float = 32.0) -> None:
         super().__init__()
         self.loss = pytorch_metric_learning_losses().ProxyAnchorLoss(classes, dim, margin=margin, alpha=scale)
-        self.loss.proxies = nn.Parameter(short_directions(classes, dim))
+        self.loss.proxies = nn.Parameter(initial_proxies(classes, dim))
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         loss: Tensor = self.loss(embeddings, labels)

@@ -6,7 +6,7 @@ from torch import nn
 
 from simsearch.errors import UsageError
 from simsearch.training.networks.convolutional import backbone, digits, shapes
-from simsearch.training.networks.efficientnet import FEATURES, lite
+from simsearch.training.networks.efficientnet import FEATURES, efficientnet_lite
 from simsearch.training.networks.encoder import ImageEncoder, SiameseEncoder
 from simsearch.training.networks.head import build_head
 from simsearch.training.networks.residual import residual
@@ -42,7 +42,7 @@ def _lite(spec: ModelSpec) -> nn.Module:
             f"EfficientNet-Lite gives {FEATURES} features of pictures in colour whose sides are multiples of 32, not "
             f"{spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"
         )
-    return lite(spec.variant)
+    return efficientnet_lite(spec.variant)
 
 
 def _strokes(spec: ModelSpec) -> nn.Module:

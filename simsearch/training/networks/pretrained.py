@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class PretrainedNetwork:
     """A pretrained network and what it reads; the fields of the other modality are empty."""
 
     name: str
@@ -42,7 +42,7 @@ class Start:
     vocabulary: int = 0
 
 
-def pretrained_start(name: str) -> Start:
+def load_pretrained_network(name: str) -> PretrainedNetwork:
     """The network of a folder in the hub's format, or of a name on the hub, on the processor and in evaluation mode.
 
     Raises EncoderError for a model that cannot be had, or that one tensor cannot go through.
@@ -51,7 +51,7 @@ def pretrained_start(name: str) -> Start:
     return _texts(folder) if folder.modality == "text" else _pictures(folder)
 
 
-def _pictures(folder: PretrainedFolder) -> Start:
+def _pictures(folder: PretrainedFolder) -> PretrainedNetwork:
     tower, pixels = load_vision(folder), load_pixels(folder)
     # What only words, or training by guessing hidden patches, go through would be stored and never learn.
     for name in [name for name, _ in tower.model.named_children() if name.startswith("text")]:
@@ -63,7 +63,7 @@ def _pictures(folder: PretrainedFolder) -> Start:
     network = ImageEncoder(tower, mean=pixels.mean, std=pixels.std).eval()
     with torch.inference_mode():
         dim = network(torch.zeros((1, pixels.height, pixels.width, 3), dtype=torch.uint8)).shape[1]
-    return Start(
+    return PretrainedNetwork(
         folder.name, folder.fingerprint, "image", network, dim, width=pixels.width, height=pixels.height, channels=3,
         fit="crop" if getattr(pixels.processor, "do_center_crop", False) else "squash",
     )  # fmt: skip
@@ -86,7 +86,7 @@ def _swapped(ids: Tensor, padding: int) -> Tensor:
     return torch.where(ids == 0, padding, torch.where(ids == padding, 0, ids))
 
 
-def _texts(folder: PretrainedFolder) -> Start:
+def _texts(folder: PretrainedFolder) -> PretrainedNetwork:
     model = load_sentences(folder)
     first, *others = model
     reader = getattr(first, "auto_model", None)
@@ -105,7 +105,7 @@ def _texts(folder: PretrainedFolder) -> Start:
     network = SiameseEncoder(SwappedTrunk(reader, pooling, padding)).eval()
     with torch.inference_mode():
         dim = network(torch.tensor([[max(1, padding)]])).shape[1]
-    return Start(
+    return PretrainedNetwork(
         folder.name, folder.fingerprint, "text", network, dim, tokenizer=_tokenizer(backend.to_str(), first, padding),
         max_tokens=longest(model), vocabulary=int(reader.get_input_embeddings().num_embeddings),
     )  # fmt: skip

@@ -34,13 +34,13 @@ class ModelSpec:
     features: int = 0
     """Numbers that the network gives to the head, and to the heads of other encoders; 0 is `dim`, and to no others."""
     hidden: int = 0
-    """Width of the layer within a head that is a Blend, 0 for a linear head."""
+    """Width of the layer within a head that is a BlendedHead, 0 for a linear head."""
     linear: int = 0
-    """Numbers of the linear half of a Blend; 0 is half of `dim`."""
+    """Numbers of the linear half of a BlendedHead; 0 is half of `dim`."""
 
     @property
     def halves(self) -> tuple[int, int]:
-        """Numbers of the linear and of the learned half of a Blend."""
+        """Numbers of the linear and of the learned half of a BlendedHead."""
         linear = self.linear or self.dim // 2
         return linear, self.dim - linear
 

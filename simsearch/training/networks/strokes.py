@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from simsearch.training.networks.efficientnet import lite
+from simsearch.training.networks.efficientnet import efficientnet_lite
 
 POOLED_AFTER = (3, 5, 8)
 """Layers of EfficientNet-Lite0, its stem counted, after which maps are pooled: the ends of stages at a 4th, an 8th
@@ -27,7 +27,7 @@ class Strokes(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.front = nn.Sequential(*list(lite(0, colours=1))[: POOLED_AFTER[-1] + 1])
+        self.front = nn.Sequential(*list(efficientnet_lite(0, colours=1))[: POOLED_AFTER[-1] + 1])
         self.register_buffer("centre", torch.zeros(STROKE_FEATURES))
         self.register_buffer("gain", torch.ones(STROKE_FEATURES))
 

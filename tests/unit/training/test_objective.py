@@ -19,7 +19,7 @@ from simsearch.training.networks.building import build
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective, channels_last_is_safe
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
 
 SPEC = ModelSpec("residual", 12, 12, 1, 6, widths=(4, 6))
@@ -29,7 +29,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 12, 12, 1), dtype=n
 
 def objective_of(recipe: Recipe) -> Objective:
     torch.manual_seed(0)
-    return Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4, Alone())
+    return Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4, SingleProcess())
 
 
 def sampler() -> ClassSampler:
@@ -94,7 +94,7 @@ def test_a_stopped_run_goes_on_with_its_running_mean(stop: int, tmp_path: Path) 
 
         fit(
             objective, sampler(), Arrays(PIXELS), recipe=objective.recipe, steps=6, validate=validate,
-            checkpoint=tmp_path / name, configuration="c", processes=Alone(), progress=Silent(),
+            checkpoint=tmp_path / name, configuration="c", processes=SingleProcess(), progress=Silent(),
         )  # fmt: skip
         last: dict[str, Tensor] = torch.load(tmp_path / name, weights_only=True)["objective"]
         return last

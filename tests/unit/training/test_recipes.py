@@ -12,7 +12,7 @@ from simsearch.errors import UsageError
 from simsearch.labelled.reading import Kind
 from simsearch.media.images import FITS
 from simsearch.training.configuration import adjusted, suited
-from simsearch.training.data.partition import Side
+from simsearch.training.data.partition import Partition
 from simsearch.training.loop import learning_rate
 from simsearch.training.losses.table import LOSSES
 from simsearch.training.networks.specification import ModelSpec, TextSpec
@@ -21,9 +21,9 @@ from simsearch.training.recipes import AUGMENTATIONS, OPTIMIZERS, Changes, Recip
 from simsearch.training.schedule import total_steps
 
 
-def classes(count: int) -> Side:
+def classes(count: int) -> Partition:
     """A side of this many inputs with labels."""
-    return Side(np.arange(count), labels=np.arange(count) % 2)
+    return Partition(np.arange(count), labels=np.arange(count) % 2)
 
 
 def test_shapes_has_the_published_settings() -> None:
@@ -189,10 +189,10 @@ def test_a_recipe_without_steps_or_epochs_is_refused() -> None:
 def test_given_rows_count_for_an_epoch_as_they_are() -> None:
     recipe = replace(preset("shapes"), steps=0, epochs=3, batch_classes=3, batch_images=4)
     pairs = np.zeros((100, 2), dtype=np.int64)
-    assert total_steps(recipe, Side(np.arange(2), pairs=pairs, same=np.ones(100, dtype=bool))) == 50
-    assert total_steps(recipe, Side(np.arange(2), pairs=pairs, scores=np.ones(100, dtype=np.float32))) == 50
-    assert total_steps(recipe, Side(np.arange(2), triplets=np.zeros((60, 3), dtype=np.int64))) == 30
-    assert total_steps(recipe, Side(np.arange(40))) == 20
+    assert total_steps(recipe, Partition(np.arange(2), pairs=pairs, same=np.ones(100, dtype=bool))) == 50
+    assert total_steps(recipe, Partition(np.arange(2), pairs=pairs, scores=np.ones(100, dtype=np.float32))) == 50
+    assert total_steps(recipe, Partition(np.arange(2), triplets=np.zeros((60, 3), dtype=np.int64))) == 30
+    assert total_steps(recipe, Partition(np.arange(40))) == 20
 
 
 def test_a_loss_of_the_preset_gives_way_to_one_that_learns_from_the_data() -> None:

@@ -23,7 +23,7 @@ from simsearch.training.networks.building import build
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 from simsearch.training.schedule import LEAST_STEPS, MEASURING_SHARE, WARM_UP_STEPS, steps_within
 
 # Batch statistics, turned and augmented drawings, a memory, averaged weights: all that a step can change.
@@ -83,7 +83,7 @@ def run(
     checkpoint: Path, *, steps: int = 0, minutes: float | None = None, stop: int | None = None
 ) -> tuple[Fitted, dict[str, Tensor]]:
     torch.manual_seed(0)
-    objective = Objective(build(RECIPE.model, mean=(0.5,), std=(0.3,)), RECIPE, 4, Alone())
+    objective = Objective(build(RECIPE.model, mean=(0.5,), std=(0.3,)), RECIPE, 4, SingleProcess())
     figures = itertools.count()
 
     def validate(_: object) -> float:
@@ -95,7 +95,7 @@ def run(
     sampler = ClassSampler(np.repeat(np.arange(4), 6), rows=np.arange(24), classes=3, images=2, seed=0)
     found = fit(
         objective, sampler, Arrays(PIXELS), recipe=RECIPE, steps=steps, minutes=minutes, validate=validate,
-        checkpoint=checkpoint, configuration="c", processes=Alone(), progress=Silent(),
+        checkpoint=checkpoint, configuration="c", processes=SingleProcess(), progress=Silent(),
     )  # fmt: skip
     return found, objective.state_dict()
 

@@ -21,7 +21,7 @@ from simsearch.progress import Silent
 from simsearch.training.data.dataset import Dataset, _neighbours, load_dataset
 from simsearch.training.data.images import load_pictures
 from simsearch.training.data.inputs import Arrays
-from simsearch.training.data.partition import Side
+from simsearch.training.data.partition import Partition
 from simsearch.training.data.sampling import make_sampler
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.presets import preset
@@ -43,11 +43,11 @@ def pixels(dataset: Dataset) -> NDArray[np.uint8]:
     return np.asarray(dataset.inputs.rows, dtype=np.uint8)
 
 
-def sides(dataset: Dataset) -> tuple[Side, Side, Side]:
+def sides(dataset: Dataset) -> tuple[Partition, Partition, Partition]:
     return dataset.train, dataset.validation, dataset.test
 
 
-def contents(dataset: Dataset, side: Side) -> set[bytes]:
+def contents(dataset: Dataset, side: Partition) -> set[bytes]:
     return {pixels(dataset)[row].tobytes() for row in side.rows}
 
 

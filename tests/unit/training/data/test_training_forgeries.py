@@ -24,10 +24,10 @@ from simsearch.training.data.forgeries import (
     with_forgeries,
     writer_pairs,
 )
-from simsearch.training.data.partition import Side
+from simsearch.training.data.partition import Partition
 from simsearch.training.data.sampling import ForgerySampler, make_sampler
 from simsearch.training.finetuning.heads import NO_CLASS, weakening
-from simsearch.training.finetuning.initial import start_from
+from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.losses.functional import supervised_contrastive
 from simsearch.training.measure import one_shot, row_products, scored_pairs
 from simsearch.training.presets import GLYPH
@@ -35,12 +35,12 @@ from simsearch.training.presets import GLYPH
 CLASSES = ("a/forged", "a/genuine", "b/forged", "b/genuine", "c/forged", "c/genuine")
 
 
-def signed() -> Side:
+def signed() -> Partition:
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(6), 5))
-    return with_forgeries(Side(np.arange(100, 130), labels, labels // 2), writers_of(CLASSES))
+    return with_forgeries(Partition(np.arange(100, 130), labels, labels // 2), writers_of(CLASSES))
 
 
-def cosines() -> tuple[Side, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def cosines() -> tuple[Partition, np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
     side = signed()
     vectors = np.random.default_rng(1).normal(size=(30, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -146,8 +146,8 @@ def test_whole_writers_are_asked_when_encoders_are_compared() -> None:
 
 def test_a_side_without_pairs_of_both_kinds_knows_no_forgeries() -> None:
     labels = np.array([0, 1, 3, 3])
-    assert with_forgeries(Side(np.arange(4), labels), writers_of(CLASSES)).forged is None
-    assert with_forgeries(Side(np.arange(4), labels), None).forged is None
+    assert with_forgeries(Partition(np.arange(4), labels), writers_of(CLASSES)).forged is None
+    assert with_forgeries(Partition(np.arange(4), labels), None).forged is None
 
 
 def test_what_varies_within_forgeries_is_not_weakened() -> None:
@@ -210,7 +210,7 @@ def test_whole_writers_are_held_out_and_judged_by_their_forgeries(learned: Train
 
 
 def test_the_head_is_the_linear_map_alone(learned: Trained, signatures: Path) -> None:
-    head = start_from(str(learned.folder)).encoder.head
+    head = load_initial_encoder(str(learned.folder)).encoder.head
     assert isinstance(head, nn.Linear)
     assert (head.in_features, head.out_features) == (2304, 512)
     assert open_encoder(learned.folder).encode([str(next(signatures.rglob("*.png")))]).shape == (1, 512)
@@ -232,7 +232,7 @@ def test_a_loss_that_is_asked_for_has_its_half(signatures: Path, tmp_path: Path)
 
 
 def test_the_recipe_suits_forgeries_unless_something_else_is_asked_for(signatures: Path) -> None:
-    labelled, start = read_labelled(signatures), start_from("strokes")
+    labelled, start = read_labelled(signatures), load_initial_encoder("strokes")
     found = chosen_recipe(None, Changes(), labelled, start, frozen(None, start))
     assert (found.split, found.loss, found.halves, found.augmentation) == (
         "group", "supervised-contrastive", (512, 0), "none",

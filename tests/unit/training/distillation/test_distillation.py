@@ -30,14 +30,14 @@ from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
 from simsearch.progress import Silent
-from simsearch.training.data.product_codes import CodePairs, made_up_codes
+from simsearch.training.data.product_codes import CodePairs, synthetic_codes
 from simsearch.training.data.reading import Reading
 from simsearch.training.data.tokenization import learned_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
-from simsearch.training.distillation.loop import Distilling, Order, Pairs
-from simsearch.training.distillation.principal_components import main_directions, projected
-from simsearch.training.distillation.session import distil, read_material
-from simsearch.training.distillation.teacher import PART, teacher_vectors
+from simsearch.training.distillation.loop import BatchOrder, Distilling, Pairs
+from simsearch.training.distillation.principal_components import principal_components, project
+from simsearch.training.distillation.session import distil, read_corpus
+from simsearch.training.distillation.teacher import PART, teacher_embeddings
 
 if TYPE_CHECKING:
     from simsearch.types import Source, Vectors
@@ -94,40 +94,40 @@ def test_the_teacher_is_asked_once_for_each_text_also_after_a_stop(tmp_path: Pat
     texts = [f"{'long ' * (number % 7)}text {number}" for number in range(2 * PART + 100)]
     stopped = Counting(stop_after=PART)
     with pytest.raises(KeyboardInterrupt):
-        teacher_vectors(stopped, texts, tmp_path, Silent())
+        teacher_embeddings(stopped, texts, tmp_path, Silent())
     resumed = Counting()
-    found = teacher_vectors(resumed, texts, tmp_path, Silent())
+    found = teacher_embeddings(resumed, texts, tmp_path, Silent())
     assert resumed.asked == len(texts) - PART
     np.testing.assert_array_equal(found, Counting().encode(texts).astype(np.float16))
     again = Counting()
-    np.testing.assert_array_equal(teacher_vectors(again, texts, tmp_path, Silent()), found)
+    np.testing.assert_array_equal(teacher_embeddings(again, texts, tmp_path, Silent()), found)
     assert again.asked == 0
-    teacher_vectors(again, texts[:50], tmp_path, Silent())
+    teacher_embeddings(again, texts[:50], tmp_path, Silent())
     assert again.asked == 50, "other texts have a cache of their own"
 
 
 def test_a_damaged_cache_is_found(tmp_path: Path) -> None:
     texts = sentences(20)
-    teacher_vectors(Counting(), texts, tmp_path, Silent())
+    teacher_embeddings(Counting(), texts, tmp_path, Silent())
     (path,) = tmp_path.rglob("*.npy")
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(DamagedError, match=r"00000\.npy: not what a run keeps .* --restart"):
-        teacher_vectors(Counting(), texts, tmp_path, Silent())
+        teacher_embeddings(Counting(), texts, tmp_path, Silent())
     with path.open("wb") as file:
         np.save(file, np.zeros((3, 6), dtype=np.float16))
     with pytest.raises(DamagedError, match=r"float16 \(3, 6\) instead of \(20, 6\)"):
-        teacher_vectors(Counting(), texts, tmp_path, Silent())
+        teacher_embeddings(Counting(), texts, tmp_path, Silent())
 
 
 def test_main_directions_keep_the_cosines_of_vectors_that_lie_in_few() -> None:
     rng = np.random.default_rng(0)
     inside = rng.normal(size=(40, 3)) @ np.linalg.qr(rng.normal(size=(8, 3)))[0].T
     vectors = (inside / np.linalg.norm(inside, axis=1, keepdims=True)).astype(np.float16)
-    directions = main_directions(vectors, 3)
+    directions = principal_components(vectors, 3)
     assert directions.shape == (8, 3)
     np.testing.assert_allclose(directions.T @ directions, np.eye(3), atol=1e-5)
     assert (directions[np.abs(directions).argmax(axis=0), np.arange(3)] > 0).all()
-    small = projected(vectors, directions)
+    small = project(vectors, directions)
     exact = vectors.astype(np.float64)
     np.testing.assert_allclose(small @ small.T, exact @ exact.T, atol=5e-3)
 
@@ -156,8 +156,8 @@ def test_only_word_pieces_in_lower_case_are_made_smaller(tiny_text: Path) -> Non
 
 
 def test_made_up_codes_and_those_near_them_differ_in_one_sign() -> None:
-    codes, near = made_up_codes(200, seed=3)
-    assert (codes, near) == made_up_codes(200, seed=3)
+    codes, near = synthetic_codes(200, seed=3)
+    assert (codes, near) == synthetic_codes(200, seed=3)
     for code, other in zip(codes, near, strict=True):
         assert len(code) == len(other)
         assert sum(one != two for one, two in zip(code, other, strict=True)) == 1
@@ -166,7 +166,8 @@ def test_made_up_codes_and_those_near_them_differ_in_one_sign() -> None:
 
 def test_pairs_with_codes_want_a_share_for_the_code_and_the_rest_for_the_text() -> None:
     cut = {
-        code: (100 + number,) for number, code in enumerate(dict.fromkeys(itertools.chain(*made_up_codes(50, seed=0))))
+        code: (100 + number,)
+        for number, code in enumerate(dict.fromkeys(itertools.chain(*synthetic_codes(50, seed=0))))
     }
     pairs = CodePairs(lambda code: cut[code], count=50, share=0.4, seed=0)
     ids = [(number,) for number in range(1, 21)]
@@ -189,19 +190,19 @@ def test_every_text_comes_once_an_epoch_in_an_order_of_its_own(count: int, size:
     lengths = np.random.default_rng(seed).integers(1, 30, count)
     how = replace(HOW, batch=size, seed=seed)
     steps = -(-count // size)
-    order = Order(lengths, how)
+    order = BatchOrder(lengths, how)
     first = [order.batch(step).tolist() for step in range(2 * steps)]
     for epoch in (first[:steps], first[steps:]):
         assert sorted(row for batch in epoch for row in batch) == list(range(count))
         assert max(map(len, epoch)) <= size
-    assert Order(lengths, how).batch(2 * steps - 1).tolist() == first[-1]
+    assert BatchOrder(lengths, how).batch(2 * steps - 1).tolist() == first[-1]
 
 
 def test_material_is_every_text_once_and_pairs_by_number(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one\ntwo\none\n" + "\n".join(f"line {n}" for n in range(9)), encoding="utf-8")
     (tmp_path / "b.csv").write_text("s1,s2,score\ntwo,three,5\none,two,0\n", encoding="utf-8")
     (tmp_path / "c.csv").write_text("s1,s2,same\nfour,one,1\none,two,0\n", encoding="utf-8")
-    material = read_material([tmp_path / "a.txt", tmp_path / "b.csv", tmp_path / "c.csv"], Reading())
+    material = read_corpus([tmp_path / "a.txt", tmp_path / "b.csv", tmp_path / "c.csv"], Reading())
     assert material.texts == ("one", "two", *(f"line {n}" for n in range(9)), "three", "four")
 
     def named(pairs: Pairs) -> list[tuple[str, str, float]]:
@@ -211,7 +212,7 @@ def test_material_is_every_text_once_and_pairs_by_number(tmp_path: Path) -> None
     assert named(material.graded) == [("two", "three", 1.0), ("one", "two", 0.0)]
     assert named(material.pairs) == [("four", "one", 1.0), ("one", "two", 0.0)]
     with pytest.raises(TrainingError, match="4 different texts are too few"):
-        read_material([tmp_path / "c.csv", tmp_path / "b.csv"], Reading())
+        read_corpus([tmp_path / "c.csv", tmp_path / "b.csv"], Reading())
 
 
 def test_material_is_read_as_it_is_said(tmp_path: Path) -> None:
@@ -223,17 +224,17 @@ def test_material_is_read_as_it_is_said(tmp_path: Path) -> None:
     (tmp_path / "grades.csv").write_text("three,one,5\none,two,0\nx,y,10\nz,u,1\n", encoding="utf-8")
     (tmp_path / "lines.txt").write_text("a line\nanother", encoding="utf-8")
     sources = [folder, tmp_path / "grades.csv", tmp_path / "lines.txt"]
-    material = read_material(sources, Reading(columns="left,right,score", score_range=(0, 10)))
+    material = read_corpus(sources, Reading(columns="left,right,score", score_range=(0, 10)))
     assert set(material.texts) == {
         "the last", *(f"note {number}\nits second line" for number in range(6)),
         "one", "two", "three", "x", "y", "z", "u", "a line", "another",
     }  # fmt: skip
     assert material.graded.known.tolist() == pytest.approx([0.5, 0.0, 1.0, 0.1])
     (tmp_path / "tabs.txt").write_text("p\tq\t4\nr\ts\t0\nv\tw\t10\n", encoding="utf-8")
-    tabs = read_material([tmp_path / "lines.txt", tmp_path / "tabs.txt", tmp_path / "grades.csv"],
+    tabs = read_corpus([tmp_path / "lines.txt", tmp_path / "tabs.txt", tmp_path / "grades.csv"],
                          Reading(columns="left,right,score", score_range=(0, 10)))  # fmt: skip
     assert tabs.graded.known.tolist()[:3] == pytest.approx([0.4, 0.0, 1.0])
-    assert "its second line" in read_material([folder, tmp_path / "lines.txt"], Reading(by_line=True)).texts
+    assert "its second line" in read_corpus([folder, tmp_path / "lines.txt"], Reading(by_line=True)).texts
 
 
 @pytest.mark.parametrize(

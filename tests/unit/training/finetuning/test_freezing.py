@@ -28,13 +28,13 @@ from simsearch.training.data.reading import Reading
 from simsearch.training.export.folder import export_encoder
 from simsearch.training.finetuning import interpolation
 from simsearch.training.finetuning.freezing import divided, features_of
-from simsearch.training.finetuning.initial import RETIRED, start_from
+from simsearch.training.finetuning.initial import RETIRED, load_initial_encoder
 from simsearch.training.losses.table import default_loss
 from simsearch.training.networks.building import build, build_text
 from simsearch.training.networks.encoder import SiameseEncoder
 from simsearch.training.networks.specification import ModelSpec, TextSpec
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 
 SPECS = {
     "residual": ModelSpec("residual", 12, 12, 3, 5, widths=(4, 6, 8)),
@@ -126,7 +126,7 @@ def tuned(source: Path, out: Path, start: Path, freeze: str, **changes: object) 
 def same_as_torch(folder: Path, source: Path) -> None:
     """ONNX Runtime gives what the stored weights give in torch."""
     paths = sorted(source.rglob("*.png"))
-    encoder = start_from(str(folder)).encoder.eval()
+    encoder = load_initial_encoder(str(folder)).encoder.eval()
     found = open_encoder(folder)
     prepared = [picture.pixels for picture in map(found.prepare, map(str, paths))]  # type: ignore[attr-defined]
     with torch.inference_mode():
@@ -160,7 +160,7 @@ def test_an_encoder_with_a_head_is_trained_on_and_its_first_layers_frozen(
     trained = tuned(labelled, tmp_path / "again", headed, "part")
     before, after = (load_file(folder / WEIGHTS_NAME) for folder in (headed, trained.folder))
     assert before.keys() == after.keys()
-    front, _ = divided(start_from(str(headed)).encoder, "part")
+    front, _ = divided(load_initial_encoder(str(headed)).encoder, "part")
     frozen = {f"trunk.{name}" for name in front.layers.state_dict()} | {"mean", "std"}
     assert {name for name in frozen if name.endswith("running_var")}
     for name in before:
@@ -171,7 +171,7 @@ def test_an_encoder_with_a_head_is_trained_on_and_its_first_layers_frozen(
 def test_batch_norm_layers_of_several_gpus_are_exported_as_built(
     base: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Synchronised(Alone):
+    class Synchronised(SingleProcess):
         def wrap(self, module: nn.Module) -> nn.Module:
             converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
             assert any(isinstance(layer, nn.SyncBatchNorm) for layer in converted.modules())
@@ -216,7 +216,7 @@ def test_weights_are_kept_between_the_start_and_what_was_learned(base: Path, lab
 def test_classes_choose_how_much_of_the_start_is_kept(
     freeze: str, base: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpolation, "largest_as_good", lambda measured: list(measured)[1])
+    monkeypatch.setattr(interpolation, "one_standard_error_rule", lambda measured: list(measured)[1])
     trained = tuned(labelled, tmp_path / "chosen", base, freeze)
     given = tuned(labelled, tmp_path / "given", base, freeze, changes=Changes(start_share=0.25))
     assert trained.figures["start_share"] == trained.config.training["start_share"] == 0.25
@@ -238,7 +238,7 @@ def test_the_validation_figure_is_of_the_weights_that_are_kept(
 
     monkeypatch.setattr(session, "validation_figure", sum_of_weights)
     trained = tuned(labelled, tmp_path / "out", base, "none", changes=Changes(start_share=0.5))
-    kept = sum_of_weights(start_from(str(trained.folder)).encoder)
+    kept = sum_of_weights(load_initial_encoder(str(trained.folder)).encoder)
     assert trained.figures["validation"] == pytest.approx(kept, rel=1e-6)
     assert all(abs(row["validation"] - kept) > 1e-4 * kept for row in trained.history)
 
@@ -288,7 +288,7 @@ def test_weights_of_another_network_are_refused(
     save_file(weights, folder / WEIGHTS_NAME)
     write_config(folder, read_config(folder).sealed(folder))
     with pytest.raises(EncoderError, match=r"does not match the configuration in encoder\.json: .*trunk"):
-        start_from(str(folder))
+        load_initial_encoder(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_a_network_that_cannot_be_built_is_refused(
     document["model"] |= change
     (folder / CONFIG_NAME).write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(EncoderError, match=message):
-        start_from(str(folder))
+        load_initial_encoder(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_a_network_that_is_no_longer_built_is_used_but_not_trained_on(
     with pytest.raises(
         EncoderError, match=f"old can be used, but not trained on: {said} no longer built; .*--from photo"
     ):
-        start_from(str(folder))
+        load_initial_encoder(str(folder))
 
 
 def test_what_is_no_file_of_weights_is_refused(base: Path, tmp_path: Path) -> None:
@@ -341,10 +341,10 @@ def test_what_is_no_file_of_weights_is_refused(base: Path, tmp_path: Path) -> No
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / WEIGHTS_NAME).write_bytes(b"no weights")
     with pytest.raises(EncoderError):
-        start_from(str(folder))
+        load_initial_encoder(str(folder))
     write_config(folder, read_config(folder).sealed(folder))
     with pytest.raises(EncoderError, match=r"weights\.safetensors: not a safetensors file"):
-        start_from(str(folder))
+        load_initial_encoder(str(folder))
 
 
 def test_the_second_half_of_the_layers_is_learned() -> None:

@@ -20,10 +20,10 @@ from simsearch.progress import Silent
 from simsearch.training.data.inputs import Arrays, Views
 from simsearch.training.data.reading import Reading
 from simsearch.training.finetuning.heads import FLOOR, cached_views, weakening
-from simsearch.training.finetuning.initial import start_from
+from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.finishing import Trained
 from simsearch.training.networks.encoder import unit_rows
-from simsearch.training.networks.head import Blend
+from simsearch.training.networks.head import BlendedHead
 from simsearch.training.presets import HEAD
 from simsearch.training.recipes import Changes
 from simsearch.training.session import train
@@ -67,7 +67,7 @@ def test_a_head_is_small_names_its_base_and_is_used_like_any_encoder(mine: Train
 
 
 def test_a_head_in_use_computes_what_was_learned(mine: Trained, shapes: Path) -> None:
-    start = start_from(str(mine.folder))
+    start = load_initial_encoder(str(mine.folder))
     photo = open_encoder("photo")
     assert isinstance(photo, OnnxEncoder)
     files = sorted(map(str, shapes.rglob("*.png")))[:5]
@@ -98,7 +98,7 @@ def test_a_head_whose_base_is_not_there_says_which_it_needs(mine: Trained, tmp_p
     with pytest.raises(EncoderError, match=r"a head on the encoder 'elsewhere' with fingerprint 0123456789abcdef"):
         open_encoder(folder).encode([np.zeros((8, 8, 3), dtype=np.uint8)])
     with pytest.raises(EncoderError, match="a head on the encoder 'elsewhere'"):
-        start_from(str(folder))
+        load_initial_encoder(str(folder))
 
 
 def test_a_base_beside_the_head_is_found_by_its_name(mine: Trained, shapes: Path, tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_too_few_minutes_say_how_many_it_takes(shapes: Path, tmp_path: Path) -> 
 
 def test_the_share_of_the_linear_half_is_as_wanted(shapes: Path, tmp_path: Path) -> None:
     out = headed(shapes, tmp_path / "out", changes=Changes(start_share=0.36))
-    head = start_from(str(out.folder)).encoder.head
-    assert isinstance(head, Blend)
+    head = load_initial_encoder(str(out.folder)).encoder.head
+    assert isinstance(head, BlendedHead)
     torch.testing.assert_close(head.get_buffer("scale")[[0, -1]], torch.tensor([0.6, 0.8]))
 
 
@@ -150,7 +150,7 @@ def test_poses_are_refused_where_nothing_but_a_head_learns(shapes: Path, tmp_pat
 
 def test_a_blend_has_the_mean_of_the_cosines_of_its_halves() -> None:
     torch.manual_seed(0)
-    head = Blend(nn.Linear(6, 4), nn.Sequential(nn.Linear(6, 3))).eval()
+    head = BlendedHead(nn.Linear(6, 4), nn.Sequential(nn.Linear(6, 3))).eval()
     head.weigh(0.3)
     features = torch.randn(5, 6)
     with torch.no_grad():

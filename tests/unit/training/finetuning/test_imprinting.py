@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from simsearch.training.data.inputs import Arrays
-from simsearch.training.finetuning.imprinting import MOST, begin_at_means
+from simsearch.training.finetuning.imprinting import MOST, imprint_class_weights
 from simsearch.training.networks.building import build
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
@@ -33,7 +33,7 @@ def objective_of(loss: str, poses: Literal[1, 4, 8] = 1) -> Objective:
 @pytest.mark.parametrize("loss", ["classifier", "arcface"])
 def test_each_direction_is_the_mean_of_its_class_turned(loss: str, poses: Literal[1, 4, 8]) -> None:
     objective = objective_of(loss, poses)
-    begin_at_means(objective, Arrays(PIXELS), ROWS, LABELS)
+    imprint_class_weights(objective, Arrays(PIXELS), ROWS, LABELS)
     directions = objective.loss.label_formula.directions  # type: ignore[union-attr]
     assert isinstance(directions, torch.nn.Parameter)
     assert directions.requires_grad
@@ -52,7 +52,7 @@ def test_a_large_class_gives_its_first_pictures_only() -> None:
     objective = objective_of("classifier")
     pixels = np.random.default_rng(1).integers(0, 256, size=(MOST + 10, 9, 9, 1), dtype=np.uint8)
     labels = np.array([0] * (MOST + 5) + [1, 1, 2, 2, 2])
-    begin_at_means(objective, Arrays(pixels), np.arange(len(labels)), labels)
+    imprint_class_weights(objective, Arrays(pixels), np.arange(len(labels)), labels)
     objective.eval()
     with torch.no_grad():
         mean = objective.network(torch.from_numpy(pixels[:MOST])).sum(dim=0)
@@ -63,5 +63,5 @@ def test_a_large_class_gives_its_first_pictures_only() -> None:
 def test_a_loss_without_directions_is_left_alone() -> None:
     objective = objective_of("triplet")
     before = {name: tensor.clone() for name, tensor in objective.state_dict().items()}
-    begin_at_means(objective, Arrays(PIXELS), ROWS, LABELS)
+    imprint_class_weights(objective, Arrays(PIXELS), ROWS, LABELS)
     assert all(torch.equal(before[name], tensor) for name, tensor in objective.state_dict().items())

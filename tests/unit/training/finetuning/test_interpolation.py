@@ -17,9 +17,14 @@ from simsearch.labelled.splits import Split
 from simsearch.progress import Silent
 from simsearch.training.data.dataset import Dataset
 from simsearch.training.data.inputs import Arrays
-from simsearch.training.data.partition import Side
+from simsearch.training.data.partition import Partition
 from simsearch.training.finetuning import interpolation
-from simsearch.training.finetuning.interpolation import SHARES, between, keep_between, largest_as_good
+from simsearch.training.finetuning.interpolation import (
+    WEIGHTS,
+    interpolate_weights,
+    interpolated,
+    one_standard_error_rule,
+)
 from simsearch.training.measure import embed_rows
 from simsearch.training.networks.encoder import Network, unit_rows
 from simsearch.training.presets import preset
@@ -47,15 +52,17 @@ def dataset(points: Sequence[tuple[float, float]], labels: Sequence[int], valida
     """The first points are trained on, the last `validation` of them are held out."""
     rows, classes = np.arange(len(points)), np.array(labels)
     cut = len(points) - validation
-    sides = [Side(part, classes[part]) for part in (rows[:cut], rows[cut:], NONE)]
+    sides = [Partition(part, classes[part]) for part in (rows[:cut], rows[cut:], NONE)]
     split = Split(rows[:cut], rows[cut:], NONE, by)
     inputs = Arrays(np.array(points, dtype=np.float32))
     return Dataset("classes", "image", inputs, (), *sides, ("a", "b"), split, "", 0, ())
 
 
-def kept(data: Dataset, start: Network, learned: Network, **changes: object) -> tuple[interpolation.Kept, Tensor]:
+def kept(
+    data: Dataset, start: Network, learned: Network, **changes: object
+) -> tuple[interpolation.Interpolation, Tensor]:
     recipe = replace(RECIPE, **changes)  # type: ignore[arg-type]
-    found = keep_between(learned, start.state_dict(), learned, data, recipe, Silent())
+    found = interpolate_weights(learned, start.state_dict(), learned, data, recipe, Silent())
     return found, learned.state_dict()["weights"]
 
 
@@ -88,8 +95,8 @@ def test_the_start_is_kept_as_far_as_held_out_inputs_are_recognised(
 
     data = dataset([*KNOWN, *ASKING], [0, 1, *ASKED], len(ASKING), "given")
     found, weights = kept(data, Scaled(*start), Scaled(*learned))
-    assert found.compared == pytest.approx({each: recognised(each) for each in SHARES})
-    assert found.share == share
+    assert found.compared == pytest.approx({each: recognised(each) for each in WEIGHTS})
+    assert found.weight == share
     torch.testing.assert_close(weights, share * torch.tensor(start) + (1 - share) * torch.tensor(learned))
 
 
@@ -99,10 +106,10 @@ def test_unseen_classes_choose_where_there_are_some(by: str) -> None:
     learned_from, unseen = [(1.0, 3.0), (1.0, -3.0)] * 5, [(1.0, 3.0), (1.0, -3.0), (-1.0, 3.0), (-1.0, -3.0)] * 5
     data = dataset([*learned_from, *unseen], [0, 1] * 5 + [2, 2, 3, 3] * 5, len(unseen), by)
     found, _ = kept(data, Scaled(0.0, 1.0), Scaled(0.1, 0.0))
-    assert (found.share, found.compared[0.0]) == (0.0, 1.0)
-    assert max(found.compared[share] for share in SHARES[1:]) < 0.8
+    assert (found.weight, found.compared[0.0]) == (0.0, 1.0)
+    assert max(found.compared[share] for share in WEIGHTS[1:]) < 0.8
     found, _ = kept(data, Scaled(1.0, 0.0), Scaled(0.0, 1.0))
-    assert (found.share, found.compared[0.0] < 0.8) == (0.75, True)
+    assert (found.weight, found.compared[0.0] < 0.8) == (0.75, True)
 
 
 @pytest.mark.parametrize("by", ["content", "class"])
@@ -113,7 +120,7 @@ def test_accuracies_come_with_their_standard_errors(by: str, monkeypatch: pytest
         seen.update(measured)
         return 0.0
 
-    monkeypatch.setattr(interpolation, "largest_as_good", remembered)
+    monkeypatch.setattr(interpolation, "one_standard_error_rule", remembered)
     labels = [0, 1, *ASKED] if by == "content" else [2, 3, *ASKED]
     data = dataset([*KNOWN, *ASKING], labels, len(ASKING), by)
     kept(data, Scaled(0.0, 1.0), Scaled(1.0, 0.0))
@@ -133,7 +140,7 @@ def test_most_of_the_start_is_kept_where_nothing_can_be_recognised(validation: i
     """There is nothing to ask with, or what there is belongs to one class."""
     data = dataset([*KNOWN, *ASKING], [0, 1, *ASKED[:-2], 2, 2], validation, by)
     found, weights = kept(data, Scaled(0.0, 1.0), Scaled(1.0, 0.0))
-    assert (found.share, found.compared) == (0.75, {})
+    assert (found.weight, found.compared) == (0.75, {})
     torch.testing.assert_close(weights, torch.tensor([0.25, 0.75]))
 
 
@@ -141,7 +148,7 @@ def test_a_share_that_is_given_is_kept_without_asking(monkeypatch: pytest.Monkey
     monkeypatch.setattr(interpolation, "embed_rows", None)
     data = dataset([*KNOWN, *ASKING], [0, 1, *ASKED], len(ASKING), "content")
     found, weights = kept(data, Scaled(1.0, 0.0), Scaled(0.0, 4.0), start_share=0.3)
-    assert (found.share, found.compared) == (0.3, {})
+    assert (found.weight, found.compared) == (0.3, {})
     torch.testing.assert_close(weights, torch.tensor([0.3, 2.8]))
 
 
@@ -153,12 +160,12 @@ def test_few_of_many_inputs_ask(monkeypatch: pytest.MonkeyPatch) -> None:
         return embed_rows(network, inputs, rows)
 
     monkeypatch.setattr(interpolation, "embed_rows", counted)
-    monkeypatch.setattr(interpolation, "MOST_ASKED", 7)
-    monkeypatch.setattr(interpolation, "MOST_KNOWN", 11)
+    monkeypatch.setattr(interpolation, "MOST_QUERIES", 7)
+    monkeypatch.setattr(interpolation, "MOST_GALLERY", 11)
     data = dataset(ASKING, ASKED, 20, "content")
     kept(data, Scaled(1.0, 0.0), Scaled(0.0, 1.0))
-    assert [len(rows) for rows in asked] == [7, 11] * len(SHARES)
-    assert [set(rows) for rows in asked] == [set(asked[0]), set(asked[1])] * len(SHARES)
+    assert [len(rows) for rows in asked] == [7, 11] * len(WEIGHTS)
+    assert [set(rows) for rows in asked] == [set(asked[0]), set(asked[1])] * len(WEIGHTS)
     assert (len(set(asked[0])), len(set(asked[1]))) == (7, 11)
     assert set(asked[0]) <= set(range(20, 40))
     assert set(asked[1]) <= set(range(20))
@@ -171,7 +178,7 @@ def test_few_of_many_inputs_ask(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_largest_within_a_standard_error_of_the_best(eighths: dict[float, tuple[int, int]]) -> None:
     measured = {share: (accuracy / 8, error / 8) for share, (accuracy, error) in eighths.items()}
-    chosen = largest_as_good(measured)
+    chosen = one_standard_error_rule(measured)
     best = max(accuracy for accuracy, _ in measured.values())
     # Of shares that are equally good the one with the larger error counts.
     least = best - max(error for accuracy, error in measured.values() if accuracy == best)
@@ -182,6 +189,6 @@ def test_the_largest_within_a_standard_error_of_the_best(eighths: dict[float, tu
 def test_whole_numbers_are_those_that_were_learned() -> None:
     start, learned = Scaled(0.0, 0.0).state_dict(), Scaled(2.0, 4.0).state_dict()
     learned["seen"] = torch.tensor(9)
-    made = between(start, learned, 0.25)
+    made = interpolated(start, learned, 0.25)
     torch.testing.assert_close(made["weights"], torch.tensor([1.5, 3.0]))
     assert made["seen"].item() == 9

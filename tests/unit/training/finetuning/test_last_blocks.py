@@ -20,7 +20,7 @@ from simsearch.training.data.inputs import Arrays, Views
 from simsearch.training.finetuning import heads
 from simsearch.training.finetuning.freezing import Tail
 from simsearch.training.finetuning.heads import cached_views
-from simsearch.training.finetuning.initial import start_from
+from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.finishing import Trained
 from simsearch.training.last_blocks import LAST_BLOCKS, block_of, fresh_features, whole_encoder
 from simsearch.training.presets import HEAD
@@ -75,7 +75,7 @@ def pictures(count: int) -> list[Picture]:
 
 
 def test_maps_are_those_that_the_block_takes_in_torch() -> None:
-    encoder = start_from("photo").encoder.eval()
+    encoder = load_initial_encoder("photo").encoder.eval()
     block = block_of(encoder)
     run = features_and_maps(photo(), block or 0)
     assert run is not None
@@ -95,7 +95,7 @@ def test_a_graph_without_that_layer_gives_no_maps() -> None:
     glyph = open_encoder("glyph")
     assert isinstance(glyph, OnnxEncoder)
     assert features_and_maps(glyph, 3) is None
-    assert block_of(start_from("glyph").encoder) is None
+    assert block_of(load_initial_encoder("glyph").encoder) is None
 
 
 def test_last_blocks_that_do_better_make_a_whole_encoder(
@@ -114,7 +114,7 @@ def test_last_blocks_that_do_better_make_a_whole_encoder(
     np.fill_diagonal(scores, -1)
     assert (labels[scores.argmax(axis=1)] == labels).all()
     # It gives features of its own, which the blocks before those that learned did not change.
-    before, after = start_from("photo").encoder.trunk, start_from(str(made.folder)).encoder.trunk
+    before, after = load_initial_encoder("photo").encoder.trunk, load_initial_encoder(str(made.folder)).encoder.trunk
     changed = [
         any(not torch.equal(mine, theirs) for mine, theirs in zip(one.parameters(), other.parameters(), strict=True))
         for one, other in zip(before.children(), after.children(), strict=True)
@@ -150,7 +150,7 @@ def test_a_head_alone_is_learned_where_it_is_asked_for(
 
 
 def test_a_tail_and_its_whole_encoder_are_one_network() -> None:
-    encoder = start_from("photo").encoder.eval()
+    encoder = load_initial_encoder("photo").encoder.eval()
     tail = Tail(encoder.trunk[-LAST_BLOCKS:], encoder.head)  # type: ignore[index]
     whole = whole_encoder(encoder, tail)
     run = features_and_maps(photo(), block_of(encoder) or 0)
@@ -166,7 +166,7 @@ def test_a_tail_and_its_whole_encoder_are_one_network() -> None:
 
 def test_maps_are_cached_for_the_views_that_they_have_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = Arrays(np.stack([each.pixels for each in pictures(3)]))
-    block = block_of(start_from("photo").encoder)
+    block = block_of(load_initial_encoder("photo").encoder)
     bytes_of_a_map = 2 * 192 * 7 * 7
     monkeypatch.setattr(heads, "MOST_MAPS", 2 * 3 * bytes_of_a_map)
 
@@ -176,7 +176,7 @@ def test_maps_are_cached_for_the_views_that_they_have_room_for(tmp_path: Path, m
     made = cached("one.npy", 3_600.0)
     assert made.maps is not None
     assert (made.features.rows.shape, made.maps.rows.shape) == ((3, 5, 1280), (3, 2, 192, 7, 7))
-    tail = Tail(start_from("photo").encoder.trunk[block:], torch.nn.Identity())  # type: ignore[index]
+    tail = Tail(load_initial_encoder("photo").encoder.trunk[block:], torch.nn.Identity())  # type: ignore[index]
     np.testing.assert_allclose(
         fresh_features(tail, made.maps).rows, made.features.rows[:, :2].astype(np.float32), atol=0.05
     )

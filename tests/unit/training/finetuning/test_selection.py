@@ -23,10 +23,10 @@ from simsearch.training import Changes, Reading, Trained, session, train
 from simsearch.training.configuration import chosen_recipe
 from simsearch.training.data.dataset import Dataset
 from simsearch.training.data.inputs import Arrays
-from simsearch.training.data.partition import Side
+from simsearch.training.data.partition import Partition
 from simsearch.training.finetuning import selection
-from simsearch.training.finetuning.initial import start_from
-from simsearch.training.finetuning.selection import LEAST_OF_A_CLASS, MOST, STARTS, compare_starts
+from simsearch.training.finetuning.initial import load_initial_encoder
+from simsearch.training.finetuning.selection import CANDIDATES, LEAST_OF_A_CLASS, MOST, compare_encoders
 from simsearch.training.finishing import Run
 from simsearch.training.networks.specification import TextSpec
 from simsearch.training.presets import GLYPH
@@ -63,13 +63,13 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Known:
     return made
 
 
-def dataset(train: Side, count: int) -> Dataset:
+def dataset(train: Partition, count: int) -> Dataset:
     """Of `count` inputs, all of which but those of the training side are for the test."""
-    others = Side(np.setdiff1d(np.arange(count), train.rows))
+    others = Partition(np.setdiff1d(np.arange(count), train.rows))
     split = Split(train.rows, NONE, others.rows, "content")
     sources = tuple(str(row) for row in range(count))
     inputs = Arrays(np.zeros((count, 1), dtype=np.float32))
-    return Dataset("classes", "image", inputs, sources, train, Side(NONE), others, (), split, "", 0, ())
+    return Dataset("classes", "image", inputs, sources, train, Partition(NONE), others, (), split, "", 0, ())
 
 
 def turned(angles: NDArray[np.float64]) -> Vectors:
@@ -83,12 +83,12 @@ ANGLES = np.random.default_rng(0).uniform(0, np.pi, 60)
 def test_classes_are_judged_by_the_nearest(known: Known) -> None:
     # Rows 0 to 19 are held out, and would say otherwise.
     labels = np.repeat([4, 1, 9, 7], 10)
-    side = Side(np.arange(20, 60), labels)
+    side = Partition(np.arange(20, 60), labels)
     known.vectors["a"] = turned(ANGLES)
     products = known.vectors["a"][20:] @ known.vectors["a"][20:].T
     np.fill_diagonal(products, -np.inf)
     expected = float(np.mean(labels[products.argmax(axis=1)] == labels))
-    found = compare_starts({"a": "crop"}, dataset(side, 60), 0, Silent())
+    found = compare_encoders({"a": "crop"}, dataset(side, 60), 0, Silent())
     assert found == {"a": pytest.approx(expected)}
     assert 0 < expected < 1
     assert [sorted(rows) for rows in known.asked] == [list(range(20, 60))]
@@ -105,29 +105,29 @@ def test_pairs_grades_and_triplets_are_judged_by_their_order(known: Known) -> No
     anchors, near, far = (known.vectors["a"][rows[triplets[:, place]]] for place in range(3))
     in_order = np.mean((anchors * near).sum(axis=1) > (anchors * far).sum(axis=1))
     for side, expected in (
-        (Side(rows, pairs=pairs, same=same), np.mean(wins)),
-        (Side(rows, pairs=pairs, scores=grades), spearman(scores, grades)),
-        (Side(rows, triplets=triplets), in_order),
+        (Partition(rows, pairs=pairs, same=same), np.mean(wins)),
+        (Partition(rows, pairs=pairs, scores=grades), spearman(scores, grades)),
+        (Partition(rows, triplets=triplets), in_order),
     ):
-        assert compare_starts({"a": "crop"}, dataset(side, 60), 0, Silent()) == {
+        assert compare_encoders({"a": "crop"}, dataset(side, 60), 0, Silent()) == {
             "a": pytest.approx(float(expected), abs=1e-6)
         }
 
 
 def test_scores_that_are_all_equal_know_nothing(known: Known) -> None:
     known.vectors["a"] = turned(np.zeros(4))
-    graded = Side(np.arange(4), pairs=PAIRS, scores=np.array([0.2, 0.9], dtype=np.float32))
-    assert compare_starts({"a": "crop"}, dataset(graded, 4), 0, Silent()) == {"a": 0.0}
+    graded = Partition(np.arange(4), pairs=PAIRS, scores=np.array([0.2, 0.9], dtype=np.float32))
+    assert compare_encoders({"a": "crop"}, dataset(graded, 4), 0, Silent()) == {"a": 0.0}
 
 
 def test_a_large_side_is_asked_in_part(known: Known) -> None:
     count = 40_000
     known.vectors["a"] = turned(np.random.default_rng(2).uniform(0, np.pi, count))
     labels = np.concatenate([np.repeat(np.arange(300), 100), np.arange(1_000, 11_000)])
-    side = Side(np.arange(count), labels)
+    side = Partition(np.arange(count), labels)
     for _ in range(2):
-        compare_starts({"a": "crop"}, dataset(side, count), 5, Silent())
-    compare_starts({"a": "crop"}, dataset(side, count), 6, Silent())
+        compare_encoders({"a": "crop"}, dataset(side, count), 5, Silent())
+    compare_encoders({"a": "crop"}, dataset(side, count), 6, Silent())
     first, again, other = known.asked
     assert first == again
     assert sorted(first) != sorted(other)
@@ -137,8 +137,8 @@ def test_a_large_side_is_asked_in_part(known: Known) -> None:
     assert set(sizes) == {LEAST_OF_A_CLASS}
     assert len(first) == MOST
     pairs = np.stack([np.arange(count), np.roll(np.arange(count), 1)], axis=1)
-    compare_starts(
-        {"a": "crop"}, dataset(Side(np.arange(count), pairs=pairs, same=pairs[:, 0] % 2 == 0), count), 0, Silent()
+    compare_encoders(
+        {"a": "crop"}, dataset(Partition(np.arange(count), pairs=pairs, same=pairs[:, 0] % 2 == 0), count), 0, Silent()
     )
     assert MOST < len(known.asked[-1]) <= 2 * MOST
 
@@ -147,7 +147,7 @@ def test_of_few_classes_more_is_asked(known: Known) -> None:
     count = 9_000
     known.vectors["a"] = turned(np.random.default_rng(2).uniform(0, np.pi, count))
     labels = np.repeat([0, 1], count // 2)
-    compare_starts({"a": "crop"}, dataset(Side(np.arange(count), labels), count), 0, Silent())
+    compare_encoders({"a": "crop"}, dataset(Partition(np.arange(count), labels), count), 0, Silent())
     assert np.bincount(labels[known.asked[0]]).tolist() == [MOST // 2, MOST // 2]
 
 
@@ -156,7 +156,9 @@ def test_rare_pairs_of_a_kind_are_asked_all_the_same(known: Known) -> None:
     known.vectors["a"] = turned(np.random.default_rng(2).uniform(0, np.pi, count))
     pairs = np.arange(count).reshape(-1, 2)
     same = np.arange(len(pairs)) >= len(pairs) - 3
-    found = compare_starts({"a": "crop"}, dataset(Side(np.arange(count), pairs=pairs, same=same), count), 0, Silent())
+    found = compare_encoders(
+        {"a": "crop"}, dataset(Partition(np.arange(count), pairs=pairs, same=same), count), 0, Silent()
+    )
     assert 0 <= found["a"] <= 1
     assert set(range(count - 6, count)) < set(known.asked[0])
     assert len(known.asked[0]) == 2 * (MOST // 2 + 3)
@@ -169,26 +171,28 @@ def test_pictures_are_fitted_as_the_run_wants_them(tmp_path: Path) -> None:
         ImageDraw.Draw(picture).rectangle([left, number, left + 40, 50], fill=(200, 30, 30))
         paths.append(str(tmp_path / f"{number}.png"))
         picture.save(paths[-1])
-    side = Side(np.arange(4), pairs=np.array([[0, 1], [2, 3], [0, 2], [1, 3]]), same=np.array([1, 1, 0, 0], dtype=bool))
+    side = Partition(
+        np.arange(4), pairs=np.array([[0, 1], [2, 3], [0, 2], [1, 3]]), same=np.array([1, 1, 0, 0], dtype=bool)
+    )
     data = replace(dataset(side, 4), sources=tuple(paths))
     # The middle shows none of them.
-    assert compare_starts({"photo": "crop"}, data, 0, Silent()) == {"photo": 0.5}
-    assert compare_starts({"photo": "squash"}, data, 0, Silent()) == {"photo": 1.0}
+    assert compare_encoders({"photo": "crop"}, data, 0, Silent()) == {"photo": 0.5}
+    assert compare_encoders({"photo": "squash"}, data, 0, Silent()) == {"photo": 1.0}
 
 
 @pytest.mark.parametrize(
     "side",
     [
-        Side(np.arange(4)),
-        Side(np.arange(4), np.zeros(4, dtype=np.int64)),
-        Side(np.arange(4), np.arange(4)),
-        Side(np.arange(4), pairs=PAIRS, same=np.array([True, True])),
-        Side(np.arange(4), pairs=PAIRS, scores=np.array([0.5, 0.5], dtype=np.float32)),
+        Partition(np.arange(4)),
+        Partition(np.arange(4), np.zeros(4, dtype=np.int64)),
+        Partition(np.arange(4), np.arange(4)),
+        Partition(np.arange(4), pairs=PAIRS, same=np.array([True, True])),
+        Partition(np.arange(4), pairs=PAIRS, scores=np.array([0.5, 0.5], dtype=np.float32)),
     ],
 )
-def test_what_tells_nothing_apart_compares_nothing(known: Known, side: Side) -> None:
+def test_what_tells_nothing_apart_compares_nothing(known: Known, side: Partition) -> None:
     known.vectors["a"] = turned(ANGLES[:4])
-    assert compare_starts({"a": "crop"}, dataset(side, 4), 0, Silent()) == {}
+    assert compare_encoders({"a": "crop"}, dataset(side, 4), 0, Silent()) == {}
     assert known.asked == []
 
 
@@ -197,32 +201,32 @@ def test_the_best_is_taken_and_the_first_of_equals(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, figures: Sequence[float], chosen: int
 ) -> None:
     runs = [
-        Run(GLYPH, tmp_path, tmp_path, start_from(name), "none", None, False, False, open_processes())
-        for name in STARTS["image"]
+        Run(GLYPH, tmp_path, tmp_path, load_initial_encoder(name), "none", None, False, False, open_processes())
+        for name in CANDIDATES["image"]
     ]
-    found = dict(zip(STARTS["image"], figures, strict=False))
-    monkeypatch.setattr(session, "compare_starts", lambda *_: found)
-    best = best_known(runs, dataset(Side(np.arange(4)), 4))
+    found = dict(zip(CANDIDATES["image"], figures, strict=False))
+    monkeypatch.setattr(session, "compare_encoders", lambda *_: found)
+    best = best_known(runs, dataset(Partition(np.arange(4)), 4))
     assert best.start is runs[chosen].start
     assert best.starts_compared == found
 
 
 def test_processes_take_what_the_first_of_them_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Second(type(open_processes())):  # type: ignore[misc]
-        def agreed(self, value: float) -> float:
+        def broadcast(self, value: float) -> float:
             assert value == 0.0
             return 1.0
 
     runs = [
-        Run(GLYPH, tmp_path, tmp_path, start_from(name), "none", None, False, False, Second())
-        for name in STARTS["image"]
+        Run(GLYPH, tmp_path, tmp_path, load_initial_encoder(name), "none", None, False, False, Second())
+        for name in CANDIDATES["image"]
     ]
-    monkeypatch.setattr(session, "compare_starts", lambda *_: {"photo": 0.9, "glyph": 0.1})
-    assert best_known(runs, dataset(Side(np.arange(4)), 4)).start is runs[1].start
+    monkeypatch.setattr(session, "compare_encoders", lambda *_: {"photo": 0.9, "glyph": 0.1})
+    assert best_known(runs, dataset(Partition(np.arange(4)), 4)).start is runs[1].start
 
 
 def test_a_run_knows_what_its_start_has_learned(tmp_path: Path) -> None:
-    start = start_from("glyph")
+    start = load_initial_encoder("glyph")
     assert len(start.seen) > 900
     assert not start.seen & {"Korean/character01", "Tifinagh/character10"}
     for began, seen in ((None, frozenset()), (start, start.seen)):
@@ -253,7 +257,7 @@ def going_on(source: Path, out: Path, **changes: object) -> Trained:
 @pytest.mark.usefixtures("unexported")
 def test_drawings_go_on_from_glyph(signs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # These few straight lines are told apart by strokes as well.
-    monkeypatch.setitem(STARTS, "image", ("photo", "glyph"))  # type: ignore[arg-type]
+    monkeypatch.setitem(CANDIDATES, "image", ("photo", "glyph"))  # type: ignore[arg-type]
     chosen = going_on(signs, tmp_path / "chosen")
     named = going_on(signs, tmp_path / "named", start="glyph")
     start = chosen.config.training["start"]
@@ -339,7 +343,7 @@ def test_a_preset_begins_with_nothing(shades: Path, tmp_path: Path) -> None:
 def test_a_network_goes_on_at_the_pace_that_suits_its_kind(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("one\ntwo\n")
     labelled = read_labelled(tmp_path / "notes.txt", kind="unlabelled", modality="text", by_line=True)
-    start = start_from("text")
+    start = load_initial_encoder("text")
     assert isinstance(start.spec, TextSpec)
 
     def pace(kind: str, freeze: str = "none", **wanted: float) -> tuple[str, float, float]:

@@ -16,10 +16,10 @@ from simsearch.labelled.splits import Split
 from simsearch.training import Changes, train
 from simsearch.training.data.dataset import Dataset
 from simsearch.training.data.inputs import Arrays
-from simsearch.training.data.partition import Side
+from simsearch.training.data.partition import Partition
 from simsearch.training.data.reading import Reading
-from simsearch.training.finetuning.initial import start_from
-from simsearch.training.finetuning.wccn import FLOOR, LOOKED_AT, looked_at, weigh_within, within_classes
+from simsearch.training.finetuning.initial import load_initial_encoder
+from simsearch.training.finetuning.wccn import FLOOR, MOST_INPUTS, append_wccn, sample_by_class, wccn_matrix
 from simsearch.training.measure import embed_rows
 from simsearch.training.networks.building import build
 from simsearch.training.networks.specification import ModelSpec
@@ -54,7 +54,7 @@ def test_the_matrix_is_that_of_naive_loops(power: float, count: int) -> None:
     generator = np.random.default_rng(3)
     labels = generator.choice([3, 7, 7_000_000, 11], size=count)
     vectors = generator.normal(size=(count, 5)) * [3.0, 1.0, 0.5, 0.1, 0.0] + labels[:, None] % 5
-    found = within_classes(vectors, labels, power)
+    found = wccn_matrix(vectors, labels, power)
     np.testing.assert_allclose(found, naive(vectors, labels, power), rtol=1e-4, atol=1e-5)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, found.T, atol=1e-6)
@@ -63,29 +63,29 @@ def test_the_matrix_is_that_of_naive_loops(power: float, count: int) -> None:
 def test_what_varies_within_classes_counts_for_less_than_what_does_not() -> None:
     # The first number is noise, the second the class.
     vectors = np.array([[-2.0, 1.0], [2.0, 1.0], [-2.0, -1.0], [2.0, -1.0]])
-    weighed = vectors @ within_classes(vectors, np.array([0, 0, 1, 1]), 0.5)
+    weighed = vectors @ wccn_matrix(vectors, np.array([0, 0, 1, 1]), 0.5)
     assert abs(weighed[0, 1]) > abs(weighed[0, 0])
     assert np.dot(weighed[0], weighed[1]) > 0 > np.dot(weighed[0], weighed[2])
 
 
 def test_with_power_0_or_with_one_input_of_each_class_it_changes_nothing() -> None:
     vectors = np.random.default_rng(0).normal(size=(30, 4))
-    np.testing.assert_allclose(within_classes(vectors, np.arange(30) // 3, 0.0), np.eye(4), atol=1e-6)
-    np.testing.assert_array_equal(within_classes(vectors, np.arange(30), 0.3), np.eye(4))
+    np.testing.assert_allclose(wccn_matrix(vectors, np.arange(30) // 3, 0.0), np.eye(4), atol=1e-6)
+    np.testing.assert_array_equal(wccn_matrix(vectors, np.arange(30), 0.3), np.eye(4))
 
 
 @pytest.mark.parametrize(
-    ("classes", "each"), [(5, 10), (3, LOOKED_AT), (7, 9_001), (30_000, 2), (2_000, 33), (200, 1_000)]
+    ("classes", "each"), [(5, 10), (3, MOST_INPUTS), (7, 9_001), (30_000, 2), (2_000, 33), (200, 1_000)]
 )
 def test_of_many_inputs_some_of_most_classes_are_looked_at(classes: int, each: int) -> None:
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(classes), each))
-    some = looked_at(labels)
+    some = sample_by_class(labels)
     assert len(np.unique(some)) == len(some)
-    assert min(len(labels), LOOKED_AT / 2) <= len(some) <= LOOKED_AT + 16
+    assert min(len(labels), MOST_INPUTS / 2) <= len(some) <= MOST_INPUTS + 16
     sizes = np.unique(labels[some], return_counts=True)[1]
     # In nine of ten, inputs can be compared with others of their class.
     assert (sizes >= 2).sum() > 0.9 * len(sizes)
-    assert len(sizes) > min(classes, LOOKED_AT / 33) * 0.5
+    assert len(sizes) > min(classes, MOST_INPUTS / 33) * 0.5
 
 
 @pytest.mark.parametrize("head", [False, True])
@@ -95,17 +95,17 @@ def test_embeddings_are_those_of_before_times_the_matrix(head: bool) -> None:
     encoder = build(spec, mean=(0.4,) * 3, std=(0.3,) * 3).eval()
     pixels = np.random.default_rng(0).integers(0, 256, size=(60, 12, 12, 3), dtype=np.uint8)
     rows, classes = np.arange(60), np.random.default_rng(1).integers(0, 4, size=60)
-    sides = [Side(part, classes[part]) for part in (rows[:40], rows[40:], rows[:0])]
+    sides = [Partition(part, classes[part]) for part in (rows[:40], rows[40:], rows[:0])]
     split = Split(rows[:40], rows[40:], rows[:0], "content")
     data = Dataset("classes", "image", Arrays(pixels), (), *sides, ("a", "b", "c", "d"), split, "", 0, ())
     recipe = replace(RECIPE, model=spec, within_power=0.4)
     before = embed_rows(encoder, data.inputs, rows)
-    assert weigh_within(encoder, data, replace(recipe, within_power=0.0)) == replace(recipe, within_power=0.0)
+    assert append_wccn(encoder, data, replace(recipe, within_power=0.0)) == replace(recipe, within_power=0.0)
     np.testing.assert_array_equal(embed_rows(encoder, data.inputs, rows), before)
-    weighed = weigh_within(encoder, data, recipe)
+    weighed = append_wccn(encoder, data, recipe)
     assert weighed == replace(recipe, model=replace(spec, head=True))
     # Of the training side alone.
-    expected = before @ within_classes(before[:40], classes[:40], 0.4)
+    expected = before @ wccn_matrix(before[:40], classes[:40], 0.4)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert np.abs(expected - before).max() > 0.01
     np.testing.assert_allclose(embed_rows(encoder, data.inputs, rows), expected, atol=1e-5)
@@ -118,7 +118,7 @@ def test_a_training_puts_the_matrix_behind_its_network(shapes: Path, tmp_path: P
         )
         for power in (0.0, 0.4)
     }  # fmt: skip
-    plain, weighed = (start_from(str(trained.folder)) for trained in made.values())
+    plain, weighed = (load_initial_encoder(str(trained.folder)) for trained in made.values())
     assert (plain.spec.head, weighed.spec.head) == (False, True)
     for name, tensor in plain.encoder.state_dict().items():
         torch.testing.assert_close(weighed.encoder.state_dict()[name], tensor, rtol=0, atol=0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from simsearch.errors import UsageError
-from simsearch.training.losses.memory import PastBatches
+from simsearch.training.losses.memory import CrossBatchMemory
 from simsearch.training.losses.mining import (
     FARTHEST,
     MINING,
@@ -161,7 +161,7 @@ def test_distances_of_known_angles() -> None:
 @settings(max_examples=40, deadline=None)
 @given(size=st.integers(1, 9), batches=st.lists(st.integers(0, 12), max_size=6))
 def test_a_memory_holds_the_last_items(size: int, batches: list[int]) -> None:
-    memory = PastBatches(size, 3)
+    memory = CrossBatchMemory(size, 3)
     vectors = at_random(sum(batches), dim=3).float()
     seen = 0
     for count in batches:
@@ -177,7 +177,7 @@ def test_a_memory_holds_the_last_items(size: int, batches: list[int]) -> None:
 
 
 def test_a_memory_comes_back_from_its_state_and_keeps_no_gradient() -> None:
-    memory, other = PastBatches(5, 3), PastBatches(5, 3)
+    memory, other = CrossBatchMemory(5, 3), CrossBatchMemory(5, 3)
     assert memory.recall() is None
     vectors = at_random(7, dim=3).float().requires_grad_()
     memory.remember(vectors[:4], torch.arange(4))
@@ -192,4 +192,4 @@ def test_a_memory_comes_back_from_its_state_and_keeps_no_gradient() -> None:
 
 def test_a_memory_needs_room() -> None:
     with pytest.raises(UsageError, match="at least 1, not 0"):
-        PastBatches(0, 3)
+        CrossBatchMemory(0, 3)

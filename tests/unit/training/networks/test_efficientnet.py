@@ -8,7 +8,14 @@ from torch import Tensor
 
 from simsearch.errors import UsageError
 from simsearch.training.networks.building import build
-from simsearch.training.networks.efficientnet import EPSILON, FEATURES, Block, Convolution, from_published, lite
+from simsearch.training.networks.efficientnet import (
+    EPSILON,
+    FEATURES,
+    Block,
+    Convolution,
+    efficientnet_lite,
+    from_published,
+)
 from simsearch.training.networks.specification import ModelSpec
 
 SPEC = ModelSpec("lite", 32, 64, 3, 8, head=True, features=FEATURES)
@@ -16,7 +23,7 @@ SPEC = ModelSpec("lite", 32, 64, 3, 8, head=True, features=FEATURES)
 
 def published(variant: int) -> dict[str, Tensor]:
     """Random weights under the names of the package, with batch statistics that change something."""
-    network, weights = lite(variant), {}
+    network, weights = efficientnet_lite(variant), {}
     generator = torch.Generator().manual_seed(0)
 
     def convolution(name: str, norm: str, like: Convolution) -> None:
@@ -85,7 +92,7 @@ def test_the_variants_have_the_published_numbers_of_parameters() -> None:
     # Published: 4,652,008 and 6,092,072 with a classifier of 1,281,000 and batch normalization, of whose four numbers a
     # channel two are parameters and one is left.
     for variant, expected in ((0, 4_652_008), (2, 6_092_072)):
-        network = lite(variant)
+        network = efficientnet_lite(variant)
         biases = sum(module.bias.numel() for module in network.modules() if isinstance(module, Convolution))
         assert sum(tensor.numel() for tensor in network.parameters()) + biases + 1_281_000 == expected
 

@@ -13,7 +13,7 @@ from simsearch.training.data.inputs import Tokens
 from simsearch.training.measure import embed_rows
 from simsearch.training.networks.building import build_text
 from simsearch.training.networks.encoder import SiameseEncoder
-from simsearch.training.networks.length_bucketing import TEXTS, by_length
+from simsearch.training.networks.length_bucketing import TEXTS, in_length_buckets
 from simsearch.training.networks.specification import TextSpec
 
 VOCABULARY = 50
@@ -49,18 +49,18 @@ def test_parts_give_what_the_whole_batch_gives(kind: str, lengths: list[int]) ->
     encoder, ids = network(kind), texts(lengths)
     towards = torch.randn(len(lengths), 8, generator=torch.Generator().manual_seed(1))
     gradients = []
-    for embeddings in (encoder.embed(ids), by_length(encoder, ids, encoder.embed)):
+    for embeddings in (encoder.embed(ids), in_length_buckets(encoder, ids, encoder.embed)):
         encoder.zero_grad()
         (embeddings * towards).sum().backward()
         gradients.append([parameter.grad for parameter in encoder.parameters()])
-    torch.testing.assert_close(by_length(encoder, ids), encoder(ids), atol=1e-5, rtol=0)
+    torch.testing.assert_close(in_length_buckets(encoder, ids), encoder(ids), atol=1e-5, rtol=0)
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-4, rtol=1e-3)
 
 
 def test_short_texts_do_not_wait_for_the_longest() -> None:
     spy, lengths = Spy(), [40, *[3] * (2 * TEXTS - 1)]
     ids = texts(lengths)
-    assert torch.equal(by_length(spy, ids), ids[:, :1].float())
+    assert torch.equal(in_length_buckets(spy, ids), ids[:, :1].float())
     assert spy.shapes == [(TEXTS, 3), (TEXTS, 40)]
 
 
@@ -69,7 +69,7 @@ def test_short_texts_do_not_wait_for_the_longest() -> None:
 )
 def test_what_is_no_text_goes_through_at_once(inputs: Tensor) -> None:
     spy = Spy()
-    by_length(spy, inputs)
+    in_length_buckets(spy, inputs)
     assert spy.shapes == [tuple(inputs.shape)]
 
 
@@ -80,7 +80,7 @@ def test_a_bag_of_tokens_sums_the_whole_batch_at_once() -> None:
         seen.append(len(ids))
         return encoder.embed(ids)
 
-    by_length(encoder, texts([1] * 40), compute)
+    in_length_buckets(encoder, texts([1] * 40), compute)
     assert seen == [40]
 
 

@@ -7,7 +7,7 @@ import torch
 from simsearch.encoders import open_encoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import UsageError
-from simsearch.training.finetuning.initial import start_from
+from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.networks.building import build
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.networks.strokes import CHANNELS, COLUMNS, ROWS, STROKE_FEATURES, Strokes, grid_pooled
@@ -51,7 +51,7 @@ def test_standardized_features_have_no_mean_and_each_layer_the_same_length() -> 
 
 
 def test_grey_sees_what_photo_sees_of_three_equal_channels() -> None:
-    strokes, photo = start_from("strokes").encoder.eval(), start_from("photo").encoder.eval()
+    strokes, photo = load_initial_encoder("strokes").encoder.eval(), load_initial_encoder("photo").encoder.eval()
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 1), dtype=np.uint8)
     grey = torch.from_numpy(pixels)
     assert isinstance(strokes.trunk, Strokes)
