@@ -1,4 +1,4 @@
-"""The recipe of a run: a preset, made to suit the data, the encoder that it begins with and what is asked for."""
+"""The recipe of a run, settled once from the defaults, the initial encoder, the data and what is given."""
 
 from __future__ import annotations
 
@@ -12,60 +12,65 @@ from simsearch.training.losses.table import default_loss, loss_entry, require_ki
 from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import loss_of
 from simsearch.training.presets import GENTLE, HEAD, HEAD_ONWARD, HEADS, ONWARD, RATES, preset
-from simsearch.training.recipes import Changes, Recipe, check_changes
+from simsearch.training.recipes import SHARES, Changes, Recipe, check_changes
 
 if TYPE_CHECKING:
     from simsearch.labelled.reading import Kind, Labelled
 
 
-def chosen_recipe(
-    recipe: str | Recipe | None, wanted: Changes, labelled: Labelled, start: InitialEncoder | None, freeze: str
+def configure(
+    named: str | Recipe | None,
+    given: Changes,
+    source: Labelled,
+    initial: InitialEncoder | None,
+    freeze: str,
+    *,
+    everything: bool = False,
 ) -> Recipe:
-    """The recipe of a run: a preset, made to suit the data, the encoder that it begins with and what is asked for."""
-    named = _named(recipe, labelled, start, freeze)
-    if start is None and named.modality != labelled.modality:
-        raise UsageError(f"preset {named.name!r} is for {named.modality}s, but these are {labelled.modality}s")
-    if start is not None:
-        if start.modality != labelled.modality:
-            raise UsageError(f"{start.name} is an encoder of {start.modality}s, but these are {labelled.modality}s")
-        # A last layer that is there weighs already: again and again would leave nothing that varies.
-        within = 0.0 if start.spec.head and not _on_features(start, freeze) else named.within_power
-        named = replace(named, model=start.spec, fit=start.fit, within_power=within)
-    chosen = suited(adjusted(named, wanted), labelled.kind, wanted)
-    forgeries = writers_of(labelled.classes) is not None
-    if forgeries and wanted.loss is None:
-        chosen = replace(for_forgeries(chosen), augmentation=wanted.augmentation or "none")
-    # A setting that the loss does not have is refused before any file is read.
-    loss_of(chosen, classes=1)
-    _check(chosen, wanted, labelled, start, freeze)
-    if freeze != "none" and not _on_features(start, freeze):
-        chosen = of_features(chosen, wanted, labelled.kind, freeze)
-    elif labelled.kind == "unlabelled" and chosen.augmentation == "none" and wanted.augmentation is None:
-        # Two equal views of an input teach nothing.
-        chosen = replace(chosen, augmentation="photo" if labelled.modality == "image" else "text")
-    grouped = len(set(labelled.groups)) < len(labelled.classes)
-    if wanted.split is None and ((chosen.split == "class" and grouped) or forgeries):
-        chosen = replace(chosen, split="group")
-    return chosen
+    """The recipe of a run: of two lines that set a value, the later one counts.
+
+    Raises UsageError for what does not go together, before any picture is read.
+    """
+    check_changes(given)
+    recipe = _default(named, source, initial, freeze)
+    _require_modality(recipe, source, initial)
+    recipe = _for_initial_encoder(recipe, initial, freeze)
+    recipe = _for_data(recipe, source, given)
+    recipe = _for_frozen_layers(recipe, initial, freeze)
+    recipe = _as_given(recipe, given)
+    if everything:
+        # All classes are trained on; one picture in twenty of each is kept to validate with.
+        recipe = replace(recipe, split="content", counts=(0.95, 0.05, 0.0))
+    _require_network_settings(recipe, given)
+    _require_loss_settings(recipe, given, source.kind)
+    _require_poses_and_weights(recipe, given, source.kind, initial, freeze)
+    _require_views(given, source.kind, initial, freeze)
+    return recipe
 
 
-def _check(chosen: Recipe, wanted: Changes, labelled: Labelled, start: InitialEncoder | None, freeze: str) -> None:
-    """Raises UsageError for a setting that the data, or what the run begins with, has no use for."""
-    if wanted.poses is not None and labelled.kind != "classes":
-        raise UsageError(f"poses make further classes, and these are {labelled.kind}; take --poses away")
-    if start is None and chosen.start_share:
-        raise UsageError(f"start share {chosen.start_share:g} needs an encoder to go on from; name it with --from")
-    if _on_features(start, freeze) and chosen.poses > 1:
-        raise UsageError(f"poses {chosen.poses} are for networks that learn; take --poses away, or add --freeze none")
+def chosen_freeze(given: str | None, initial: InitialEncoder | None) -> str:
+    """How much of the encoder stays as it is: what is given, else all of one whose features a new head can take."""
+    if given is not None:
+        return given
+    return "all" if initial is not None and initial.base is not None else "none"
 
 
-def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
-    """The recipe at the pace that suits a network of this kind; a new last layer alone learns at the recipe's own."""
-    if freeze == "all":
-        return recipe
-    if kind in (PRETRAINED, "lite", "strokes"):
+# -- the steps, in the order of their precedence -------------------------------------------------------------------
+
+
+def _default(named: str | Recipe | None, source: Labelled, initial: InitialEncoder | None, freeze: str) -> Recipe:
+    """The preset, or what is usual for fine-tuning this encoder."""
+    if named is not None:
+        return named if isinstance(named, Recipe) else preset(named)
+    assert initial is not None
+    kind = initial.spec.kind
+    if _on_features(initial, freeze):
+        head = HEADS.get(kind, HEAD)
+        return head if source.kind == "classes" else replace(head, learning_rate=HEAD_ONWARD)
+    recipe = ONWARD[source.modality]
+    if freeze != "all" and kind in (PRETRAINED, "lite", "strokes"):
         return replace(recipe, optimizer="adamw", learning_rate=GENTLE, weight_decay=1e-2)
-    if kind in RATES:
+    if freeze != "all" and kind in RATES:
         like = RATES[kind]
         return replace(
             recipe, optimizer=like.optimizer, learning_rate=like.learning_rate, weight_decay=like.weight_decay
@@ -73,103 +78,131 @@ def _onward(recipe: Recipe, kind: str, freeze: str) -> Recipe:
     return recipe
 
 
-def _named(recipe: str | Recipe | None, labelled: Labelled, start: InitialEncoder | None, freeze: str) -> Recipe:
-    """The recipe as it is named, or what is learned where none is, which begins with an encoder."""
-    if recipe is not None:
-        return recipe if isinstance(recipe, Recipe) else preset(recipe)
-    assert start is not None
-    if _on_features(start, freeze):
-        head = HEADS.get(start.spec.kind, HEAD)
-        return head if labelled.kind == "classes" else replace(head, learning_rate=HEAD_ONWARD)
-    return _onward(ONWARD[labelled.modality], start.spec.kind, freeze)
+def _for_initial_encoder(recipe: Recipe, initial: InitialEncoder | None, freeze: str) -> Recipe:
+    """The recipe with the network of the initial encoder."""
+    if initial is None:
+        return recipe
+    # WCCN that is applied again and again would leave nothing that varies.
+    power = 0.0 if initial.spec.head and not _on_features(initial, freeze) else recipe.within_power
+    return replace(recipe, model=initial.spec, fit=initial.fit, within_power=power)
 
 
-def frozen(freeze: str | None, start: InitialEncoder | None) -> str:
-    """How much of the encoder stays as it is: what is wanted, else all of one whose features a new head can take."""
-    if freeze is not None:
-        return freeze
-    return "all" if start is not None and start.base is not None else "none"
-
-
-def _on_features(start: InitialEncoder | None, freeze: str) -> bool:
-    return freeze == "all" and start is not None and start.base is not None
-
-
-def adjusted(recipe: Recipe, changes: Changes) -> Recipe:
-    """The recipe with what is given in place of its own. Raises UsageError for values that make no sense."""
-    check_changes(changes)
-    given = {item.name: getattr(changes, item.name) for item in fields(changes)}
-    wanted = {name: value for name, value in given.items() if value is not None}
-    if changes.loss is not None and changes.loss != recipe.loss:
-        # Settings of the preset's loss are not those of another one.
-        wanted = {"margin": None, "temperature": None, "scale": None, "distance": None, "miner": None} | wanted
-    if changes.epochs is not None:
-        wanted["steps"] = 0
-    if changes.split not in (None, recipe.split) and changes.counts is None:
-        wanted["counts"] = (0.6, 0.2, 0.2)
-    if recipe.modality == "text":
-        for name in ("fit", "poses"):
-            if name in wanted:
-                raise UsageError(f"{name} {wanted[name]!r} is for pictures; preset {recipe.name!r} is for texts")
-    changed = replace(recipe, **wanted)
-    if changed.poses > 1 and isinstance(changed.model, ModelSpec) and changed.model.width != changed.model.height:
-        raise UsageError(
-            f"poses {changed.poses} turns square pictures; {recipe.name!r} takes {changed.model.width} x "
-            f"{changed.model.height}"
-        )
-    if not changed.steps and not changed.epochs:
-        raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
-    return changed
-
-
-def suited(recipe: Recipe, kind: Kind, wanted: Changes) -> Recipe:
-    """The recipe for this kind of data: where its loss does not learn from that, the one recommended for it, with the
-    settings that are wanted.
-
-    Raises UsageError when the loss was asked for, and for a memory that nothing would be compared with.
-    """
-    if wanted.loss is not None:
-        require_kind(recipe.loss, kind)
-    if kind not in loss_entry(recipe.loss).takes:
-        recipe = replace(
-            recipe, loss=default_loss(kind), margin=wanted.margin, temperature=wanted.temperature, scale=wanted.scale,
-            distance=wanted.distance, miner=wanted.miner, contrast_weight=0.0,
-        )  # fmt: skip
+def _for_data(recipe: Recipe, source: Labelled, given: Changes) -> Recipe:
+    """The recipe with what this kind of data needs: a loss that learns from it, views, and a split without leaks."""
+    kind, forgeries = source.kind, writers_of(source.classes) is not None
+    if given.loss is None:
+        recipe = _with_suitable_loss(recipe, kind, forgeries)
     if kind != "classes":
-        if wanted.within_power:
-            raise UsageError(f"a power of {wanted.within_power:g} within classes is for classes, not {kind}")
-        recipe = replace(recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0)
-    if kind not in ("classes", "unlabelled") and recipe.augmentation == "text" and wanted.augmentation is None:
+        recipe = replace(
+            recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0
+        )  # fmt: skip
+    if kind not in ("classes", "unlabelled") and recipe.augmentation == "text":
         # What is known of two texts holds of the whole ones.
         recipe = replace(recipe, augmentation="none")
+    if kind == "unlabelled" and recipe.augmentation == "none":
+        # Two equal views of an input teach nothing.
+        recipe = replace(recipe, augmentation="photo" if source.modality == "image" else "text")
+    grouped = len(set(source.groups)) < len(source.classes)
+    if given.split is None and ((recipe.split == "class" and grouped) or forgeries):
+        recipe = replace(recipe, split="group")
+    return recipe
+
+
+def _with_suitable_loss(recipe: Recipe, kind: Kind, forgeries: bool) -> Recipe:
+    """The recipe with the loss recommended for data that its own does not learn from.
+
+    Forgeries want a loss without a direction for each class, and a head that is a linear map alone.
+    """
+    if kind not in loss_entry(recipe.loss).takes:
+        recipe = replace(_with_loss(recipe, default_loss(kind)), contrast_weight=0.0)
+    if forgeries:
+        recipe = replace(recipe, halves=(sum(recipe.halves), 0), augmentation="none")
+        if loss_entry(recipe.loss).learns:
+            recipe = replace(_with_loss(recipe, "supervised-contrastive"), contrast_weight=0.0)
+    return recipe
+
+
+def _with_loss(recipe: Recipe, loss: str) -> Recipe:
+    """The recipe with another loss, without the settings of its own."""
+    return replace(recipe, loss=loss, margin=None, temperature=None, scale=None, distance=None, miner=None)
+
+
+def _for_frozen_layers(recipe: Recipe, initial: InitialEncoder | None, freeze: str) -> Recipe:
+    """The recipe for features that frozen layers compute once, so that there is one view of each input."""
+    if freeze == "none" or _on_features(initial, freeze):
+        return recipe
+    return replace(recipe, augmentation="none", poses=1)
+
+
+def _as_given(recipe: Recipe, given: Changes) -> Recipe:
+    """The recipe with all that is given."""
+    values = {item.name: getattr(given, item.name) for item in fields(given)}
+    values = {name: value for name, value in values.items() if value is not None}
+    if given.loss is not None and given.loss != recipe.loss:
+        recipe = _with_loss(recipe, given.loss)
+    if given.epochs is not None:
+        values["steps"] = 0
+    if given.split not in (None, recipe.split):
+        recipe = replace(recipe, counts=SHARES)
+    return replace(recipe, **values)
+
+
+# -- what does not go together -------------------------------------------------------------------------------------
+
+
+def _require_modality(recipe: Recipe, source: Labelled, initial: InitialEncoder | None) -> None:
+    if initial is None and recipe.modality != source.modality:
+        raise UsageError(f"preset {recipe.name!r} is for {recipe.modality}s, but these are {source.modality}s")
+    if initial is not None and initial.modality != source.modality:
+        raise UsageError(f"{initial.name} is an encoder of {initial.modality}s, but these are {source.modality}s")
+
+
+def _require_network_settings(recipe: Recipe, given: Changes) -> None:
+    for name, value in (("fit", given.fit), ("poses", given.poses)):
+        if recipe.modality == "text" and value is not None:
+            raise UsageError(f"{name} {value!r} is for pictures; preset {recipe.name!r} is for texts")
+    model = recipe.model
+    if recipe.poses > 1 and isinstance(model, ModelSpec) and model.width != model.height:
+        raise UsageError(
+            f"poses {recipe.poses} turns square pictures; {recipe.name!r} takes {model.width} x {model.height}"
+        )
+    if not recipe.steps and not recipe.epochs:
+        raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
+
+
+def _require_loss_settings(recipe: Recipe, given: Changes, kind: Kind) -> None:
+    require_kind(recipe.loss, kind)
+    if given.within_power and kind != "classes":
+        raise UsageError(f"a power of {given.within_power:g} within classes is for classes, not {kind}")
     if recipe.memory:
         if kind not in ("classes", "unlabelled"):
             raise UsageError(f"a memory of {recipe.memory} past embeddings is for classes and unlabelled, not {kind}")
         require_memory(recipe.loss)
-    return recipe
+    # Raises UsageError for a setting that the loss does not have.
+    loss_of(recipe, classes=1)
 
 
-def on_everything(recipe: Recipe) -> Recipe:
-    """The recipe with all classes to train on; one picture in twenty of each is kept to validate with."""
-    return replace(recipe, split="content", counts=(0.95, 0.05, 0.0))
+def _require_poses_and_weights(
+    recipe: Recipe, given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str
+) -> None:
+    if given.poses is not None and kind != "classes":
+        raise UsageError(f"poses make further classes, and these are {kind}; take --poses away")
+    if initial is None and recipe.start_share:
+        raise UsageError(f"start share {recipe.start_share:g} needs an encoder to go on from; name it with --from")
+    if _on_features(initial, freeze) and recipe.poses > 1:
+        raise UsageError(f"poses {recipe.poses} are for networks that learn; take --poses away, or add --freeze none")
 
 
-def of_features(recipe: Recipe, wanted: Changes, kind: Kind, freeze: str) -> Recipe:
-    """The recipe for features that are computed once, so that there is one view of each input.
-
-    Raises UsageError for what wants several.
-    """
-    for name, value in (("augmentation", wanted.augmentation), ("poses", wanted.poses)):
+def _require_views(given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str) -> None:
+    """Frozen layers give one view of each input."""
+    if freeze == "none" or _on_features(initial, freeze):
+        return
+    for name, value in (("augmentation", given.augmentation), ("poses", given.poses)):
         if value not in (None, "none", 1):
             raise UsageError(f"--freeze {freeze} encodes each input once, without --{name}; take one of them away")
     if kind == "unlabelled":
         raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
-    return replace(recipe, augmentation="none", poses=1)
 
 
-def for_forgeries(recipe: Recipe) -> Recipe:
-    """The recipe with a loss that has no direction for each class, and with a head that is a linear map alone."""
-    recipe = replace(recipe, halves=(sum(recipe.halves), 0))
-    if not loss_entry(recipe.loss).learns:
-        return recipe
-    return replace(recipe, loss="supervised-contrastive", scale=None, margin=None, contrast_weight=0.0)
+def _on_features(initial: InitialEncoder | None, freeze: str) -> bool:
+    return freeze == "all" and initial is not None and initial.base is not None

@@ -19,6 +19,8 @@ AUGMENTATIONS = ("none", "photo", "drawing", "copies", "text")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
 POSES = (1, 4, 8)
+SHARES = (0.6, 0.2, 0.2)
+"""Of training, validation and test, where nothing else is said."""
 MOST = {"memory": 1_000_000, "patience": 1_000_000, "threads": 1_024, "seed": 2**63 - 1, "weight_decay": 1_000}
 """The largest values that make sense, or that what they are given to takes."""
 
@@ -66,7 +68,7 @@ class Recipe:
     within_power: float = 0.0
     """Of classes: the exponent of within-class covariance normalization; 0 is none, see `finetuning.wccn`."""
     split: By = "content"
-    counts: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    counts: tuple[float, float, float] = SHARES
     """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
     evaluate_every: int = 100
     validation_ways: int = 5

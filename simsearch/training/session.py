@@ -23,7 +23,7 @@ from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.labelled.reading import read_labelled
 from simsearch.progress import Progress, Silent
-from simsearch.training.configuration import chosen_recipe, frozen, on_everything
+from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
 from simsearch.training.data.forgeries import genuine_only
 from simsearch.training.data.reading import Reading
@@ -96,20 +96,18 @@ def train(
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
     labelled = read_labelled(Path(source), **asdict(reading or Reading()))
-    wanted = (changes or Changes()).also(
+    given = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
     processes = open_processes()
     runs = []
-    for began in initial_encoders(recipe, start, labelled, freeze):
-        kept = frozen(freeze, began)
-        chosen = chosen_recipe(recipe, wanted, labelled, began, kept)
-        if everything:
-            chosen = on_everything(chosen)
+    for initial in initial_encoders(recipe, start, labelled, freeze):
+        frozen = chosen_freeze(freeze, initial)
+        chosen = configure(recipe, given, labelled, initial, frozen, everything=everything)
         if test and chosen.split not in ("class", "group"):
             raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
         runs.append(Run(
-            chosen, Path(out), _work_beside(Path(out), overwrite), began, kept, minutes, half, report,
+            chosen, Path(out), _work_beside(Path(out), overwrite), initial, frozen, minutes, half, report,
             processes, (progress if processes.rank == 0 else None) or Silent(), started,
             deeper=freeze is None and minutes is not None,
         ))  # fmt: skip

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from simsearch.progress import Silent
-from simsearch.training.configuration import on_everything
 from simsearch.training.data.inputs import Arrays
 from simsearch.training.data.sampling import ClassSampler
 from simsearch.training.loop import fit
@@ -105,12 +104,6 @@ def test_a_stopped_run_goes_on_with_its_running_mean(stop: int, tmp_path: Path) 
     parts = run("parts", [])
     assert any(name.startswith("average.") for name in whole)
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-
-
-def test_everything_holds_no_class_out() -> None:
-    recipe = on_everything(preset("glyph"))
-    assert (recipe.split, recipe.counts) == ("content", (0.95, 0.05, 0.0))
-    assert replace(recipe, split=preset("glyph").split, counts=preset("glyph").counts) == preset("glyph")
 
 
 @pytest.mark.parametrize(("width", "safe"), [(4, False), (8, True)])

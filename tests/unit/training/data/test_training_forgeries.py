@@ -15,7 +15,7 @@ from simsearch.evaluation.metrics import equal_error_rate, roc_auc
 from simsearch.labelled.forgeries import writers_of
 from simsearch.labelled.reading import read_labelled
 from simsearch.training import Changes, Trained, train
-from simsearch.training.configuration import chosen_recipe, frozen
+from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.forgeries import (
     auc_of_writers,
     forgery_figures,
@@ -233,12 +233,12 @@ def test_a_loss_that_is_asked_for_has_its_half(signatures: Path, tmp_path: Path)
 
 def test_the_recipe_suits_forgeries_unless_something_else_is_asked_for(signatures: Path) -> None:
     labelled, start = read_labelled(signatures), load_initial_encoder("strokes")
-    found = chosen_recipe(None, Changes(), labelled, start, frozen(None, start))
+    found = configure(None, Changes(), labelled, start, chosen_freeze(None, start))
     assert (found.split, found.loss, found.halves, found.augmentation) == (
         "group", "supervised-contrastive", (512, 0), "none",
     )  # fmt: skip
     wanted = Changes(split="content", loss="classifier", augmentation="drawing")
-    found = chosen_recipe(None, wanted, labelled, start, frozen(None, start))
+    found = configure(None, wanted, labelled, start, chosen_freeze(None, start))
     assert (found.split, found.loss, found.halves, found.augmentation) == (
         "content", "classifier", (384, 128), "drawing",
     )  # fmt: skip

@@ -15,7 +15,7 @@ from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
-from simsearch.training import head_run
+from simsearch.training import head_run, session
 from simsearch.training.data.inputs import Arrays, Views
 from simsearch.training.finetuning import heads
 from simsearch.training.finetuning.freezing import Tail
@@ -142,8 +142,9 @@ def test_a_head_alone_is_learned_where_it_is_asked_for(
 ) -> None:
     if "everything" in how:
         # Three classes of eight leave no validation items at one in twenty.
+        real = session.configure
         monkeypatch.setattr(
-            "simsearch.training.session.on_everything", lambda recipe: replace(recipe, counts=(1, 0, 0))
+            session, "configure", lambda *given, **more: replace(real(*given, **more), counts=(1, 0, 0))
         )
     monkeypatch.setattr(head_run, "_deeper", lambda *_, **__: pytest.fail("the last blocks were fine-tuned"))
     assert minutes(shapes, tmp_path / "head", **how).config.base is not None

@@ -20,7 +20,7 @@ from simsearch.labelled.reading import read_labelled
 from simsearch.labelled.splits import Split
 from simsearch.progress import Silent
 from simsearch.training import Changes, Reading, Trained, session, train
-from simsearch.training.configuration import chosen_recipe
+from simsearch.training.configuration import configure
 from simsearch.training.data.dataset import Dataset
 from simsearch.training.data.inputs import Arrays
 from simsearch.training.data.partition import Partition
@@ -350,7 +350,7 @@ def test_a_network_goes_on_at_the_pace_that_suits_its_kind(tmp_path: Path) -> No
         began = replace(start, spec=replace(start.spec, kind=kind))
         given = Changes(augmentation="none") if freeze == "all" else Changes(**wanted)
         classes = replace(labelled, kind="classes") if freeze == "all" else labelled
-        recipe = chosen_recipe(None, given, classes, began, freeze)
+        recipe = configure(None, given, classes, began, freeze)
         return recipe.optimizer, recipe.learning_rate, recipe.weight_decay
 
     assert pace("pretrained") == ("adamw", 3e-5, 1e-2)
