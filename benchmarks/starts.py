@@ -44,7 +44,7 @@ def main() -> None:
     for name in CANDIDATES[found.modality]:
         vectors = simsearch.open_encoder(name).encode(found.sources)
         measured[f"{name} as it is"] = [draw.figures(vectors) for draw in draws]
-    fresh, chosen, unweighed = f"--preset {FRESH[found.modality]}", "nothing said", "--within-power 0"
+    fresh, chosen, unweighed = f"--preset {FRESH[found.modality]}", "nothing said", "--set within_power=0"
     runs: dict[str, dict[str, Any]] = {fresh: {"recipe": FRESH[found.modality]}, chosen: {}}
     if found.modality == "image":
         runs[unweighed] = {"changes": Changes(within_power=0.0)}

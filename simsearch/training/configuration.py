@@ -186,11 +186,11 @@ def _require_poses_and_weights(
     recipe: Recipe, given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str
 ) -> None:
     if given.poses is not None and kind != "classes":
-        raise UsageError(f"poses make further classes, and these are {kind}; take --poses away")
+        raise UsageError(f"poses make further classes, and these are {kind}; take poses away")
     if initial is None and recipe.start_share:
         raise UsageError(f"start share {recipe.start_share:g} needs an encoder to go on from; name it with --from")
     if _on_features(initial, freeze) and recipe.poses > 1:
-        raise UsageError(f"poses {recipe.poses} are for networks that learn; take --poses away, or add --freeze none")
+        raise UsageError(f"poses {recipe.poses} are for networks that learn; take poses away, or add --freeze none")
 
 
 def _require_views(given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str) -> None:
@@ -199,7 +199,7 @@ def _require_views(given: Changes, kind: Kind, initial: InitialEncoder | None, f
         return
     for name, value in (("augmentation", given.augmentation), ("poses", given.poses)):
         if value not in (None, "none", 1):
-            raise UsageError(f"--freeze {freeze} encodes each input once, without --{name}; take one of them away")
+            raise UsageError(f"--freeze {freeze} encodes each input once, without {name}; take one of them away")
     if kind == "unlabelled":
         raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
 

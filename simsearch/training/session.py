@@ -92,13 +92,14 @@ def train(
     Raises TrainingError, UsageError.
     """
     started = time.monotonic()
-    _check(freeze, recipe is not None and start is None, (epochs, steps, minutes), report)
-    if everything and (test or split):
-        raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
-    labelled = read_labelled(Path(source), **asdict(reading or Reading()))
     given = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
+    _check(freeze, recipe is not None and start is None, (given.epochs, given.steps, minutes), report)
+    if everything and (test or given.split):
+        held = test[0] if test else given.split
+        raise UsageError(f"to train on everything leaves nothing to hold out; take {held!r} away")
+    labelled = read_labelled(Path(source), **asdict(reading or Reading()))
     processes = open_processes()
     runs = []
     for initial in initial_encoders(recipe, start, labelled, freeze):

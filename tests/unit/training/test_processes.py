@@ -28,7 +28,8 @@ from simsearch.training.processes import SingleProcess, autocast_to, precision_o
 CHILD = Path(__file__).parents[2] / "two_processes.py"
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 WORDS = (
-    "--preset", "shapes", "--steps", "6", "--batch-images", "5", "--optimizer", "sgd", "--learning-rate", "0.05",
+    "--preset", "shapes", "--steps", "6", "--set", "batch_images=5", "--set", "optimizer=sgd",
+    "--learning-rate", "0.05",
     "--no-report",
 )  # fmt: skip
 

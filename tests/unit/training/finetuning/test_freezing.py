@@ -184,11 +184,11 @@ def test_batch_norm_layers_of_several_gpus_are_exported_as_built(
 
 
 def test_features_have_one_view_of_each_input(base: Path, labelled: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--freeze all encodes each input once, without --augmentation"):
+    with pytest.raises(UsageError, match="--freeze all encodes each input once, without augmentation"):
         tuned(labelled, tmp_path / "out", base, "all", changes=Changes(augmentation="photo"))
-    with pytest.raises(UsageError, match="--freeze part encodes each input once, without --poses"):
+    with pytest.raises(UsageError, match="--freeze part encodes each input once, without poses"):
         tuned(labelled, tmp_path / "out", base, "part", changes=Changes(poses=4))
-    with pytest.raises(UsageError, match="poses make further classes, and these are unlabelled; take --poses away"):
+    with pytest.raises(UsageError, match="poses make further classes, and these are unlabelled; take poses away"):
         tuned(labelled, tmp_path / "out", base, "none", reading=Reading(kind="unlabelled"), changes=Changes(poses=4))
     with pytest.raises(UsageError, match="unlabelled files teach by two views of each, and --freeze part makes one"):
         tuned(labelled, tmp_path / "out", base, "part", reading=Reading(kind="unlabelled"))
