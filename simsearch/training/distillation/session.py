@@ -20,18 +20,16 @@ from simsearch.encoders.folder import TOKENIZER_NAME, EncoderConfig
 from simsearch.encoders.placing import placed, require_place
 from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
-from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
+from simsearch.errors import EncoderError, LockedError, MediaError, UsageError
 from simsearch.evaluation.correlation import spearman
 from simsearch.labelled.material import Labelled
-from simsearch.labelled.reading import read_labelled
-from simsearch.labelled.text_lines import are_lines
-from simsearch.media.encodings import check_encoding
 from simsearch.progress import Progress, Silent
 from simsearch.training.data.product_codes import CodePairs
 from simsearch.training.data.reading import Reading
 from simsearch.training.data.tokenization import learned_tokenizer, taken_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
-from simsearch.training.distillation.loop import DistillationTargets, Distilling, FittedStudent, Pairs, fit_student
+from simsearch.training.distillation.corpus import Corpus, read_corpus, read_graded
+from simsearch.training.distillation.loop import DistillationTargets, Distilling, FittedStudent, fit_student
 from simsearch.training.distillation.principal_components import principal_components, project
 from simsearch.training.distillation.teacher import teacher_embeddings
 from simsearch.training.export.folder import export_encoder, round_weights
@@ -50,7 +48,6 @@ RARE = 1e-3
 """The a of a / (a + p(token)) (Arora et al. 2017), the length that the vector of a token starts with."""
 MADE_UP = 10_000
 """Made-up codes that are drawn from."""
-LEAST_TEXTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +58,6 @@ class Distilled:
     config: EncoderConfig
     history: tuple[dict[str, float], ...]
     skipped: tuple[Skip, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """Texts without repetition, and the pairs among them."""
-
-    texts: tuple[str, ...]
-    graded: Pairs
-    pairs: Pairs
-    skipped: tuple[Skip, ...] = ()
-    """Files and rows that could not be read."""
-
-    def digest(self) -> str:
-        known = [[array.tolist() for array in (each.rows, each.known)] for each in (self.graded, self.pairs)]
-        return hashlib.sha256(json.dumps([self.texts, known]).encode()).hexdigest()
 
 
 def distil(
@@ -108,7 +90,7 @@ def distil(
     require_place(folder, overwrite=overwrite)
     opened = _teacher(teacher, how.dim)
     corpus = read_corpus([Path(source) for source in sources], reading)
-    held = _graded_only(Path(validation), reading) if validation is not None else None
+    held = read_graded(Path(validation), reading) if validation is not None else None
     work = folder.with_name(folder.name + ".training")
     if restart:
         shutil.rmtree(work, ignore_errors=True)
@@ -140,55 +122,6 @@ def _teacher(name: str | Path, dim: int) -> Encoder:
             f"it must read texts and give at least {dim}; of pictures simsearch train --teacher learns"
         )
     return opened
-
-
-def _read(source: Path, reading: Reading) -> Labelled:
-    """The texts of a file, or of all files of a folder, whose classes do not matter here."""
-    encoding, strict = reading.encoding, reading.strict
-    if source.is_dir():
-        return read_labelled(
-            source, modality="text", kind="unlabelled", by_line=reading.by_line, encoding=encoding, strict=strict
-        )
-    check_encoding(encoding)
-    if source.suffix.lower() == ".txt" and are_lines(source, None, encoding):
-        return read_labelled(source, modality="text", encoding=encoding, strict=strict)
-    return read_labelled(
-        source, modality="text", columns=reading.columns, convention=reading.convention,
-        score_range=reading.score_range, encoding=encoding, strict=strict,
-    )  # fmt: skip
-
-
-def read_corpus(sources: Sequence[Path], reading: Reading) -> Corpus:
-    """The texts of all sources without repetition, in order. Raises TrainingError."""
-    numbers: dict[str, int] = {}
-    graded, pairs = [_no_pairs()], [_no_pairs()]
-    skipped: list[Skip] = []
-    for source in sources:
-        labelled = _read(source, reading)
-        skipped += labelled.skipped
-        place = np.array([numbers.setdefault(text, len(numbers)) for text in labelled.sources], dtype=np.int64)
-        if labelled.pairs is not None and labelled.scores is not None:
-            graded.append(Pairs(place[labelled.pairs], labelled.scores))
-        if labelled.pairs is not None and labelled.same is not None:
-            pairs.append(Pairs(place[labelled.pairs], labelled.same.astype(np.float32)))
-    if len(numbers) < LEAST_TEXTS:
-        raise TrainingError(f"{len(numbers)} different texts are too few to distil from; give thousands")
-    return Corpus(tuple(numbers), _joined(graded), _joined(pairs), tuple(skipped))
-
-
-def _no_pairs() -> Pairs:
-    return Pairs(np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.float32))
-
-
-def _joined(parts: Sequence[Pairs]) -> Pairs:
-    return Pairs(np.concatenate([each.rows for each in parts]), np.concatenate([each.known for each in parts]))
-
-
-def _graded_only(source: Path, reading: Reading) -> Labelled:
-    labelled = _read(source, reading)
-    if labelled.scores is None:
-        raise TrainingError(f"{source} holds {labelled.kind}; the validation needs graded pairs")
-    return labelled
 
 
 def _tokenizer(place: Path, of_teacher: bool, corpus: Corpus, how: Distilling) -> bytes:

@@ -34,9 +34,10 @@ from simsearch.training.data.product_codes import CodePairs, synthetic_codes
 from simsearch.training.data.reading import Reading
 from simsearch.training.data.tokenization import learned_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
+from simsearch.training.distillation.corpus import read_corpus
 from simsearch.training.distillation.loop import BatchOrder, Distilling, Pairs
 from simsearch.training.distillation.principal_components import principal_components, project
-from simsearch.training.distillation.session import distil, read_corpus
+from simsearch.training.distillation.session import distil
 from simsearch.training.distillation.teacher import PART, teacher_embeddings
 
 if TYPE_CHECKING:
