@@ -20,7 +20,7 @@ from simsearch.encoders.folder import ONNX_NAME
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.media.ahead import usable_cpus
 from simsearch.media.images import Picture
-from simsearch.training.starting import start_from
+from simsearch.training.finetuning.initial import load_initial_encoder
 
 PICTURES, BATCH = 256, 16
 
@@ -41,7 +41,7 @@ def main() -> None:
     session = onnxruntime.InferenceSession(
         (encoder.folder / ONNX_NAME).read_bytes(), settings, providers=["CPUExecutionProvider"]
     )
-    network = start_from(options.encoder).encoder.eval()
+    network = load_initial_encoder(options.encoder).encoder.eval()
     torch.set_num_threads(usable_cpus())
 
     def bare() -> None:

@@ -21,8 +21,8 @@ from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.ranking import retrieval
 from simsearch.labelled.reading import Labelled, read_labelled
 from simsearch.training import Changes, Trained
-from simsearch.training.freezing import FREEZES
-from simsearch.training.keeping import SHARES
+from simsearch.training.finetuning.freezing import FREEZES
+from simsearch.training.finetuning.interpolation import WEIGHTS
 
 if TYPE_CHECKING:
     from simsearch.types import Vectors
@@ -79,7 +79,7 @@ def main() -> None:
     before = encoder.encode(found.sources)
     measured = {"as it is": [draw.figures(before) for draw in draws]}
     with tempfile.TemporaryDirectory() as scratch:
-        for share in (*SHARES, None):
+        for share in (*WEIGHTS, None):
             figures = measured.setdefault(CHOSEN if share is None else f"start share {share:g}", [])
             for draw in draws:
                 trained = learned(

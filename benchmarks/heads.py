@@ -26,7 +26,7 @@ import simsearch
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.evaluation.metrics import equal_error_rate
 from simsearch.evaluation.ranking import retrieval
-from simsearch.training.within import within_classes
+from simsearch.training.finetuning.wccn import wccn_matrix
 
 FLOOR = 0.1
 Vectors = NDArray[np.float32]
@@ -118,7 +118,7 @@ def vectors(
         np.concatenate([photo.features([photo.prepare(files[position])]) for position in np.flatnonzero(side)])
         for side in (learned, measured)
     )
-    mapped = (asked - known.mean(axis=0)) @ within_classes(known, labels[learned], 0.5, floor=FLOOR)
+    mapped = (asked - known.mean(axis=0)) @ wccn_matrix(known, labels[learned], 0.5, floor=FLOOR)
     yield mapped / np.linalg.norm(mapped, axis=1, keepdims=True)
     yield encoder.encode([files[position] for position in np.flatnonzero(measured)])
 

@@ -15,8 +15,8 @@ from pytorch_metric_learning import distances, miners
 from pytorch_metric_learning import losses as published
 from torch import Tensor
 
-from simsearch.training import losses
-from simsearch.training.mining import MINING, candidates
+from simsearch.training.losses import functional
+from simsearch.training.losses.mining import MINING, candidates
 
 DIM = 128
 Formula = Callable[[Tensor, Tensor], object]
@@ -55,10 +55,10 @@ def main() -> None:
 def contenders() -> dict[str, tuple[Formula, Formula]]:
     squared = distances.LpDistance(power=2)
     return {
-        "lifted": (losses.lifted_structure, published.LiftedStructureLoss(neg_margin=1)),
-        "infonce": (losses.infonce, published.NTXentLoss(0.1)),
-        "supervised-contrastive": (losses.supervised_contrastive, published.SupConLoss(0.1)),
-        "triplet": (losses.triplet, published.TripletMarginLoss(0.2, distance=squared)),
+        "lifted": (functional.lifted_structure, published.LiftedStructureLoss(neg_margin=1)),
+        "infonce": (functional.infonce, published.NTXentLoss(0.1)),
+        "supervised-contrastive": (functional.supervised_contrastive, published.SupConLoss(0.1)),
+        "triplet": (functional.triplet, published.TripletMarginLoss(0.2, distance=squared)),
         "miner hard": (partial(mined, "hard"), miners.BatchHardMiner()),
         "miner distance-weighted": (partial(mined, "distance-weighted"), miners.DistanceWeightedMiner()),
     }

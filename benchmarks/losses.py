@@ -19,18 +19,20 @@ from measuring import Bar, Report
 from simsearch.evaluation.protocols import episodes
 from simsearch.labelled.material import KINDS, Kind, Labelled
 from simsearch.progress import Silent
-from simsearch.training.beginning import begin_at_means
-from simsearch.training.dataset import Dataset, load_dataset, make_sampler
+from simsearch.training.data.dataset import Dataset, load_dataset
+from simsearch.training.data.sampling import make_sampler
+from simsearch.training.finetuning.imprinting import imprint_class_weights
+from simsearch.training.finetuning.initial import InitialEncoder, load_initial_encoder
 from simsearch.training.loop import fit
-from simsearch.training.loss_table import LOSSES, default_loss, losses_for
+from simsearch.training.losses.table import LOSSES, default_loss, losses_for
 from simsearch.training.measure import embed_rows, figures_of_test
-from simsearch.training.models import ModelSpec, Network, build
+from simsearch.training.networks.building import build, build_text
+from simsearch.training.networks.encoder import Network
+from simsearch.training.networks.specification import ModelSpec, TextSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
 from simsearch.training.processes import open_processes
 from simsearch.training.recipes import Recipe
-from simsearch.training.starting import Start, start_from
-from simsearch.training.text_models import TextSpec, build_text
 
 WAYS, EPISODES = 20, 2_000
 DRAWINGS = Recipe(
@@ -54,7 +56,7 @@ class Task:
     training: Labelled
     unseen: Labelled | None = None
     """Classes for 20-way recognition from one example."""
-    start: Start | None = None
+    start: InitialEncoder | None = None
     """The encoder that is gone on from."""
 
 
@@ -79,13 +81,13 @@ def main() -> None:
         if options.cut:
             chosen = [replace(task, recipe=replace(task.recipe, augmentation=TEXTS.augmentation)) for task in chosen]
         if options.start is not None:
-            begun = start_from(options.start)
+            begun = load_initial_encoder(options.start)
             chosen = [begin(task, begun) for task in chosen if task.training.modality == begun.modality]
         if chosen:
             report(kind, chosen, options.losses, options.seeds)
 
 
-def begin(task: Task, start: Start) -> Task:
+def begin(task: Task, start: InitialEncoder) -> Task:
     """The task with the network of this encoder, which sees its inputs as it does."""
     return replace(task, recipe=replace(task.recipe, model=start.spec, fit=start.fit), start=start)
 
@@ -150,7 +152,9 @@ def learned(task: Task, loss: str, seed: int, data: Dataset, unseen: Dataset | N
         network = build(recipe.model, mean=(0.9,), std=(0.25,))
     objective = Objective(network, recipe, data.training_classes, open_processes())
     if task.start is not None and data.train.labels is not None:
-        begin_at_means(objective, data.inputs, data.train.rows, np.unique(data.train.labels, return_inverse=True)[1])
+        imprint_class_weights(
+            objective, data.inputs, data.train.rows, np.unique(data.train.labels, return_inverse=True)[1]
+        )
     fit(
         objective, make_sampler(data.train, recipe), data.inputs, recipe=recipe, steps=recipe.steps,
         validate=lambda _: float("nan"), checkpoint=home / f"{loss}-{seed}.pt", configuration="", progress=Silent(),

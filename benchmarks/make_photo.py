@@ -28,10 +28,12 @@ from simsearch.encoders.network import load_session
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import PixelSpec, decode, read_file
 from simsearch.media.scan import scan
-from simsearch.training.edits import edited
-from simsearch.training.export import export_encoder, round_weights, with_features
-from simsearch.training.lite import FEATURES, MEAN, STD, from_published
-from simsearch.training.models import ImageEncoder, ModelSpec, build
+from simsearch.training.data.image_edits import edited
+from simsearch.training.export.folder import export_encoder, round_weights, with_features
+from simsearch.training.networks.building import build
+from simsearch.training.networks.efficientnet import FEATURES, MEAN, STD, from_published
+from simsearch.training.networks.encoder import ImageEncoder
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.types import Skip
 
 SPEC = ModelSpec("lite", 224, 224, 3, 256, head=True, features=FEATURES)

@@ -21,12 +21,14 @@ from simsearch.encoders.folder import encoder_folder, read_config
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import PixelSpec, decode, read_file
 from simsearch.media.scan import scan
-from simsearch.training.directions import main_directions
-from simsearch.training.export import export_encoder, round_weights
-from simsearch.training.lite import MEAN, STD
-from simsearch.training.models import ImageEncoder, ModelSpec, build
-from simsearch.training.starting import start_from
-from simsearch.training.strokes import STROKE_FEATURES, Strokes
+from simsearch.training.distillation.principal_components import principal_components
+from simsearch.training.export.folder import export_encoder, round_weights
+from simsearch.training.finetuning.initial import load_initial_encoder
+from simsearch.training.networks.building import build
+from simsearch.training.networks.efficientnet import MEAN, STD
+from simsearch.training.networks.encoder import ImageEncoder
+from simsearch.training.networks.specification import ModelSpec
+from simsearch.training.networks.strokes import STROKE_FEATURES, Strokes
 from simsearch.types import Skip
 
 SPEC = ModelSpec("strokes", 448, 224, 1, 256, head=True, features=STROKE_FEATURES)
@@ -73,7 +75,7 @@ def fitted(files: list[str]) -> ImageEncoder:
     features = ((pooled - strokes.centre) * strokes.gain).numpy()
     assert isinstance(encoder.head, nn.Linear)
     with torch.no_grad():
-        encoder.head.weight.copy_(torch.from_numpy(main_directions(features, SPEC.dim).T))
+        encoder.head.weight.copy_(torch.from_numpy(principal_components(features, SPEC.dim).T))
         # Nearly zero, as features are centred. Of exact zeros the exporter would leave nothing to train on.
         encoder.head.bias.copy_(encoder.head.weight @ -torch.from_numpy(features.mean(axis=0)))
     round_weights(encoder)
@@ -83,7 +85,7 @@ def fitted(files: list[str]) -> ImageEncoder:
 def begun() -> ImageEncoder:
     """The encoder with the blocks of `photo`, which see the same grey in all three channels, and a random head."""
     encoder = build(SPEC, mean=(MEAN,), std=(STD,)).eval()
-    photo = start_from("photo").encoder.trunk.state_dict()
+    photo = load_initial_encoder("photo").encoder.trunk.state_dict()
     wanted = encoder.trunk.front.state_dict()
     weights = {name: photo[name] for name in wanted}
     # Three equal channels through three kernels are one channel through their sum.

@@ -9,7 +9,9 @@ from dataclasses import replace
 import torch
 from measuring import Bar, Report
 
-from simsearch.training.models import ImageEncoder, ModelSpec, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.encoder import ImageEncoder
+from simsearch.training.networks.specification import ModelSpec
 
 WARM_UP = 2
 DRAWN = ModelSpec("residual", 32, 32, 1, 128, widths=(32, 64, 128, 192))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from make_photo import EACH_CLASS
-from photo_words import TEACHER, Making, Material, material, tower_of
+from photo_words import TEACHER, Corpus, Making, material, tower_of
 from tokenizers import Tokenizer
 from words_nouns import Nouns
 from words_onnx import to_onnx
@@ -33,7 +33,7 @@ from simsearch.encoders.converting.exporting import to_onnx as to_onnx_file
 from simsearch.encoders.folder import WORDS_NAME, WORDS_TOKENIZER_NAME
 from simsearch.encoders.network import load_session
 from simsearch.evaluation.probability import SameCurve, same_curve
-from simsearch.training.lite import MEAN, STD, from_published
+from simsearch.training.networks.efficientnet import MEAN, STD, from_published
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -248,7 +248,7 @@ def compared(vectors: Array, trial: Trial, head: Head, asked: Asked, photos: Pic
 
 
 def left_out(
-    given: Material,
+    given: Corpus,
     classes: Mapping[str, Array],
     trial: Trial,
     head: Head,

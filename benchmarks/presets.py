@@ -25,15 +25,15 @@ from simsearch.encoders.folder import read_config
 from simsearch.evaluation.metrics import confusion, sample_pairs
 from simsearch.labelled.reading import read_labelled
 from simsearch.progress import Silent
-from simsearch.training import losses
-from simsearch.training.dataset import Dataset, load_dataset
-from simsearch.training.inputs import Inputs
+from simsearch.training.data.dataset import Dataset, load_dataset
+from simsearch.training.data.inputs import Inputs
 from simsearch.training.loop import make_optimizer
+from simsearch.training.losses import functional
 from simsearch.training.measure import COSINE_AT_HALF, HALF, chosen_threshold, embed_rows, one_shot, scored_pairs
-from simsearch.training.models import build
+from simsearch.training.networks.building import build
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
 
 COLUMNS = ("at validation's threshold", "one-shot", "training s", "pictures encoded", "steps")
@@ -192,7 +192,10 @@ def train_classic(recipe: Recipe, protocol: Protocol, folder: Path, cache: Path,
     sample = data.inputs.batch(data.train.rows).numpy().astype(np.float32) / 255
     mean, std = sample.mean(axis=(0, 1, 2)).tolist(), np.maximum(sample.std(axis=(0, 1, 2)), 1e-3).tolist()
     objective = Objective(
-        build(recipe.model, mean=tuple(mean), std=tuple(std)), recipe, data.training_classes, Alone(torch.device("cpu"))
+        build(recipe.model, mean=tuple(mean), std=tuple(std)),
+        recipe,
+        data.training_classes,
+        SingleProcess(torch.device("cpu")),
     )
     optimizer = make_optimizer(objective, replace(recipe, learning_rate=CLASSIC_RATE))
     count = len(data.train.rows)
@@ -245,7 +248,7 @@ def train_step(
     objective.train()
     one, other = (objective.network(inputs.batch(rows)) for rows in (left, right))
     scores, truth = (one * other).sum(dim=1), torch.from_numpy(same)
-    loss = losses.dot_regression(scores, truth) if recipe.loss == "dot" else losses.contrastive(scores, truth)
+    loss = functional.dot_regression(scores, truth) if recipe.loss == "dot" else functional.contrastive(scores, truth)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip)

@@ -18,7 +18,7 @@ from measuring import Bar, Report
 import simsearch
 from simsearch.labelled.reading import read_labelled
 from simsearch.training import Changes
-from simsearch.training.choosing import STARTS
+from simsearch.training.finetuning.selection import CANDIDATES
 
 FRESH = {"image": "backbone", "text": "words"}
 """The presets that nothing had to be said for before."""
@@ -41,10 +41,10 @@ def main() -> None:
     assert found.labels is not None
     draws = [Draw(found.labels, seed) for seed in range(options.draws)]
     measured: dict[str, list[tuple[float, ...]]] = {}
-    for name in STARTS[found.modality]:
+    for name in CANDIDATES[found.modality]:
         vectors = simsearch.open_encoder(name).encode(found.sources)
         measured[f"{name} as it is"] = [draw.figures(vectors) for draw in draws]
-    fresh, chosen, unweighed = f"--preset {FRESH[found.modality]}", "nothing said", "--within-power 0"
+    fresh, chosen, unweighed = f"--preset {FRESH[found.modality]}", "nothing said", "--set within_power=0"
     runs: dict[str, dict[str, Any]] = {fresh: {"recipe": FRESH[found.modality]}, chosen: {}}
     if found.modality == "image":
         runs[unweighed] = {"changes": Changes(within_power=0.0)}

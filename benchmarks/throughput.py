@@ -21,17 +21,18 @@ from measuring import Bar, Report, interleaved, median_ratio
 from torch import Tensor
 
 from simsearch.progress import Silent
-from simsearch.training.augment import augment
-from simsearch.training.inputs import Arrays, Inputs, Tokens
+from simsearch.training.data.image_augmentation import augment
+from simsearch.training.data.inputs import Arrays, Inputs, Tokens
+from simsearch.training.data.sampling import ClassSampler
 from simsearch.training.loop import fit, make_optimizer
-from simsearch.training.losses import supervised_contrastive
-from simsearch.training.models import SiameseEncoder, build
+from simsearch.training.losses.functional import supervised_contrastive
+from simsearch.training.networks.building import build, build_text
+from simsearch.training.networks.encoder import SiameseEncoder
+from simsearch.training.networks.specification import TextSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import ClassSampler
-from simsearch.training.text_models import TextSpec, build_text
 
 CLASSES, EACH = 200, 6
 LENGTHS = (8, 40)
@@ -103,7 +104,7 @@ def encoder_of(recipe: Recipe) -> SiameseEncoder:
 
 
 def objective_of(recipe: Recipe) -> Objective:
-    return Objective(encoder_of(recipe), recipe, CLASSES, Alone(torch.device("cpu")))
+    return Objective(encoder_of(recipe), recipe, CLASSES, SingleProcess(torch.device("cpu")))
 
 
 def batches(recipe: Recipe) -> list[tuple[Tensor, Tensor]]:
@@ -140,7 +141,7 @@ def training(recipe: Recipe) -> float:
     with tempfile.TemporaryDirectory() as folder:
         fit(
             objective, sampler(recipe), inputs, recipe=recipe, steps=recipe.steps, validate=lambda _: 0.0,
-            checkpoint=Path(folder) / "checkpoint.pt", configuration="", processes=Alone(torch.device("cpu")),
+            checkpoint=Path(folder) / "checkpoint.pt", configuration="", processes=SingleProcess(torch.device("cpu")),
             progress=marks,
         )  # fmt: skip
     return marks.times[recipe.steps] - marks.times[0]

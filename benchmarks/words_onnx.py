@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from simsearch.training.storing import eight_bits
+from simsearch.training.export.quantization import eight_bits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

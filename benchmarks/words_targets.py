@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from words_nouns import PHYSICAL, Nouns
 
-from simsearch.training.starting import start_from
+from simsearch.training.finetuning.initial import load_initial_encoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Head:
     @classmethod
     def read(cls, folder: Path) -> Head:
         """That of an encoder folder."""
-        head = start_from(str(folder)).encoder.head
+        head = load_initial_encoder(str(folder)).encoder.head
         assert isinstance(head, torch.nn.Linear)
         weight, bias = (tensor.detach().numpy().astype(np.float64) for tensor in (head.weight, head.bias))
         return cls(weight, bias)

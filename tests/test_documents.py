@@ -76,7 +76,7 @@ def commands(page: Path) -> list[list[str]]:
 
 def accepted(words: Sequence[str]) -> str:
     """The name of the command, after its own parser has taken the other words."""
-    context = click.Context(cli, info_name="simsearch")
+    context = click.Context(cli, info_name="simsearch", **cli.context_settings)
     name, command, rest = cli.resolve_command(context, list(words))
     assert name is not None and command is not None
     command.make_context(name, rest, parent=context)

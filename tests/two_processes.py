@@ -15,15 +15,17 @@ from torch import nn
 
 from simsearch.errors import TrainingError
 from simsearch.progress import Progress, Silent
-from simsearch.training.freezing import Tail
-from simsearch.training.inputs import Arrays, Inputs
+from simsearch.training.data.inputs import Arrays, Inputs
+from simsearch.training.data.sampling import Batch, ClassSampler
+from simsearch.training.finetuning.freezing import Tail
 from simsearch.training.loop import Fitted, fit
-from simsearch.training.models import ModelSpec, Network, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.encoder import Network
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Processes, open_processes, share_of
+from simsearch.training.processes import Processes, open_processes, shard_of
 from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import Batch, ClassSampler
 
 Results = dict[str, NDArray[np.generic]]
 
@@ -88,7 +90,7 @@ def one_step(processes: Processes, recipe: Recipe, batch: Batch) -> Results:
     """The loss of a batch and the gradient of every parameter."""
     objective = Objective(network_of(recipe), recipe, CLASSES, processes)
     wrapped = processes.wrap(objective)
-    share = share_of(np.arange(len(batch.rows)), processes)
+    share = shard_of(np.arange(len(batch.rows)), processes)
     torch.manual_seed(5)
     loss = wrapped(batch, torch.from_numpy(PIXELS[batch.rows[share]]), share)
     loss.backward()

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from simsearch.cli.options import (
-    convention_option,
-    encoding_option,
-    json_option,
-    quiet_option,
-    score_range_option,
-    strict_option,
-)
+from simsearch.cli.options import json_option, quiet_option
 from simsearch.cli.output import progress, say, say_json, skip_records, table, tell_skipped
+from simsearch.errors import UsageError
+from simsearch.training.settings import PARSERS, SETTINGS, Setting, in_group, parse_settings, replacement, setting_rows
 
 if TYPE_CHECKING:
-    from simsearch.labelled.reading import Kind, Modality
-    from simsearch.labelled.splits import By
     from simsearch.training import Trained
-    from simsearch.training.loss_table import Distance
     from simsearch.types import JSONValue
 
-Margin = float | Literal["soft"]
 Command = Callable[..., Any]
 
 
-class _MarginType(click.ParamType[Any]):
-    """A number above 0, or "soft"."""
+class _Train(click.Command):
+    """Says of an option that older versions had what takes its place."""
 
-    name = "NUMBER|soft"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Margin:
-        if value == "soft":
-            return "soft"
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
-            return float(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor soft", parameter, context)
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            setting = replacement(error.option_name)
+            if setting is None:
+                raise
+            raise UsageError(f"{error.option_name} is a setting: --set {setting}") from None
 
 
 def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -47,93 +37,39 @@ def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
     if not asked or context.resilient_parsing:
         return
     from simsearch.training import preset_rows
-    from simsearch.training.loss_table import loss_rows, miner_rows
+    from simsearch.training.losses.table import loss_rows, miner_rows
 
-    for rows in (preset_rows(), loss_rows(), miner_rows()):
+    for rows in (preset_rows(), loss_rows(), miner_rows(), [*setting_rows()]):
         table(rows)
         say("")
     context.exit()
 
 
-def _reading_options(command: Command) -> Command:
-    """How the source is read where it does not say so itself."""
-    for option in reversed([
-        click.option(
-            "--kind", type=click.Choice(["classes", "pairs", "graded", "triplets", "unlabelled"]),
-            help="What the source holds, where its columns leave it open.",
-        ),
-        click.option("--modality", type=click.Choice(["image", "text"]), help="What its files are, if both could be."),
-        click.option("--columns", metavar="NAMES", help="Names of the columns, or ROLE=NAME,...; see the guide."),
-        convention_option,
-        score_range_option,
-        click.option("--label-until", metavar="MARK", help="A label ends before this mark, as # in 12.jpg#3."),
-        click.option("--by-line", is_flag=True, help="Each line of a text file is a text of its own."),
-        encoding_option,
-        strict_option,
-        click.option("--split", help="content, class, group, or given by a column; what keeps the sides apart."),
-        click.option(
-            "--shares", nargs=3, type=float, metavar="TRAIN VALIDATION TEST",
-            help="Shares (or, above 1, numbers) of the sides; 0 leaves one empty.",
-        ),
-        click.option(
-            "--test", "tests", multiple=True, metavar="NAME", help="Hold this class or group out; may be repeated."
-        ),
-        click.option(
-            "--everything", is_flag=True, help="Hold no class out: for the weights to use, once the figures are known."
-        ),
-    ]):  # fmt: skip
-        command = option(command)
+def _setting_options(command: Command) -> Command:
+    """An option for each of the settings that have one; a setting that is not given is None."""
+    for setting in reversed(SETTINGS):
+        if setting.option:
+            command = _option(setting)(command)
     return command
 
 
-def _learning_options(command: Command) -> Command:
-    """What is learned and how; nothing given leaves what the preset has."""
-    for option in reversed([
-        click.option("--loss", help="See --list.  [default: the preset's, or the best for the data]"),
-        click.option("--margin", type=_MarginType(), help="Of the loss; soft is a margin without an edge."),
-        click.option("--temperature", type=float, help="Of the loss: cosines are divided by it."),
-        click.option("--scale", type=float, help="Of the loss: cosines are multiplied by it."),
-        click.option("--distance", type=click.Choice(["l2", "squared", "cosine"]), help="Of the triplet loss."),
-        click.option("--miner", help="Which triplets or pairs of a batch count; see --list."),
-        click.option("--memory", type=int, metavar="N", help="Compare with N embeddings of past batches as well."),
-        click.option("--fit", help="How pictures are fitted to the network: squash, crop, pad or ink."),
-        click.option("--poses", type=int, help="4: turned drawings are further classes, 8: mirrored ones too; 1: no."),
-        click.option("--augmentation", help="none, photo, drawing, copies or text."),
-        click.option("--optimizer", help="adamw, adam, sgd or rmsprop."),
-        click.option("--learning-rate", type=float),
-        click.option(
-            "--cosine/--constant", "cosine_decay", default=None,
-            help="The learning rate falls to zero along half a cosine, or stays.  [default: the preset's]",
-        ),
-        click.option("--weight-decay", type=float, help="How strongly weights are pulled to zero."),
-        click.option("--batch-classes", type=int, metavar="P", help="Classes in a batch."),
-        click.option("--batch-images", type=int, metavar="K", help="Images (or texts) of each class in a batch."),
-        click.option("--averaging", type=float, metavar="DECAY", help="Keep a running average of the weights; 0.999."),
-        click.option(
-            "--within-power", type=float, metavar="POWER",
-            help="Let count for less what varies within classes, from 0 to below 1.  [default: the preset's]",
-        ),
-        click.option(
-            "--start-share", type=float, metavar="SHARE",
-            help="How much of the weights of the encoder that it goes on from is left in those that are kept, from 0 "
-            "to below 1.  [default: as much as its classes allow, else 0]",
-        ),
-        click.option("--patience", type=int, metavar="N", help="Stop after N evaluations without a gain; 0 never."),
-        click.option("--precision", help="auto, float32, bfloat16 or float16."),
-        click.option("--threads", type=int, metavar="N", help="Processor threads; 0 leaves the choice to torch."),
-        click.option("--seed", type=int, help="Start of all randomness.  [default: 0]"),
-    ]):  # fmt: skip
-        command = option(command)
-    return command
+def _option(setting: Setting) -> Callable[[Command], Command]:
+    name = f"--{setting.name.replace('_', '-')}"
+    if setting.form == "true|false":
+        return click.option(name, setting.name, is_flag=True, default=None, help=setting.help)
+    if setting.form not in PARSERS:
+        return click.option(name, setting.name, type=click.Choice(setting.form.split("|")), help=setting.help)
+    numbers = {"N": int, "NUMBER": float}
+    return click.option(name, setting.name, type=numbers.get(setting.form, str), help=setting.help)
 
 
-@click.command("train")
+@click.command("train", cls=_Train)
 @click.argument("source", metavar="FOLDER|FILE")
 @click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
 @click.option("--preset", help="Network, loss and schedule, with random weights unless --from is given; see --list.")
 @click.option(
     "--from", "start", metavar="ENCODER",
-    help="Go on from an encoder: a bundled name, a folder, a hub name.  [default: the bundled one that knows the "
+    help="Fine-tune an encoder: a bundled name, a folder, a hub name.  [default: the bundled one that knows the "
     "material best; with --preset none]",
 )  # fmt: skip
 @click.option(
@@ -141,54 +77,49 @@ def _learning_options(command: Command) -> Command:
     help="Leave the first half of its layers, or all but a new head, as they are.  [default: all of photo and what was "
     "made from it, none of others]",
 )  # fmt: skip
-@click.option("--epochs", type=int, help="Passes over the pairs.  [default: the preset's]")
-@click.option("--steps", type=int, help="Optimiser steps, instead of epochs.")
 @click.option("--minutes", type=float, help="Bound the whole command, instead of epochs.")
-@_reading_options
-@_learning_options
-@click.option("--half", is_flag=True, help="Store the weights in 16 bits: half the size.")
+@_setting_options
+@click.option("--test", "tests", multiple=True, metavar="NAME", help="Hold this class or group out; may be repeated.")
+@click.option(
+    "--everything", is_flag=True, help="Hold no class out: for the weights to use, once the figures are known."
+)
+@click.option(
+    "--set", "texts", multiple=True, metavar="KEY=VALUE",
+    help="Any other setting of the table that --list prints, as margin=0.3; may be repeated.",
+)  # fmt: skip
 @click.option("--no-report", is_flag=True, help="Draw no pictures.")
-@click.option("--restart", is_flag=True, help="Start anew instead of going on from a checkpoint.")
+@click.option("--restart", is_flag=True, help="Start anew instead of resuming from a checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
-    help="Show presets, losses and miners, and which data each takes.",
+    help="Show presets, losses, miners and settings.",
 )  # fmt: skip
 @json_option
 @quiet_option
 def train_command(
-    source: str, out: str, preset: str | None, start: str | None, freeze: str | None, epochs: int | None,
-    steps: int | None, minutes: float | None, kind: Kind | None, modality: Modality | None, columns: str | None,
-    convention: str | None, score_range: tuple[float, float] | None, label_until: str | None, by_line: bool,
-    encoding: str | None, strict: bool, split: By | None, shares: tuple[float, float, float] | None,
-    tests: tuple[str, ...], everything: bool,
-    loss: str | None, margin: Margin | None, temperature: float | None, scale: float | None, distance: Distance | None,
-    miner: str | None, memory: int | None, fit: str | None, poses: int | None, augmentation: str | None,
-    optimizer: str | None, learning_rate: float | None, cosine_decay: bool | None, weight_decay: float | None,
-    batch_classes: int | None, batch_images: int | None, averaging: float | None, within_power: float | None,
-    start_share: float | None, patience: int | None, precision: str | None, threads: int | None, seed: int | None,
-    half: bool, no_report: bool, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
+    source: str, out: str, preset: str | None, start: str | None, freeze: str | None, minutes: float | None,
+    tests: tuple[str, ...], everything: bool, texts: tuple[str, ...], no_report: bool, restart: bool, overwrite: bool,
+    as_json: bool, quiet: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Learn what "similar" means from labelled folders, a table of pairs, grades or triplets, or unlabelled files.
 
-    Images or texts in one folder are similar, those of different folders are not. A run that was stopped goes on when
+    Images or texts in one folder are similar, those of different folders are not. A run that was stopped resumes when
     the same command is given again.
     """
     from simsearch.training import Changes, Reading, train
 
-    changes = Changes(
-        fit=fit, poses=poses, augmentation=augmentation, margin=margin, temperature=temperature, scale=scale,
-        distance=distance, miner=miner, memory=memory, optimizer=optimizer, cosine_decay=cosine_decay,
-        weight_decay=weight_decay, batch_classes=batch_classes, batch_images=batch_images, averaging=averaging,
-        within_power=within_power, start_share=start_share, patience=patience, precision=precision, threads=threads,
-        counts=shares,
-    )  # fmt: skip
-    reading = Reading(kind, modality, columns, convention, score_range, label_until, by_line, encoding, strict)
+    values = parse_settings(texts)
+    for name, value in options.items():
+        if value is not None and name in values:
+            raise UsageError(f"setting {name} is given twice, as an option and with --set")
+        if value is not None:
+            values[name] = value
+    changes: dict[str, Any] = in_group(values, "changes")
+    reading: dict[str, Any] = in_group(values, "reading")
     trained = train(
-        source, out, recipe=preset, start=start, freeze=freeze, loss=loss, epochs=epochs, steps=steps,
-        minutes=minutes, learning_rate=learning_rate, split=split, test=tests, everything=everything, seed=seed,
-        changes=changes, reading=reading, half=half, report=not no_report, restart=restart, overwrite=overwrite,
-        progress=progress(quiet),
+        source, out, recipe=preset, start=start, freeze=freeze, minutes=minutes, test=tests, everything=everything,
+        changes=Changes(**changes), reading=Reading(**reading), half=bool(values.get("half")), report=not no_report,
+        restart=restart, overwrite=overwrite, progress=progress(quiet),
     )  # fmt: skip
     if trained.figures:
         _tell(trained, as_json, quiet)

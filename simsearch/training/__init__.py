@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 from simsearch.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from simsearch.training.distil_loop import Distilling
-    from simsearch.training.distilling import Distilled, distil
+    from simsearch.training.data.reading import Reading
+    from simsearch.training.distillation.loop import Distilling
+    from simsearch.training.distillation.session import Distilled, distil
     from simsearch.training.finishing import Trained
     from simsearch.training.presets import preset_rows
     from simsearch.training.recipes import Changes
-    from simsearch.training.session import Reading, train
+    from simsearch.training.session import train
 
 _HOMES = {
-    "Changes": "recipes", "Distilled": "distilling", "Distilling": "distil_loop", "Reading": "session",
-    "Trained": "finishing", "distil": "distilling", "preset_rows": "presets", "train": "session",
+    "Changes": "recipes", "Distilled": "distillation.session", "Distilling": "distillation.loop",
+    "Reading": "data.reading", "Trained": "finishing", "distil": "distillation.session", "preset_rows": "presets",
+    "train": "session",
 }  # fmt: skip
 __all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "preset_rows", "train"]
 

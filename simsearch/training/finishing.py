@@ -15,21 +15,21 @@ import numpy as np
 from simsearch.encoders.folder import EncoderConfig, read_config
 from simsearch.encoders.placing import placed
 from simsearch.progress import Progress, Silent
-from simsearch.training.export import export_encoder, round_weights
+from simsearch.training.export.folder import export_encoder, round_weights
+from simsearch.training.export.report import write_report
 from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test
-from simsearch.training.models import SiameseEncoder
-from simsearch.training.report import write_report
+from simsearch.training.networks.encoder import SiameseEncoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.training.dataset import Dataset
-    from simsearch.training.keeping import Kept
+    from simsearch.training.data.dataset import Dataset
+    from simsearch.training.finetuning.initial import InitialEncoder
+    from simsearch.training.finetuning.interpolation import Interpolation
     from simsearch.training.loop import Fitted
-    from simsearch.training.models import Network
+    from simsearch.training.networks.encoder import Network
     from simsearch.training.processes import Processes
     from simsearch.training.recipes import Recipe
-    from simsearch.training.starting import Start
     from simsearch.types import JSONValue, Skip
 
 
@@ -62,7 +62,7 @@ class Run:
     recipe: Recipe
     folder: Path
     work: Path
-    start: Start | None
+    start: InitialEncoder | None
     freeze: str
     minutes: float | None
     half: bool
@@ -113,7 +113,7 @@ class Exported:
 
 
 def finish(
-    encoder: Network, run: Run, data: Dataset, fitted: Fitted, kept: Kept | None,
+    encoder: Network, run: Run, data: Dataset, fitted: Fitted, kept: Interpolation | None,
     *, judged: Network | None = None, exported: Exported | None = None,
 ) -> Trained:  # fmt: skip
     """Measures, exports and draws, and puts the encoder folder in its place; `kept` says what is left of its start.
@@ -130,7 +130,7 @@ def finish(
     recipe, threshold = run.recipe, None
     figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
     if kept is not None and kept.compared:
-        figures["start_share"] = kept.share
+        figures["start_share"] = kept.weight
     verification, tested = None, None
     known = data.validation if len(data.validation) else data.train
     if known.labels is not None or known.same is not None:
@@ -158,7 +158,7 @@ def finish(
     return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
 
 
-def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[str, JSONValue]:
+def _record(run: Run, data: Dataset, fitted: Fitted, kept: Interpolation | None) -> dict[str, JSONValue]:
     """What encoder.json says about how the weights were made."""
     record: dict[str, JSONValue] = json.loads(json.dumps(asdict(run.recipe)))
     del record["model"]
@@ -171,7 +171,7 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Kept | None) -> dict[
         }  # fmt: skip
         if run.depths_compared:
             start["depths_compared"] = {name: round(known, 4) for name, known in run.depths_compared.items()}
-        record["start_share"] = kept.share
+        record["start_share"] = kept.weight
     return record | {
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
         "inputs": [len(side) for side in (data.train, data.validation, data.test)],

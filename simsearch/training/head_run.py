@@ -16,25 +16,29 @@ from torch import Tensor, nn
 from simsearch.encoders.folder import encoder_folder, read_config
 from simsearch.encoders.head import base_folder
 from simsearch.encoders.onnx import OnnxEncoder
-from simsearch.training.dataset import Side, make_sampler
+from simsearch.training.data.inputs import Inputs, Views
+from simsearch.training.data.partition import Partition
+from simsearch.training.data.sampling import make_sampler
+from simsearch.training.finetuning.freezing import Tail
+from simsearch.training.finetuning.heads import blended, cached_views, linear_half
+from simsearch.training.finetuning.interpolation import Interpolation, interpolate_weights
 from simsearch.training.finishing import Exported, Trained, finish
-from simsearch.training.freezing import Tail
-from simsearch.training.heads import blended, cached_views, linear_half
-from simsearch.training.inputs import Inputs, Views
-from simsearch.training.keeping import Kept, keep_between
 from simsearch.training.last_blocks import block_of, fine_tuned, fresh_features, whole_encoder
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.measure import validation_figure
-from simsearch.training.models import Blend, ModelSpec, Network, SiameseEncoder, learned_half
+from simsearch.training.networks.encoder import Network, SiameseEncoder
+from simsearch.training.networks.head import BlendedHead, learned_half
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
+from simsearch.training.schedule import total_steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.training.dataset import Dataset
+    from simsearch.training.data.dataset import Dataset
+    from simsearch.training.finetuning.initial import InitialEncoder
     from simsearch.training.finishing import Run
     from simsearch.training.recipes import Recipe
-    from simsearch.training.starting import Start
 
 HIDDEN, DROPOUT = 256, 0.2
 """Of the half of a head that learns."""
@@ -69,7 +73,7 @@ class _Work:
 
     @property
     def of_blend(self) -> ModelSpec:
-        """The network with a Blend behind it."""
+        """The network with a BlendedHead behind it."""
         halves = self.recipe.halves
         return replace(self.spec, head=True, hidden=HIDDEN, dropout=DROPOUT, dim=sum(halves), linear=halves[0])
 
@@ -93,9 +97,9 @@ class _Learned:
 def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) -> Trained:
     """Learns a head from features of the encoder that the run starts from, and writes it as an encoder of its own.
 
-    Classes make a Blend, or a linear map alone where nothing is left to the other half; for other data the head that
-    the encoder has goes on. Where minutes are left, the last blocks of the backbone are fine-tuned with the Blend, and
-    kept if validation items rank the training items better: then the whole network is written.
+    Classes make a BlendedHead, or a linear map alone where nothing is left to the other half; for other data the head
+    that the encoder has goes on. Where minutes are left, the last blocks of the backbone are fine-tuned with the
+    BlendedHead, and kept if validation items rank the training items better: then the whole network is written.
     """
     assert run.start is not None
     cache = run.work / f"features{run.own}-{configuration[:16]}.npy"
@@ -130,12 +134,12 @@ def _gone_on(work: _Work) -> Trained:
     fitted = _fitted(work, _objective(work, network, recipe), minutes=run.minutes_left())
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), work.data.skipped)
-    kept = keep_between(network.head, before, network, work.data, recipe, run.progress)
+    kept = interpolate_weights(network.head, before, network, work.data, recipe, run.progress)
     return _finished(work, network, network, work.spec, fitted, kept)
 
 
 def _of_classes(work: _Work) -> Trained:
-    """A Blend. Where validation has the classes of the training side, it is learned again with both of them.
+    """A BlendedHead. Where validation has the classes of the training side, it is learned again with both of them.
 
     What scores mean is then still asked of the head that has not seen validation.
     """
@@ -162,13 +166,13 @@ def _of_classes(work: _Work) -> Trained:
     return _finished(work, network, judged, spec, learned.fitted, kept)
 
 
-def _weighed(linear: nn.Linear, half: nn.Sequential, kept: Kept) -> Blend:
-    blend = Blend(linear, half).eval()
-    blend.weigh(kept.share)
+def _weighed(linear: nn.Linear, half: nn.Sequential, kept: Interpolation) -> BlendedHead:
+    blend = BlendedHead(linear, half).eval()
+    blend.weigh(kept.weight)
     return blend
 
 
-def _deeper(work: _Work, learned: _Learned, kept: Kept, *, again: bool) -> Trained | None:
+def _deeper(work: _Work, learned: _Learned, kept: Interpolation, *, again: bool) -> Trained | None:
     """The whole encoder with fine-tuned last blocks; None where the head alone ranks validation items as well."""
     run, recipe = work.run, replace(work.recipe, model=work.of_blend)
     minutes = run.minutes_left()
@@ -177,7 +181,7 @@ def _deeper(work: _Work, learned: _Learned, kept: Kept, *, again: bool) -> Train
     tuned, features = _on_fresh_features(work, tail)
     assert isinstance(tail.head, nn.Sequential)
     blend, found = blended(tail.head, tuned.data, features, recipe, run.progress)
-    compared = {"head": kept.compared[kept.share], "last_blocks": found.compared[found.share]}
+    compared = {"head": kept.compared[kept.weight], "last_blocks": found.compared[found.weight]}
     if compared["last_blocks"] <= compared["head"]:
         return None
     judged = network = Tail(tail.layers, blend)
@@ -211,7 +215,7 @@ def _on_fresh_features(work: _Work, tail: Tail) -> tuple[_Work, Views]:
 
 
 def _finished_whole(
-    work: _Work, network: Tail, judged: Tail, fitted: Fitted, kept: Kept, compared: dict[str, float]
+    work: _Work, network: Tail, judged: Tail, fitted: Fitted, kept: Interpolation, compared: dict[str, float]
 ) -> Trained:
     assert work.run.start is not None and work.maps is not None
     spec = work.of_blend
@@ -231,18 +235,18 @@ def _known_classes(data: Dataset) -> bool:
     return labels is not None and known is not None and len(labels) > 0 and bool(np.isin(labels, known).all())
 
 
-def _together(train: Side, validation: Side) -> Side:
+def _together(train: Partition, validation: Partition) -> Partition:
     def both(name: str) -> NDArray[Any] | None:
         parts = [getattr(side, name) for side in (train, validation)]
         return None if any(part is None for part in parts) else np.concatenate(parts)
 
     rows = both("rows")
     assert rows is not None
-    return Side(rows, both("labels"), both("groups"), forged=both("forged"), writers=both("writers"))
+    return Partition(rows, both("labels"), both("groups"), forged=both("forged"), writers=both("writers"))
 
 
 def _learned(work: _Work, spec: ModelSpec, *, minutes: float | None = None, steps: int | None = None) -> _Learned:
-    """The half of a Blend that learns, from the training side of the work; with `steps` all of them, unvalidated."""
+    """The half of a BlendedHead that learns, from the training split; with `steps` all of them, unvalidated."""
     torch.manual_seed(work.recipe.seed)
     half = learned_half(spec)
     recipe = replace(work.recipe, model=replace(spec, dim=spec.halves[1]))
@@ -257,7 +261,7 @@ def _objective(work: _Work, network: SiameseEncoder, recipe: Recipe) -> Objectiv
 
 def _fitted(work: _Work, objective: Objective, *, minutes: float | None = None, steps: int | None = None) -> Fitted:
     run, train, recipe = work.run, work.data.train, objective.recipe
-    most = steps or recipe.total_steps(train)
+    most = steps or total_steps(recipe, train)
 
     def validate(trained: Network) -> float:
         return math.nan if steps else validation_figure(trained, work.data, recipe)
@@ -278,18 +282,18 @@ def _without_learning(work: _Work) -> Trained:
     head = linear_half(work.data, work.views, replace(work.recipe, model=spec))
     network = SiameseEncoder(nn.Identity(), head)
     fitted = Fitted((), 0.0, 0, 0, time.monotonic() - began)
-    return _finished(work, network, network, spec, fitted, Kept(1.0, {}))
+    return _finished(work, network, network, spec, fitted, Interpolation(1.0, {}))
 
 
 def _finished(
-    work: _Work, network: SiameseEncoder, judged: SiameseEncoder, spec: ModelSpec, fitted: Fitted, kept: Kept
+    work: _Work, network: SiameseEncoder, judged: SiameseEncoder, spec: ModelSpec, fitted: Fitted, kept: Interpolation
 ) -> Trained:
     run = replace(work.run, recipe=replace(work.run.recipe, model=spec), half=True)
     figure = validation_figure(judged, work.data, replace(work.recipe, model=spec))
     return finish(network, run, work.data, replace(fitted, best_figure=figure), kept, judged=judged)
 
 
-def opened_base(start: Start) -> OnnxEncoder:
+def opened_base(start: InitialEncoder) -> OnnxEncoder:
     """The encoder whose features the head of `start` takes, for use."""
     assert start.base is not None
     folder = base_folder(start.base, encoder_folder(start.name))

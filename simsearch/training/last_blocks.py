@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from simsearch.training.dataset import make_sampler
-from simsearch.training.freezing import Tail
-from simsearch.training.inputs import Views
-from simsearch.training.lite import Pooled
+from simsearch.training.data.inputs import Views
+from simsearch.training.data.sampling import make_sampler
+from simsearch.training.finetuning.freezing import Tail
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.measure import validation_figure
+from simsearch.training.networks.efficientnet import Pooled
 from simsearch.training.objective import Objective
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from simsearch.training.dataset import Dataset
+    from simsearch.training.data.dataset import Dataset
     from simsearch.training.finishing import Run
-    from simsearch.training.models import Network, SiameseEncoder
+    from simsearch.training.networks.encoder import Network, SiameseEncoder
     from simsearch.training.recipes import Recipe
 
 LAST_BLOCKS = 5

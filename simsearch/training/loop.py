@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from simsearch.errors import TrainingError
 from simsearch.progress import Progress, Working
 from simsearch.training.checkpoint import CHECKPOINT_FORMAT, State, Weights, load_checkpoint, save_checkpoint
-from simsearch.training.models import Network
-from simsearch.training.pace import steps_within
-from simsearch.training.processes import share_of
+from simsearch.training.networks.encoder import Network
+from simsearch.training.processes import shard_of
+from simsearch.training.schedule import learning_rate, steps_within
 
 if TYPE_CHECKING:
-    from simsearch.training.inputs import Inputs
+    from simsearch.training.data.inputs import Inputs
+    from simsearch.training.data.sampling import Sampler
     from simsearch.training.objective import Objective
     from simsearch.training.processes import Processes
     from simsearch.training.recipes import Recipe
-    from simsearch.training.sampling import Sampler
 
 LOSS_MEMORY = 0.95
 """Weight of the past in the running mean of the loss."""
@@ -129,7 +129,7 @@ class _Run:
         # Batch, dropout and augmentation follow from the seed and the step: a resumed run draws the same.
         torch.manual_seed(self.recipe.seed * 1_000_003 + step)
         batch = self.sampler.batch(step)
-        share = share_of(np.arange(len(batch.rows)), self.processes)
+        share = shard_of(np.arange(len(batch.rows)), self.processes)
         inputs = self.inputs.batch(batch.rows[share]).to(self.processes.device)
         self.objective.train()
         loss = self.wrapped(batch, inputs, share)
@@ -147,7 +147,7 @@ class _Run:
     def figure(self, validate: Validate) -> float:
         """What rank 0 measures of the weights that are kept."""
         mine = validate(self.objective.kept) if self.processes.rank == 0 else 0.0
-        return self.processes.agreed(mine)
+        return self.processes.broadcast(mine)
 
     def steps_within(self, minutes: float, validate: Validate, after: float) -> int:
         """The number of steps that fit into the time, as rank 0 measures it; nothing is learned from them."""
@@ -155,7 +155,7 @@ class _Run:
         steps = steps_within(
             minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every, after=after,
             # One clock for all: each of these steps needs every process.
-            clock=lambda: self.processes.agreed(time.perf_counter()),
+            clock=lambda: self.processes.broadcast(time.perf_counter()),
         )  # fmt: skip
         self.restore(before)
         return steps
@@ -194,16 +194,6 @@ class _Run:
             state["best_figure"], state["best_step"] = figure, step
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Constant, or a warm-up over the first 2 % and then half a cosine to zero (Loshchilov and Hutter 2017)."""
-    if not recipe.cosine_decay:
-        return recipe.learning_rate
-    warm_up = max(1, steps // 50)
-    if step < warm_up:
-        return recipe.learning_rate * (step + 1) / warm_up
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
 def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimizer of the recipe over all parameters that are not frozen."""
     parameters = [parameter for parameter in objective.parameters() if parameter.requires_grad]
@@ -220,7 +210,7 @@ def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimize
 def _check_agreement(state: State | None, checkpoint: Path, processes: Processes) -> None:
     """Raises TrainingError when this process would not go on from where rank 0 does."""
     mine = -1 if state is None else state["step"]
-    first = int(processes.agreed(mine))
+    first = int(processes.broadcast(mine))
     if mine != first:
         raise TrainingError(
             f"{checkpoint} is at step {first} for the first process and at step {mine} for process {processes.rank} "

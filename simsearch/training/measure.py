@@ -1,4 +1,4 @@
-"""What a network reaches on a side of the split."""
+"""What a network reaches on a partition of the split."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from simsearch.evaluation.correlation import pearson, spearman
 from simsearch.evaluation.metrics import best_threshold, confusion, roc_auc
 from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
-from simsearch.training.augment import augment
-from simsearch.training.by_length import by_length
-from simsearch.training.forgeries import forgery_figures, genuine_only, writer_pairs
-from simsearch.training.inputs import Views
+from simsearch.training.data.forgeries import forgery_figures, genuine_only, writer_pairs
+from simsearch.training.data.image_augmentation import augment
+from simsearch.training.data.inputs import Views
+from simsearch.training.networks.length_bucketing import in_length_buckets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.evaluation.metrics import Confusion
-    from simsearch.training.dataset import Dataset, Side
-    from simsearch.training.inputs import Inputs
-    from simsearch.training.models import Network
+    from simsearch.training.data.dataset import Dataset
+    from simsearch.training.data.inputs import Inputs
+    from simsearch.training.data.partition import Partition
+    from simsearch.training.networks.encoder import Network
     from simsearch.training.recipes import Recipe
     from simsearch.types import JSONValue, Scores, Vectors
 
@@ -54,30 +55,32 @@ def embed_rows(network: Network, inputs: Inputs, rows: NDArray[np.int64], *, vie
         for start in range(0, len(rows), BATCH):
             batch = inputs.batch(rows[start : start + BATCH]).to(device)
             if view is None:
-                embedded = by_length(network, batch)
+                embedded = in_length_buckets(network, batch)
             else:
-                embedded = by_length(network, augment(network.prepare(batch), view), network.embed)
+                embedded = in_length_buckets(network, augment(network.prepare(batch), view), network.embed)
             parts.append(embedded.float().cpu().numpy())
     return np.concatenate(parts)
 
 
-def scored_pairs(side: Side, vectors: Vectors, seed: int) -> tuple[NDArray[np.int64], Scores, NDArray[np.bool_]]:
-    """The given pairs of a side, or all pairs of its rows (at most 20,000 drawn ones), with scores and truth.
+def scored_pairs(
+    partition: Partition, vectors: Vectors, seed: int
+) -> tuple[NDArray[np.int64], Scores, NDArray[np.bool_]]:
+    """The given pairs of a partition, or all pairs of its rows (at most 20,000 drawn ones), with scores and truth.
 
     Where some are forgeries, the pairs of each writer: two genuine ones, or a genuine and a forged one.
     """
-    if side.forged is not None:
-        pairs, same = writer_pairs(side)
+    if partition.forged is not None:
+        pairs, same = writer_pairs(partition)
         return pairs, row_products(vectors, pairs), same
-    if side.labels is None:
-        assert side.pairs is not None and side.same is not None
-        return side.pairs, row_products(vectors, side.pairs), side.same
+    if partition.labels is None:
+        assert partition.pairs is not None and partition.same is not None
+        return partition.pairs, row_products(vectors, partition.pairs), partition.same
     count = len(vectors) * (len(vectors) - 1) // 2
     if count > MOST_PAIRS:
-        pairs = sample_pairs(side.labels, MOST_PAIRS, np.random.default_rng(seed), positive_fraction=0.5)
+        pairs = sample_pairs(partition.labels, MOST_PAIRS, np.random.default_rng(seed), positive_fraction=0.5)
     else:
         pairs = np.stack(np.triu_indices(len(vectors), 1), axis=1)
-    scores, same = pair_scores(vectors, side.labels, pairs=pairs)
+    scores, same = pair_scores(vectors, partition.labels, pairs=pairs)
     return pairs, scores, same
 
 
@@ -94,33 +97,35 @@ class OneShot:
     half_width: float
 
 
-def one_shot(side: Side, vectors: Vectors, *, most_ways: int, seed: int, count: int = EPISODES) -> OneShot | None:
+def one_shot(
+    partition: Partition, vectors: Vectors, *, most_ways: int, seed: int, count: int = EPISODES
+) -> OneShot | None:
     """Recognition from one example among `most_ways` classes (fewer if there are fewer), or None without classes.
 
     Where classes come in groups, the classes of an episode are of one group. Forgeries are left out.
     """
-    if side.forged is not None:
-        vectors = vectors[~side.forged]
-        side = genuine_only(side)
-    if side.labels is None:
+    if partition.forged is not None:
+        vectors = vectors[~partition.forged]
+        partition = genuine_only(partition)
+    if partition.labels is None:
         return None
-    classes, first = np.unique(side.labels, return_index=True)
-    sizes = np.unique(side.labels, return_counts=True)[1]
+    classes, first = np.unique(partition.labels, return_index=True)
+    sizes = np.unique(partition.labels, return_counts=True)[1]
     ways = min(most_ways, int((sizes >= 2).sum()))
     groups = None
-    if side.groups is not None:
-        per_group = np.unique(side.groups[first][sizes >= 2], return_counts=True)[1]
-        groups = side.groups
+    if partition.groups is not None:
+        per_group = np.unique(partition.groups[first][sizes >= 2], return_counts=True)[1]
+        groups = partition.groups
         ways = min(most_ways, int(per_group.max(initial=0)))
     if ways < 2 or len(classes) < 2:
         return None
-    result = episodes(vectors, side.labels, ways=ways, shots=1, queries=1, count=count, seed=seed, groups=groups)
+    result = episodes(vectors, partition.labels, ways=ways, shots=1, queries=1, count=count, seed=seed, groups=groups)
     return OneShot(ways, result.accuracy, result.half_width)
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Same or different, on the pairs of the test side. `threshold` was chosen on validation pairs."""
+    """Same or different, on the pairs of the test partition. `threshold` was chosen on validation pairs."""
 
     threshold: float
     accuracy: float
@@ -133,22 +138,24 @@ class Verification:
     same: NDArray[np.bool_]
 
 
-def verify(side: Side, vectors: Vectors, *, threshold: float, seed: int) -> Verification:
+def verify(partition: Partition, vectors: Vectors, *, threshold: float, seed: int) -> Verification:
     """The figures of the test pairs at a threshold from elsewhere, at distance 0.5 and at score 0.5."""
-    pairs, scores, same = scored_pairs(side, vectors, seed)
+    pairs, scores, same = scored_pairs(partition, vectors, seed)
     at = [confusion(scores, same, each) for each in (threshold, COSINE_AT_HALF, HALF)]
-    chosen, half_distance, half = (each.balanced_accuracy if side.labels is not None else each.accuracy for each in at)
+    chosen, half_distance, half = (
+        each.balanced_accuracy if partition.labels is not None else each.accuracy for each in at
+    )
     return Verification(threshold, chosen, half_distance, half, roc_auc(scores, same), at[0], pairs, scores, same)
 
 
-def chosen_threshold(side: Side, vectors: Vectors, seed: int) -> tuple[float, float]:
-    """The score that separates the pairs of this side best, and the accuracy there.
+def chosen_threshold(partition: Partition, vectors: Vectors, seed: int) -> tuple[float, float]:
+    """The score that separates the pairs of this partition best, and the accuracy there.
 
     Of classes nearly all pairs are different ones: they count for as much as the same ones together. Given pairs count
     as they are.
     """
-    _, scores, same = scored_pairs(side, vectors, seed)
-    return best_threshold(scores, same, balanced=side.labels is not None)
+    _, scores, same = scored_pairs(partition, vectors, seed)
+    return best_threshold(scores, same, balanced=partition.labels is not None)
 
 
 def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:
@@ -158,58 +165,60 @@ def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:
     of triplets in the right order; without labels, how often an input is the nearest to its own other view; with
     forgeries the area under the ROC curve, of which a genuine one is nearer than a forged one.
     """
-    side = data.validation
-    if not len(side):
+    partition = data.validation
+    if not len(partition):
         return math.nan
-    vectors = embed_rows(network, data.inputs, side.rows)
-    if side.forged is not None:
-        _, scores, same = scored_pairs(side, vectors, recipe.seed)
+    vectors = embed_rows(network, data.inputs, partition.rows)
+    if partition.forged is not None:
+        _, scores, same = scored_pairs(partition, vectors, recipe.seed)
         return roc_auc(scores, same)
-    if side.labels is not None and data.split.by in ("class", "group"):
-        result = one_shot(side, vectors, most_ways=recipe.validation_ways, seed=recipe.seed)
+    if partition.labels is not None and data.split.by in ("class", "group"):
+        result = one_shot(partition, vectors, most_ways=recipe.validation_ways, seed=recipe.seed)
         if result is not None:
             return result.accuracy
-    if side.labels is not None or side.same is not None:
-        return chosen_threshold(side, vectors, recipe.seed)[1]
-    return next(iter(other_figures(network, data, side, vectors, recipe).values()))
+    if partition.labels is not None or partition.same is not None:
+        return chosen_threshold(partition, vectors, recipe.seed)[1]
+    return next(iter(other_figures(network, data, partition, vectors, recipe).values()))
 
 
-def other_figures(network: Network, data: Dataset, side: Side, vectors: Vectors, recipe: Recipe) -> dict[str, float]:
-    """The figures of a side whose pairs are not simply the same or different."""
-    return figures_in_order(side, vectors) or {
-        "own_view_nearest": own_view_nearest(network, data, side, vectors, recipe)
+def other_figures(
+    network: Network, data: Dataset, partition: Partition, vectors: Vectors, recipe: Recipe
+) -> dict[str, float]:
+    """The figures of a partition whose pairs are not simply the same or different."""
+    return order_figures(partition, vectors) or {
+        "own_view_nearest": own_view_nearest(network, data, partition, vectors, recipe)
     }
 
 
-def figures_in_order(side: Side, vectors: Vectors) -> dict[str, float]:
+def order_figures(partition: Partition, vectors: Vectors) -> dict[str, float]:
     """How well the scores keep the order that grades or triplets say; nothing without these."""
-    if side.scores is not None and side.pairs is not None:
-        scores = row_products(vectors, side.pairs)
-        return {"spearman": spearman(scores, side.scores), "pearson": pearson(scores, side.scores)}
-    if side.triplets is not None:
-        near, far = row_products(vectors, side.triplets[:, :2]), row_products(vectors, side.triplets[:, ::2])
+    if partition.scores is not None and partition.pairs is not None:
+        scores = row_products(vectors, partition.pairs)
+        return {"spearman": spearman(scores, partition.scores), "pearson": pearson(scores, partition.scores)}
+    if partition.triplets is not None:
+        near, far = row_products(vectors, partition.triplets[:, :2]), row_products(vectors, partition.triplets[:, ::2])
         return {"triplets_in_order": float(np.mean(near > far))}
     return {}
 
 
-def own_view_nearest(network: Network, data: Dataset, side: Side, vectors: Vectors, recipe: Recipe) -> float:
+def own_view_nearest(network: Network, data: Dataset, partition: Partition, vectors: Vectors, recipe: Recipe) -> float:
     """How often the nearest of all other views is an input's own: its augmented one, or the text that follows it.
 
     Among at most 2,000 inputs.
     """
-    here, there = np.arange(len(side))[:MOST_VIEWS], np.arange(len(side))[:MOST_VIEWS]
-    if side.neighbours is not None and (side.neighbours >= 0).any():
-        here = np.flatnonzero(side.neighbours >= 0)[:MOST_VIEWS]
-        there = side.neighbours[here]
+    here, there = np.arange(len(partition))[:MOST_VIEWS], np.arange(len(partition))[:MOST_VIEWS]
+    if partition.neighbours is not None and (partition.neighbours >= 0).any():
+        here = np.flatnonzero(partition.neighbours >= 0)[:MOST_VIEWS]
+        there = partition.neighbours[here]
         others, itself = vectors[there], here[:, None] == there
     elif isinstance(data.inputs, Views):
         # The last of the views that were encoded beforehand.
-        others = embed_rows(network, replace(data.inputs, view=-1), side.rows[there])
+        others = embed_rows(network, replace(data.inputs, view=-1), partition.rows[there])
         itself = np.zeros((len(here), len(there)), dtype=np.bool_)
     else:
         state = torch.get_rng_state()
         torch.manual_seed(recipe.seed)
-        others = embed_rows(network, data.inputs, side.rows[there], view=recipe.augmentation)
+        others = embed_rows(network, data.inputs, partition.rows[there], view=recipe.augmentation)
         torch.set_rng_state(state)
         itself = np.zeros((len(here), len(there)), dtype=np.bool_)
     nearest = np.where(itself, -np.inf, vectors[here] @ others.T).argmax(axis=1)
@@ -219,13 +228,13 @@ def own_view_nearest(network: Network, data: Dataset, side: Side, vectors: Vecto
 def figures_of_test(
     network: Network, data: Dataset, vectors: Vectors, threshold: float | None, recipe: Recipe
 ) -> tuple[dict[str, JSONValue], Verification | None]:
-    """What the test side says, and the pairs it says it of where there are such."""
-    side = data.test
+    """What the test partition says, and the pairs it says it of where there are such."""
+    partition = data.test
     if threshold is None:
         return {
-            f"test_{name}": value for name, value in other_figures(network, data, side, vectors, recipe).items()
+            f"test_{name}": value for name, value in other_figures(network, data, partition, vectors, recipe).items()
         }, None
-    verification = verify(side, vectors, threshold=threshold, seed=recipe.seed)
+    verification = verify(partition, vectors, threshold=threshold, seed=recipe.seed)
     figures: dict[str, JSONValue] = {
         "test_pairs": len(verification.pairs),
         "test_pair_accuracy": verification.accuracy,
@@ -233,11 +242,11 @@ def figures_of_test(
         "test_pair_accuracy_at_score_0.5": verification.accuracy_at_half_score,
         "test_roc_auc": verification.auc,
     }
-    if side.forged is not None:
-        found = forgery_figures(side, verification.pairs, verification.scores, verification.same)
+    if partition.forged is not None:
+        found = forgery_figures(partition, verification.pairs, verification.scores, verification.same)
         figures |= {f"test_{name}": value for name, value in found.items()}
     for ways in REPORTED_WAYS[data.split.by]:
-        result = one_shot(side, vectors, most_ways=ways, seed=recipe.seed)
+        result = one_shot(partition, vectors, most_ways=ways, seed=recipe.seed)
         if result is not None:
             figures[f"test_{result.ways}_way_1_shot"] = result.accuracy
             figures[f"test_{result.ways}_way_1_shot_interval"] = result.half_width

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from simsearch.training.augment import augment, posed
-from simsearch.training.by_length import by_length
-from simsearch.training.loss_building import build_loss
-from simsearch.training.losses import supervised_contrastive
-from simsearch.training.memory import PastBatches
-from simsearch.training.processes import Processes, computing_in, precision_of
+from simsearch.training.data.image_augmentation import augment, posed
+from simsearch.training.losses.building import build_loss
+from simsearch.training.losses.functional import supervised_contrastive
+from simsearch.training.losses.memory import CrossBatchMemory
+from simsearch.training.networks.length_bucketing import in_length_buckets
+from simsearch.training.processes import Processes, autocast_to, precision_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from simsearch.training.loss_module import Loss
-    from simsearch.training.models import Network
+    from simsearch.training.data.sampling import Batch
+    from simsearch.training.losses.module import Loss
+    from simsearch.training.networks.encoder import Network
     from simsearch.training.recipes import Recipe
-    from simsearch.training.sampling import Batch
 
 
 FEWEST_MAPS = 8
@@ -84,7 +84,7 @@ class Objective(nn.Module):
         self.precision = precision_of(recipe.precision, processes.device)
         self.loss = loss_of(recipe, recipe.poses * classes)
         self.average = copy.deepcopy(network).requires_grad_(False) if recipe.averaging else None
-        self.memory = PastBatches(recipe.memory, recipe.model.dim) if recipe.memory else None
+        self.memory = CrossBatchMemory(recipe.memory, recipe.model.dim) if recipe.memory else None
 
     @property
     def kept(self) -> Network:
@@ -124,9 +124,9 @@ class Objective(nn.Module):
             if seen.dim() == 4:
                 # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
                 seen = seen.contiguous(memory_format=self._layout)
-            with computing_in(self.precision, inputs.device):
+            with autocast_to(self.precision, inputs.device):
                 # Not the augmentation: in 16 bits the places that it takes pixels from would be off by whole pixels.
-                embeddings = by_length(self.network, seen, self.network.embed)
+                embeddings = in_length_buckets(self.network, seen, self.network.embed)
         return self._processes.gather(embeddings.float())[:count]
 
     @contextlib.contextmanager

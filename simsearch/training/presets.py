@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from simsearch.errors import UsageError
-from simsearch.training.models import ModelSpec
+from simsearch.training.networks.specification import ModelSpec, TextSpec
 from simsearch.training.recipes import Recipe
-from simsearch.training.text_models import TextSpec
 
 SHAPES = Recipe(
     "shapes",

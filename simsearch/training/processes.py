@@ -14,12 +14,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from simsearch.errors import MissingExtraError, UsageError
+from simsearch.training.recipes import PRECISIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PATIENCE = timedelta(hours=6)
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 class Processes(Protocol):
@@ -37,7 +37,7 @@ class Processes(Protocol):
         """The parts of all processes below each other, in the order of the ranks; gradients flow back to each part."""
         ...
 
-    def agreed(self, value: float) -> float:
+    def broadcast(self, value: float) -> float:
         """What rank 0 has as `value`."""
         ...
 
@@ -46,7 +46,7 @@ class Processes(Protocol):
         ...
 
 
-class Alone:
+class SingleProcess:
     """The one process of an ordinary run."""
 
     rank, world = 0, 1
@@ -60,14 +60,14 @@ class Alone:
     def gather(self, part: Tensor) -> Tensor:
         return part
 
-    def agreed(self, value: float) -> float:
+    def broadcast(self, value: float) -> float:
         return value
 
     def wait(self) -> None:
         return None
 
 
-class Several:
+class MultipleProcesses:
     """The processes that `accelerate launch` or `torchrun` has started, on one machine or on many."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Several:
         joined: Tensor = _Gather.apply(part)  # type: ignore[no-untyped-call]
         return joined
 
-    def agreed(self, value: float) -> float:
+    def broadcast(self, value: float) -> float:
         shared = torch.tensor([value], dtype=torch.float64, device=self.device)
         dist.broadcast(shared, src=0)
         return float(shared.item())
@@ -119,7 +119,7 @@ class _Gather(torch.autograd.Function):
 
 def open_processes() -> Processes:
     """The processes that this one belongs to, as the launcher's environment variables say."""
-    return Several() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()
+    return MultipleProcesses() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else SingleProcess()
 
 
 def default_device() -> torch.device:
@@ -127,7 +127,7 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def share_of(rows: NDArray[np.int64], processes: Processes) -> NDArray[np.int64]:
+def shard_of(rows: NDArray[np.int64], processes: Processes) -> NDArray[np.int64]:
     """The rows that this process encodes; equally many for each, so that some of the last may be encoded twice."""
     count = -(-len(rows) // processes.world)
     return np.resize(rows, count * processes.world)[processes.rank * count : (processes.rank + 1) * count]
@@ -150,7 +150,7 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
     return chosen
 
 
-def computing_in(precision: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+def autocast_to(precision: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
     """A context in which the network computes in this type (mixed precision: the weights stay in 32 bits)."""
     if precision == torch.float32:
         return nullcontext()

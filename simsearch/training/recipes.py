@@ -1,33 +1,33 @@
-"""What a training run is made of but for its files, and what may be wanted otherwise."""
+"""A training configuration, and what may be given in place of its values. Needs no torch."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from simsearch.errors import UsageError
 from simsearch.labelled.splits import BY, By
 from simsearch.media.images import FITS
-from simsearch.training.augment import AUGMENTATIONS
-from simsearch.training.loss_table import LOSSES, Distance, default_loss, loss_entry, require_kind, require_memory
-from simsearch.training.models import ModelSpec
-from simsearch.training.processes import PRECISIONS
-from simsearch.training.text_models import TextSpec
+from simsearch.training.losses.table import LOSSES, Distance
+from simsearch.training.networks.specification import ModelSpec, TextSpec
 
 if TYPE_CHECKING:
-    from simsearch.labelled.reading import Kind, Modality
-    from simsearch.training.dataset import Side
+    from simsearch.labelled.reading import Modality
 
+AUGMENTATIONS = ("none", "photo", "drawing", "copies", "text")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
 POSES = (1, 4, 8)
+SHARES = (0.6, 0.2, 0.2)
+"""Of training, validation and test, where nothing else is said."""
 MOST = {"memory": 1_000_000, "patience": 1_000_000, "threads": 1_024, "seed": 2**63 - 1, "weight_decay": 1_000}
 """The largest values that make sense, or that what they are given to takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A training run but for its files. An epoch counts pairs, `batch_classes` x `batch_images` pictures form a batch.
+    """A training configuration. An epoch counts pairs, `batch_classes` x `batch_images` pictures form a batch.
 
     Every picture of a batch is encoded once and the pairs are formed from the encoded ones.
     """
@@ -66,10 +66,9 @@ class Recipe:
     contrast_weight: float = 0.0
     """Weight of the supervised contrastive loss beside the classifier."""
     within_power: float = 0.0
-    """Of classes: the power of the covariance within classes by which the directions that vary in them count for less
-    in what was learned; 0 leaves them as they are, see `within.within_classes`."""
+    """Of classes: the exponent of within-class covariance normalization; 0 is none, see `finetuning.wccn`."""
     split: By = "content"
-    counts: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    counts: tuple[float, float, float] = SHARES
     """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
     evaluate_every: int = 100
     validation_ways: int = 5
@@ -80,8 +79,8 @@ class Recipe:
     """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
     weights themselves."""
     start_share: float | None = None
-    """How much of the weights that a run began with is left in those that it keeps. By default what its classes want,
-    and nothing where others than classes say what is alike; see `keeping.keep_between`."""
+    """The weight of the initial encoder when it is interpolated with the fine-tuned one (WiSE-FT). By default
+    validation chooses it for classes, and it is 0 for other data; see `finetuning.interpolation`."""
     halves: tuple[int, int] = (256, 128)
     """Of a head on features that stay as they are: the numbers of its linear half and of the one that learns, which
     may be 0: then it is the linear map alone."""
@@ -104,16 +103,6 @@ class Recipe:
     def batch_pairs(self) -> int:
         """The pairs that a batch of classes makes."""
         return self.batch_inputs * (self.batch_inputs - 1) // 2
-
-    def total_steps(self, side: Side) -> int:
-        """Optimiser steps for this training side: an epoch counts pairs that can be made, or those that are given."""
-        if self.steps:
-            return self.steps
-        if side.labels is not None:
-            pairs, per_step = self.pairs_per_epoch or len(side) * (len(side) - 1) // 2, self.batch_pairs
-        else:
-            pairs, per_step = side.count, max(1, self.batch_inputs // 2)
-        return max(1, math.ceil(self.epochs * pairs / per_step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,34 +159,8 @@ class Changes:
         )
 
 
-def adjusted(recipe: Recipe, changes: Changes) -> Recipe:
-    """The recipe with what is given in place of its own. Raises UsageError for values that make no sense."""
-    _check(changes)
-    given = {item.name: getattr(changes, item.name) for item in fields(changes)}
-    wanted = {name: value for name, value in given.items() if value is not None}
-    if changes.loss is not None and changes.loss != recipe.loss:
-        # Settings of the preset's loss are not those of another one.
-        wanted = {"margin": None, "temperature": None, "scale": None, "distance": None, "miner": None} | wanted
-    if changes.epochs is not None:
-        wanted["steps"] = 0
-    if changes.split not in (None, recipe.split) and changes.counts is None:
-        wanted["counts"] = (0.6, 0.2, 0.2)
-    if recipe.modality == "text":
-        for name in ("fit", "poses"):
-            if name in wanted:
-                raise UsageError(f"{name} {wanted[name]!r} is for pictures; preset {recipe.name!r} is for texts")
-    changed = replace(recipe, **wanted)
-    if changed.poses > 1 and isinstance(changed.model, ModelSpec) and changed.model.width != changed.model.height:
-        raise UsageError(
-            f"poses {changed.poses} turns square pictures; {recipe.name!r} takes {changed.model.width} x "
-            f"{changed.model.height}"
-        )
-    if not changed.steps and not changed.epochs:
-        raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
-    return changed
-
-
-def _check(changes: Changes) -> None:
+def check_changes(changes: Changes) -> None:
+    """Raises UsageError for values that make no sense whatever the recipe."""
     choices = {
         "loss": (changes.loss, tuple(LOSSES)), "optimizer": (changes.optimizer, OPTIMIZERS),
         "split": (changes.split, BY), "augmentation": (changes.augmentation, AUGMENTATIONS),
@@ -229,35 +192,3 @@ def _check_shares(counts: tuple[float, float, float]) -> None:
         raise UsageError(f"{said}: each must be a number from 0, and that of training above it")
     if max(counts) <= 1 and sum(counts) > 1 + 1e-9:
         raise UsageError(f"{said}: they add up to {sum(counts):g}, and all there is is 1; numbers above 1 are counted")
-
-
-def suited(recipe: Recipe, kind: Kind, wanted: Changes) -> Recipe:
-    """The recipe for this kind of data: where its loss does not learn from that, the one recommended for it, with the
-    settings that are wanted.
-
-    Raises UsageError when the loss was asked for, and for a memory that nothing would be compared with.
-    """
-    if wanted.loss is not None:
-        require_kind(recipe.loss, kind)
-    if kind not in loss_entry(recipe.loss).takes:
-        recipe = replace(
-            recipe, loss=default_loss(kind), margin=wanted.margin, temperature=wanted.temperature, scale=wanted.scale,
-            distance=wanted.distance, miner=wanted.miner, contrast_weight=0.0,
-        )  # fmt: skip
-    if kind != "classes":
-        if wanted.within_power:
-            raise UsageError(f"a power of {wanted.within_power:g} within classes is for classes, not {kind}")
-        recipe = replace(recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0)
-    if kind not in ("classes", "unlabelled") and recipe.augmentation == "text" and wanted.augmentation is None:
-        # What is known of two texts holds of the whole ones.
-        recipe = replace(recipe, augmentation="none")
-    if recipe.memory:
-        if kind not in ("classes", "unlabelled"):
-            raise UsageError(f"a memory of {recipe.memory} past embeddings is for classes and unlabelled, not {kind}")
-        require_memory(recipe.loss)
-    return recipe
-
-
-def on_everything(recipe: Recipe) -> Recipe:
-    """The recipe with all classes to train on; one picture in twenty of each is kept to validate with."""
-    return replace(recipe, split="content", counts=(0.95, 0.05, 0.0))

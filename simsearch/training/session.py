@@ -11,7 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,44 +23,34 @@ from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.labelled.reading import read_labelled
 from simsearch.progress import Progress, Silent
-from simsearch.training.beginning import begin_at_means
-from simsearch.training.choosing import best_known, chosen_recipe, frozen, starts_of
-from simsearch.training.dataset import Dataset, load_dataset, make_sampler
+from simsearch.training.configuration import chosen_freeze, configure
+from simsearch.training.data.dataset import Dataset, load_dataset
+from simsearch.training.data.forgeries import genuine_only
+from simsearch.training.data.reading import Reading
+from simsearch.training.data.sampling import make_sampler
+from simsearch.training.finetuning.freezing import FREEZES, divided, features_of
+from simsearch.training.finetuning.imprinting import imprint_class_weights
+from simsearch.training.finetuning.interpolation import MOST_GALLERY, MOST_QUERIES, WEIGHTS, interpolate_weights
+from simsearch.training.finetuning.selection import compare_encoders, initial_encoders
+from simsearch.training.finetuning.wccn import MOST_INPUTS, append_wccn
 from simsearch.training.finishing import Run, Trained, finish
-from simsearch.training.forgeries import genuine_only
-from simsearch.training.freezing import FREEZES, divided, features_of
 from simsearch.training.head_run import train_head
-from simsearch.training.keeping import MOST_ASKED, MOST_KNOWN, SHARES, keep_between
 from simsearch.training.loop import fit
 from simsearch.training.measure import validation_figure
-from simsearch.training.models import Network, SiameseEncoder, build
+from simsearch.training.networks.building import build, build_text
+from simsearch.training.networks.encoder import Network, SiameseEncoder
+from simsearch.training.networks.specification import TextSpec
 from simsearch.training.objective import Objective
 from simsearch.training.processes import Processes, open_processes, processor_threads
-from simsearch.training.recipes import Changes, Recipe, on_everything
-from simsearch.training.text_models import TextSpec, build_text
-from simsearch.training.within import LOOKED_AT, weigh_within
+from simsearch.training.recipes import Changes, Recipe
+from simsearch.training.schedule import total_steps
 
 if TYPE_CHECKING:
-    from simsearch.labelled.reading import Kind, Labelled, Modality
+    from simsearch.labelled.reading import Labelled
     from simsearch.labelled.splits import By
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the source is to be read where it does not say so itself; see `labelled.read_labelled`."""
-
-    kind: Kind | None = None
-    modality: Modality | None = None
-    columns: str | None = None
-    convention: str | None = None
-    score_range: tuple[float, float] | None = None
-    label_until: str | None = None
-    by_line: bool = False
-    encoding: str | None = None
-    strict: bool = False
 
 
 def train(
@@ -102,24 +92,23 @@ def train(
     Raises TrainingError, UsageError.
     """
     started = time.monotonic()
-    _check(freeze, recipe is not None and start is None, (epochs, steps, minutes), report)
-    if everything and (test or split):
-        raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
-    labelled = read_labelled(Path(source), **asdict(reading or Reading()))
-    wanted = (changes or Changes()).also(
+    given = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
+    _check(freeze, recipe is not None and start is None, (given.epochs, given.steps, minutes), report)
+    if everything and (test or given.split):
+        held = test[0] if test else given.split
+        raise UsageError(f"to train on everything leaves nothing to hold out; take {held!r} away")
+    labelled = read_labelled(Path(source), **asdict(reading or Reading()))
     processes = open_processes()
     runs = []
-    for began in starts_of(recipe, start, labelled, freeze):
-        kept = frozen(freeze, began)
-        chosen = chosen_recipe(recipe, wanted, labelled, began, kept)
-        if everything:
-            chosen = on_everything(chosen)
+    for initial in initial_encoders(recipe, start, labelled, freeze):
+        frozen = chosen_freeze(freeze, initial)
+        chosen = configure(recipe, given, labelled, initial, frozen, everything=everything)
         if test and chosen.split not in ("class", "group"):
             raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
         runs.append(Run(
-            chosen, Path(out), _work_beside(Path(out), overwrite), began, kept, minutes, half, report,
+            chosen, Path(out), _work_beside(Path(out), overwrite), initial, frozen, minutes, half, report,
             processes, (progress if processes.rank == 0 else None) or Silent(), started,
             deeper=freeze is None and minutes is not None,
         ))  # fmt: skip
@@ -152,6 +141,20 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     if run.processes.rank == 0:
         shutil.rmtree(run.work, ignore_errors=True)
     return trained
+
+
+def best_known(runs: Sequence[Run], data: Dataset) -> Run:
+    """Of runs that begin with other encoders, the one whose encoder knows the training side best, the first of equals.
+
+    `data` was read for the first of them.
+    """
+    first = runs[0]
+    fits = {run.start.name: run.recipe.fit for run in runs if run.start}
+    known = compare_encoders(fits, data, first.recipe.seed, first.progress)
+    figures = list(known.values()) or [0.0]
+    # All processes take what the first one found: their last digits may differ.
+    place = first.processes.broadcast(float(np.argmax(figures)))
+    return replace(runs[int(place)], starts_compared=known)
 
 
 def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
@@ -218,10 +221,10 @@ def _train(run: Run, data: Dataset) -> Trained:
         genuine = genuine_only(data.train)
         assert genuine.labels is not None
         dense = np.unique(genuine.labels, return_inverse=True)[1]
-        begin_at_means(objective, learned_on.inputs, genuine.rows, dense)
+        imprint_class_weights(objective, learned_on.inputs, genuine.rows, dense)
     fitted = fit(
         objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
-        steps=recipe.total_steps(data.train), minutes=run.minutes_left(), after=_after(run, data),
+        steps=total_steps(recipe, data.train), minutes=run.minutes_left(), after=_after(run, data),
         validate=lambda trained: validation_figure(trained, learned_on, recipe),
         checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
         progress=run.progress,
@@ -230,11 +233,11 @@ def _train(run: Run, data: Dataset) -> Trained:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
     kept = None
     if run.start is not None:
-        kept = keep_between(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
-        if kept.share:
+        kept = interpolate_weights(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
+        if kept.weight:
             fitted = replace(fitted, best_figure=validation_figure(network, learned_on, recipe))
     written.load_state_dict(encoder.state_dict())
-    weighed = weigh_within(written, data, recipe)
+    weighed = append_wccn(written, data, recipe)
     if weighed is not recipe:
         run, fitted = (
             replace(run, recipe=weighed),
@@ -247,9 +250,9 @@ def _after(run: Run, data: Dataset) -> float:
     """How many times the validation side is embedded by the time that all is measured once learning has ended."""
     inputs = len(data.test) + 2 * len(data.validation)
     if run.start is not None and data.train.labels is not None:
-        inputs += len(SHARES) * (min(MOST_ASKED, len(data.validation)) + min(MOST_KNOWN, len(data.train)))
+        inputs += len(WEIGHTS) * (min(MOST_QUERIES, len(data.validation)) + min(MOST_GALLERY, len(data.train)))
     if run.recipe.within_power:
-        inputs += min(LOOKED_AT, len(data.train))
+        inputs += min(MOST_INPUTS, len(data.train))
     return inputs / max(1, len(data.validation))
 
 

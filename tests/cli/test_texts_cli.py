@@ -215,10 +215,11 @@ def test_an_encoding_is_named_once_and_remembered(command, place, tiny_text):
 def test_an_encoding_that_there_is_not_is_refused_in_one_line(command, faq, place):
     reason = "Error: no encoding 'utf-9'; for instance utf-8, utf-16, cp1252, latin-1, shift-jis or gb18030\n"
     for words in (
-        ["index", "faq.csv"], ["train", "faq.csv", "-o", "out"], ["evaluate", "text", "faq.csv"],
-        ["distill", "text", "faq.csv", "-o", "out"],
+        ["index", "faq.csv", "--encoding", "utf-9"], ["train", "faq.csv", "-o", "out", "--set", "encoding=utf-9"],
+        ["evaluate", "text", "faq.csv", "--encoding", "utf-9"],
+        ["distill", "text", "faq.csv", "-o", "out", "--encoding", "utf-9"],
     ):  # fmt: skip
-        done = command(*words, "--encoding", "utf-9", "--quiet")
+        done = command(*words, "--quiet")
         assert (done.code, done.out, done.err) == (2, "", reason)
 
 

@@ -55,6 +55,10 @@ def test_a_trained_encoder_is_used_by_the_other_commands(command, process, label
         (["LABELLED", "-o", "out", "--loss", "nope"], "No loss 'nope'"),
         (["LABELLED", "-o", "out", "--steps", "0"], "steps must be above 0"),
         (["LABELLED"], "Missing option '-o'"),
+        (["LABELLED", "-o", "out", "--shares", "1", "0", "0"], "Error: --shares is a setting: --set counts=TRAIN,VALI"),
+        (["LABELLED", "-o", "out", "--steps", "3", "--set", "steps=3"], "setting steps is given twice, as an option"),
+        (["LABELLED", "-o", "out", "--steps", "3", "--minutes", "1"], "each say how long to train; give one of them"),
+        (["LABELLED", "-o", "out", "--nope"], "No such option"),
     ],
 )
 def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, said):

@@ -11,7 +11,7 @@ from PIL import Image
 from simsearch import open_encoder
 
 WORDS = ("--steps", "3", "--no-report", "--quiet", "--json")
-SMALL = ("--preset", "digits", "--batch-classes", "2", "--batch-images", "4", *WORDS)
+SMALL = ("--preset", "digits", "--set", "batch_classes=2", "--set", "batch_images=4", *WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ KINDS = {
     "classes": ("in", (), "test_pair_accuracy"),
     "manifest": ("manifest.csv", (), "test_pair_accuracy"),
     "pairs": ("pairs.csv", (), "validation_pair_accuracy"),
-    "graded": ("graded.csv", ("--score-range", "0,5", "--shares", "0.4", "0.3", "0.3"), "test_spearman"),
+    "graded": ("graded.csv", ("--set", "score_range=0,5", "--set", "counts=0.4,0.3,0.3"), "test_spearman"),
     "triplets": ("triplets.csv", (), "test_triplets_in_order"),
     "unlabelled": ("in", ("--kind", "unlabelled"), "test_own_view_nearest"),
 }
@@ -71,7 +71,7 @@ def test_every_kind_of_pictures_gives_an_encoder(command, pictures, place, kind)
 
 def test_sides_may_be_left_empty(command, pictures, place):
     """Without validation there is no figure to write; the threshold is then that of the pairs that are trained on."""
-    done = command("train", pictures / "in", "-o", "out", *SMALL, "--shares", "0.8", "0", "0.2")
+    done = command("train", pictures / "in", "-o", "out", *SMALL, "--set", "counts=0.8,0,0.2")
     assert done.code == 0, done.err
     figures = done.records[0]["figures"]
     assert "validation" not in figures
@@ -81,7 +81,7 @@ def test_sides_may_be_left_empty(command, pictures, place):
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_the_cure(command, pictures, place):
-    words = ("--loss", "classifier", "--optimizer", "sgd", "--learning-rate", "1e38")
+    words = ("--loss", "classifier", "--set", "optimizer=sgd", "--learning-rate", "1e38")
     done = command("train", pictures / "in", "-o", "out", *SMALL, *words)
     assert done.code == 1
     assert "the loss is nan at step 1; lower the learning rate (1e+38 now)" in done.err
@@ -99,8 +99,11 @@ def test_rows_that_cannot_be_used_are_skipped_and_listed_or_refused(command, pic
         {"path": f"{table}:32", "reason": "1 cell, but the header has 2"},
         {"path": f"{table}:33", "reason": "label is missing"},
     ]
-    for words in (("train", table, "-o", "strict", *SMALL), ("evaluate", "out", table, "--quiet")):
-        done = command(*words, "--strict")
+    for words in (
+        ("train", table, "-o", "strict", *SMALL, "--set", "strict=true"),
+        ("evaluate", "out", table, "--quiet", "--strict"),
+    ):
+        done = command(*words)
         assert (done.code, done.out) == (1, "")
         assert done.err.splitlines() == [
             f"Error: {table}: 2 bad rows; without --strict such rows are skipped",

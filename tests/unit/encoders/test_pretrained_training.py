@@ -21,13 +21,13 @@ from simsearch.encoders.pretrained_folder import read_folder
 from simsearch.encoders.text import OnnxTextEncoder, padded
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import EncoderError
-from simsearch.training.export import check_parity, layer_table, to_onnx
-from simsearch.training.pretrained import Start, change_places, pretrained_start
+from simsearch.training.export.folder import check_parity, layer_table, to_onnx
+from simsearch.training.networks.pretrained import PretrainedNetwork, change_places, load_pretrained_network
 
 TEXTS = ["a red square", "the small dog on a big cat", "circle"]
 
 
-def ids_of(start: Start, texts: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def ids_of(start: PretrainedNetwork, texts: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     tokens = load_tokens(start.tokenizer, "tokenizer.json", max_tokens=start.max_tokens, vocabulary=start.vocabulary)
     return padded([tokens.ids(text) for text in texts])
 
@@ -36,7 +36,7 @@ def ids_of(start: Start, texts: list[str]) -> np.ndarray[tuple[int, int], np.dty
 def test_pictures_give_the_vectors_of_the_encoder(
     kind: str, hub_models: dict[str, Path], converted: Callable[..., Path]
 ) -> None:
-    encoder, start = open_encoder(converted(kind)), pretrained_start(str(hub_models[kind]))
+    encoder, start = open_encoder(converted(kind)), load_pretrained_network(str(hub_models[kind]))
     rng = np.random.default_rng(0)
     prepared = [encoder.prepare(rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)) for _ in range(3)]
     pixels = np.stack([each.pixels for each in prepared])  # type: ignore[attr-defined]
@@ -59,7 +59,7 @@ def test_texts_give_the_vectors_of_the_encoder(
     kind: str, hub_models: dict[str, Path], converted: Callable[..., Path]
 ) -> None:
     folder = hub_models[kind]
-    encoder, start = open_encoder(converted(kind)), pretrained_start(str(folder))
+    encoder, start = open_encoder(converted(kind)), load_pretrained_network(str(folder))
     ids = ids_of(start, TEXTS)
     assert (ids[2] == 0).any() and (ids[1] != 0).all()
     with torch.inference_mode():
@@ -77,7 +77,7 @@ def test_minilm_is_a_place_to_start_from() -> None:
     from sentence_transformers import SentenceTransformer
 
     folder = str(get_model_path())
-    start = pretrained_start(folder)
+    start = load_pretrained_network(folder)
     assert (start.dim, start.max_tokens, start.vocabulary) == (384, 256, 30_522)
     texts = ["An old map of the harbour.", "Ångström's notebook, 4711", "no"]
     with torch.inference_mode():
@@ -110,11 +110,11 @@ def test_a_model_with_a_prompt_is_no_place_to_start_from(hub_models: dict[str, P
     given = json.loads(config.read_bytes()) | {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
     config.write_text(json.dumps(given), encoding="utf-8")
     with pytest.raises(EncoderError, match=r"puts 'query: ' before each text"):
-        pretrained_start(str(folder))
+        load_pretrained_network(str(folder))
 
 
 def test_export_agrees_with_torch_for_pictures(hub_models: dict[str, Path]) -> None:
-    start = pretrained_start(str(hub_models["clip"]))
+    start = load_pretrained_network(str(hub_models["clip"]))
     sample = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     assert check_parity(start.network, to_onnx(start.network, sample[:2]), sample) <= PARITY
     assert layer_table(start.network, sample[:2])[-1].shape == (24,)
@@ -123,7 +123,7 @@ def test_export_agrees_with_torch_for_pictures(hub_models: dict[str, Path]) -> N
 def test_an_exported_text_model_needs_its_libraries_no_more(
     hub_models: dict[str, Path], converted: Callable[..., Path], tmp_path: Path
 ) -> None:
-    start = pretrained_start(str(hub_models["roberta"]))
+    start = load_pretrained_network(str(hub_models["roberta"]))
     sample = ids_of(start, TEXTS)
     model = to_onnx(start.network, sample[:2], longest=start.max_tokens)
     parity = check_parity(start.network, model, sample)

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from simsearch.training import export
-from simsearch.training.export import export_encoder
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.export import folder
+from simsearch.training.export.folder import export_encoder
+from simsearch.training.networks.building import build
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.types import JSONValue
 
 SIDE = 28
@@ -74,8 +75,8 @@ def made() -> MakeEncoder:
 @pytest.fixture
 def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoder folders without their ONNX file, which takes seconds to make, for tests that look at all else."""
-    monkeypatch.setattr(export, "to_onnx", lambda *_, **__: b"")
-    monkeypatch.setattr(export, "check_parity", lambda *_: 0.0)
+    monkeypatch.setattr(folder, "to_onnx", lambda *_, **__: b"")
+    monkeypatch.setattr(folder, "check_parity", lambda *_: 0.0)
 
 
 @pytest.fixture(scope="session")

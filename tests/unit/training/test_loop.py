@@ -15,14 +15,16 @@ from torch import Tensor
 
 from simsearch.errors import TrainingError
 from simsearch.progress import Silent
-from simsearch.training.inputs import Arrays
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.sampling import ClassSampler, PairSampler, Sampler
 from simsearch.training.loop import Fitted, fit, learning_rate, make_optimizer
-from simsearch.training.models import ModelSpec, Network, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.encoder import Network
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
+from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
-from simsearch.training.sampling import ClassSampler, PairSampler, Sampler
 
 CLASSES = 4
 DIGITS = ModelSpec("digits", 6, 6, 1, 5, dropout=0.4)
@@ -53,7 +55,7 @@ def pictures(spec: ModelSpec) -> np.ndarray:
 def objective_of(recipe: Recipe) -> Objective:
     torch.manual_seed(recipe.seed)
     mean, std = (0.5,) * recipe.model.channels, (0.3,) * recipe.model.channels
-    return Objective(build(recipe.model, mean=mean, std=std), recipe, CLASSES, Alone())
+    return Objective(build(recipe.model, mean=mean, std=std), recipe, CLASSES, SingleProcess())
 
 
 def sampler_of(recipe: Recipe) -> ClassSampler:
@@ -94,7 +96,7 @@ def run(
 ) -> Fitted:  # fmt: skip
     return fit(
         objective, sampler or sampler_of(recipe), Arrays(pictures(recipe.model)), recipe=recipe, steps=steps,
-        validate=validate or Rising(), checkpoint=checkpoint, configuration=configuration, processes=Alone(),
+        validate=validate or Rising(), checkpoint=checkpoint, configuration=configuration, processes=SingleProcess(),
         progress=Silent(),
     )  # fmt: skip
 
@@ -251,7 +253,8 @@ def test_progress_counts_the_steps_that_were_done_before(tmp_path: Path) -> None
     progress = Counting()
     fit(
         objective_of(BASE), sampler_of(BASE), Arrays(pictures(BASE.model)), recipe=BASE, steps=12,
-        validate=lambda _: 0.0, checkpoint=tmp_path / "c.pt", configuration="c", processes=Alone(), progress=progress,
+        validate=lambda _: 0.0, checkpoint=tmp_path / "c.pt", configuration="c", processes=SingleProcess(),
+        progress=progress,
     )  # fmt: skip
     # The number of steps is that of the checkpoint.
     assert (progress.total, progress.done, progress.closed) == (6, 6, True)

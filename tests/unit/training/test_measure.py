@@ -14,8 +14,9 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from simsearch.labelled.splits import Split
-from simsearch.training.dataset import Dataset, Side
-from simsearch.training.inputs import Arrays
+from simsearch.training.data.dataset import Dataset
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.partition import Partition
 from simsearch.training.measure import (
     BATCH,
     chosen_threshold,
@@ -26,7 +27,9 @@ from simsearch.training.measure import (
     validation_figure,
     verify,
 )
-from simsearch.training.models import ModelSpec, Network, build, unit_rows
+from simsearch.training.networks.building import build
+from simsearch.training.networks.encoder import Network, unit_rows
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.presets import preset
 
 COUNT = 40
@@ -50,19 +53,19 @@ class Itself(Network):
         return unit_rows(self.dropout(prepared))
 
 
-def dataset(side: Side, by: str = "content") -> Dataset:
+def dataset(side: Partition, by: str = "content") -> Dataset:
     empty = np.array([], dtype=np.int64)
     split = Split(empty, empty, empty, by)
-    nothing = Side(empty)
+    nothing = Partition(empty)
     kind = "unlabelled"
     return Dataset(kind, "image", Arrays(VECTORS), (), nothing, side, side, (), split, "", 0, ())
 
 
-def figure(side: Side, by: str = "content", network: Network | None = None) -> float:
+def figure(side: Partition, by: str = "content", network: Network | None = None) -> float:
     return validation_figure(network or Itself(), dataset(side, by), RECIPE)
 
 
-def cosine(side: Side, left: int, right: int) -> float:
+def cosine(side: Partition, left: int, right: int) -> float:
     return float(np.dot(VECTORS[side.rows[left]].astype(np.float64), VECTORS[side.rows[right]].astype(np.float64)))
 
 
@@ -100,13 +103,13 @@ def test_a_random_view_has_dropout_and_the_batch_statistics_of_before() -> None:
 
 
 def test_products_are_cosines_of_pairs() -> None:
-    side = Side(ROWS)
+    side = Partition(ROWS)
     expected = [cosine(side, left, right) for left, right in PAIRS]
     np.testing.assert_allclose(row_products(VECTORS[ROWS], PAIRS), expected, atol=1e-6)
 
 
 def test_pairs_are_judged_at_the_best_threshold() -> None:
-    side = Side(ROWS, pairs=PAIRS, same=RNG.random(len(PAIRS)) < 0.4)
+    side = Partition(ROWS, pairs=PAIRS, same=RNG.random(len(PAIRS)) < 0.4)
     assert side.same is not None
     scores = [cosine(side, left, right) for left, right in PAIRS]
     assert figure(side) == pytest.approx(best_accuracy(scores, side.same.tolist()))
@@ -126,7 +129,7 @@ def test_pairs_are_judged_at_the_best_threshold() -> None:
 def test_same_and_different_pairs_of_classes_count_for_as_much() -> None:
     # Five classes of four: 30 pairs are the same, 160 are not.
     rows, labels = np.arange(20), np.arange(20) % 5
-    side = Side(rows, labels)
+    side = Partition(rows, labels)
     threshold, accuracy = chosen_threshold(side, VECTORS[rows], 0)
     pairs = list(itertools.combinations(range(20), 2))
     scores = np.array([cosine(side, left, right) for left, right in pairs], dtype=np.float32)
@@ -141,7 +144,7 @@ def test_same_and_different_pairs_of_classes_count_for_as_much() -> None:
 
 
 def test_unseen_classes_are_judged_by_one_shot_recognition() -> None:
-    side = Side(ROWS, labels=np.repeat(np.arange(8), 5))
+    side = Partition(ROWS, labels=np.repeat(np.arange(8), 5))
     result = one_shot(side, VECTORS[ROWS], most_ways=5, seed=3)
     assert result is not None
     assert result.ways == 5
@@ -150,16 +153,16 @@ def test_unseen_classes_are_judged_by_one_shot_recognition() -> None:
     assert result.accuracy == pytest.approx(0.2, abs=0.15)
     known = VECTORS[ROWS] * 0.01 + np.eye(8, 6, dtype=np.float32)[side.labels % 6] * (1 + side.labels[:, None] // 6)
     known /= np.linalg.norm(known, axis=1, keepdims=True)
-    few = Side(ROWS[:30], labels=np.repeat(np.arange(6), 5))
+    few = Partition(ROWS[:30], labels=np.repeat(np.arange(6), 5))
     perfect = one_shot(few, known[:30].astype(np.float32), most_ways=20, seed=0)
     assert perfect is not None
     assert (perfect.ways, perfect.accuracy) == (6, 1.0)
-    assert one_shot(Side(ROWS), VECTORS, most_ways=5, seed=0) is None
-    assert one_shot(Side(ROWS, labels=np.arange(COUNT)), VECTORS, most_ways=5, seed=0) is None
+    assert one_shot(Partition(ROWS), VECTORS, most_ways=5, seed=0) is None
+    assert one_shot(Partition(ROWS, labels=np.arange(COUNT)), VECTORS, most_ways=5, seed=0) is None
 
 
 def test_grades_are_judged_by_rank_correlation() -> None:
-    side = Side(ROWS, pairs=PAIRS, scores=RNG.random(len(PAIRS)).round(1).astype(np.float32))
+    side = Partition(ROWS, pairs=PAIRS, scores=RNG.random(len(PAIRS)).round(1).astype(np.float32))
     scores = [cosine(side, left, right) for left, right in PAIRS]
     assert figure(side) == pytest.approx(spearmanr(scores, side.scores).statistic, abs=1e-6)
     figures, verification = figures_of_test(Itself(), dataset(side), VECTORS[ROWS], None, RECIPE)
@@ -170,7 +173,7 @@ def test_grades_are_judged_by_rank_correlation() -> None:
 
 def test_triplets_are_judged_by_their_order() -> None:
     triplets = RNG.permuted(np.tile(np.arange(COUNT), (25, 1)), axis=1)[:, :3]
-    side = Side(ROWS, triplets=triplets)
+    side = Partition(ROWS, triplets=triplets)
     expected = np.mean([cosine(side, a, positive) > cosine(side, a, negative) for a, positive, negative in triplets])
     assert 0.2 < expected < 0.8
     assert figure(side) == pytest.approx(expected)
@@ -186,7 +189,7 @@ def nearest_share(queries: NDArray[np.float32], others: NDArray[np.float32], its
 
 
 def test_unlabelled_inputs_are_judged_by_their_own_view() -> None:
-    side = Side(ROWS)
+    side = Partition(ROWS)
     network = Itself(0.6)
     torch.manual_seed(RECIPE.seed)
     views = embed_rows(network, Arrays(VECTORS), ROWS, view="none")
@@ -207,7 +210,7 @@ def test_sentences_of_documents_are_judged_by_the_one_that_follows() -> None:
         if following[place - 1] == place:
             near[place] += 1.2 * near[place - 1]
     near /= np.linalg.norm(near, axis=1, keepdims=True)
-    side = Side(rows, neighbours=following)
+    side = Partition(rows, neighbours=following)
     here = [place for place in range(10) if following[place] >= 0]
     there = [int(following[place]) for place in here]
     itself = [there.index(place) if place in there else None for place in here]
@@ -218,4 +221,4 @@ def test_sentences_of_documents_are_judged_by_the_one_that_follows() -> None:
 
 
 def test_nothing_to_validate_on_is_no_figure() -> None:
-    assert math.isnan(figure(Side(np.array([], dtype=np.int64))))
+    assert math.isnan(figure(Partition(np.array([], dtype=np.int64))))

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from simsearch.progress import Silent
-from simsearch.training.inputs import Arrays
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.sampling import ClassSampler
 from simsearch.training.loop import fit
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective, channels_last_is_safe
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
-from simsearch.training.recipes import Recipe, on_everything
-from simsearch.training.sampling import ClassSampler
+from simsearch.training.processes import SingleProcess
+from simsearch.training.recipes import Recipe
 
 SPEC = ModelSpec("residual", 12, 12, 1, 6, widths=(4, 6))
 RECIPE = replace(preset("glyph"), model=SPEC, batch_classes=3, batch_images=2, evaluate_every=2, averaging=0.9)
@@ -27,7 +28,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 12, 12, 1), dtype=n
 
 def objective_of(recipe: Recipe) -> Objective:
     torch.manual_seed(0)
-    return Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4, Alone())
+    return Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4, SingleProcess())
 
 
 def sampler() -> ClassSampler:
@@ -92,7 +93,7 @@ def test_a_stopped_run_goes_on_with_its_running_mean(stop: int, tmp_path: Path) 
 
         fit(
             objective, sampler(), Arrays(PIXELS), recipe=objective.recipe, steps=6, validate=validate,
-            checkpoint=tmp_path / name, configuration="c", processes=Alone(), progress=Silent(),
+            checkpoint=tmp_path / name, configuration="c", processes=SingleProcess(), progress=Silent(),
         )  # fmt: skip
         last: dict[str, Tensor] = torch.load(tmp_path / name, weights_only=True)["objective"]
         return last
@@ -103,12 +104,6 @@ def test_a_stopped_run_goes_on_with_its_running_mean(stop: int, tmp_path: Path) 
     parts = run("parts", [])
     assert any(name.startswith("average.") for name in whole)
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-
-
-def test_everything_holds_no_class_out() -> None:
-    recipe = on_everything(preset("glyph"))
-    assert (recipe.split, recipe.counts) == ("content", (0.95, 0.05, 0.0))
-    assert replace(recipe, split=preset("glyph").split, counts=preset("glyph").counts) == preset("glyph")
 
 
 @pytest.mark.parametrize(("width", "safe"), [(4, False), (8, True)])

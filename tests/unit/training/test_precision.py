@@ -13,13 +13,14 @@ from torch import Tensor
 from simsearch.errors import UsageError
 from simsearch.progress import Silent
 from simsearch.training.checkpoint import load_checkpoint
-from simsearch.training.inputs import Arrays
+from simsearch.training.data.inputs import Arrays
+from simsearch.training.data.sampling import ClassSampler
 from simsearch.training.loop import fit
-from simsearch.training.models import ModelSpec, build
+from simsearch.training.networks.building import build
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.objective import Objective
 from simsearch.training.presets import preset
-from simsearch.training.processes import Alone
-from simsearch.training.sampling import ClassSampler
+from simsearch.training.processes import SingleProcess
 
 RECIPE = replace(
     preset("digits"), model=ModelSpec("digits", 8, 8, 1, 6), optimizer="sgd", learning_rate=0.05, batch_classes=4,
@@ -38,7 +39,7 @@ def run(
     """The weights after some steps and the scale of the gradients; `forced` goes past what a processor is given."""
     recipe = replace(RECIPE, precision=precision)
     torch.manual_seed(0)
-    objective = Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4, Alone())
+    objective = Objective(build(recipe.model, mean=(0.5,), std=(0.3,)), recipe, 4, SingleProcess())
     objective.precision = forced or objective.precision
     evaluations = iter(range(10))
 
@@ -50,7 +51,7 @@ def run(
     sampler = ClassSampler(np.repeat(np.arange(4), 6), rows=np.arange(24), classes=4, images=3, seed=0)
     fit(
         objective, sampler, Arrays(PIXELS), recipe=recipe, steps=steps, validate=validate, checkpoint=checkpoint,
-        configuration="c", processes=Alone(), progress=Silent(),
+        configuration="c", processes=SingleProcess(), progress=Silent(),
     )  # fmt: skip
     state = load_checkpoint(checkpoint, "c")
     assert state is not None
@@ -96,4 +97,6 @@ def test_a_run_that_began_in_32_bits_goes_on_in_16(tmp_path: Path) -> None:
 
 def test_float16_is_refused_on_a_processor() -> None:
     with pytest.raises(UsageError, match="precision float16 needs a GPU"):
-        Objective(build(RECIPE.model, mean=(0.5,), std=(0.3,)), replace(RECIPE, precision="float16"), 4, Alone())
+        Objective(
+            build(RECIPE.model, mean=(0.5,), std=(0.3,)), replace(RECIPE, precision="float16"), 4, SingleProcess()
+        )

@@ -23,12 +23,13 @@ from two_processes import LOSSES, everything
 from simsearch.encoders.folder import WEIGHTS_NAME, read_config
 from simsearch.errors import UsageError
 from simsearch.training import Changes, train
-from simsearch.training.processes import Alone, computing_in, precision_of, share_of
+from simsearch.training.processes import SingleProcess, autocast_to, precision_of, shard_of
 
 CHILD = Path(__file__).parents[2] / "two_processes.py"
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 WORDS = (
-    "--preset", "shapes", "--steps", "6", "--batch-images", "5", "--optimizer", "sgd", "--learning-rate", "0.05",
+    "--preset", "shapes", "--steps", "6", "--set", "batch_images=5", "--set", "optimizer=sgd",
+    "--learning-rate", "0.05",
     "--no-report",
 )  # fmt: skip
 
@@ -73,7 +74,7 @@ def together(folder: Path, shapes: Path) -> Together:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NDArray[np.generic]]:
-    return everything(Alone(torch.device("cpu")), tmp_path_factory.mktemp("alone"))
+    return everything(SingleProcess(torch.device("cpu")), tmp_path_factory.mktemp("alone"))
 
 
 def part(found: dict[str, NDArray[np.generic]], name: str) -> dict[str, NDArray[np.generic]]:
@@ -144,11 +145,11 @@ def test_an_encoder_of_two_processes_is_that_of_one_and_only_the_first_tells(
 @settings(max_examples=40, deadline=None)
 @given(rows=st.integers(1, 40), world=st.integers(1, 7))
 def test_shares_are_equal_in_size_and_have_every_row_first_to_last(rows: int, world: int) -> None:
-    class Some(Alone):
+    class Some(SingleProcess):
         def __init__(self, rank: int) -> None:
             self.rank, self.world = rank, world
 
-    shares = [share_of(np.arange(rows), Some(rank)) for rank in range(world)]
+    shares = [shard_of(np.arange(rows), Some(rank)) for rank in range(world)]
     assert {len(share) for share in shares} == {-(-rows // world)}
     np.testing.assert_array_equal(np.concatenate(shares)[:rows], np.arange(rows))
 
@@ -161,7 +162,7 @@ def test_precisions_go_with_their_device() -> None:
         precision_of("float16", cpu)
     with pytest.raises(UsageError, match="no precision 'half'; there are auto, float32"):
         precision_of("half", cpu)
-    with computing_in(torch.bfloat16, cpu):
+    with autocast_to(torch.bfloat16, cpu):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
-    with computing_in(torch.float32, cpu):
+    with autocast_to(torch.float32, cpu):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32

@@ -23,7 +23,7 @@ from simsearch.errors import DamagedError, LockedError, TrainingError, UsageErro
 from simsearch.evaluation.selection import seen_in
 from simsearch.progress import Silent
 from simsearch.training import Trained, train
-from simsearch.training.models import ModelSpec
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.presets import preset
 
 DrawShape = Callable[..., Path]
@@ -142,7 +142,7 @@ import sys
 from dataclasses import replace
 from simsearch.progress import Silent
 from simsearch.training import train
-from simsearch.training.models import ModelSpec
+from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.presets import preset
 
 class Blocking(Silent):

@@ -12,10 +12,10 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME
 from simsearch.errors import EncoderError, TrainingError, UsageError
 from simsearch.training import Changes, Reading, train
-from simsearch.training.export import export_encoder
+from simsearch.training.export.folder import export_encoder
+from simsearch.training.finetuning.initial import load_initial_encoder
+from simsearch.training.networks.specification import TextSpec
 from simsearch.training.presets import preset
-from simsearch.training.starting import start_from
-from simsearch.training.text_models import TextSpec
 
 TOPICS = {
     "card": ("my card is lost", "the card was stolen", "i cannot find my bank card", "freeze my card please"),
@@ -70,7 +70,7 @@ def test_training_goes_on_from_an_encoder_with_its_tokens(tmp_path: Path) -> Non
 
 def test_training_goes_on_from_tables_in_eight_bits(tmp_path: Path) -> None:
     train(table(tmp_path), tmp_path / "first", recipe=QUICK, report=False)
-    found = start_from(str(tmp_path / "first"))
+    found = load_initial_encoder(str(tmp_path / "first"))
     (tmp_path / "packed").mkdir()
     export_encoder(
         found.encoder, found.spec, tmp_path / "packed", name="packed", tokenizer=found.tokenizer,

@@ -1,0 +1,208 @@
+"""The recipe of a run, settled once from the defaults, the initial encoder, the data and what is given."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+from simsearch.errors import UsageError
+from simsearch.labelled.forgeries import writers_of
+from simsearch.training.finetuning.initial import PRETRAINED, InitialEncoder
+from simsearch.training.losses.table import default_loss, loss_entry, require_kind, require_memory
+from simsearch.training.networks.specification import ModelSpec
+from simsearch.training.objective import loss_of
+from simsearch.training.presets import GENTLE, HEAD, HEAD_ONWARD, HEADS, ONWARD, RATES, preset
+from simsearch.training.recipes import SHARES, Changes, Recipe, check_changes
+
+if TYPE_CHECKING:
+    from simsearch.labelled.reading import Kind, Labelled
+
+
+def configure(
+    named: str | Recipe | None,
+    given: Changes,
+    source: Labelled,
+    initial: InitialEncoder | None,
+    freeze: str,
+    *,
+    everything: bool = False,
+) -> Recipe:
+    """The recipe of a run: of two lines that set a value, the later one counts.
+
+    Raises UsageError for what does not go together, before any picture is read.
+    """
+    check_changes(given)
+    recipe = _default(named, source, initial, freeze)
+    _require_modality(recipe, source, initial)
+    recipe = _for_initial_encoder(recipe, initial, freeze)
+    recipe = _for_data(recipe, source, given)
+    recipe = _for_frozen_layers(recipe, initial, freeze)
+    recipe = _as_given(recipe, given)
+    if everything:
+        # All classes are trained on; one picture in twenty of each is kept to validate with.
+        recipe = replace(recipe, split="content", counts=(0.95, 0.05, 0.0))
+    _require_network_settings(recipe, given)
+    _require_loss_settings(recipe, given, source.kind)
+    _require_poses_and_weights(recipe, given, source.kind, initial, freeze)
+    _require_views(given, source.kind, initial, freeze)
+    return recipe
+
+
+def chosen_freeze(given: str | None, initial: InitialEncoder | None) -> str:
+    """How much of the encoder stays as it is: what is given, else all of one whose features a new head can take."""
+    if given is not None:
+        return given
+    return "all" if initial is not None and initial.base is not None else "none"
+
+
+# -- the steps, in the order of their precedence -------------------------------------------------------------------
+
+
+def _default(named: str | Recipe | None, source: Labelled, initial: InitialEncoder | None, freeze: str) -> Recipe:
+    """The preset, or what is usual for fine-tuning this encoder."""
+    if named is not None:
+        return named if isinstance(named, Recipe) else preset(named)
+    assert initial is not None
+    kind = initial.spec.kind
+    if _on_features(initial, freeze):
+        head = HEADS.get(kind, HEAD)
+        return head if source.kind == "classes" else replace(head, learning_rate=HEAD_ONWARD)
+    recipe = ONWARD[source.modality]
+    if freeze != "all" and kind in (PRETRAINED, "lite", "strokes"):
+        return replace(recipe, optimizer="adamw", learning_rate=GENTLE, weight_decay=1e-2)
+    if freeze != "all" and kind in RATES:
+        like = RATES[kind]
+        return replace(
+            recipe, optimizer=like.optimizer, learning_rate=like.learning_rate, weight_decay=like.weight_decay
+        )
+    return recipe
+
+
+def _for_initial_encoder(recipe: Recipe, initial: InitialEncoder | None, freeze: str) -> Recipe:
+    """The recipe with the network of the initial encoder."""
+    if initial is None:
+        return recipe
+    # WCCN that is applied again and again would leave nothing that varies.
+    power = 0.0 if initial.spec.head and not _on_features(initial, freeze) else recipe.within_power
+    return replace(recipe, model=initial.spec, fit=initial.fit, within_power=power)
+
+
+def _for_data(recipe: Recipe, source: Labelled, given: Changes) -> Recipe:
+    """The recipe with what this kind of data needs: a loss that learns from it, views, and a split without leaks."""
+    kind, forgeries = source.kind, writers_of(source.classes) is not None
+    if given.loss is None:
+        recipe = _with_suitable_loss(recipe, kind, forgeries)
+    if kind != "classes":
+        recipe = replace(
+            recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0
+        )  # fmt: skip
+    if kind not in ("classes", "unlabelled") and recipe.augmentation == "text":
+        # What is known of two texts holds of the whole ones.
+        recipe = replace(recipe, augmentation="none")
+    if kind == "unlabelled" and recipe.augmentation == "none":
+        # Two equal views of an input teach nothing.
+        recipe = replace(recipe, augmentation="photo" if source.modality == "image" else "text")
+    grouped = len(set(source.groups)) < len(source.classes)
+    if given.split is None and ((recipe.split == "class" and grouped) or forgeries):
+        recipe = replace(recipe, split="group")
+    return recipe
+
+
+def _with_suitable_loss(recipe: Recipe, kind: Kind, forgeries: bool) -> Recipe:
+    """The recipe with the loss recommended for data that its own does not learn from.
+
+    Forgeries want a loss without a direction for each class, and a head that is a linear map alone.
+    """
+    if kind not in loss_entry(recipe.loss).takes:
+        recipe = replace(_with_loss(recipe, default_loss(kind)), contrast_weight=0.0)
+    if forgeries:
+        recipe = replace(recipe, halves=(sum(recipe.halves), 0), augmentation="none")
+        if loss_entry(recipe.loss).learns:
+            recipe = replace(_with_loss(recipe, "supervised-contrastive"), contrast_weight=0.0)
+    return recipe
+
+
+def _with_loss(recipe: Recipe, loss: str) -> Recipe:
+    """The recipe with another loss, without the settings of its own."""
+    return replace(recipe, loss=loss, margin=None, temperature=None, scale=None, distance=None, miner=None)
+
+
+def _for_frozen_layers(recipe: Recipe, initial: InitialEncoder | None, freeze: str) -> Recipe:
+    """The recipe for features that frozen layers compute once, so that there is one view of each input."""
+    if freeze == "none" or _on_features(initial, freeze):
+        return recipe
+    return replace(recipe, augmentation="none", poses=1)
+
+
+def _as_given(recipe: Recipe, given: Changes) -> Recipe:
+    """The recipe with all that is given."""
+    values = {item.name: getattr(given, item.name) for item in fields(given)}
+    values = {name: value for name, value in values.items() if value is not None}
+    if given.loss is not None and given.loss != recipe.loss:
+        recipe = _with_loss(recipe, given.loss)
+    if given.epochs is not None:
+        values["steps"] = 0
+    if given.split not in (None, recipe.split):
+        recipe = replace(recipe, counts=SHARES)
+    return replace(recipe, **values)
+
+
+# -- what does not go together -------------------------------------------------------------------------------------
+
+
+def _require_modality(recipe: Recipe, source: Labelled, initial: InitialEncoder | None) -> None:
+    if initial is None and recipe.modality != source.modality:
+        raise UsageError(f"preset {recipe.name!r} is for {recipe.modality}s, but these are {source.modality}s")
+    if initial is not None and initial.modality != source.modality:
+        raise UsageError(f"{initial.name} is an encoder of {initial.modality}s, but these are {source.modality}s")
+
+
+def _require_network_settings(recipe: Recipe, given: Changes) -> None:
+    for name, value in (("fit", given.fit), ("poses", given.poses)):
+        if recipe.modality == "text" and value is not None:
+            raise UsageError(f"{name} {value!r} is for pictures; preset {recipe.name!r} is for texts")
+    model = recipe.model
+    if recipe.poses > 1 and isinstance(model, ModelSpec) and model.width != model.height:
+        raise UsageError(
+            f"poses {recipe.poses} turns square pictures; {recipe.name!r} takes {model.width} x {model.height}"
+        )
+    if not recipe.steps and not recipe.epochs:
+        raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
+
+
+def _require_loss_settings(recipe: Recipe, given: Changes, kind: Kind) -> None:
+    require_kind(recipe.loss, kind)
+    if given.within_power and kind != "classes":
+        raise UsageError(f"a power of {given.within_power:g} within classes is for classes, not {kind}")
+    if recipe.memory:
+        if kind not in ("classes", "unlabelled"):
+            raise UsageError(f"a memory of {recipe.memory} past embeddings is for classes and unlabelled, not {kind}")
+        require_memory(recipe.loss)
+    # Raises UsageError for a setting that the loss does not have.
+    loss_of(recipe, classes=1)
+
+
+def _require_poses_and_weights(
+    recipe: Recipe, given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str
+) -> None:
+    if given.poses is not None and kind != "classes":
+        raise UsageError(f"poses make further classes, and these are {kind}; take poses away")
+    if initial is None and recipe.start_share:
+        raise UsageError(f"start share {recipe.start_share:g} needs an encoder to go on from; name it with --from")
+    if _on_features(initial, freeze) and recipe.poses > 1:
+        raise UsageError(f"poses {recipe.poses} are for networks that learn; take poses away, or add --freeze none")
+
+
+def _require_views(given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str) -> None:
+    """Frozen layers give one view of each input."""
+    if freeze == "none" or _on_features(initial, freeze):
+        return
+    for name, value in (("augmentation", given.augmentation), ("poses", given.poses)):
+        if value not in (None, "none", 1):
+            raise UsageError(f"--freeze {freeze} encodes each input once, without {name}; take one of them away")
+    if kind == "unlabelled":
+        raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
+
+
+def _on_features(initial: InitialEncoder | None, freeze: str) -> bool:
+    return freeze == "all" and initial is not None and initial.base is not None

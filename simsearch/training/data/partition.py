@@ -1,0 +1,38 @@
+"""One part of a split: its rows, and what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition of the split. `rows` are rows of the inputs; pairs and triplets are positions within `rows`."""
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
+    """The group of each row, where classes come in groups."""
+    pairs: NDArray[np.int64] | None = None
+    same: NDArray[np.bool_] | None = None
+    scores: NDArray[np.float32] | None = None
+    triplets: NDArray[np.int64] | None = None
+    neighbours: NDArray[np.int64] | None = None
+    """The position of the text that follows each one in its document, -1 for none."""
+    forged: NDArray[np.bool_] | None = None
+    """Where some are forgeries, which; and the writer whose each row is or claims to be."""
+    writers: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def count(self) -> int:
+        """How many pairs, triplets or else rows there are."""
+        return next((len(values) for values in (self.pairs, self.triplets) if values is not None), len(self.rows))

@@ -1,0 +1,58 @@
+"""Losses taken from pytorch-metric-learning, over the pairs that a batch makes here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from simsearch.errors import MissingExtraError
+from simsearch.training.losses.mining import compared_with, relations
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from simsearch.training.losses.mining import Memory
+
+
+class MultiSimilarity(nn.Module):
+    """The mean over the batch of log(1 + sum of exp(-2 (s - margin)) over mates) / 2 + log(1 + sum of
+    exp(scale (s - margin)) over strangers) / scale (Wang et al. 2019, without their choice of pairs), by
+    pytorch-metric-learning."""
+
+    def __init__(self, margin: float = 0.5, scale: float = 50.0) -> None:
+        super().__init__()
+        self.loss = pytorch_metric_learning_losses().MultiSimilarityLoss(alpha=2.0, beta=scale, base=margin)
+
+    def forward(self, embeddings: Tensor, labels: Tensor, *, memory: Memory | None = None) -> Tensor:
+        return _compared(self.loss, embeddings, labels, memory)
+
+
+class Angular(nn.Module):
+    """The mean over pairs of mates of log(1 + sum over strangers of exp(4 tan^2(angle) (a + p) n - 2 (1 + tan^2(angle))
+    a p)) (Wang et al. 2017, section 3), by pytorch-metric-learning."""
+
+    def __init__(self, degrees: float = 45.0) -> None:
+        super().__init__()
+        self.loss = pytorch_metric_learning_losses().AngularLoss(alpha=degrees)
+
+    def forward(self, embeddings: Tensor, labels: Tensor, *, memory: Memory | None = None) -> Tensor:
+        return _compared(self.loss, embeddings, labels, memory)
+
+
+def pytorch_metric_learning_losses() -> ModuleType:
+    """The losses of that library. Raises MissingExtraError."""
+    try:
+        from pytorch_metric_learning import losses
+    except ImportError:
+        raise MissingExtraError("This loss", "train") from None
+    return losses  # type: ignore[no-any-return]
+
+
+def _compared(loss: nn.Module, embeddings: Tensor, labels: Tensor, memory: Memory | None) -> Tensor:
+    """Their loss over our pairs: theirs would take each item for its own mate once past batches are compared with."""
+    others, names = compared_with(embeddings, labels, memory)
+    positive, negative = relations(labels, names)
+    pairs = (*positive.nonzero().unbind(dim=1), *negative.nonzero().unbind(dim=1))
+    value: Tensor = loss(embeddings, labels, pairs, others, names)
+    return value
