@@ -164,7 +164,7 @@ class NamesUnknownWords(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Searches vectors by inner product. Ids are content ids; every method returns scores in falling order."""
+    """Searches vectors by inner product. Ids are content ids; answers come by descending score."""
 
     def __len__(self) -> int: ...
     @property
@@ -174,12 +174,12 @@ class VectorIndex(Protocol):
         """All ids, in the order of the rows."""
         ...
 
-    def search(self, queries: Vectors, k: int) -> tuple[Scores, Ids]:
-        """The k best of each query as arrays of shape (q, min(k, n)); equal scores by rising id."""
+    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
+        """The ids and scores of the k best of each query, shape (q, min(k, n)); equal scores by ascending id."""
         ...
 
-    def range_search(self, queries: Vectors, threshold: float) -> list[tuple[Scores, Ids]]:
-        """For each query everything that scores at least `threshold`, best first."""
+    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
+        """For each query the ids and scores of all that score at least `min_score`, best first."""
         ...
 
     def add(self, ids: Ids, vectors: Vectors) -> None: ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.errors import DamagedError, SimsearchError
 from simsearch.manifest import MANIFEST_NAME, IndexFile, read_manifest, replacing, write_manifest
-from simsearch.vectors.choose import choose, load_index, new_index
+from simsearch.vectors.choose import DEFAULT_KIND, load_index, new_index
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -57,7 +57,7 @@ def load(folder: Path, store: Store, dim: int) -> Cached:
 
 
 def _rebuilt(store: Store, dim: int) -> VectorIndex:
-    index = new_index(choose(store.counts().contents, dim), dim)
+    index = new_index(DEFAULT_KIND, dim)
     for ids, vectors in store.vectors():
         index.add(ids, vectors)
     return index
@@ -68,13 +68,13 @@ def save(folder: Path, store: Store, cached: Cached) -> None:
 
     The caller holds the writer's lock, and the store is still at `cached.generation`.
     """
-    kind = choose(len(cached.index), cached.index.dim)
     path = folder / f"vectors-{cached.generation:08d}.faiss"
     with replacing(path) as temporary:
         cached.index.save(temporary)
     record = IndexFile.of(
-        path, kind=kind, generation=cached.generation, last_content_id=store.last_content_id(), count=len(cached.index)
-    )
+        path, kind=DEFAULT_KIND, generation=cached.generation, last_content_id=store.last_content_id(),
+        count=len(cached.index),
+    )  # fmt: skip
     write_manifest(folder, record)
     store.trim_journal(cached.generation)
     for old in folder.glob(PATTERN):
@@ -135,7 +135,7 @@ def _differences(folder: Path, store: Store, index: VectorIndex) -> list[str]:
         count += len(ids)
         if not np.isin(ids, known).all():
             return [f"{folder}: the index file lacks vectors of the database"]
-        scores, _ = index.search(vectors[:1], 1)
+        _, scores = index.search(vectors[:1], 1)
         if len(scores) and scores[0, 0] < 0.999:
             return [f"{folder}: the index file holds other vectors than the database"]
     return [] if count == len(index) else [f"{folder}: the index file holds {len(index)} vectors, the database {count}"]

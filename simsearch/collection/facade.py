@@ -233,8 +233,7 @@ class Collection:
         """Content ids and scores as arrays of shape (n, min(k, contents)), for programs that need speed."""
         from simsearch.vectors.arrays import as_vectors
 
-        scores, ids = self.index.search(as_vectors(vectors, self.dim), k)
-        return ids, scores
+        return self.index.search(as_vectors(vectors, self.dim), k)
 
     def items(self) -> Iterator[Item]:
         """All items, by rising id; streams."""

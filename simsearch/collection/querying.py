@@ -231,7 +231,7 @@ def matches(
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
-    scores, ids = index.search(vectors, k + 1 if exclude_self else k)
+    ids, scores = index.search(vectors, k + 1 if exclude_self else k)
     items = store.items_of(np.unique(ids).tolist())
     answers = []
     for row, item in enumerate(own):

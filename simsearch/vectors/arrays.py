@@ -107,5 +107,5 @@ def cosines(queries: NDArray[np.float64], rows: NDArray[np.float64]) -> Scores:
 
 
 def best_first(scores: Scores, ids: Ids) -> NDArray[np.intp]:
-    """The order by falling score, equal scores by rising id; along the last axis."""
+    """The order by descending score, equal scores by ascending id; along the last axis."""
     return np.lexsort((ids, -scores))

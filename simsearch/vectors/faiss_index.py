@@ -66,13 +66,13 @@ class FaissFlatIndex:
             return 0
         return int(self._index.remove_ids(np.ascontiguousarray(ids, dtype=np.int64)))
 
-    def search(self, queries: Vectors, k: int) -> tuple[Scores, Ids]:
+    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
         queries = checked_queries(queries, self.dim, k)
         k = min(k, len(self))
         scores = np.empty((len(queries), k), dtype=np.float32)
         found = np.empty((len(queries), k), dtype=np.int64)
         if k == 0 or not len(queries):
-            return scores, found
+            return found, scores
         fetched = min(len(self), k + MARGIN)
         rough, positions = self._index.index.search(queries, fetched)
         if fetched < len(self):
@@ -89,22 +89,22 @@ class FaissFlatIndex:
             found[part] = np.take_along_axis(names, order, axis=1)
         for number in tied.tolist():
             near = self._within(queries[number : number + 1], float(rough[number, k - 1]) - ROUGH)[0]
-            scores[number], found[number] = near[0][:k], near[1][:k]
-        return scores, found
+            found[number], scores[number] = near[0][:k], near[1][:k]
+        return found, scores
 
-    def range_search(self, queries: Vectors, threshold: float) -> list[tuple[Scores, Ids]]:
+    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
         queries = checked_queries(queries, self.dim)
         if not len(self) or not len(queries):
-            return [(np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)) for _ in queries]
-        near = self._within(queries, threshold - ROUGH)
+            return [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)) for _ in queries]
+        near = self._within(queries, min_score - ROUGH)
         answers = []
-        for scores, ids in near:
-            # Sorted by falling score, so those that reach the threshold stand first.
-            count = int((scores >= np.float32(threshold)).sum())
-            answers.append((scores[:count], ids[:count]))
+        for ids, scores in near:
+            # By descending score: those that reach the minimum come first.
+            count = int((scores >= np.float32(min_score)).sum())
+            answers.append((ids[:count], scores[:count]))
         return answers
 
-    def _within(self, queries: Vectors, rough: float) -> list[tuple[Scores, Ids]]:
+    def _within(self, queries: Vectors, rough: float) -> list[tuple[Ids, Scores]]:
         """At least everything that scores above `rough` + ROUGH, precisely scored, best first."""
         limits, _, positions = self._index.index.range_search(queries, rough)
         ids = self.ids
@@ -113,7 +113,7 @@ class FaissFlatIndex:
             places = positions[start:stop]
             scores = self._precise(queries[number : number + 1], places[None, :])[0]
             order = best_first(scores, ids[places])
-            answers.append((scores[order], ids[places][order]))
+            answers.append((ids[places][order], scores[order]))
         return answers
 
     def _precise(self, queries: Vectors, positions: NDArray[np.int64]) -> Scores:
