@@ -40,6 +40,11 @@ class Text(str):
     __slots__ = ()
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """The text, cut with … where it is longer than `most`."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for pictures."""
@@ -53,6 +58,9 @@ class Item:
     metadata: Metadata = field(default_factory=dict)
     text: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Item({self.id}, {_about(self)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -61,6 +69,15 @@ class Match:
     rank: int
     score: float
     item: Item
+
+    def __repr__(self) -> str:
+        return f"Match({self.rank}, {self.score:.3f}, {_about(self.item)})"
+
+
+def _about(item: Item) -> str:
+    """What tells an item from others, for people: its size and times are left out, and a long text is cut."""
+    named = [("label", item.label), ("text", item.text and shortened(item.text)), ("metadata", dict(item.metadata))]
+    return ", ".join([repr(item.uri), *(f"{name}={value!r}" for name, value in named if value)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An enrolled example and its score against what was asked."""
+    """An enrolled example and its score against the query."""
 
     score: float
     example: Example
@@ -93,6 +110,12 @@ class Recognition:
     threshold: float | None
     runner_up: Evidence | None
     evidence: tuple[Evidence, ...]
+
+    def __repr__(self) -> str:
+        second = self.runner_up
+        rest = "" if self.threshold is None else f", threshold={self.threshold:g}"
+        rest += "" if second is None else f", runner_up=({second.example.label!r}, {second.score:.3f})"
+        return f"Recognition({self.label!r}, {self.score:.3f}{rest})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Identities: enrolled from examples, recognised by the nearest one."""
+"""Identities: enrolled from examples, recognized by the nearest one."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ def text_example(store: Store, encoder: Encoder, uri: str, text: str) -> NewExam
     return NewExample(uri, digest, vector, text)
 
 
-def recognise(asked: Asked, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
+def recognize_all(asked: Asked, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
     """The identity of each source, by its nearest enrolled example."""
     if threshold is not None and math.isnan(threshold):
         raise UsageError("threshold nan is no number to compare with")
     examples, vectors = asked.store.examples()
     if not examples:
         raise UsageError("Nobody is enrolled yet. Enrol an example first: simsearch enroll LABEL FILE")
-    queries, _ = resolve(asked, sources)
+    _, queries = resolve(asked, sources)
     return recognize(queries, examples, vectors, threshold=threshold)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
 from simsearch.media.encodings import SAVE
@@ -44,11 +45,16 @@ def understood(source: Query, store: Store, takes_words: Callable[[], bool]) -> 
         return source
     if _is_file(source):
         return Path(source)
-    for uri in (os.path.abspath(source), source):  # noqa: PTH100  (resolving links would give another name)
-        item = store.item_by_uri(uri)
-        if item is not None:
-            return item
+    item = item_named(store, source)
+    if item is not None:
+        return item
     return Text(source) if takes_words() else Path(source)
+
+
+def item_named(store: Store, name: str | Path) -> Item | None:
+    """The item of a path, or of a uri as given."""
+    # abspath, because resolving links would give another name than the one that was indexed.
+    return store.item_by_uri(os.path.abspath(name)) or store.item_by_uri(os.fspath(name))  # noqa: PTH100
 
 
 def taken_as_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
@@ -105,29 +111,29 @@ def takes_words(encoder: Encoder) -> bool:
     return encoder.modality == "text" or isinstance(encoder, WordsFindPictures)
 
 
-def resolve(asked: Asked, sources: Sequence[Query]) -> tuple[Vectors, list[Item | None]]:
-    """The vector of each source, and the item that it is, if it is one.
+def resolve(asked: Asked, sources: Iterable[Query]) -> tuple[list[Query], Vectors]:
+    """What each source means (see `understood`; a path whose file is as it was stored is that item), and its vector.
 
-    A stored item, and a path whose file is as it was when it was stored, need no encoding. A float array of shape
-    (dim,) is a vector. Raises MediaError naming the first unreadable file.
+    Stored items need no encoding. A float array of shape (dim,) is a vector. Raises MediaError naming the first
+    unreadable file.
     """
-    sources = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in source_list(sources)]
-    items = [_stored(asked.store, source) for source in sources]
-    vectors = np.zeros((len(sources), asked.dim), dtype=np.float32)
-    stored = [number for number, item in enumerate(items) if item is not None]
+    queries = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in source_list(sources)]
+    queries = [_stored(asked.store, source) or source for source in queries]
+    vectors = np.zeros((len(queries), asked.dim), dtype=np.float32)
+    stored = {number: query.content_id for number, query in enumerate(queries) if isinstance(query, Item)}
     if stored:
-        vectors[stored] = asked.store.vectors_of([item.content_id for item in items if item is not None])
+        vectors[list(stored)] = asked.store.vectors_of(list(stored.values()))
     to_encode: list[int] = []
-    for number, source in enumerate(sources):
-        if items[number] is not None:
+    for number, source in enumerate(queries):
+        if isinstance(source, Item):
             continue
         if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating):
             vectors[number] = as_vectors(np.atleast_2d(source), asked.dim)[0]
         else:
             to_encode.append(number)
     if to_encode:
-        vectors[to_encode] = _encoded(asked.encoder, [sources[number] for number in to_encode])  # type: ignore[misc]
-    return vectors, items
+        vectors[to_encode] = _encoded(asked.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
+    return queries, vectors
 
 
 def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
@@ -195,20 +201,14 @@ def _stored(store: Store, source: Query) -> Item | None:
         return source
     if not isinstance(source, (str, Path)) or isinstance(source, Text):
         return None
-    text = os.fspath(source)
-    # abspath, because resolving links would give another name than the one that was indexed.
-    path = os.path.abspath(text)  # noqa: PTH100
-    for uri in (path, text):
-        item = store.item_by_uri(uri)
-        if item is not None:
-            return item if _unchanged(uri, item) else None
-    return None
+    item = item_named(store, source)
+    return item if item is not None and _unchanged(item) else None
 
 
-def _unchanged(path: str, item: Item) -> bool:
+def _unchanged(item: Item) -> bool:
     """Whether the file is as it was stored; one that is gone cannot have changed."""
     try:
-        stat = Path(path).stat()
+        stat = Path(item.uri).stat()
     except (OSError, ValueError):
         return True
     return (stat.st_size, stat.st_mtime_ns) == (item.size, item.mtime_ns)
@@ -217,26 +217,26 @@ def _unchanged(path: str, item: Item) -> bool:
 def matches(
     store: Store,
     index: VectorIndex,
+    queries: Sequence[Query],
     vectors: Vectors,
-    own: Sequence[Item | None],
     *,
     k: int,
     min_score: float | None,
     exclude_self: bool,
-) -> list[list[Match]]:
-    """The k best items for each vector, best first; items of equal content count separately.
+) -> list[Matches]:
+    """The k best items for each query and its vector, best first; items of equal content count separately.
 
-    Equal scores are in the order of content and item ids. With `exclude_self` the item in `own` is left out, but
-    not other items with the same content.
+    Equal scores are in the order of content and item ids. With `exclude_self` a query that is an item is left out of
+    its matches, but not other items with the same content.
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
     ids, scores = index.search(vectors, k + 1 if exclude_self else k)
     items = store.items_of(np.unique(ids).tolist())
     answers = []
-    for row, item in enumerate(own):
-        left_out = item.id if exclude_self and item is not None else None
-        answers.append(_ranked(scores[row], ids[row], items, k, min_score, left_out))
+    for row, query in enumerate(queries):
+        left_out = query.id if exclude_self and isinstance(query, Item) else None
+        answers.append(Matches(_ranked(scores[row], ids[row], items, k, min_score, left_out), query))
     return answers
 
 

@@ -1,4 +1,4 @@
-"""Looking after a collection: what it holds, whether it is sound, and making it anew for another encoder."""
+"""Looking after a collection: what it holds, and whether it is sound."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import cache
+from simsearch.errors import SimsearchError
 from simsearch.manifest import MANIFEST_NAME
 from simsearch.media.text_rows import Reading
 
@@ -49,6 +50,17 @@ class CheckReport:
     @property
     def clean(self) -> bool:
         return not (self.store_problems or self.index_problems)
+
+
+def description(folder: Path, store: Store | None) -> str:
+    """What `repr` shows of a collection; `store` is None when it is closed."""
+    if store is None:
+        return f"<Collection {folder}: closed>"
+    try:
+        items, encoder = store.counts().items, store.setting("encoder")
+    except SimsearchError as error:
+        return f"<Collection {folder}: {error}>"
+    return f"<Collection {folder}: {items:,} items, {f'encoder {encoder}' if encoder else 'own vectors'}>"
 
 
 def info(folder: Path, store: Store) -> Info:
