@@ -18,7 +18,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     column,
-    distinct,
     func,
     or_,
     select,
@@ -75,13 +74,7 @@ def counts(connection: Connection) -> Counts:
     def count(of: Any) -> Any:
         return select(func.count()).select_from(of).scalar_subquery()
 
-    row = connection.execute(
-        select(
-            count(ITEM), count(CONTENT), count(EXAMPLE),
-            select(func.count(distinct(EXAMPLE.c.label))).scalar_subquery(),
-        )
-    ).one()  # fmt: skip
-    return Counts(*row)
+    return Counts(*connection.execute(select(count(ITEM), count(CONTENT), count(EXAMPLE))).one())
 
 
 def known(connection: Connection, uris: Sequence[str]) -> dict[str, Known]:

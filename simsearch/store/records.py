@@ -41,16 +41,6 @@ class Write:
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a transaction did: items that are new or were there, contents that came and went."""
-
-    added: int
-    updated: int
-    new_contents: int
-    removed_contents: int
-
-
 class RowFile(NamedTuple):
     """A file that holds several items, as it was when it was last read to its end.
 
@@ -74,9 +64,8 @@ class NewExample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much the store holds. `identities` counts the labels of the examples."""
+    """How much the store holds."""
 
     items: int
     contents: int
     examples: int
-    identities: int

@@ -17,7 +17,7 @@ from simsearch.store.database import Database, open_database
 from simsearch.store.schema import CONTENT, ITEM, ROOT
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, NewExample, RowFile, Write, Written
+    from simsearch.store.records import Counts, Known, NewExample, RowFile, Write
     from simsearch.types import Example, Ids, Item, Vectors
 
 
@@ -74,10 +74,6 @@ class Store:
         with self._database.reading() as connection:
             return reading.setting(connection, key)
 
-    def set_setting(self, key: str, value: str) -> None:
-        with self._database.writing() as connection:
-            writing.set_setting(connection, key, value)
-
     @property
     def dim(self) -> int:
         """The length of the vectors; pinned when the store is made."""
@@ -117,18 +113,13 @@ class Store:
         with self._database.reading() as connection:
             return reading.content_ids(connection, shas)
 
-    def write(self, batch: Sequence[Write]) -> Written:
+    def write(self, batch: Sequence[Write]) -> None:
         """Stores items, and the contents that are new; contents that lose their last item go. Item ids stay.
 
         Of two writes to one uri the later counts. Raises StoreError, with nothing done, when a vector is missing.
         """
         with self._database.writing() as connection:
-            return writing.write(connection, batch)
-
-    def touch(self, rows: Sequence[tuple[int, int, int]]) -> None:
-        """Sets size and mtime_ns of items, by id: same content, new time."""
-        with self._database.writing() as connection:
-            writing.touch(connection, rows)
+            writing.write(connection, batch)
 
     def set_labels(self, rows: Sequence[tuple[int, str | None]]) -> None:
         """Sets or, with None, takes away the labels of items, by id."""
