@@ -38,7 +38,11 @@ def comparable(context: click.Context, parameter: click.Parameter, value: float 
 
 threshold_option = click.option(
     "-t", "--threshold", type=click.FloatRange(-1, 1), callback=comparable,
-    help="Least score, a cosine from -1 to 1.",
+    help="Least score, a cosine from -1 to 1, of a known label.",
+)  # fmt: skip
+min_score_option = click.option(
+    "-t", "--min-score", type=click.FloatRange(-1, 1), callback=comparable,
+    help="Least score of a match, a cosine from -1 to 1.",
 )  # fmt: skip
 
 
