@@ -174,7 +174,8 @@ def train_command(
     Images or texts in one folder are similar, those of different folders are not. A run that was stopped goes on when
     the same command is given again.
     """
-    from simsearch.training import Changes, Reading, train
+    from simsearch.labelled.reading import Reading
+    from simsearch.training import Changes, train
 
     changes = Changes(
         fit=fit, poses=poses, augmentation=augmentation, margin=margin, temperature=temperature, scale=scale,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from simsearch.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from simsearch.labelled.reading import Reading
     from simsearch.training.distil_loop import Distilling
     from simsearch.training.distilling import Distilled, distil
     from simsearch.training.finishing import Trained
     from simsearch.training.presets import preset_rows
     from simsearch.training.recipes import Changes
-    from simsearch.training.session import Reading, train
+    from simsearch.training.session import train
 
 _HOMES = {
     "Changes": "recipes", "Distilled": "distilling", "Distilling": "distil_loop", "Reading": "session",

@@ -23,7 +23,7 @@ from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
 from simsearch.labelled.material import Labelled
-from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.reading import Reading, read_labelled
 from simsearch.labelled.text_lines import are_lines
 from simsearch.media.encodings import check_encoding
 from simsearch.progress import Progress, Silent
@@ -32,7 +32,6 @@ from simsearch.training.directions import main_directions, projected
 from simsearch.training.distil_loop import Distilling, Lesson, Pairs, Taught, teach
 from simsearch.training.export import export_encoder, round_weights
 from simsearch.training.models import SiameseEncoder
-from simsearch.training.session import Reading
 from simsearch.training.storing import with_eight_bit_tables
 from simsearch.training.teacher import teacher_vectors
 from simsearch.training.text_models import BagOfTokens, TextSpec, build_text

@@ -11,7 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ import torch
 
 from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
-from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.training.beginning import begin_at_means
 from simsearch.training.choosing import best_known, chosen_recipe, frozen, starts_of
@@ -41,26 +41,11 @@ from simsearch.training.text_models import TextSpec, build_text
 from simsearch.training.within import LOOKED_AT, weigh_within
 
 if TYPE_CHECKING:
-    from simsearch.labelled.reading import Kind, Labelled, Modality
+    from simsearch.labelled.material import Labelled
     from simsearch.labelled.splits import By
 
 CHECKPOINT_NAME = "checkpoint.pt"
 STATISTICS_SAMPLE = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the source is to be read where it does not say so itself; see `labelled.read_labelled`."""
-
-    kind: Kind | None = None
-    modality: Modality | None = None
-    columns: str | None = None
-    convention: str | None = None
-    score_range: tuple[float, float] | None = None
-    label_until: str | None = None
-    by_line: bool = False
-    encoding: str | None = None
-    strict: bool = False
 
 
 def train(
@@ -105,7 +90,7 @@ def train(
     _check(freeze, recipe is not None and start is None, (epochs, steps, minutes), report)
     if everything and (test or split):
         raise UsageError(f"to train on everything leaves nothing to hold out; take {test[0] if test else split!r} away")
-    labelled = read_labelled(Path(source), **asdict(reading or Reading()))
+    labelled = (reading or Reading()).read(Path(source))
     wanted = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )

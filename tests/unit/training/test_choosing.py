@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw
 from simsearch.encoders.folder import WEIGHTS_NAME
 from simsearch.errors import TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
-from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.reading import Reading, read_labelled
 from simsearch.labelled.splits import Split
 from simsearch.progress import Silent
-from simsearch.training import Changes, Reading, Trained, choosing, train
+from simsearch.training import Changes, Trained, choosing, train
 from simsearch.training.choosing import LEAST_OF_A_CLASS, MOST, STARTS, best_known, compare_starts
 from simsearch.training.dataset import Dataset, Side
 from simsearch.training.finishing import Run

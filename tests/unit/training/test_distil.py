@@ -29,12 +29,12 @@ from simsearch.encoders.folder import TOKENIZER_NAME, WEIGHTS_NAME, read_config
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
 from simsearch.training.codes import CodePairs, made_up_codes
 from simsearch.training.directions import main_directions, projected
 from simsearch.training.distil_loop import Distilling, Order, Pairs
 from simsearch.training.distilling import distil, read_material
-from simsearch.training.session import Reading
 from simsearch.training.teacher import PART, teacher_vectors
 from simsearch.training.tokenizing import learned_tokenizer
 from simsearch.training.vocabulary import smaller_tokenizer, words_of

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import CONFIG_NAME, WEIGHTS_NAME, read_config, write_config
 from simsearch.errors import EncoderError, UsageError
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
 from simsearch.training import Changes, Trained, keeping, session, train
 from simsearch.training.export import export_encoder
@@ -30,7 +31,6 @@ from simsearch.training.loss_table import default_loss
 from simsearch.training.models import ModelSpec, SiameseEncoder, build
 from simsearch.training.presets import preset
 from simsearch.training.processes import Alone
-from simsearch.training.session import Reading
 from simsearch.training.starting import RETIRED, start_from
 from simsearch.training.text_models import TextSpec, build_text
 

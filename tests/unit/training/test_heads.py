@@ -15,6 +15,7 @@ from simsearch.encoders.folder import ONNX_NAME, BaseRecord, encoder_folder, rea
 from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
+from simsearch.labelled.reading import Reading
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
 from simsearch.training.finishing import Trained
@@ -23,7 +24,7 @@ from simsearch.training.inputs import Arrays, Views
 from simsearch.training.models import Blend, unit_rows
 from simsearch.training.presets import HEAD
 from simsearch.training.recipes import Changes
-from simsearch.training.session import Reading, train
+from simsearch.training.session import train
 from simsearch.training.starting import start_from
 
 DrawShape = Callable[..., None]

@@ -11,7 +11,8 @@ import pytest
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME
 from simsearch.errors import EncoderError, TrainingError, UsageError
-from simsearch.training import Changes, Reading, train
+from simsearch.labelled.reading import Reading
+from simsearch.training import Changes, train
 from simsearch.training.export import export_encoder
 from simsearch.training.presets import preset
 from simsearch.training.starting import start_from

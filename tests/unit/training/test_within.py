@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from simsearch.encoders import open_encoder
 from simsearch.errors import UsageError
+from simsearch.labelled.reading import Reading
 from simsearch.labelled.splits import Split
 from simsearch.training import Changes, train
 from simsearch.training.dataset import Dataset, Side
@@ -19,7 +20,6 @@ from simsearch.training.inputs import Arrays
 from simsearch.training.measure import embed_rows
 from simsearch.training.models import ModelSpec, build
 from simsearch.training.presets import preset
-from simsearch.training.session import Reading
 from simsearch.training.starting import start_from
 from simsearch.training.within import FLOOR, LOOKED_AT, looked_at, weigh_within, within_classes
 
