@@ -1,4 +1,4 @@
-"""What flows between the parts: frozen dataclasses, and arrays of unit rows."""
+"""The types that the parts exchange: frozen dataclasses, protocols, and arrays of unit rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Metadata: TypeAlias = "Mapping[str, JSONValue]"
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A file or row that a job left out, and why; `count` of them where they are told as one."""
+    """A file or row that was skipped, and why; `count` of them where several are reported as one."""
 
     path: str
     reason: str
@@ -35,7 +35,7 @@ class Skip:
 
 
 class Text(str):
-    """Words that are meant as such, and never as the name of a file."""
+    """A text as a query, never taken as the name of a file."""
 
     __slots__ = ()
 
@@ -75,7 +75,7 @@ class Match:
 
 
 def _about(item: Item) -> str:
-    """What tells an item from others, for people: its size and times are left out, and a long text is cut."""
+    """The fields of an item for a repr: without size and times, long texts cut."""
     named = [("label", item.label), ("text", item.text and shortened(item.text)), ("metadata", dict(item.metadata))]
     return ", ".join([repr(item.uri), *(f"{name}={value!r}" for name, value in named if value)])
 
@@ -169,20 +169,20 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
-class WordsFindPictures(Protocol):
-    """An image encoder whose space can be asked with words too: pictures and texts that belong together lie close."""
+class DualEncoder(Protocol):
+    """An image encoder with a text encoder for the same space (as CLIP's): matching images and texts are close."""
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dim) in the space of the pictures, in order."""
+        """Vectors of shape (len(texts), dim) in the space of the images, in order."""
         ...
 
 
 @runtime_checkable
-class NamesUnknownWords(Protocol):
-    """An encoder that takes words and tells which of them it does not know."""
+class VocabularyEncoder(Protocol):
+    """An encoder of texts that can list the words that it does not know."""
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that are not known, in order."""
+        """The words of a text that are not in the vocabulary, in order."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The calls behind the commands: from names and files to a collection and its answers."""
+"""The calls behind the commands: from names and files to a collection and its results."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The matches of one query, which `query` names."""
+    """The matches of one query; `query` is its name."""
 
     query: str
     matches: Matches
@@ -165,14 +165,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class QueryResults:
     answers: list[Answer]
     skipped: tuple[Skip, ...]
 
 
 def ask(
     collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
-) -> Answered:
+) -> QueryResults:
     """The matches of each source that can be read; the others are listed."""
     answers, skipped = [], []
     for source in sources:
@@ -182,16 +182,16 @@ def ask(
             skipped.append(Skip(_shown(source), _reason(source, error)))
         else:
             answers.append(Answer(_shown(source), found, score_kind(collection, source)))
-    return Answered(answers, tuple(skipped))
+    return QueryResults(answers, tuple(skipped))
 
 
 @dataclass(frozen=True, slots=True)
-class Identified:
+class Recognitions:
     answers: list[tuple[str, Recognition]]
     skipped: tuple[Skip, ...]
 
 
-def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Identified:
+def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Recognitions:
     """The identity of each source that can be read; the others are listed."""
     answers, skipped = [], []
     for source in sources:
@@ -199,7 +199,7 @@ def identify(collection: Collection, sources: Sequence[Query], *, threshold: flo
             answers.append((_shown(source), collection.recognize(source, threshold=threshold)))
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
-    return Identified(answers, tuple(skipped))
+    return Recognitions(answers, tuple(skipped))
 
 
 def _shown(source: Query) -> str:

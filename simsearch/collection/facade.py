@@ -72,7 +72,7 @@ class Collection(OpenCollection):
             raise
         return opened
 
-    # -- putting in and taking out -----------------------------------------------------------------------------
+    # -- adding and removing items -----------------------------------------------------------------------------
 
     def add(
         self,
@@ -93,7 +93,7 @@ class Collection(OpenCollection):
         columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
         Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
         .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
-        default UTF-8. What was set once holds until it is set anew.
+        default UTF-8. These settings are kept until others are given.
         """
         given = [sources] if isinstance(sources, (str, Path)) else sources
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
@@ -125,12 +125,12 @@ class Collection(OpenCollection):
             return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
 
     def remove(self, paths: str | Path | Iterable[str | Path]) -> int:
-        """Takes items out of the collection, by path, or all those under a folder; returns how many. The files stay."""
+        """Removes items by path, or all those under a folder; returns how many. The files stay."""
         wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
         with self.changing() as store:
             return sum(store.remove_items(upkeep.ids_of(store, path)) for path in wanted)
 
-    # -- asking --------------------------------------------------------------------------------------------------
+    # -- queries -------------------------------------------------------------------------------------------------
 
     def query(
         self, source: Query, k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
@@ -203,7 +203,7 @@ class Collection(OpenCollection):
     def rebuild(
         self, encoder: str | Path | Encoder | None = None, *, progress: Progress | None = None
     ) -> tuple[Skip, ...]:
-        """Encodes all items and examples again, with another encoder or anew with the recorded one.
+        """Encodes all items and examples again, with another encoder or with the recorded one.
 
         The old collection stays as it was until the new one is complete and replaces it; interrupted, the next call
         resumes. Returns what was lost because its file cannot be read. Raises StoreError, with nothing changed, when
@@ -222,7 +222,7 @@ class Collection(OpenCollection):
     def check(self, *, repair: bool = False) -> CheckReport:
         """Looks for damage in the database and the index file, reading all of both.
 
-        With `repair` the index file is made anew when it is damaged. A database that is damaged is only told of.
+        With `repair` the index file is rebuilt when it is damaged. A damaged database is only reported.
         """
         report = upkeep.check(self.folder, self.store, self.dim)
         if not (repair and report.index_problems):

@@ -36,7 +36,7 @@ class OpenCollection:
 
     @contextlib.contextmanager
     def reopening(self, encoder: Encoder | None) -> Iterator[None]:
-        """Closed inside, for what replaces its files; afterwards open again, with this encoder if that succeeded."""
+        """Closes the collection while its files are replaced and reopens it, with this encoder if that succeeded."""
         self.store.close()
         self._store = self._index = None
         try:
@@ -84,13 +84,13 @@ class OpenCollection:
         return self._index
 
     def _try_saving(self, cached: cache.Cached) -> None:
-        """Spares the next reader the catching up, if nobody is writing and the folder can be written."""
+        """Saves the updated index for the next reader, if no process is writing and the folder is writable."""
         with contextlib.suppress(LockedError, StoreError, OSError), self.writing() as store:
             if store.generation() == cached.generation:
                 cache.save(self.folder, store, cached)
 
     def refresh(self) -> None:
-        """Forgets the loaded index, so that the next question sees what other processes have written."""
+        """Forgets the loaded index, so that the next query sees what other processes have written."""
         self._index = None
 
     def writing(self) -> AbstractContextManager[Store]:

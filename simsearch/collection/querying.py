@@ -1,4 +1,4 @@
-"""From what was asked to vectors, and from vectors to matches."""
+"""From queries to vectors, and from vectors to matches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simsearch.media.arguments import source_list
 from simsearch.media.encodings import SAVE
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
-from simsearch.types import Item, Match, NamesUnknownWords, Text, WordsFindPictures
+from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Query = Source | Item
 
 
-class Asked(Protocol):
-    """What questions are answered with. The encoder is opened only when something must be encoded."""
+class QueryContext(Protocol):
+    """What queries need of a collection. The encoder is opened only when something must be encoded."""
 
     @property
     def store(self) -> Store: ...
@@ -36,10 +36,10 @@ class Asked(Protocol):
     def dim(self) -> int: ...
 
 
-def understood(source: Query, store: Store, takes_words: Callable[[], bool]) -> Query:
+def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Query:
     """What a source means: a str becomes a path if such a file exists, else the stored item of that name, else a text.
 
-    Where words cannot be asked with, it is a path all the same. A `Text` is always a text, a `Path` always a path.
+    Where the encoder takes no text, it is a path. A `Text` is always a text, a `Path` always a path.
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
@@ -48,7 +48,7 @@ def understood(source: Query, store: Store, takes_words: Callable[[], bool]) -> 
     item = item_named(store, source)
     if item is not None:
         return item
-    return Text(source) if takes_words() else Path(source)
+    return Text(source) if takes_text() else Path(source)
 
 
 def item_named(store: Store, name: str | Path) -> Item | None:
@@ -57,38 +57,38 @@ def item_named(store: Store, name: str | Path) -> Item | None:
     return store.item_by_uri(os.path.abspath(name)) or store.item_by_uri(os.fspath(name))  # noqa: PTH100
 
 
-def taken_as_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
-    """Those of the sources that look like the names of files but, as there are none, are understood as texts."""
+def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:
+    """Those of the sources that look like the names of files but, as there are none, are interpret as texts."""
     open_ones = (source for source in sources if isinstance(source, str) and not isinstance(source, Text))
     return [
         source for source in open_ones
         if _like_a_file(source)
-        and isinstance(understood(source, asked.store, lambda: takes_words(asked.encoder)), Text)
+        and isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
     ]  # fmt: skip
 
 
-def unknown_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
-    """The words of questions in words that the encoder does not know, each once."""
+def unknown_words(context: QueryContext, sources: Iterable[Query]) -> list[str]:
+    """The words of text queries that the encoder does not know, each once."""
     found = dict[str, None]()
     for source in sources:
-        # The encoder of a collection may be gone: stored items and files can be asked for all the same.
-        meant = understood(source, asked.store, lambda: takes_words(asked.encoder))
-        if isinstance(meant, Text) and isinstance(asked.encoder, NamesUnknownWords):
-            found |= dict.fromkeys(asked.encoder.unknown_words(meant))
+        # The encoder of a collection may be missing: stored items can be queried without it.
+        meant = interpret(source, context.store, lambda: takes_text(context.encoder))
+        if isinstance(meant, Text) and isinstance(context.encoder, VocabularyEncoder):
+            found |= dict.fromkeys(context.encoder.unknown_words(meant))
     return list(found)
 
 
-def score_kind(asked: Asked, source: Query) -> str:
-    """What a score of this question compares: `pictures`, `words` with pictures, `texts`, or `vectors`.
+def score_kind(context: QueryContext, source: Query) -> str:
+    """What the scores of this query compare: `pictures`, `words` with pictures, `texts`, or `vectors`.
 
-    Scores of different kinds lie elsewhere and cannot be compared.
+    Scores of different kinds have different ranges and cannot be compared.
     """
-    modality = asked.store.setting("modality")
+    modality = context.store.setting("modality")
     if modality == "text":
         return "texts"
     if modality != "image" or (isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating)):
         return "vectors"
-    meant = understood(source, asked.store, lambda: takes_words(asked.encoder))
+    meant = interpret(source, context.store, lambda: takes_text(context.encoder))
     return "words" if isinstance(meant, Text) else "pictures"
 
 
@@ -106,48 +106,48 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def takes_words(encoder: Encoder) -> bool:
-    """Whether questions may be words."""
-    return encoder.modality == "text" or isinstance(encoder, WordsFindPictures)
+def takes_text(encoder: Encoder) -> bool:
+    """Whether queries may be texts."""
+    return encoder.modality == "text" or isinstance(encoder, DualEncoder)
 
 
-def resolve(asked: Asked, sources: Iterable[Query]) -> tuple[list[Query], Vectors]:
-    """What each source means (see `understood`; a path whose file is as it was stored is that item), and its vector.
+def resolve(context: QueryContext, sources: Iterable[Query]) -> tuple[list[Query], Vectors]:
+    """What each source means (see `interpret`; a path whose file is as it was stored is that item), and its vector.
 
     Stored items need no encoding. A float array of shape (dim,) is a vector. Raises MediaError naming the first
     unreadable file.
     """
-    queries = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in source_list(sources)]
-    queries = [_stored(asked.store, source) or source for source in queries]
-    vectors = np.zeros((len(queries), asked.dim), dtype=np.float32)
+    queries = [interpret(source, context.store, lambda: takes_text(context.encoder)) for source in source_list(sources)]
+    queries = [_stored(context.store, source) or source for source in queries]
+    vectors = np.zeros((len(queries), context.dim), dtype=np.float32)
     stored = {number: query.content_id for number, query in enumerate(queries) if isinstance(query, Item)}
     if stored:
-        vectors[list(stored)] = asked.store.vectors_of(list(stored.values()))
+        vectors[list(stored)] = context.store.vectors_of(list(stored.values()))
     to_encode: list[int] = []
     for number, source in enumerate(queries):
         if isinstance(source, Item):
             continue
         if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating):
-            vectors[number] = as_vectors(np.atleast_2d(source), asked.dim)[0]
+            vectors[number] = as_vectors(np.atleast_2d(source), context.dim)[0]
         else:
             to_encode.append(number)
     if to_encode:
-        vectors[to_encode] = _encoded(asked.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
+        vectors[to_encode] = _encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
     return queries, vectors
 
 
 def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
-    """The vectors of sources that are no items: of pictures, or of texts, or of both where words find pictures."""
+    """The vectors of sources that are no items: of images, of texts, or of both for a dual encoder."""
     if encoder.modality == "text":
         return encoder.encode([text_of(source) for source in sources])
     words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
-    if not isinstance(encoder, WordsFindPictures):
+    if not isinstance(encoder, DualEncoder):
         if words:
             raise UsageError(f"the encoder {encoder.name} takes pictures, not words; give a file, or {_instead()}")
         _check_files(encoder, sources)
     if not words:
         return encoder.encode(sources)
-    assert isinstance(encoder, WordsFindPictures)
+    assert isinstance(encoder, DualEncoder)
     vectors = np.empty((len(sources), encoder.dim), dtype=np.float32)
     vectors[words] = encoder.encode_texts([str(sources[number]) for number in words])
     pictures = sorted(set(range(len(sources))) - set(words))
@@ -157,7 +157,7 @@ def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
 
 
 def _check_files(encoder: Encoder, sources: Sequence[Source]) -> None:
-    """Raises MediaError for files that are not there and whose names look like words, saying more than that."""
+    """Raises a MediaError that names encoders of texts for missing files whose names look like words."""
     for source in sources:
         if isinstance(source, Path) and len(source.parts) == 1 and not source.suffix and _is_missing(source):
             raise MediaError(f"{source}: no such file, and {encoder.name} does not take words; {_instead()}")
@@ -172,7 +172,7 @@ def _is_missing(path: Path) -> bool:
 
 
 def _instead() -> str:
-    """The encoders that words can be asked with."""
+    """Names the encoders that take texts as queries."""
     from simsearch.encoders.folder import bundled_with_words
 
     names = [*bundled_with_words(), "a CLIP or SigLIP model (simsearch convert)"]
@@ -206,7 +206,7 @@ def _stored(store: Store, source: Query) -> Item | None:
 
 
 def _unchanged(item: Item) -> bool:
-    """Whether the file is as it was stored; one that is gone cannot have changed."""
+    """Whether the file has the size and time that were stored; a missing one counts as unchanged."""
     try:
         stat = Path(item.uri).stat()
     except (OSError, ValueError):

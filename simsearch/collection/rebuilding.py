@@ -1,4 +1,4 @@
-"""Making a collection anew, for another encoder or after its encoder has changed."""
+"""Rebuilding a collection, for another encoder or after its encoder has changed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progre
     """Encodes all items and examples of a collection again, beside it, then takes its place in one step.
 
     Labels, metadata and roots are kept. Returns what was lost because its file cannot be read any more; when that
-    is more than half of the items, StoreError is raised and the old collection stays. A killed rebuild goes on
-    where it stopped when it is called again.
+    is more than half of the items, StoreError is raised and the old collection stays. An interrupted rebuild is
+    resumed when it is called again.
     """
     target = rebuilding_folder(folder)
     with Collection.open(folder) as old, old.writing():
@@ -57,7 +57,7 @@ def _check_modality(old: Store, folder: Path, encoder: Encoder) -> None:
 
 
 def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> Collection:
-    """The rebuild that was begun for this encoder, or a new one."""
+    """The unfinished rebuild for this encoder, or a new one."""
     if is_collection(target):
         begun = Collection.open(target, opened)
         if begun.store.setting("fingerprint") == opened.fingerprint:
@@ -79,7 +79,7 @@ def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
 
 
 def _forget_outdated(old: Store, store: Store) -> None:
-    """Takes out of a rebuild that was begun earlier what the old collection holds no more, or not like that."""
+    """Removes from an unfinished rebuild what the old collection no longer holds, or holds otherwise by now."""
     outdated = []
     for items in store.iterate_items():
         for item in items:

@@ -26,7 +26,7 @@ ROWS_AT_MOST = 50
 
 
 class Matches(list[Match]):
-    """The matches of one query, best first. `query` is what it was understood as: a `Path`, `Text`, `Item` or array.
+    """The matches of one query, best first. `query` is what it was interpret as: a `Path`, `Text`, `Item` or array.
 
     In a notebook they are a table with thumbnails of the pictures whose files can be read.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What `simsearch info` tells of a collection."""
+    """What a collection holds and how it was made."""
 
     folder: str
     encoder: str
@@ -32,14 +32,14 @@ class Info:
     """Enrolled labels with their numbers of examples."""
     roots: tuple[str, ...]
     readings: dict[str, dict[str, str]]
-    """Of roots of which it was said, how their files are read: `by`, or the columns for `text`, `id` and `label`."""
+    """How the files of each root are read, where that was given: `by`, or the columns for `text`, `id` and `label`."""
     generation: int
     bytes_on_disk: int
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What is wrong, in words. Problems of the index file can be repaired from the database."""
+    """The problems found, as sentences. Problems of the index file can be repaired from the database."""
 
     store_problems: tuple[str, ...]
     index_problems: tuple[str, ...]
@@ -85,13 +85,13 @@ def check(folder: Path, store: Store, dim: int, *, repaired: tuple[str, ...] = (
 
 
 def rebuild_index(folder: Path, store: Store, dim: int) -> None:
-    """Makes the index file anew from the database. The caller holds the writer's lock."""
+    """Rebuilds the index file from the database. The caller holds the writer's lock."""
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     cache.save(folder, store, cache.load(folder, store, dim))
 
 
 def ids_of(store: Store, path: str | Path) -> Ids:
-    """The items that a path means: itself, what lies under it, or a uri kept as given."""
+    """The ids of the items of a path, of those under it as a folder, or of a uri as given."""
     text = os.fspath(path)
     ids = store.ids_under(os.path.abspath(text))  # noqa: PTH100  (resolving links would give another name)
     return ids if len(ids) else store.ids_under(text)

@@ -1,4 +1,4 @@
-"""What goes into the store and comes out of it, beside items."""
+"""Records that the store takes and returns, beside items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Known(NamedTuple):
-    """What an item was when it was stored, as far as it tells whether its file has changed."""
+    """What is stored of an item that shows whether its file has changed."""
 
     item_id: int
     content_id: int

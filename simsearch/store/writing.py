@@ -116,7 +116,7 @@ _UPSERT = _upsert()
 def remove_items(connection: Connection, ids: Ids) -> int:
     """Takes items out, and the contents that no item is left of; returns how many items there were.
 
-    A file of several items that loses one is recorded as not read, so that what was taken out comes back with it.
+    A file of several items that loses one is recorded as not read, so that what was removed is added again with it.
     """
     here = among(ITEM.c.id, ids.tolist())
     contents = id_array(connection, select(ITEM.c.content_id).where(here).distinct()).tolist()

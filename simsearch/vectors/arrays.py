@@ -102,7 +102,7 @@ def checked_rows(ids: Ids, vectors: Vectors, present: Ids, dim: int) -> tuple[Id
 
 
 def cosines(queries: NDArray[np.float64], rows: NDArray[np.float64]) -> Scores:
-    """The scores of all pairs, shape (q, n), summed in float64: a pair has the same score wherever it is asked for."""
+    """The scores of all pairs, shape (q, n), summed in float64: a pair has the same score in every call."""
     return np.clip(queries @ rows.T, -1.0, 1.0).astype(np.float32)
 
 

@@ -56,7 +56,7 @@ class ExactIndex:
         if k == 0:
             return ids, scores
         for start in range(0, len(queries), QUERIES_AT_ONCE):
-            best = [_Best(k) for _ in queries[start : start + QUERIES_AT_ONCE]]
+            best = [_TopK(k) for _ in queries[start : start + QUERIES_AT_ONCE]]
             for block_ids, block_scores in self._blocks(queries[start : start + QUERIES_AT_ONCE]):
                 for one, row in zip(best, block_scores, strict=True):
                     one.take(block_ids, row)
@@ -112,7 +112,7 @@ class ExactIndex:
         return index
 
 
-class _Best:
+class _TopK:
     """The best k of what was taken so far, best first."""
 
     def __init__(self, k: int) -> None:

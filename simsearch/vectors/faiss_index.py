@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CALLBACKS: Any = faiss
 # FAISS sums in float32: two of its scores of unit vectors are together off by less than this.
 ROUGH = 1e-5
-# Asked for beyond k, to see whether the k-th score is tied with the next.
+# Fetched beyond k, to see whether the k-th score is tied with the next.
 MARGIN = 16
 # Rows gathered at once to be scored precisely: 32 MiB in float64.
 NUMBERS_AT_ONCE = 1 << 22
@@ -30,7 +30,7 @@ class FaissFlatIndex:
     """A VectorIndex over IndexFlatIP.
 
     FAISS finds the candidates; their scores are then summed in float64, so that equal vectors have equal scores
-    (within FAISS a score depends on what else is asked in the same call) and ties are settled by id.
+    (within FAISS a score depends on the other queries of the same call) and ties are settled by id.
     """
 
     def __init__(self, dim: int) -> None:
@@ -120,11 +120,11 @@ class FaissFlatIndex:
         """The scores of the rows at `positions`, shape (q, m), each summed in float64."""
         rows, step = self._rows(), max(1, NUMBERS_AT_ONCE // self.dim // max(1, len(queries)))
         scores = np.empty(positions.shape, dtype=np.float32)
-        asked = queries.astype(np.float64)[:, :, None]
+        columns = queries.astype(np.float64)[:, :, None]
         for start in range(0, positions.shape[1], step):
             part = slice(start, start + step)
             candidates = rows[positions[:, part]].astype(np.float64)
-            scores[:, part] = np.clip((candidates @ asked)[:, :, 0], -1.0, 1.0)
+            scores[:, part] = np.clip((candidates @ columns)[:, :, 0], -1.0, 1.0)
         return scores
 
     def save(self, path: Path) -> None:
