@@ -10,8 +10,8 @@ import numpy as np
 import rashes
 
 import simsearch
+from simsearch import Reading
 from simsearch.evaluation.metrics import all_pairs, pair_scores, spearman
-from simsearch.training import Reading
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import simsearch
+from simsearch import Changes, Reading
 from simsearch.evaluation.baselines import raw_pixels
-from simsearch.training import Changes, Reading
 
 DRAWINGS = Path(__file__).parent / "samples" / "omniglot"
 

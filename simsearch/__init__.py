@@ -1,4 +1,4 @@
-"""Teach a machine what "similar" means to you, then search, recognise and compare pictures with it."""
+"""Teach a machine what "similar" means to you, then search, recognize and compare images or texts with it."""
 
 from __future__ import annotations
 
@@ -7,48 +7,78 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 _HOMES = {
-    "Collection": "simsearch.collection",
-    "convert": "simsearch.encoders.converting",
-    "open_encoder": "simsearch.encoders",
-    "train": "simsearch.training",
-    "AddReport": "simsearch.types",
-    "Item": "simsearch.types",
-    "Match": "simsearch.types",
-    "Recognition": "simsearch.types",
-    "Skip": "simsearch.types",
-    "SimsearchError": "simsearch.errors",
+    "simsearch.collection": ("Collection",),
+    "simsearch.collection.identities": ("EnrollReport",),
+    "simsearch.collection.results": ("Matches", "sheet", "to_records"),
+    "simsearch.collection.upkeep": ("CheckReport", "Info"),
+    "simsearch.encoders": ("open_encoder",),
+    "simsearch.encoders.converting": ("OnnxOptions", "convert"),
+    "simsearch.errors": ("SimsearchError",),
+    "simsearch.evaluation.evaluate": ("evaluate",),
+    "simsearch.evaluation.judging": ("EvaluationOptions",),
+    "simsearch.evaluation.results": ("Evaluation",),
+    "simsearch.evaluation.selection": ("Selection",),
+    "simsearch.labelled.reading": ("Reading",),
+    "simsearch.training": ("Changes", "Trained", "train"),
+    "simsearch.types": ("AddReport", "Evidence", "Example", "Item", "Match", "Recognition", "Skip", "Text"),
 }
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AddReport",
+    "Changes",
+    "CheckReport",
     "Collection",
+    "EnrollReport",
+    "Evaluation",
+    "EvaluationOptions",
+    "Evidence",
+    "Example",
+    "Info",
     "Item",
     "Match",
+    "Matches",
+    "OnnxOptions",
+    "Reading",
     "Recognition",
+    "Selection",
     "SimsearchError",
     "Skip",
+    "Text",
+    "Trained",
     "__version__",
     "convert",
+    "evaluate",
     "open_encoder",
+    "sheet",
+    "to_records",
     "train",
 ]
 
 if TYPE_CHECKING:
     from simsearch.collection import Collection
+    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.results import Matches, sheet, to_records
+    from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.encoders import open_encoder
-    from simsearch.encoders.converting import convert
+    from simsearch.encoders.converting import OnnxOptions, convert
     from simsearch.errors import SimsearchError
-    from simsearch.training import train
-    from simsearch.types import AddReport, Item, Match, Recognition, Skip
+    from simsearch.evaluation.evaluate import evaluate
+    from simsearch.evaluation.judging import EvaluationOptions
+    from simsearch.evaluation.results import Evaluation
+    from simsearch.evaluation.selection import Selection
+    from simsearch.labelled.reading import Reading
+    from simsearch.training import Changes, Trained, train
+    from simsearch.types import AddReport, Evidence, Example, Item, Match, Recognition, Skip, Text
 
 
 def __getattr__(name: str) -> Any:
     """Public names are imported when they are first used: `import simsearch` itself loads nothing."""
-    if name not in _HOMES:
+    if name not in _HOME_OF:
         raise AttributeError(f"module 'simsearch' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOME_OF[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
 """Every error that simsearch raises on purpose, as one tree.
 
-    SimsearchError                     exit code 1, told in one line
+    SimsearchError                     exit code 1, reported in one line
     ├── UsageError                     wrong arguments or an impossible request; exit code 2
     ├── MissingExtraError              an optional dependency is not installed
     ├── MediaError                     one picture or text that cannot be read
@@ -11,7 +11,7 @@
     ├── EncoderError                   an encoder folder that cannot be used, or gives unusable output
     │   └── EncoderMismatchError       the collection was built with another encoder
     ├── VectorError                    vectors of the wrong shape, not finite, or of zero length
-    └── TrainingError                  labelled files that cannot be learned from, or a run that failed
+    └── TrainingError                  labeled data that cannot be trained on, or a run that failed
 
 Each message says what is wrong, the value seen, and the cure.
 """
@@ -75,4 +75,4 @@ class VectorError(SimsearchError):
 
 
 class TrainingError(SimsearchError):
-    """Nothing can be learned from these files, or the run failed."""
+    """The data cannot be trained on, or the run failed."""

@@ -52,7 +52,7 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        # A file system without hard links (FAT): here the look comes just before the rename, not with it.
+        # A file system without hard links (FAT): here the check precedes the rename, not with it.
         if os.path.lexists(path):
             raise FileExistsError(path) from None
         temporary.rename(path)
@@ -82,10 +82,10 @@ def checksum(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IndexFile:
-    """What the manifest promises of one index file.
+    """What the manifest records of one index file.
 
     `generation` is that of the store when the file was written, `last_content_id` the largest id that the
-    store had ever given then. `kind` says how to read the file.
+    store had ever given then. `kind` is the kind of index.
     """
 
     name: str
@@ -108,7 +108,7 @@ class IndexFile:
         )  # fmt: skip
 
     def verify(self, folder: Path, *, thorough: bool = False) -> Path:
-        """The path of the file if it is what was promised; else DamagedError.
+        """The path of the file if it is as recorded; else DamagedError.
 
         Size, mtime and inode are compared; the checksum only when one of them differs, or when `thorough`.
         """

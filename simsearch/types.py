@@ -1,4 +1,4 @@
-"""What flows between the parts: frozen dataclasses, and arrays of unit rows."""
+"""The types that the parts exchange: frozen dataclasses, protocols, and arrays of unit rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Metadata: TypeAlias = "Mapping[str, JSONValue]"
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A file or row that a job left out, and why; `count` of them where they are told as one."""
+    """A file or row that was skipped, and why; `count` of them where several are reported as one."""
 
     path: str
     reason: str
@@ -35,9 +35,14 @@ class Skip:
 
 
 class Text(str):
-    """Words that are meant as such, and never as the name of a file."""
+    """A text as a query, never taken as the name of a file."""
 
     __slots__ = ()
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """The text, cut with … where it is longer than `most`."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ class Item:
     metadata: Metadata = field(default_factory=dict)
     text: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Item({self.id}, {_about(self)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -61,6 +69,15 @@ class Match:
     rank: int
     score: float
     item: Item
+
+    def __repr__(self) -> str:
+        return f"Match({self.rank}, {self.score:.3f}, {_about(self.item)})"
+
+
+def _about(item: Item) -> str:
+    """The fields of an item for a repr: without size and times, long texts cut."""
+    named = [("label", item.label), ("text", item.text and shortened(item.text)), ("metadata", dict(item.metadata))]
+    return ", ".join([repr(item.uri), *(f"{name}={value!r}" for name, value in named if value)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An enrolled example and its score against what was asked."""
+    """An enrolled example and its score against the query."""
 
     score: float
     example: Example
@@ -93,6 +110,12 @@ class Recognition:
     threshold: float | None
     runner_up: Evidence | None
     evidence: tuple[Evidence, ...]
+
+    def __repr__(self) -> str:
+        second = self.runner_up
+        rest = "" if self.threshold is None else f", threshold={self.threshold:g}"
+        rest += "" if second is None else f", runner_up=({second.example.label!r}, {second.score:.3f})"
+        return f"Recognition({self.label!r}, {self.score:.3f}{rest})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,25 +169,25 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
-class WordsFindPictures(Protocol):
-    """An image encoder whose space can be asked with words too: pictures and texts that belong together lie close."""
+class DualEncoder(Protocol):
+    """An image encoder with a text encoder for the same space (as CLIP's): matching images and texts are close."""
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dim) in the space of the pictures, in order."""
+        """Vectors of shape (len(texts), dim) in the space of the images, in order."""
         ...
 
 
 @runtime_checkable
-class NamesUnknownWords(Protocol):
-    """An encoder that takes words and tells which of them it does not know."""
+class VocabularyEncoder(Protocol):
+    """An encoder of texts that can list the words that it does not know."""
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that are not known, in order."""
+        """The words of a text that are not in the vocabulary, in order."""
         ...
 
 
 class VectorIndex(Protocol):
-    """Searches vectors by inner product. Ids are content ids; every method returns scores in falling order."""
+    """Searches vectors by inner product. Ids are content ids; answers come by descending score."""
 
     def __len__(self) -> int: ...
     @property
@@ -174,12 +197,12 @@ class VectorIndex(Protocol):
         """All ids, in the order of the rows."""
         ...
 
-    def search(self, queries: Vectors, k: int) -> tuple[Scores, Ids]:
-        """The k best of each query as arrays of shape (q, min(k, n)); equal scores by rising id."""
+    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
+        """The ids and scores of the k best of each query, shape (q, min(k, n)); equal scores by ascending id."""
         ...
 
-    def range_search(self, queries: Vectors, threshold: float) -> list[tuple[Scores, Ids]]:
-        """For each query everything that scores at least `threshold`, best first."""
+    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
+        """For each query the ids and scores of all that score at least `min_score`, best first."""
         ...
 
     def add(self, ids: Ids, vectors: Vectors) -> None: ...

@@ -69,12 +69,14 @@ def draw(path: Path, seed: int) -> Path:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(simsearch.__all__) == [
-        "AddReport", "Collection", "Item", "Match", "Recognition", "SimsearchError", "Skip", "__version__",
-        "convert", "open_encoder", "train",
+        "AddReport", "Changes", "CheckReport", "Collection", "EnrollReport", "Evaluation", "EvaluationOptions",
+        "Evidence", "Example", "Info", "Item", "Match", "Matches", "OnnxOptions", "Reading", "Recognition", "Selection",
+        "SimsearchError", "Skip", "Text", "Trained", "__version__", "convert", "evaluate", "open_encoder", "sheet",
+        "to_records", "train",
     ]  # fmt: skip
     assert dir(simsearch) == sorted(simsearch.__all__)
     for name in simsearch.__all__:
-        assert getattr(simsearch, name) is not None
+        assert getattr(getattr(simsearch, name), "__name__", name) == name
     with pytest.raises(AttributeError, match="no attribute 'Colection'"):
         _ = simsearch.Colection
 

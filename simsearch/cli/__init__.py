@@ -49,12 +49,12 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="simsearch")
 def cli() -> None:
-    """Search, recognise and compare pictures or texts by a similarity that you can teach.
+    """Search, recognize and compare pictures or texts by a similarity that you can teach.
 
     \b
     simsearch index ./gallery          make a collection of the pictures in a folder
     simsearch query photo.jpg          find the ones most like a picture
-    simsearch enroll Ana ana.jpg       give an example of something to recognise
+    simsearch enroll Ana ana.jpg       give an example of something to recognize
     simsearch recognize who.jpg        say which it is, or that it is unknown
     simsearch train ./labelled -o encoders/mine    learn what "similar" means to you
     """

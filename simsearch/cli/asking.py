@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from simsearch.cli.options import (
+    comparable,
     file_option,
     index_option,
     json_option,
+    min_score_option,
     questions,
     quiet_option,
     remark_words,
     text_option,
-    threshold_option,
     top_option,
 )
 from simsearch.cli.output import match_record, on_a_line, say, say_json, shown, table, tell, tell_skipped
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 @click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1, required=True)
 @index_option
 @top_option
-@threshold_option
+@min_score_option
+@click.option("--threshold", type=click.FloatRange(-1, 1), callback=comparable, hidden=True)
 @click.option("--exclude-self", is_flag=True, help="Leave out the item that is asked for itself.")
 @text_option
 @file_option
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def query_command(
-    sources: tuple[str, ...], index: str | None, top: int, threshold: float | None, exclude_self: bool,
-    as_text: bool, as_file: bool, save: str | None, as_json: bool, quiet: bool,
+    sources: tuple[str, ...], index: str | None, top: int, min_score: float | None, threshold: float | None,
+    exclude_self: bool, as_text: bool, as_file: bool, save: str | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Find the items most like a picture or a text.
 
@@ -46,13 +48,16 @@ def query_command(
     """
     from simsearch.collection.entry import ask, check_sheet, open_one
 
+    if threshold is not None:
+        tell("query --threshold is deprecated: use --min-score")
+        min_score = threshold if min_score is None else min_score
     given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index) as collection:
         if save is not None:
             check_sheet(collection)
         if not quiet:
             remark_words(collection, given)
-        answered = ask(collection, given, k=top, min_score=threshold, exclude_self=exclude_self)
+        answered = ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self)
         tell_skipped(answered.skipped)
         for answer in answered.answers:
             _print(answer, as_json, titled=len(sources) > 1)

@@ -48,7 +48,8 @@ def distill_command(
     of texts; of graded pairs, and of pairs that are the same or not, what is known is learned too. A run that was
     stopped goes on when the same command is given again.
     """
-    from simsearch.training import Distilling, Reading, distil
+    from simsearch.labelled.reading import Reading
+    from simsearch.training import Distilling, distil
 
     how = Distilling(dim=dim, vocabulary=vocabulary, codes=codes, epochs=epochs, seed=seed)
     made = distil(

@@ -80,22 +80,22 @@ def evaluate_command(
     DATA holds classes, pairs, graded pairs or triplets, as train takes them, or is a folder of runs as Omniglot's.
     Each figure is told with its 95 % interval. --held-out is the honest choice for the data an encoder was trained on.
     """
-    from simsearch.encoders import open_encoder
-    from simsearch.evaluation.evaluate import Reading, evaluate
-    from simsearch.evaluation.judging import Options
+    from simsearch.evaluation.evaluate import evaluate
+    from simsearch.evaluation.judging import EvaluationOptions
     from simsearch.evaluation.report import check_report, write_report
     from simsearch.evaluation.selection import Selection
+    from simsearch.labelled.reading import Reading
 
     if report is not None:
         check_report(report)
-    defaults = Options()
-    options = Options(
+    defaults = EvaluationOptions()
+    options = EvaluationOptions(
         ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed
     )  # fmt: skip
     found = evaluate(
-        open_encoder(encoder), source, protocols=protocols, options=options,
+        encoder, source, protocols=protocols, options=options,
         selection=Selection(side, tests, held_out),
-        reading=Reading(kind, columns, convention, score_range, label_until, by_line, encoding, strict),
+        reading=Reading(kind, None, columns, convention, score_range, label_until, by_line, encoding, strict),
         threshold=threshold, threshold_from=threshold_from, with_baselines=baselines, progress=progress(quiet),
     )  # fmt: skip
     tell_skipped(found.skipped)

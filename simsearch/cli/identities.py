@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def enroll_command(
     label: str, sources: tuple[str, ...], index: str | None, as_text: bool, as_file: bool, as_json: bool, quiet: bool
 ) -> int:
-    """Give examples of LABEL, to be recognised from now on. One is enough; nothing is trained."""
+    """Give examples of LABEL, to be recognized from now on. One is enough; nothing is trained."""
     from simsearch.collection.entry import open_one
 
     given = questions(sources, as_text=as_text, as_file=as_file)

@@ -38,7 +38,11 @@ def comparable(context: click.Context, parameter: click.Parameter, value: float 
 
 threshold_option = click.option(
     "-t", "--threshold", type=click.FloatRange(-1, 1), callback=comparable,
-    help="Least score, a cosine from -1 to 1.",
+    help="Least score, a cosine from -1 to 1, of a known label.",
+)  # fmt: skip
+min_score_option = click.option(
+    "-t", "--min-score", type=click.FloatRange(-1, 1), callback=comparable,
+    help="Least score of a match, a cosine from -1 to 1.",
 )  # fmt: skip
 
 
@@ -77,9 +81,9 @@ score_range_option = click.option(
 
 def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) -> None:
     """Tells which arguments look like files that are not there, and are taken as texts, and which words are unknown."""
-    from simsearch.collection.querying import taken_as_words, unknown_words
+    from simsearch.collection.querying import taken_as_text, unknown_words
 
-    for words in taken_as_words(collection, given):
+    for words in taken_as_text(collection, given):
         tell(f"{words}: no such file, taken as a text; --file wants a file, --text is sure that it is none")
     for word in unknown_words(collection, given):
         tell(f"{word}: not known to {collection.encoder.name}, left out of what is asked")
@@ -88,7 +92,7 @@ def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) ->
 def questions(arguments: Sequence[str], *, as_text: bool, as_file: bool) -> list[str | Path | bytes]:
     """What the arguments stand for: - is standard input, others are texts or files where that is said.
 
-    What is left open the collection decides (see `querying.understood`).
+    What is left open the collection decides (see `querying.interpret`).
     """
     if as_text and as_file:
         raise UsageError("--text and --file exclude each other; give one of them")

@@ -106,7 +106,8 @@ def train_command(
     Images or texts in one folder are similar, those of different folders are not. A run that was stopped resumes when
     the same command is given again.
     """
-    from simsearch.training import Changes, Reading, train
+    from simsearch.labelled.reading import Reading
+    from simsearch.training import Changes, train
 
     values = parse_settings(texts)
     for name, value in options.items():

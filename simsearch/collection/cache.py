@@ -1,4 +1,4 @@
-"""The index file as a cache of the store: loaded, caught up or rebuilt, never trusted."""
+"""The index file as a cache of the store: loaded, updated or rebuilt, never trusted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.errors import DamagedError, SimsearchError
 from simsearch.manifest import MANIFEST_NAME, IndexFile, read_manifest, replacing, write_manifest
-from simsearch.vectors.choose import choose, load_index, new_index
+from simsearch.vectors.choose import DEFAULT_KIND, load_index, new_index
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -19,7 +19,7 @@ PATTERN = "vectors-*"
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """An index that agrees with the store at `generation`. `behind` says that the file on disk does not."""
+    """An index that agrees with the store at `generation`. `behind` is whether the file on disk does not."""
 
     index: VectorIndex
     generation: int
@@ -34,30 +34,30 @@ def load(folder: Path, store: Store, dim: int) -> Cached:
     with store.snapshot():
         generation = store.generation()
         try:
-            promised = read_manifest(folder)
-            if promised is None:
+            recorded = read_manifest(folder)
+            if recorded is None:
                 return Cached(_rebuilt(store, dim), generation, True)
-            if promised.generation > generation:
+            if recorded.generation > generation:
                 raise DamagedError(f"{folder / MANIFEST_NAME}: newer than the database, from another copy of it")
-            index = load_index(promised.kind, promised.verify(folder))
-            if len(index) != promised.count or index.dim != dim:
-                raise DamagedError(f"{folder / promised.name}: {len(index)} vectors of {index.dim}, not as promised")
+            index = load_index(recorded.kind, recorded.verify(folder))
+            if len(index) != recorded.count or index.dim != dim:
+                raise DamagedError(f"{folder / recorded.name}: {len(index)} vectors of {index.dim}, not as recorded")
         except (DamagedError, OSError):
             return Cached(_rebuilt(store, dim), generation, True)
-        if promised.generation == generation and promised.last_content_id == store.last_content_id():
+        if recorded.generation == generation and recorded.last_content_id == store.last_content_id():
             return Cached(index, generation, False)
-        removed = store.removed_since(promised.generation)
+        removed = store.removed_since(recorded.generation)
         if removed is None:
             # The journal no longer reaches back to that file.
             return Cached(_rebuilt(store, dim), generation, True)
         index.remove(removed)
-        for ids, vectors in store.vectors(after=promised.last_content_id):
+        for ids, vectors in store.vectors(after=recorded.last_content_id):
             index.add(ids, vectors)
         return Cached(index, generation, True)
 
 
 def _rebuilt(store: Store, dim: int) -> VectorIndex:
-    index = new_index(choose(store.counts().contents, dim), dim)
+    index = new_index(DEFAULT_KIND, dim)
     for ids, vectors in store.vectors():
         index.add(ids, vectors)
     return index
@@ -68,13 +68,13 @@ def save(folder: Path, store: Store, cached: Cached) -> None:
 
     The caller holds the writer's lock, and the store is still at `cached.generation`.
     """
-    kind = choose(len(cached.index), cached.index.dim)
     path = folder / f"vectors-{cached.generation:08d}.faiss"
     with replacing(path) as temporary:
         cached.index.save(temporary)
     record = IndexFile.of(
-        path, kind=kind, generation=cached.generation, last_content_id=store.last_content_id(), count=len(cached.index)
-    )
+        path, kind=DEFAULT_KIND, generation=cached.generation, last_content_id=store.last_content_id(),
+        count=len(cached.index),
+    )  # fmt: skip
     write_manifest(folder, record)
     store.trim_journal(cached.generation)
     for old in folder.glob(PATTERN):
@@ -88,15 +88,15 @@ def forget_newer(folder: Path, store: Store) -> None:
     Done before anything is written: later the generation would reach that of the manifest, with other contents.
     """
     try:
-        promised = read_manifest(folder)
+        recorded = read_manifest(folder)
     except DamagedError:
         return
-    if promised is not None and promised.generation > store.generation():
+    if recorded is not None and recorded.generation > store.generation():
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Removes what a killed writer left half written. The caller holds the writer's lock."""
+    """Removes incomplete files of a writer that was killed. The caller holds the writer's lock."""
     for leftover in folder.glob(".*.tmp"):
         _forget(leftover)
 
@@ -110,19 +110,19 @@ def _forget(path: Path) -> None:
 
 
 def problems(folder: Path, store: Store, dim: int) -> list[str]:
-    """What is wrong with the index file, in words. Being behind the store is not wrong: it catches up by itself."""
+    """The problems of the index file, as sentences. Being behind the store is none: it is updated when it is loaded."""
     try:
-        promised = read_manifest(folder)
-        if promised is None:
+        recorded = read_manifest(folder)
+        if recorded is None:
             return []
-        index = load_index(promised.kind, promised.verify(folder, thorough=True))
-        if len(index) != promised.count or index.dim != dim:
-            return [f"{folder / promised.name}: holds {len(index)} vectors, {promised.count} were promised"]
-        if promised.generation > store.generation():
+        index = load_index(recorded.kind, recorded.verify(folder, thorough=True))
+        if len(index) != recorded.count or index.dim != dim:
+            return [f"{folder / recorded.name}: holds {len(index)} vectors, the manifest has {recorded.count}"]
+        if recorded.generation > store.generation():
             return [f"{folder / MANIFEST_NAME}: newer than the database"]
     except SimsearchError as error:
         return [str(error)]
-    return _differences(folder, store, index) if promised.generation == store.generation() else []
+    return _differences(folder, store, index) if recorded.generation == store.generation() else []
 
 
 def _differences(folder: Path, store: Store, index: VectorIndex) -> list[str]:
@@ -135,7 +135,7 @@ def _differences(folder: Path, store: Store, index: VectorIndex) -> list[str]:
         count += len(ids)
         if not np.isin(ids, known).all():
             return [f"{folder}: the index file lacks vectors of the database"]
-        scores, _ = index.search(vectors[:1], 1)
+        _, scores = index.search(vectors[:1], 1)
         if len(scores) and scores[0, 0] < 0.999:
             return [f"{folder}: the index file holds other vectors than the database"]
     return [] if count == len(index) else [f"{folder}: the index file holds {len(index)} vectors, the database {count}"]

@@ -32,8 +32,8 @@ def entries(root: str, modality: str) -> Iterator[Found | Skip]:
 
 
 def changed(run: Run, root: str) -> Iterator[Job]:
-    """What must be read or stored. Notes on the way which items are still there."""
-    # A root that is known but gone has no files: then its items are kept, or go with `prune`.
+    """What must be read or stored. Records which items still exist."""
+    # A known root that no longer exists has no files: its items are kept, or removed with `prune`.
     found = entries(root, run.encoder.modality) if os.path.lexists(root) else iter(())
     for batch in batches(found, LOOK_UP):
         files = [entry for entry in batch if isinstance(entry, Found) and entry.path != run.sidecar]
@@ -55,7 +55,7 @@ def changed(run: Run, root: str) -> Iterator[Job]:
 
 
 def _reading(run: Run, path: str, record: RowFile | None) -> Reading | None:
-    """How a file is read row by row: as is said now, else as it was, else as others of its root; None as a whole."""
+    """How a file is read row by row: as given now, else as before, else as others of its root; None as a whole."""
     before = Reading.unpacked(record.reading) if record is not None else run.remembered
     return run.reading.over(before).of_rows(path)
 
@@ -83,7 +83,7 @@ def _whole_files(run: Run, files: Sequence[Found]) -> Iterator[Job]:
 
 
 def _skip_entry(run: Run, entry: Skip) -> None:
-    """Lists what the scan could not take. What lies in a folder that cannot be read has not vanished."""
+    """Lists what the scan could not read. Items in an unreadable folder count as existing."""
     run.skipped.append(entry)
     run.progress.advance()
     if Path(entry.path).is_dir():
@@ -102,7 +102,7 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
         return
     parts = batches(read_rows(file.path, how), LOOK_UP)
     try:
-        # A column that is not there is told before anything is noted of this way of reading.
+        # A missing column is reported before this way of reading is stored.
         first = next(parts, [])
         if record is None or record.reading != read.reading:
             run.replaced.add(here)
@@ -110,7 +110,7 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
         for rows in chain([first], parts):
             yield from _changed_rows(run, file, how, rows)
     except MediaError as error:
-        # Its other rows may be well again tomorrow.
+        # Its other rows may be readable next time.
         run.skipped.append(Skip(file.path, str(error)))
         run.seen.add(here)
     else:
@@ -131,7 +131,7 @@ def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | 
         uri = f"{file.path}#{row.key}"
         item, label = items.get(uri), row.label or run.label(file.path, uri)
         if item is not None and not _first_met(run, item):
-            run.leave_out(file.path, twice(row.key, row.line))
+            run.leave_out(file.path, duplicate_id(row.key, row.line))
             continue
         if item is not None and item.label is not None and how.label is not None and label is None:
             emptied.append((item.id, None))
@@ -152,12 +152,12 @@ def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | 
         yield Job(uri, len(row.text.encode()), file.mtime_ns, known, label, row.metadata, read)
 
 
-def twice(key: str, line: int) -> BadRow:
-    return BadRow(line, f"the id {key!r} stands in an earlier row; each row needs its own")
+def duplicate_id(key: str, line: int) -> BadRow:
+    return BadRow(line, f"the id {key!r} is that of an earlier row; each row needs its own")
 
 
 def _first_met(run: Run, item: Item) -> bool:
-    """Whether no row was met for an item before; notes that one is by now."""
+    """Whether this is the first row of an item in this run; records that there is one."""
     if item.id > run.last_item or item.id in run.met:
         return False
     run.met.add(item.id)

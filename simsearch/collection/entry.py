@@ -1,4 +1,4 @@
-"""The calls behind the commands: from names and files to a collection and its answers."""
+"""The calls behind the commands: from names and files to a collection and its results."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from simsearch.collection.changes import entries
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.querying import score_kind
-from simsearch.collection.rebuilding import rebuild as rebuild_collection
+from simsearch.collection.results import sheet
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.images import read_file
 from simsearch.media.scan import Found
-from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
+from simsearch.media.sheets import save_sheet
 from simsearch.media.tables import suffix_of
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.collection.querying import Query
+    from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
-    from simsearch.types import AddReport, Match, Recognition
+    from simsearch.types import AddReport, Recognition
 
 ENCODERS = {"image": "photo", "text": "text"}
 """The encoder of a new collection, by what it is to hold."""
@@ -80,7 +80,8 @@ def index_sources(
 def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip, ...]:
     if not is_collection(folder):
         raise UsageError(f"{folder} is no collection yet; leave --rebuild out to make it")
-    return rebuild_collection(folder, encoder, progress)
+    with Collection.open(folder) as collection:
+        return collection.rebuild(encoder, progress=progress)
 
 
 def _opened(
@@ -155,24 +156,23 @@ def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The matches of one question; `source` is what was asked with."""
+    """The matches of one query; `query` is its name."""
 
     query: str
-    source: Query
-    matches: list[Match]
+    matches: Matches
     score_kind: str
     """What the scores compare, see `querying.score_kind`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class QueryResults:
     answers: list[Answer]
     skipped: tuple[Skip, ...]
 
 
 def ask(
     collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
-) -> Answered:
+) -> QueryResults:
     """The matches of each source that can be read; the others are listed."""
     answers, skipped = [], []
     for source in sources:
@@ -181,17 +181,17 @@ def ask(
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
         else:
-            answers.append(Answer(_shown(source), source, found, score_kind(collection, source)))
-    return Answered(answers, tuple(skipped))
+            answers.append(Answer(_shown(source), found, score_kind(collection, source)))
+    return QueryResults(answers, tuple(skipped))
 
 
 @dataclass(frozen=True, slots=True)
-class Identified:
+class Recognitions:
     answers: list[tuple[str, Recognition]]
     skipped: tuple[Skip, ...]
 
 
-def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Identified:
+def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Recognitions:
     """The identity of each source that can be read; the others are listed."""
     answers, skipped = [], []
     for source in sources:
@@ -199,7 +199,7 @@ def identify(collection: Collection, sources: Sequence[Query], *, threshold: flo
             answers.append((_shown(source), collection.recognize(source, threshold=threshold)))
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
-    return Identified(answers, tuple(skipped))
+    return Recognitions(answers, tuple(skipped))
 
 
 def _shown(source: Query) -> str:
@@ -217,22 +217,5 @@ def check_sheet(collection: Collection) -> None:
 
 
 def save_matches(answers: Sequence[Answer], path: Path) -> None:
-    """Draws each question and its matches as a row of a sheet."""
-    rows = []
-    for answer in answers:
-        tiles = [Tile(_content(answer.source), (Path(answer.query).name, "query"), None)]
-        for match in answer.matches:
-            caption = (f"{match.rank}.  {match.score:.3f}", match.item.label or Path(match.item.uri).name)
-            tiles.append(Tile(_content(match.item.uri), caption, None))
-        rows.append(SheetRow(answer.query, tuple(tiles)))
-    save_sheet(contact_sheet(rows), path)
-
-
-def _content(source: Query) -> bytes | None:
-    """The bytes of a picture, or None when the file is gone, or it is words."""
-    if not isinstance(source, (str, Path)):
-        return source if isinstance(source, bytes) else None
-    try:
-        return read_file(source)
-    except MediaError:
-        return None
+    """Saves the contact sheet of the queries and their matches."""
+    save_sheet(sheet([answer.matches for answer in answers]), path)

@@ -1,4 +1,4 @@
-"""Identities: enrolled from examples, recognised by the nearest one."""
+"""Identities: enrolled from examples, recognized by the nearest one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simsearch.collection.querying import Asked, resolve, takes_words, text_of, understood
+from simsearch.collection.querying import QueryContext, interpret, resolve, takes_text, text_of
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
 from simsearch.media.images import read_file
@@ -40,7 +40,7 @@ def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query])
     rows: list[NewExample] = []
     skipped = []
     for source in source_list(sources):
-        meant = understood(source, store, lambda: takes_words(encoder))
+        meant = interpret(source, store, lambda: takes_text(encoder))
         try:
             rows.append(
                 _of_text(store, encoder, meant) if encoder.modality == "text" else _of_picture(store, encoder, meant)
@@ -89,12 +89,12 @@ def text_example(store: Store, encoder: Encoder, uri: str, text: str) -> NewExam
     return NewExample(uri, digest, vector, text)
 
 
-def recognise(asked: Asked, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
+def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
     """The identity of each source, by its nearest enrolled example."""
     if threshold is not None and math.isnan(threshold):
         raise UsageError("threshold nan is no number to compare with")
-    examples, vectors = asked.store.examples()
+    examples, vectors = context.store.examples()
     if not examples:
-        raise UsageError("Nobody is enrolled yet. Enrol an example first: simsearch enroll LABEL FILE")
-    queries, _ = resolve(asked, sources)
+        raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
+    _, queries = resolve(context, sources)
     return recognize(queries, examples, vectors, threshold=threshold)

@@ -39,7 +39,7 @@ def add_sources(
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
         raise UsageError(
-            "by, text_column, id_column, label_column and encoding say how texts are read, but these are pictures"
+            "by, text_column, id_column, label_column and encoding set how texts are read, but these are pictures"
         )
     reports = []
     for source in sources:
@@ -55,7 +55,7 @@ def add_sources(
 
 
 def _remembered(store: Store, root: str) -> Reading:
-    """How the files of the root that `root` is or lies in are read."""
+    """How the files of the known root that contains `root` are read."""
     known = store.roots()
     for path in sorted(known, key=len, reverse=True):
         if root == path or root.startswith(path.rstrip(os.sep) + os.sep):
@@ -64,7 +64,7 @@ def _remembered(store: Store, root: str) -> Reading:
 
 
 def _remember(run: Run, root: str, report: AddReport) -> None:
-    """Keeps what is said now of how the files are read, unless none could be read so: it may be a slip of the pen."""
+    """Stores how the files are read, unless none could be read so: that may be a typing error."""
     read = report.added + report.reused + report.unchanged + report.updated
     now = run.reading.over(run.remembered)
     if (
@@ -96,7 +96,7 @@ def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
 def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress) -> list[Skip]:
     """Encodes all items of another store into this one, pictures from their files; returns those that cannot be read.
 
-    Items that are here already are left as they are, so an interrupted call goes on where it stopped.
+    Items that are here already are left as they are, so an interrupted call is resumed.
     """
     run = Run(store, encoder, progress, None)
     holders: set[str] = set()

@@ -19,7 +19,7 @@ FORMAT = "1"
 def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) -> Encoder | None:
     """Makes an empty collection and returns its encoder, opened; None when it is for own vectors."""
     if (encoder is None) == (dim is None):
-        raise UsageError("Collection.create needs either an encoder or dim, the length of your own vectors")
+        raise UsageError("a new collection needs either an encoder or dim, the length of your own vectors")
     if is_collection(folder):
         raise UsageError(f"{folder} is a collection already; open it, or choose another name")
     opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder

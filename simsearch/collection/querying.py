@@ -1,4 +1,4 @@
-"""From what was asked to vectors, and from vectors to matches."""
+"""From queries to vectors, and from vectors to matches."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
 from simsearch.media.encodings import SAVE
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
-from simsearch.types import Item, Match, NamesUnknownWords, Text, WordsFindPictures
+from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     Query = Source | Item
 
 
-class Asked(Protocol):
-    """What questions are answered with. The encoder is opened only when something must be encoded."""
+class QueryContext(Protocol):
+    """What queries need of a collection. The encoder is opened only when something must be encoded."""
 
     @property
     def store(self) -> Store: ...
@@ -35,54 +36,59 @@ class Asked(Protocol):
     def dim(self) -> int: ...
 
 
-def understood(source: Query, store: Store, takes_words: Callable[[], bool]) -> Query:
+def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Query:
     """What a source means: a str becomes a path if such a file exists, else the stored item of that name, else a text.
 
-    Where words cannot be asked with, it is a path all the same. A `Text` is always a text, a `Path` always a path.
+    Where the encoder takes no text, it is a path. A `Text` is always a text, a `Path` always a path.
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
     if _is_file(source):
         return Path(source)
-    for uri in (os.path.abspath(source), source):  # noqa: PTH100  (resolving links would give another name)
-        item = store.item_by_uri(uri)
-        if item is not None:
-            return item
-    return Text(source) if takes_words() else Path(source)
+    item = item_named(store, source)
+    if item is not None:
+        return item
+    return Text(source) if takes_text() else Path(source)
 
 
-def taken_as_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
-    """Those of the sources that look like the names of files but, as there are none, are understood as texts."""
+def item_named(store: Store, name: str | Path) -> Item | None:
+    """The item of a path, or of a uri as given."""
+    # abspath, because resolving links would give another name than the one that was indexed.
+    return store.item_by_uri(os.path.abspath(name)) or store.item_by_uri(os.fspath(name))  # noqa: PTH100
+
+
+def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:
+    """Those of the sources that look like the names of files but, as there are none, are interpret as texts."""
     open_ones = (source for source in sources if isinstance(source, str) and not isinstance(source, Text))
     return [
         source for source in open_ones
         if _like_a_file(source)
-        and isinstance(understood(source, asked.store, lambda: takes_words(asked.encoder)), Text)
+        and isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
     ]  # fmt: skip
 
 
-def unknown_words(asked: Asked, sources: Iterable[Query]) -> list[str]:
-    """The words of questions in words that the encoder does not know, each once."""
+def unknown_words(context: QueryContext, sources: Iterable[Query]) -> list[str]:
+    """The words of text queries that the encoder does not know, each once."""
     found = dict[str, None]()
     for source in sources:
-        # The encoder of a collection may be gone: stored items and files can be asked for all the same.
-        meant = understood(source, asked.store, lambda: takes_words(asked.encoder))
-        if isinstance(meant, Text) and isinstance(asked.encoder, NamesUnknownWords):
-            found |= dict.fromkeys(asked.encoder.unknown_words(meant))
+        # The encoder of a collection may be missing: stored items can be queried without it.
+        meant = interpret(source, context.store, lambda: takes_text(context.encoder))
+        if isinstance(meant, Text) and isinstance(context.encoder, VocabularyEncoder):
+            found |= dict.fromkeys(context.encoder.unknown_words(meant))
     return list(found)
 
 
-def score_kind(asked: Asked, source: Query) -> str:
-    """What a score of this question compares: `pictures`, `words` with pictures, `texts`, or `vectors`.
+def score_kind(context: QueryContext, source: Query) -> str:
+    """What the scores of this query compare: `pictures`, `words` with pictures, `texts`, or `vectors`.
 
-    Scores of different kinds lie elsewhere and cannot be compared.
+    Scores of different kinds have different ranges and cannot be compared.
     """
-    modality = asked.store.setting("modality")
+    modality = context.store.setting("modality")
     if modality == "text":
         return "texts"
     if modality != "image" or (isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating)):
         return "vectors"
-    meant = understood(source, asked.store, lambda: takes_words(asked.encoder))
+    meant = interpret(source, context.store, lambda: takes_text(context.encoder))
     return "words" if isinstance(meant, Text) else "pictures"
 
 
@@ -100,48 +106,48 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def takes_words(encoder: Encoder) -> bool:
-    """Whether questions may be words."""
-    return encoder.modality == "text" or isinstance(encoder, WordsFindPictures)
+def takes_text(encoder: Encoder) -> bool:
+    """Whether queries may be texts."""
+    return encoder.modality == "text" or isinstance(encoder, DualEncoder)
 
 
-def resolve(asked: Asked, sources: Sequence[Query]) -> tuple[Vectors, list[Item | None]]:
-    """The vector of each source, and the item that it is, if it is one.
+def resolve(context: QueryContext, sources: Iterable[Query]) -> tuple[list[Query], Vectors]:
+    """What each source means (see `interpret`; a path whose file is as it was stored is that item), and its vector.
 
-    A stored item, and a path whose file is as it was when it was stored, need no encoding. A float array of shape
-    (dim,) is a vector. Raises MediaError naming the first unreadable file.
+    Stored items need no encoding. A float array of shape (dim,) is a vector. Raises MediaError naming the first
+    unreadable file.
     """
-    sources = [understood(source, asked.store, lambda: takes_words(asked.encoder)) for source in source_list(sources)]
-    items = [_stored(asked.store, source) for source in sources]
-    vectors = np.zeros((len(sources), asked.dim), dtype=np.float32)
-    stored = [number for number, item in enumerate(items) if item is not None]
+    queries = [interpret(source, context.store, lambda: takes_text(context.encoder)) for source in source_list(sources)]
+    queries = [_stored(context.store, source) or source for source in queries]
+    vectors = np.zeros((len(queries), context.dim), dtype=np.float32)
+    stored = {number: query.content_id for number, query in enumerate(queries) if isinstance(query, Item)}
     if stored:
-        vectors[stored] = asked.store.vectors_of([item.content_id for item in items if item is not None])
+        vectors[list(stored)] = context.store.vectors_of(list(stored.values()))
     to_encode: list[int] = []
-    for number, source in enumerate(sources):
-        if items[number] is not None:
+    for number, source in enumerate(queries):
+        if isinstance(source, Item):
             continue
         if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating):
-            vectors[number] = as_vectors(np.atleast_2d(source), asked.dim)[0]
+            vectors[number] = as_vectors(np.atleast_2d(source), context.dim)[0]
         else:
             to_encode.append(number)
     if to_encode:
-        vectors[to_encode] = _encoded(asked.encoder, [sources[number] for number in to_encode])  # type: ignore[misc]
-    return vectors, items
+        vectors[to_encode] = _encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
+    return queries, vectors
 
 
 def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
-    """The vectors of sources that are no items: of pictures, or of texts, or of both where words find pictures."""
+    """The vectors of sources that are no items: of images, of texts, or of both for a dual encoder."""
     if encoder.modality == "text":
         return encoder.encode([text_of(source) for source in sources])
     words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
-    if not isinstance(encoder, WordsFindPictures):
+    if not isinstance(encoder, DualEncoder):
         if words:
             raise UsageError(f"the encoder {encoder.name} takes pictures, not words; give a file, or {_instead()}")
         _check_files(encoder, sources)
     if not words:
         return encoder.encode(sources)
-    assert isinstance(encoder, WordsFindPictures)
+    assert isinstance(encoder, DualEncoder)
     vectors = np.empty((len(sources), encoder.dim), dtype=np.float32)
     vectors[words] = encoder.encode_texts([str(sources[number]) for number in words])
     pictures = sorted(set(range(len(sources))) - set(words))
@@ -151,7 +157,7 @@ def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
 
 
 def _check_files(encoder: Encoder, sources: Sequence[Source]) -> None:
-    """Raises MediaError for files that are not there and whose names look like words, saying more than that."""
+    """Raises a MediaError that names encoders of texts for missing files whose names look like words."""
     for source in sources:
         if isinstance(source, Path) and len(source.parts) == 1 and not source.suffix and _is_missing(source):
             raise MediaError(f"{source}: no such file, and {encoder.name} does not take words; {_instead()}")
@@ -166,7 +172,7 @@ def _is_missing(path: Path) -> bool:
 
 
 def _instead() -> str:
-    """The encoders that words can be asked with."""
+    """Names the encoders that take texts as queries."""
     from simsearch.encoders.folder import bundled_with_words
 
     names = [*bundled_with_words(), "a CLIP or SigLIP model (simsearch convert)"]
@@ -195,20 +201,14 @@ def _stored(store: Store, source: Query) -> Item | None:
         return source
     if not isinstance(source, (str, Path)) or isinstance(source, Text):
         return None
-    text = os.fspath(source)
-    # abspath, because resolving links would give another name than the one that was indexed.
-    path = os.path.abspath(text)  # noqa: PTH100
-    for uri in (path, text):
-        item = store.item_by_uri(uri)
-        if item is not None:
-            return item if _unchanged(uri, item) else None
-    return None
+    item = item_named(store, source)
+    return item if item is not None and _unchanged(item) else None
 
 
-def _unchanged(path: str, item: Item) -> bool:
-    """Whether the file is as it was stored; one that is gone cannot have changed."""
+def _unchanged(item: Item) -> bool:
+    """Whether the file has the size and time that were stored; a missing one counts as unchanged."""
     try:
-        stat = Path(path).stat()
+        stat = Path(item.uri).stat()
     except (OSError, ValueError):
         return True
     return (stat.st_size, stat.st_mtime_ns) == (item.size, item.mtime_ns)
@@ -217,26 +217,26 @@ def _unchanged(path: str, item: Item) -> bool:
 def matches(
     store: Store,
     index: VectorIndex,
+    queries: Sequence[Query],
     vectors: Vectors,
-    own: Sequence[Item | None],
     *,
     k: int,
     min_score: float | None,
     exclude_self: bool,
-) -> list[list[Match]]:
-    """The k best items for each vector, best first; items of equal content count separately.
+) -> list[Matches]:
+    """The k best items for each query and its vector, best first; items of equal content count separately.
 
-    Equal scores are in the order of content and item ids. With `exclude_self` the item in `own` is left out, but
-    not other items with the same content.
+    Equal scores are in the order of content and item ids. With `exclude_self` a query that is an item is left out of
+    its matches, but not other items with the same content.
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
-    scores, ids = index.search(vectors, k + 1 if exclude_self else k)
+    ids, scores = index.search(vectors, k + 1 if exclude_self else k)
     items = store.items_of(np.unique(ids).tolist())
     answers = []
-    for row, item in enumerate(own):
-        left_out = item.id if exclude_self and item is not None else None
-        answers.append(_ranked(scores[row], ids[row], items, k, min_score, left_out))
+    for row, query in enumerate(queries):
+        left_out = query.id if exclude_self and isinstance(query, Item) else None
+        answers.append(Matches(_ranked(scores[row], ids[row], items, k, min_score, left_out), query))
     return answers
 
 

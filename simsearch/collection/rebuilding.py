@@ -1,4 +1,4 @@
-"""Making a collection anew, for another encoder or after its encoder has changed."""
+"""Rebuilding a collection, for another encoder or after its encoder has changed."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
     from simsearch.types import Encoder
 
 
-def rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip, ...]:
+def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progress) -> tuple[Skip, ...]:
     """Encodes all items and examples of a collection again, beside it, then takes its place in one step.
 
     Labels, metadata and roots are kept. Returns what was lost because its file cannot be read any more; when that
-    is more than half of the items, StoreError is raised and the old collection stays. A killed rebuild goes on
-    where it stopped when it is called again.
+    is more than half of the items, StoreError is raised and the old collection stays. An interrupted rebuild is
+    resumed when it is called again.
     """
     target = rebuilding_folder(folder)
     with Collection.open(folder) as old, old.writing():
         if old.store.setting("modality") == "vector":
             raise UsageError(f"{folder} holds your own vectors: there is nothing to encode again")
-        name = encoder or old.store.setting("encoder") or ""
-        _check_modality(old.store, folder, name)
-        with _unfinished(target, name) as new:
+        wanted = encoder or old.store.setting("encoder") or ""
+        opened = open_encoder(wanted) if isinstance(wanted, (str, Path)) else wanted
+        _check_modality(old.store, folder, opened)
+        with _unfinished(target, wanted, opened) as new:
             lost = _copy(old.store, new, progress)
             if 2 * len(lost) > old.store.counts().items + old.store.counts().examples:
                 raise StoreError(
@@ -47,17 +48,19 @@ def rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip
     return lost
 
 
-def _check_modality(old: Store, folder: Path, encoder: str) -> None:
-    holds, takes = old.setting("modality"), open_encoder(encoder).modality
-    if holds != takes:
-        raise UsageError(f"{folder} is a collection of {holds}s, but the encoder {encoder} takes {takes}s")
+def _check_modality(old: Store, folder: Path, encoder: Encoder) -> None:
+    holds = old.setting("modality")
+    if holds != encoder.modality:
+        raise UsageError(
+            f"{folder} is a collection of {holds}s, but the encoder {encoder.name} takes {encoder.modality}s"
+        )
 
 
-def _unfinished(target: Path, encoder: str) -> Collection:
-    """The rebuild that was begun for this encoder, or a fresh one."""
+def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> Collection:
+    """The unfinished rebuild for this encoder, or a new one."""
     if is_collection(target):
-        begun = Collection.open(target)
-        if begun.store.setting("fingerprint") == open_encoder(encoder).fingerprint:
+        begun = Collection.open(target, opened)
+        if begun.store.setting("fingerprint") == opened.fingerprint:
             return begun
         begun.close()
     shutil.rmtree(target, ignore_errors=True)
@@ -72,11 +75,11 @@ def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
             store.set_reading(root, reading)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
-        return (*lost, *_enrol_again(old, store, encoder))
+        return (*lost, *_enroll_again(old, store, encoder))
 
 
 def _forget_outdated(old: Store, store: Store) -> None:
-    """Takes out of a rebuild that was begun earlier what the old collection holds no more, or not like that."""
+    """Removes from an unfinished rebuild what the old collection no longer holds, or holds otherwise by now."""
     outdated = []
     for items in store.iterate_items():
         for item in items:
@@ -88,7 +91,7 @@ def _forget_outdated(old: Store, store: Store) -> None:
         store.remove_label(label)
 
 
-def _enrol_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
+def _enroll_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
     examples, _ = old.examples()
     lost: list[Skip] = []
     for example in examples:

@@ -1,4 +1,4 @@
-"""What one call of indexing works on: its jobs, and what it has seen and done so far."""
+"""The state of one call of indexing: its jobs, the items found so far, and its counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Labeller = Callable[[str, str], "str | None"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The text of a job that has been read already. `stored` says that its content was in the store by then."""
+    """The text of a job, read already. `stored` is whether its content was in the store then."""
 
     text: str
     sha256: bytes
@@ -56,14 +56,14 @@ class Job:
     """Of a file of text without a byte order mark."""
 
 
-class Marks:
-    """A set of ids of items that were there before the run: a byte for each that was ever given, touched when used."""
+class ItemIds:
+    """A set of ids of items older than the run, as one byte for each id ever given."""
 
     def __init__(self, last_item: int) -> None:
         self._marked: NDArray[np.bool_] = np.zeros(last_item + 1, dtype=np.bool_)
 
     def add(self, ids: Ids | int) -> None:
-        """Marks those that were there before."""
+        """ItemIds those that were there before."""
         given = np.atleast_1d(np.asarray(ids, dtype=np.int64))
         self._marked[given[given < len(self._marked)]] = True
 
@@ -77,7 +77,7 @@ class Marks:
 
 @dataclass(slots=True)
 class Run:
-    """One call. `reading` is what was said of how files are read, now or for this root before."""
+    """One call of indexing. `reading` is how files are read as given now, `remembered` as stored before."""
 
     store: Store
     encoder: Encoder
@@ -88,13 +88,13 @@ class Run:
     last_item: int = 0
     """The largest item id before this run: later ones are this run's own."""
     sidecar: str = ""
-    """The table that labels come from; it is no text itself."""
-    seen: Marks = field(init=False)
-    """Items that are still there."""
-    met: Marks = field(init=False)
-    """Items of rows that a row was found for, whatever became of it."""
-    replaced: Marks = field(init=False)
-    """Items of files that are read in another way by now."""
+    """The table of labels, which is not itself indexed."""
+    seen: ItemIds = field(init=False)
+    """Items whose files or rows still exist."""
+    met: ItemIds = field(init=False)
+    """Items for which a row was found, whether or not it could be used."""
+    replaced: ItemIds = field(init=False)
+    """Items of files that are now read in another way."""
     reused_contents: set[int] = field(default_factory=set)
     read_files: list[RowFile] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.last_item = self.store.last_item_id()
-        self.seen, self.met, self.replaced = (Marks(self.last_item) for _ in range(3))
+        self.seen, self.met, self.replaced = (ItemIds(self.last_item) for _ in range(3))
 
     def label(self, path: str, uri: str) -> str | None:
         return None if self.label_of is None else self.label_of(path, uri)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from simsearch.collection.changes import twice
+from simsearch.collection.changes import duplicate_id
 from simsearch.collection.run import Job, Row, Run, batches
 from simsearch.errors import MediaError, VectorError
 from simsearch.media.ahead import ahead
@@ -59,7 +59,7 @@ def outcomes(encoder: Encoder, jobs: Iterator[Job]) -> Iterator[list[Outcome]]:
 def _read(encoder: Encoder, job: Job) -> Outcome:
     """A file or row read, hashed and decoded; runs in a thread."""
     if job.row is not None:
-        return _taken(encoder, job, job.row)
+        return _from_row(encoder, job, job.row)
     try:
         content = read_text_bytes(job.uri) if encoder.modality == "text" else read_file(job.uri)
     except MediaError as error:
@@ -73,7 +73,7 @@ def _read(encoder: Encoder, job: Job) -> Outcome:
         return _Failed(job, str(error), readable=True)
 
 
-def _taken(encoder: Encoder, job: Job, row: Row) -> Outcome:
+def _from_row(encoder: Encoder, job: Job, row: Row) -> Outcome:
     try:
         return _Read(job, row.sha256, None if row.stored else encoder.prepare(row.text), row.text)
     except MediaError as error:
@@ -83,11 +83,11 @@ def _taken(encoder: Encoder, job: Job, row: Row) -> Outcome:
 def write(run: Run, batch: Sequence[Outcome]) -> None:
     """Encodes what is new in a batch and stores it all in one transaction."""
     run.progress.advance(len(batch))
-    good = _without_twins(run, [outcome for outcome in batch if isinstance(outcome, _Read)])
+    good = _without_duplicate_ids(run, [outcome for outcome in batch if isinstance(outcome, _Read)])
     for outcome in batch:
         if isinstance(outcome, _Failed):
             _skip(run, outcome.job, outcome.reason)
-            # A file that could not be opened may be well again tomorrow: its item stays.
+            # A file that could not be opened may be readable next time: its item stays.
             if outcome.job.known is not None and not outcome.readable:
                 run.seen.add(outcome.job.known.item_id)
     contents = run.store.content_ids([outcome.sha256 for outcome in good])
@@ -102,8 +102,8 @@ def write(run: Run, batch: Sequence[Outcome]) -> None:
         run.store.write(writes)
 
 
-def _without_twins(run: Run, outcomes: list[_Read]) -> list[_Read]:
-    """The outcomes without rows whose id another row of this run has; all rows before them are stored by now."""
+def _without_duplicate_ids(run: Run, outcomes: list[_Read]) -> list[_Read]:
+    """The outcomes without rows whose id another row of this run has; all earlier rows are stored already."""
     new = [outcome.job.uri for outcome in outcomes if outcome.job.row is not None and outcome.job.known is None]
     if not new:
         return outcomes
@@ -113,7 +113,7 @@ def _without_twins(run: Run, outcomes: list[_Read]) -> list[_Read]:
         if job.row is not None and job.known is None:
             if job.uri in taken:
                 path = job.row.file or job.uri
-                run.leave_out(path, twice(job.uri.removeprefix(f"{path}#"), job.row.line))
+                run.leave_out(path, duplicate_id(job.uri.removeprefix(f"{path}#"), job.row.line))
                 continue
             taken.add(job.uri)
         single.append(outcome)
@@ -128,7 +128,7 @@ def _skip(run: Run, job: Job, reason: str) -> None:
 
 
 def _all_prepared(run: Run, outcomes: Sequence[_Read]) -> list[_Read]:
-    """The outcomes, prepared also where a content has gone from the store since it was looked up."""
+    """The outcomes, prepared also where a content was removed from the store since it was looked up."""
     ready = []
     for outcome in outcomes:
         if outcome.prepared is None and outcome.text is not None:

@@ -1,4 +1,4 @@
-"""Taking out the items whose files or rows are gone."""
+"""Removing the items whose files or rows no longer exist."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def sweep(run: Run, root: str, prune: bool) -> tuple[int, int]:
-    """Removes items whose files are gone; returns how many were removed and how many kept.
+    """Removes items whose files no longer exist; returns how many were removed and how many kept.
 
-    An item whose content turned up under another name in this run was moved: it goes without being asked, and so
-    does one whose file is read in another way by now.
+    An item whose content was found under another name in this run was moved: it is always removed, and so is one whose
+    file is now read in another way.
     """
     under = run.store.ids_under(root)
     # Items that this run wrote are newer than the run's look-ups, so they are found through their paths.

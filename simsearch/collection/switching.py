@@ -1,4 +1,4 @@
-"""Putting a collection that was made anew in the place of the old one, in steps that a kill cannot spoil."""
+"""Replacing a collection by a rebuilt one, in steps that can be interrupted anywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMPLETE = "complete"
 
 
 def rebuilding_folder(folder: Path) -> Path:
-    """Where a collection is made anew beside the old one."""
+    """Where a collection is rebuilt, beside the old one."""
     return folder.with_name(folder.name + REBUILDING)
 
 
@@ -24,7 +24,7 @@ def replaced_folder(folder: Path) -> Path:
 
 
 def replace_by_rebuilt(folder: Path) -> None:
-    """Puts the finished new collection in the place of the old one. A kill in between is mended at the next opening."""
+    """Replaces the old collection by the rebuilt one. An interrupted replacement is completed at the next opening."""
     rebuilt = rebuilding_folder(folder)
     try:
         (rebuilt / COMPLETE).touch()

@@ -40,7 +40,7 @@ def _check(encoder: Encoder, uris: Sequence[str], texts: Sequence[str], metadata
     if not len(uris) == len(texts) == len(uris if metadata is None else metadata):
         raise UsageError(f"{len(uris)} uris for {len(texts)} texts: give one for each, and of metadata all or none")
     if len(set(uris)) != len(uris):
-        raise UsageError("a uri stands twice in the list; each needs its own")
+        raise UsageError("a uri is in the list twice; each needs its own")
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise UsageError(f"text {number} is no text but {type(text).__name__}")

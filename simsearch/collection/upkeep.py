@@ -1,4 +1,4 @@
-"""Looking after a collection: what it holds, whether it is sound, and making it anew for another encoder."""
+"""Looking after a collection: what it holds, and whether it is sound."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import cache
+from simsearch.errors import SimsearchError
 from simsearch.manifest import MANIFEST_NAME
 from simsearch.media.text_rows import Reading
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What `simsearch info` tells of a collection."""
+    """What a collection holds and how it was made."""
 
     folder: str
     encoder: str
@@ -31,14 +32,14 @@ class Info:
     """Enrolled labels with their numbers of examples."""
     roots: tuple[str, ...]
     readings: dict[str, dict[str, str]]
-    """Of roots of which it was said, how their files are read: `by`, or the columns for `text`, `id` and `label`."""
+    """How the files of each root are read, where that was given: `by`, or the columns for `text`, `id` and `label`."""
     generation: int
     bytes_on_disk: int
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What is wrong, in words. Problems of the index file can be repaired from the database."""
+    """The problems found, as sentences. Problems of the index file can be repaired from the database."""
 
     store_problems: tuple[str, ...]
     index_problems: tuple[str, ...]
@@ -49,6 +50,17 @@ class CheckReport:
     @property
     def clean(self) -> bool:
         return not (self.store_problems or self.index_problems)
+
+
+def description(folder: Path, store: Store | None) -> str:
+    """What `repr` shows of a collection; `store` is None when it is closed."""
+    if store is None:
+        return f"<Collection {folder}: closed>"
+    try:
+        items, encoder = store.counts().items, store.setting("encoder")
+    except SimsearchError as error:
+        return f"<Collection {folder}: {error}>"
+    return f"<Collection {folder}: {items:,} items, {f'encoder {encoder}' if encoder else 'own vectors'}>"
 
 
 def info(folder: Path, store: Store) -> Info:
@@ -73,13 +85,13 @@ def check(folder: Path, store: Store, dim: int, *, repaired: tuple[str, ...] = (
 
 
 def rebuild_index(folder: Path, store: Store, dim: int) -> None:
-    """Makes the index file anew from the database. The caller holds the writer's lock."""
+    """Rebuilds the index file from the database. The caller holds the writer's lock."""
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     cache.save(folder, store, cache.load(folder, store, dim))
 
 
 def ids_of(store: Store, path: str | Path) -> Ids:
-    """The items that a path means: itself, what lies under it, or a uri kept as given."""
+    """The ids of the items of a path, of those under it as a folder, or of a uri as given."""
     text = os.fspath(path)
     ids = store.ids_under(os.path.abspath(text))  # noqa: PTH100  (resolving links would give another name)
     return ids if len(ids) else store.ids_under(text)

@@ -48,7 +48,7 @@ def _checked(
     if metadata is not None and len(metadata) != len(rows):
         raise UsageError(f"{len(metadata)} metadata for {len(rows)} vectors: give one for each")
     if len(set(uris)) != len(uris):
-        raise UsageError("a uri stands twice in the list; each needs its own")
+        raise UsageError("a uri is in the list twice; each needs its own")
     return rows
 
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simsearch.encoders import open_encoder
 from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.evaluation import judging
 from simsearch.evaluation.embedding import Embed, baselines_for, embed
-from simsearch.evaluation.judging import KINDS_OF, Options
+from simsearch.evaluation.judging import KINDS_OF, EvaluationOptions
 from simsearch.evaluation.metrics import best_threshold
 from simsearch.evaluation.results import Evaluation, Section, System, Threshold
 from simsearch.evaluation.runs import Runs, is_runs, read_runs
 from simsearch.evaluation.selection import Selection, provenance, select, used_only
-from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from simsearch.labelled.material import Kind, Labelled, Modality
+    from simsearch.labelled.material import Labelled, Modality
     from simsearch.types import Encoder, Skip, Vectors
 
 DEFAULTS = {
@@ -29,29 +30,6 @@ DEFAULTS = {
     "triplets": ("triplets",),
 }  # fmt: skip
 VALIDATION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How a table is read; see `labelled.read_labelled`."""
-
-    kind: Kind | None = None
-    columns: str | None = None
-    convention: str | None = None
-    score_range: tuple[float, float] | None = None
-    label_until: str | None = None
-    by_line: bool = False
-    encoding: str | None = None
-    strict: bool = False
-
-    def read(self, source: Path, encoder: Encoder) -> Labelled:
-        """The material, of the modality of the encoder."""
-        modality: Modality = "text" if encoder.modality == "text" else "image"
-        return read_labelled(
-            source, modality=modality, kind=self.kind, columns=self.columns, convention=self.convention,
-            score_range=self.score_range, label_until=self.label_until, by_line=self.by_line,
-            encoding=self.encoding, strict=self.strict,
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +49,11 @@ class _Material:
 
 
 def evaluate(
-    encoder: Encoder,
+    encoder: str | Path | Encoder,
     source: str | Path,
     *,
     protocols: Sequence[str] = (),
-    options: Options | None = None,
+    options: EvaluationOptions | None = None,
     selection: Selection | None = None,
     reading: Reading | None = None,
     threshold: float | None = None,
@@ -85,14 +63,16 @@ def evaluate(
 ) -> Evaluation:
     """The figures of an encoder on a folder or file that `read_labelled` reads, or on a folder of runs.
 
-    Without `protocols` all that fit the material; one that then does not fit after all is left out with a remark. The
+    `encoder` is the encoder, its name or its folder. Without `protocols` all that fit the material are evaluated; one
+    that then does not fit after all is left out with a remark. The
     accuracy of same or different is told at `threshold`, or at the best one for the pairs of `threshold_from`, or at
     the one that the encoder's record took from its validation side; never at one chosen on the pairs that are judged.
     `with_baselines`, baselines that need no learning are asked the same. Raises UsageError, TrainingError, MediaError,
     VectorError.
     """
-    options, reading, progress = options or Options(), reading or Reading(), progress or Silent()
+    options, reading, progress = options or EvaluationOptions(), reading or Reading(), progress or Silent()
     _check(protocols, threshold, threshold_from)
+    encoder = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
     material = _material(encoder, Path(source), selection or Selection(), reading, protocols, options, progress)
     other = None
     if threshold_from is not None:
@@ -111,6 +91,14 @@ def evaluate(
         None if data is None else data.labels, () if data is None else data.classes, tuple(systems),
         (*material.remarks, *remarks), material.skipped, options.seed, options.rounds,
     )  # fmt: skip
+
+
+def _read(reading: Reading, source: Path, encoder: Encoder) -> Labelled:
+    """The material, of the modality of the encoder."""
+    modality: Modality = "text" if encoder.modality == "text" else "image"
+    if reading.modality not in (None, modality):
+        raise UsageError(f"{source} is to be read as {reading.modality}, but {encoder.name} is for {encoder.modality}")
+    return replace(reading, modality=modality).read(source)
 
 
 def _shown(encoder: Encoder) -> str:
@@ -141,12 +129,12 @@ def _recorded(encoder: Encoder) -> Threshold | None:
 
 
 def _material(
-    encoder: Encoder, source: Path, selection: Selection, reading: Reading, protocols: Sequence[str], options: Options,
-    progress: Progress,
+    encoder: Encoder, source: Path, selection: Selection, reading: Reading, protocols: Sequence[str],
+    options: EvaluationOptions, progress: Progress,
 ) -> _Material:  # fmt: skip
     if source.is_dir() and is_runs(source):
         return _of_runs(encoder, source, selection, protocols, progress)
-    data, remarks = select(reading.read(source, encoder), selection, provenance(encoder))
+    data, remarks = select(_read(reading, source, encoder), selection, provenance(encoder))
     found = embed(encoder, data.sources, progress)
     data = data.keep(found.positions)
     runs = judging.runs_of(data, options) if "runs" in protocols else None
@@ -171,7 +159,7 @@ def _of_runs(
 
 def _other(encoder: Encoder, source: Path, reading: Reading, material: _Material) -> Labelled:
     """The material that a threshold is chosen on: its validation side, where it has one. It shares no pairs."""
-    data = reading.read(source, encoder)
+    data = _read(reading, source, encoder)
     if data.partitions is not None and (data.partitions == VALIDATION).any():
         rows = np.flatnonzero(data.partitions == VALIDATION)
         data = data.keep(rows) if data.rows is None else used_only(data.take(rows))
@@ -202,7 +190,7 @@ def _contents(data: Labelled) -> set[str | frozenset[str]]:
 @dataclass(frozen=True, slots=True)
 class _Job:
     material: _Material
-    options: Options
+    options: EvaluationOptions
     progress: Progress
     other: Labelled | None
     """What a threshold is chosen on."""

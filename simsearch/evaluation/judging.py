@@ -28,7 +28,7 @@ DEFAULT_WAYS = (5, 20)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class EvaluationOptions:
     """How the protocols are asked; `rounds` and `seed` are those of every interval and draw."""
 
     ways: tuple[int, ...] = ()
@@ -59,7 +59,7 @@ class Options:
         return bool(self.ways) or self.shots != (1,)
 
 
-def judge_episodes(vectors: Vectors, data: Labelled, options: Options) -> Section:
+def judge_episodes(vectors: Vectors, data: Labelled, options: EvaluationOptions) -> Section:
     """N-way K-shot accuracy, with the 95 % interval of the mean over the episodes."""
     labels, groups = _labels(data, "episodes"), class_groups(data)
     figures = {}
@@ -85,7 +85,7 @@ def _ways(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, shots: in
     return tuple(sorted({max(2, min(ways, most)) for ways in DEFAULT_WAYS}))
 
 
-def judge_runs(vectors: Vectors, runs: Runs, options: Options) -> Section:
+def judge_runs(vectors: Vectors, runs: Runs, options: EvaluationOptions) -> Section:
     """The accuracy over the runs, each of two drawers; the runs are resampled."""
     given = run_answers(vectors, runs)
     shares = np.array([np.mean(found == true) for found, true in zip(given, runs.answers, strict=True)])
@@ -97,7 +97,7 @@ def judge_runs(vectors: Vectors, runs: Runs, options: Options) -> Section:
     return Section("runs", setting, {"accuracy": figure}, RunsDetail(runs, given))
 
 
-def runs_of(data: Labelled, options: Options) -> Runs:
+def runs_of(data: Labelled, options: EvaluationOptions) -> Runs:
     """Runs drawn from class folders of drawings, within their groups, 20 ways unless `ways` says another number."""
     labels = _labels(data, "runs")
     groups = class_groups(data)
@@ -106,7 +106,9 @@ def runs_of(data: Labelled, options: Options) -> Runs:
     return draw_runs(data.sources, labels, names, runs=options.runs, ways=ways, seed=options.seed)
 
 
-def judge_verification(vectors: Vectors, data: Labelled, options: Options, threshold: Threshold | None) -> Section:
+def judge_verification(
+    vectors: Vectors, data: Labelled, options: EvaluationOptions, threshold: Threshold | None
+) -> Section:
     """Same or different: the given pairs, or pairs drawn from the classes, half of them of one class."""
     pairs, scores, same = scored_pairs(vectors, data, options)
     classes = None if data.labels is None else data.labels[pairs]
@@ -123,7 +125,7 @@ def judge_verification(vectors: Vectors, data: Labelled, options: Options, thres
 
 
 def scored_pairs(
-    vectors: Vectors, data: Labelled, options: Options
+    vectors: Vectors, data: Labelled, options: EvaluationOptions
 ) -> tuple[NDArray[np.int64], Scores, NDArray[np.bool_]]:
     """The pairs to judge, their cosines and whether they are the same."""
     if data.kind == "classes":
@@ -135,7 +137,7 @@ def scored_pairs(
     return data.pairs, cosines(vectors, data.pairs), data.same
 
 
-def judge_retrieval(vectors: Vectors, data: Labelled, options: Options, progress: Progress) -> Section:
+def judge_retrieval(vectors: Vectors, data: Labelled, options: EvaluationOptions, progress: Progress) -> Section:
     """How well the nearest neighbours share the class; the classes of the queries are resampled."""
     labels = _labels(data, "retrieval")
     ranked = rank_queries(vectors, labels, options.at, progress=progress)
@@ -144,7 +146,7 @@ def judge_retrieval(vectors: Vectors, data: Labelled, options: Options, progress
     return Section("retrieval", setting, dict(zip(ranked.names, found, strict=True)), ranked)
 
 
-def judge_graded(vectors: Vectors, data: Labelled, options: Options) -> Section:
+def judge_graded(vectors: Vectors, data: Labelled, options: EvaluationOptions) -> Section:
     """How well the cosines of pairs agree with their grades; the pairs are resampled."""
     if data.kind != "graded" or data.pairs is None or data.scores is None:
         raise UsageError(_unfit("graded", "graded pairs", data))
@@ -156,7 +158,7 @@ def judge_graded(vectors: Vectors, data: Labelled, options: Options) -> Section:
     return Section("graded", setting, figures, GradedDetail(data.pairs, scores, truth))
 
 
-def judge_triplets(vectors: Vectors, data: Labelled, options: Options) -> Section:
+def judge_triplets(vectors: Vectors, data: Labelled, options: EvaluationOptions) -> Section:
     """How often the positive is nearer to the anchor than the negative, equal ones counting one half."""
     if data.triplets is None:
         raise UsageError(_unfit("triplets", "triplets", data))

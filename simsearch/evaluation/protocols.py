@@ -1,4 +1,4 @@
-"""The two questions that encoders are judged by: one example and N names, and same or different."""
+"""Few-shot episodes: one example of each of N classes, and queries to be recognized."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ import numpy as np
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation.metrics import (
-    Confusion,
-    confusion,
-    equal_error_rate,
     mean_interval,
-    pair_scores,
-    roc_auc,
-    sample_pairs,
 )
 
 if TYPE_CHECKING:
@@ -150,39 +144,3 @@ def _accuracy(
     right: NDArray[np.bool_] = best == np.repeat(np.arange(ways), per_way)
     shares: NDArray[np.float64] = np.mean(right, axis=1, dtype=np.float64)
     return shares
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationResult:
-    """Figures of same-or-different. Those that depend on a threshold are None when none was given."""
-
-    auc: float
-    eer: float
-    pairs: int
-    positives: int
-    threshold: float | None
-    accuracy: float | None
-    confusion: Confusion | None
-
-
-def verification(
-    vectors: Vectors,
-    labels: NDArray[Any],
-    *,
-    pairs: int | NDArray[np.int64] | None,
-    seed: int,
-    threshold: float | None = None,
-) -> VerificationResult:
-    """How well the cosine tells pairs of one class from pairs of two.
-
-    `pairs` are given rows of shape (n, 2), a number to draw with `seed`, half of them of one class, or None for all.
-    `threshold` must come from other vectors: one that is chosen on the pairs it is judged by flatters, so none is.
-    """
-    if isinstance(pairs, int):
-        pairs = sample_pairs(labels, pairs, np.random.default_rng(seed), positive_fraction=0.5)
-    scores, same = pair_scores(vectors, labels, pairs=pairs)
-    counts = None if threshold is None else confusion(scores, same, threshold)
-    return VerificationResult(
-        roc_auc(scores, same), equal_error_rate(scores, same), len(same), int(np.count_nonzero(same)),
-        threshold, None if counts is None else counts.accuracy, counts,
-    )  # fmt: skip

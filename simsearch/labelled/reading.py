@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,35 @@ from simsearch.media.tables import TABLE_SUFFIXES, shown
 
 _FORMS = ".csv, .tsv, .jsonl, .json or .txt"
 
-__all__ = ["KINDS", "PARTITIONS", "Kind", "Labelled", "Modality", "are_lines", "read_labelled", "text_contents"]
+__all__ = [
+    "KINDS",
+    "PARTITIONS",
+    "Kind",
+    "Labelled",
+    "Modality",
+    "Reading",
+    "are_lines",
+    "read_labelled",
+    "text_contents",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source is read where it does not say so itself; the fields are the arguments of `read_labelled`."""
+
+    kind: Kind | None = None
+    modality: Modality | None = None
+    columns: str | None = None
+    convention: str | None = None
+    score_range: tuple[float, float] | None = None
+    label_until: str | None = None
+    by_line: bool = False
+    encoding: str | None = None
+    strict: bool = False
+
+    def read(self, source: Path) -> Labelled:
+        return read_labelled(source, **asdict(self))
 
 
 @dataclass(frozen=True, slots=True)

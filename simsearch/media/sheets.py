@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from simsearch.errors import MediaError, SimsearchError, UsageError
 from simsearch.manifest import replacing
-from simsearch.media.images import PixelSpec, from_image, thumbnail
+from simsearch.media.images import PixelSpec, from_array, from_image, thumbnail
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL.ImageFont import FreeTypeFont
     from PIL.ImageFont import ImageFont as BitmapFont
 
@@ -30,9 +32,10 @@ _INK, _PALE, _GRAY = "#222222", "#999999", "#dddddd"
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture (the bytes of a file, an image, or None), the lines below it, and the color of its frame."""
+    """One picture (the bytes of a file, an image, uint8 pixels, or None), the lines below it, and the color of its
+    frame."""
 
-    content: bytes | Image.Image | None
+    content: bytes | Image.Image | NDArray[np.uint8] | None
     caption: tuple[str, ...] = ()
     border: str | None = None
 
@@ -144,12 +147,14 @@ def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int], layout: 
         below += layout.line
 
 
-def _small(content: bytes | Image.Image | None, size: int) -> Image.Image:
+def _small(content: bytes | Image.Image | NDArray[np.uint8] | None, size: int) -> Image.Image:
     if content is None:
         raise MediaError("no picture")
     if isinstance(content, bytes):
         return thumbnail(content, size)
-    return Image.fromarray(from_image(content, PixelSpec(size, size, 3, "pad")).pixels)
+    spec = PixelSpec(size, size, 3, "pad")
+    small = from_array(content, spec) if isinstance(content, np.ndarray) else from_image(content, spec)
+    return Image.fromarray(small.pixels)
 
 
 def _draw_reason(draw: ImageDraw.ImageDraw, reason: str, corner: tuple[int, int], layout: _Layout) -> None:

@@ -1,4 +1,4 @@
-"""Who it is: the label of the nearest example, or none."""
+"""Open-set recognition: the label of the nearest example, or none."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _answer(nearest: list[Evidence], threshold: float | None, evidence: int) -> 
 
 def _check(queries: Vectors, examples: tuple[Example, ...], vectors: Vectors, evidence: int) -> None:
     if not examples:
-        raise UsageError("nobody is enrolled yet. Enrol first: simsearch enroll NAME PICTURE...")
+        raise UsageError("nobody is enrolled yet. Enroll first: simsearch enroll NAME PICTURE...")
     if evidence < 1:
         raise UsageError(f"evidence is {evidence}; ask for at least 1 label")
     if vectors.ndim != 2 or len(vectors) != len(examples):

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Table, exists, func, or_, select
 
 from simsearch.errors import DamagedError, StoreError
-from simsearch.store.database import telling
+from simsearch.store.database import translating_errors
 from simsearch.store.reading import last_id, number_setting
 from simsearch.store.schema import CONTENT, EXAMPLE, ITEM, REMOVED
 
@@ -20,10 +20,10 @@ UNIT_TOLERANCE = 1e-3
 
 
 def problems(connection: Connection, path: Any) -> list[str]:
-    """What is wrong, in words; empty when nothing is. Reads everything once; vectors in batches."""
+    """The problems found, as sentences. Reads everything once; vectors in batches."""
     found = []
     try:
-        with telling(path):
+        with translating_errors(path):
             for problem in _all(connection):
                 found.append(problem)
     except (DamagedError, StoreError) as error:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simsearch.errors import UsageError
-from simsearch.store.database import engine_of, telling
+from simsearch.store.database import engine_of, translating_errors
 from simsearch.store.schema import MIGRATIONS, SETTING, apply, create_journal
 
 
 def make(path: Path, settings: Mapping[str, str], *, goes_to: Path) -> None:
-    """Makes the database at `path`, where nobody looks for it yet; one file when this returns.
+    """Makes the database at `path`, a temporary place; one file when this returns.
 
     Errors name `goes_to`, the place that it is meant for.
     """
@@ -20,10 +20,10 @@ def make(path: Path, settings: Mapping[str, str], *, goes_to: Path) -> None:
     given = {**settings, "generation": "0", "journal_floor": "0"}
     engine = engine_of(path, "mode=rwc")
     try:
-        with telling(goes_to), engine.connect() as connection:
+        with translating_errors(goes_to), engine.connect() as connection:
             driver = connection.connection.driver_connection
             assert driver is not None
-            # No journal in a file: a kill here leaves one file behind, which can be found by its name.
+            # No journal file: if the process is killed here, one file is left, recognized by its name.
             driver.execute("PRAGMA journal_mode = MEMORY")
             with connection.begin():
                 create_journal(connection)

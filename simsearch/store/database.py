@@ -1,4 +1,4 @@
-"""One connection to the database file: opened safely, used in transactions, its failures told in one place."""
+"""One connection to the database file: opened safely, used in transactions, its errors translated in one place."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Database:
         self._turn = threading.RLock()
         self._inside = False
         engine = engine_of(path, "mode=ro&immutable=1" if immutable else "mode=rw")
-        with telling(path):
+        with translating_errors(path):
             self._connection: Connection | None = engine.connect()
         try:
             self._migrate(immutable)
@@ -57,10 +57,10 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction to read in; inside another one of this thread it is that one."""
+        """A transaction for reading; inside another one of this thread it is that one."""
         with self._turn:
             if self._inside:
-                with telling(self.path):
+                with translating_errors(self.path):
                     yield self._open()
             else:
                 with self._transaction(immediate=False) as connection:
@@ -68,7 +68,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction to write in: committed at the end, undone when anything was raised."""
+        """A transaction for writing: committed at the end, rolled back when anything was raised."""
         if not self.write:
             raise StoreError(f"{self.path} was opened to read")
         with self._turn:
@@ -79,7 +79,7 @@ class Database:
 
     @contextlib.contextmanager
     def _transaction(self, *, immediate: bool) -> Iterator[Connection]:
-        with self._turn, telling(self.path):
+        with self._turn, translating_errors(self.path):
             connection = self._open()
             connection.info["immediate"] = immediate
             with connection.begin():
@@ -156,7 +156,7 @@ def can_write(folder: Path) -> bool:
 
 
 def can_create_file(folder: Path) -> bool:
-    """Whether a file can be made in a folder, by making one: on Windows permission bits do not tell."""
+    """Whether a file can be made in a folder, by making one: on Windows permission bits do not show it."""
     probe = folder / f".{os.getpid()}.{secrets.token_hex(4)}.tmp"
     try:
         probe.touch(exist_ok=False)
@@ -175,17 +175,17 @@ def sqlite_uri(path: PurePath, query: str) -> str:
 
 
 @contextlib.contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turns every failure of the database inside into one line with the path and, where there is one, the cure."""
+def translating_errors(path: Path) -> Iterator[None]:
+    """Turns every error of the database inside into one line with the path and, where there is one, the cure."""
     try:
         yield
     except UnicodeDecodeError as error:
         # SQLite quotes a damaged schema in its messages, and the driver takes them for valid text.
         raise DamagedError(f"{path}: {error}. Restore a copy, or remove the collection and index again") from error
     except DBAPIError as error:
-        raise _told(path, error.orig) from error
+        raise _translated(path, error.orig) from error
     except sqlite3.Error as error:
-        raise _told(path, error) from error
+        raise _translated(path, error) from error
     except StatementError as error:
         # An error of our own, raised while a value was turned into what is stored.
         if isinstance(error.orig, SimsearchError):
@@ -193,7 +193,7 @@ def telling(path: Path) -> Iterator[None]:
         raise
 
 
-def _told(path: Path, cause: BaseException | None) -> SimsearchError:
+def _translated(path: Path, cause: BaseException | None) -> SimsearchError:
     # The low byte is the kind of error, the rest its details.
     code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):

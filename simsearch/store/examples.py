@@ -55,7 +55,7 @@ def labels(connection: Connection) -> dict[str, int]:
 
 
 def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
-    """Every example by rising id, and their vectors, shape (n, dim)."""
+    """Every example by ascending id, and their vectors, shape (n, dim)."""
     dim = number_setting(connection, "dim")
     rows = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
     found = tuple(Example(row.id, row.label, row.uri, row.text) for row in rows)

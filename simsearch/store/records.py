@@ -1,4 +1,4 @@
-"""What goes into the store and comes out of it, beside items."""
+"""Records that the store takes and returns, beside items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Known(NamedTuple):
-    """What an item was when it was stored, as far as it tells whether its file has changed."""
+    """What is stored of an item that shows whether its file has changed."""
 
     item_id: int
     content_id: int
@@ -41,16 +41,6 @@ class Write:
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a transaction did: items that are new or were there, contents that came and went."""
-
-    added: int
-    updated: int
-    new_contents: int
-    removed_contents: int
-
-
 class RowFile(NamedTuple):
     """A file that holds several items, as it was when it was last read to its end.
 
@@ -74,9 +64,8 @@ class NewExample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much the store holds. `identities` counts the labels of the examples."""
+    """How much the store holds."""
 
     items: int
     contents: int
     examples: int
-    identities: int

@@ -17,7 +17,7 @@ from simsearch.store.database import Database, open_database
 from simsearch.store.schema import CONTENT, ITEM, ROOT
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, NewExample, RowFile, Write, Written
+    from simsearch.store.records import Counts, Known, NewExample, RowFile, Write
     from simsearch.types import Example, Ids, Item, Vectors
 
 
@@ -37,7 +37,7 @@ class Store:
     def create(cls, path: Path, settings: Mapping[str, str]) -> Store:
         """A new store, open for writing. `settings` must hold `dim`. Refuses a path at which there is a file.
 
-        It appears whole or not at all, also when the process is killed.
+        It is created whole or not at all, also when the process is killed.
         """
         try:
             with replacing(path, new=True) as temporary:
@@ -73,10 +73,6 @@ class Store:
     def setting(self, key: str) -> str | None:
         with self._database.reading() as connection:
             return reading.setting(connection, key)
-
-    def set_setting(self, key: str, value: str) -> None:
-        with self._database.writing() as connection:
-            writing.set_setting(connection, key, value)
 
     @property
     def dim(self) -> int:
@@ -117,18 +113,13 @@ class Store:
         with self._database.reading() as connection:
             return reading.content_ids(connection, shas)
 
-    def write(self, batch: Sequence[Write]) -> Written:
+    def write(self, batch: Sequence[Write]) -> None:
         """Stores items, and the contents that are new; contents that lose their last item go. Item ids stay.
 
         Of two writes to one uri the later counts. Raises StoreError, with nothing done, when a vector is missing.
         """
         with self._database.writing() as connection:
-            return writing.write(connection, batch)
-
-    def touch(self, rows: Sequence[tuple[int, int, int]]) -> None:
-        """Sets size and mtime_ns of items, by id: same content, new time."""
-        with self._database.writing() as connection:
-            writing.touch(connection, rows)
+            writing.write(connection, batch)
 
     def set_labels(self, rows: Sequence[tuple[int, str | None]]) -> None:
         """Sets or, with None, takes away the labels of items, by id."""
@@ -141,12 +132,12 @@ class Store:
             return writing.remove_items(connection, ids)
 
     def ids_under(self, root: str) -> Ids:
-        """The items in a folder, however deep, or in a file, and the one that is exactly that path; by rising id."""
+        """The items in a folder, however deep, or in a file, and the one that is exactly that path; by ascending id."""
         with self._database.reading() as connection:
             return reading.ids_under(connection, root)
 
     def items(self, ids: Ids) -> list[Item]:
-        """The items that there are of those asked for, by rising id."""
+        """The items that there are of those asked for, by ascending id."""
         with self._database.reading() as connection:
             return reading.items(connection, reading.among(ITEM.c.id, ids.tolist()))
 
@@ -165,7 +156,7 @@ class Store:
             return found[0] if found else None
 
     def items_of(self, content_ids: Sequence[int]) -> dict[int, list[Item]]:
-        """The items of each content that there is, by rising id."""
+        """The items of each content that there is, by ascending id."""
         with self._database.reading() as connection:
             grouped: dict[int, list[Item]] = {}
             for item in reading.items(connection, reading.among(ITEM.c.content_id, content_ids)):
@@ -173,7 +164,7 @@ class Store:
             return grouped
 
     def iterate_items(self, batch: int = 1000) -> Iterator[list[Item]]:
-        """All items by rising id, in lists of `batch`. Each list is read by itself, outside a snapshot."""
+        """All items by ascending id, in lists of `batch`. Each list is read by itself, outside a snapshot."""
         after = 0
         while True:
             with self._database.reading() as connection:
@@ -184,7 +175,7 @@ class Store:
             after = found[-1].id
 
     def vectors(self, after: int = 0, batch: int = 10_000) -> Iterator[tuple[Ids, Vectors]]:
-        """The vectors of contents with an id above `after`, by rising id. Holds `batch` of them in memory."""
+        """The vectors of contents with an id above `after`, by ascending id. Holds `batch` of them in memory."""
         while True:
             with self._database.reading() as connection:
                 ids, vectors = reading.page_of_vectors(connection, after, batch, self.dim)
@@ -258,11 +249,11 @@ class Store:
             return examples.labels(connection)
 
     def examples(self) -> tuple[tuple[Example, ...], Vectors]:
-        """Every example by rising id, and their vectors, shape (n, dim)."""
+        """Every example by ascending id, and their vectors, shape (n, dim)."""
         with self._database.reading() as connection:
             return examples.all_of(connection)
 
     def check(self) -> list[str]:
-        """What is wrong with the database, in words; empty when nothing is. Reads all of it."""
+        """The problems of the database, as sentences. Reads all of it."""
         with self._database.reading() as connection:
             return checking.problems(connection, self._database.path)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.errors import StoreError
 from simsearch.store.reading import among, chunks, content_ids, id_array, known, number_setting
-from simsearch.store.records import RowFile, Write, Written
+from simsearch.store.records import RowFile, Write
 from simsearch.store.schema import CONTENT, FILE, ITEM, REMOVED, SETTING
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def stored_vector(vector: Vectors, dim: int, what: str) -> bytes:
     return row.astype("<f4").tobytes()
 
 
-def write(connection: Connection, batch: Sequence[Write]) -> Written:
+def write(connection: Connection, batch: Sequence[Write]) -> None:
     """Stores items and the contents that are new. Of two writes to one uri the later counts."""
     writes = {one.uri: one for one in batch}
     before = known(connection, list(writes))
@@ -41,12 +41,11 @@ def write(connection: Connection, batch: Sequence[Write]) -> Written:
         files = _file_ids(connection, {one.file for one in writes.values() if one.file is not None})
         connection.execute(_UPSERT, [_item(one, contents[one.sha256], files) for one in writes.values()])
     left = {row.content_id for uri, row in before.items() if row.content_id != contents[writes[uri].sha256]}
-    removed = _drop_orphans(connection, left, changed=new > 0)
-    return Written(len(writes) - len(before), len(before), new, removed)
+    _drop_orphans(connection, left, changed=new)
 
 
-def _contents(connection: Connection, batch: Sequence[Write], needed: set[bytes]) -> tuple[dict[bytes, int], int]:
-    """The ids of the contents that are needed, and how many of them are new."""
+def _contents(connection: Connection, batch: Sequence[Write], needed: set[bytes]) -> tuple[dict[bytes, int], bool]:
+    """The ids of the contents that are needed, and whether any of them is new."""
     wanted = sorted(needed)
     there = content_ids(connection, wanted)
     offered = {one.sha256: one for one in batch if one.vector is not None}
@@ -61,7 +60,7 @@ def _contents(connection: Connection, batch: Sequence[Write], needed: set[bytes]
     for one in batch:
         if one.sha256 in needed and one.sha256 not in found:
             raise StoreError(f"the content of {one.uri!r} is not stored, and no vector was given for it")
-    return found, len(new)
+    return found, bool(new)
 
 
 def _content(one: Write, dim: int) -> Mapping[str, Any]:
@@ -117,7 +116,7 @@ _UPSERT = _upsert()
 def remove_items(connection: Connection, ids: Ids) -> int:
     """Takes items out, and the contents that no item is left of; returns how many items there were.
 
-    A file of several items that loses one is recorded as not read, so that what was taken out comes back with it.
+    A file of several items that loses one is recorded as not read, so that what was removed is added again with it.
     """
     here = among(ITEM.c.id, ids.tolist())
     contents = id_array(connection, select(ITEM.c.content_id).where(here).distinct()).tolist()
@@ -145,26 +144,17 @@ def set_row_files(connection: Connection, files: Sequence[RowFile]) -> None:
         )
 
 
-def _drop_orphans(connection: Connection, candidates: Iterable[int], *, changed: bool) -> int:
+def _drop_orphans(connection: Connection, candidates: Iterable[int], *, changed: bool) -> None:
     """Deletes and journals those contents that have no item. A new generation if any went, or came (`changed`)."""
     orphan = ~exists().where(ITEM.c.content_id == CONTENT.c.id)
     gone = id_array(connection, select(CONTENT.c.id).where(among(CONTENT.c.id, candidates), orphan)).tolist()
     if not (changed or gone):
-        return 0
+        return
     generation = number_setting(connection, "generation") + 1
     set_setting(connection, "generation", str(generation))
     if gone:
         connection.execute(REMOVED.insert(), [{"generation": generation, "content_id": one} for one in gone])
         connection.execute(CONTENT.delete().where(among(CONTENT.c.id, gone)))
-    return len(gone)
-
-
-def touch(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:
-    statement = ITEM.update().where(ITEM.c.id == bindparam("item")).values(
-        size=bindparam("bytes"), mtime_ns=bindparam("time")
-    )  # fmt: skip
-    if rows:
-        connection.execute(statement, [{"item": item, "bytes": size, "time": time} for item, size, time in rows])
 
 
 def set_labels(connection: Connection, rows: Sequence[tuple[int, str | None]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simsearch.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from simsearch.training.data.reading import Reading
+    from simsearch.labelled.reading import Reading
     from simsearch.training.distillation.loop import Distilling
     from simsearch.training.distillation.session import Distilled, distil
     from simsearch.training.finishing import Trained
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Changes": "recipes", "Distilled": "distillation.session", "Distilling": "distillation.loop",
-    "Reading": "data.reading", "Trained": "finishing", "distil": "distillation.session", "preset_rows": "presets",
+    "Reading": "session", "Trained": "finishing", "distil": "distillation.session", "preset_rows": "presets",
     "train": "session",
 }  # fmt: skip
 __all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "preset_rows", "train"]

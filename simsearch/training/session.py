@@ -21,12 +21,11 @@ import torch
 
 from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
-from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
 from simsearch.training.data.forgeries import genuine_only
-from simsearch.training.data.reading import Reading
 from simsearch.training.data.sampling import make_sampler
 from simsearch.training.finetuning.freezing import FREEZES, divided, features_of
 from simsearch.training.finetuning.imprinting import imprint_class_weights
@@ -99,7 +98,7 @@ def train(
     if everything and (test or given.split):
         held = test[0] if test else given.split
         raise UsageError(f"to train on everything leaves nothing to hold out; take {held!r} away")
-    labelled = read_labelled(Path(source), **asdict(reading or Reading()))
+    labelled = (reading or Reading()).read(Path(source))
     processes = open_processes()
     runs = []
     for initial in initial_encoders(recipe, start, labelled, freeze):

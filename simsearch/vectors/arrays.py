@@ -102,10 +102,10 @@ def checked_rows(ids: Ids, vectors: Vectors, present: Ids, dim: int) -> tuple[Id
 
 
 def cosines(queries: NDArray[np.float64], rows: NDArray[np.float64]) -> Scores:
-    """The scores of all pairs, shape (q, n), summed in float64: a pair has the same score wherever it is asked for."""
+    """The scores of all pairs, shape (q, n), summed in float64: a pair has the same score in every call."""
     return np.clip(queries @ rows.T, -1.0, 1.0).astype(np.float32)
 
 
 def best_first(scores: Scores, ids: Ids) -> NDArray[np.intp]:
-    """The order by falling score, equal scores by rising id; along the last axis."""
+    """The order by descending score, equal scores by ascending id; along the last axis."""
     return np.lexsort((ids, -scores))

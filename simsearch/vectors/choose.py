@@ -13,12 +13,8 @@ if TYPE_CHECKING:
     from simsearch.vectors.faiss_index import FaissFlatIndex
 
 KINDS = ("flat", "exact")
-
-
-def choose(count: int, dim: int) -> str:
-    """The kind of index for `count` vectors of `dim` numbers: flat, which compares with every one."""
-    del count, dim
-    return "flat"
+DEFAULT_KIND = "flat"
+"""The kind of the index files of collections: it compares a query with every vector."""
 
 
 def new_index(kind: str, dim: int) -> VectorIndex:

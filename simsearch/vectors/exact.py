@@ -48,45 +48,45 @@ class ExactIndex:
         self._ids, self._rows = self._ids[stays], self._rows[stays]
         return len(stays) - len(self._ids)
 
-    def search(self, queries: Vectors, k: int) -> tuple[Scores, Ids]:
+    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
         queries = checked_queries(queries, self.dim, k)
         k = min(k, len(self))
         scores = np.empty((len(queries), k), dtype=np.float32)
         ids = np.empty((len(queries), k), dtype=np.int64)
         if k == 0:
-            return scores, ids
+            return ids, scores
         for start in range(0, len(queries), QUERIES_AT_ONCE):
-            best = [_Best(k) for _ in queries[start : start + QUERIES_AT_ONCE]]
-            for block_scores, block_ids in self._blocks(queries[start : start + QUERIES_AT_ONCE]):
+            best = [_TopK(k) for _ in queries[start : start + QUERIES_AT_ONCE]]
+            for block_ids, block_scores in self._blocks(queries[start : start + QUERIES_AT_ONCE]):
                 for one, row in zip(best, block_scores, strict=True):
-                    one.take(row, block_ids)
+                    one.take(block_ids, row)
             for number, one in enumerate(best, start):
                 scores[number], ids[number] = one.scores, one.ids
-        return scores, ids
+        return ids, scores
 
-    def range_search(self, queries: Vectors, threshold: float) -> list[tuple[Scores, Ids]]:
+    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
         queries = checked_queries(queries, self.dim)
-        found: list[tuple[Scores, Ids]] = []
+        found: list[tuple[Ids, Scores]] = []
         for start in range(0, len(queries), QUERIES_AT_ONCE):
             part = queries[start : start + QUERIES_AT_ONCE]
             scores: list[list[Scores]] = [[np.empty(0, dtype=np.float32)] for _ in part]
             ids: list[list[Ids]] = [[np.empty(0, dtype=np.int64)] for _ in part]
-            for block_scores, block_ids in self._blocks(part):
+            for block_ids, block_scores in self._blocks(part):
                 for number, row in enumerate(block_scores):
-                    near = row >= np.float32(threshold)
+                    near = row >= np.float32(min_score)
                     scores[number].append(row[near])
                     ids[number].append(block_ids[near])
             for some_scores, some_ids in zip(map(np.concatenate, scores), map(np.concatenate, ids), strict=True):
                 order = best_first(some_scores, some_ids)
-                found.append((some_scores[order], some_ids[order]))
+                found.append((some_ids[order], some_scores[order]))
         return found
 
-    def _blocks(self, queries: Vectors) -> Iterator[tuple[Scores, Ids]]:
-        """Scores of shape (q, rows of the block), and the ids of those rows."""
+    def _blocks(self, queries: Vectors) -> Iterator[tuple[Ids, Scores]]:
+        """The ids of the rows of a block, and their scores of shape (q, rows of the block)."""
         precise = queries.astype(np.float64)
         for start in range(0, len(self), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            yield cosines(precise, self._rows[part].astype(np.float64)), self._ids[part]
+            yield self._ids[part], cosines(precise, self._rows[part].astype(np.float64))
 
     def save(self, path: Path) -> None:
         """Writes a `.npy` of records (id, vector)."""
@@ -112,7 +112,7 @@ class ExactIndex:
         return index
 
 
-class _Best:
+class _TopK:
     """The best k of what was taken so far, best first."""
 
     def __init__(self, k: int) -> None:
@@ -120,7 +120,7 @@ class _Best:
         self.scores: Scores = np.empty(0, dtype=np.float32)
         self.ids: Ids = np.empty(0, dtype=np.int64)
 
-    def take(self, scores: Scores, ids: Ids) -> None:
+    def take(self, ids: Ids, scores: Scores) -> None:
         if len(scores) > self._k:
             # All that reach the k-th score stay, so that a tie at the cut is settled by id and not by place.
             near = scores >= np.partition(scores, -self._k)[-self._k]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CALLBACKS: Any = faiss
 # FAISS sums in float32: two of its scores of unit vectors are together off by less than this.
 ROUGH = 1e-5
-# Asked for beyond k, to see whether the k-th score is tied with the next.
+# Fetched beyond k, to see whether the k-th score is tied with the next.
 MARGIN = 16
 # Rows gathered at once to be scored precisely: 32 MiB in float64.
 NUMBERS_AT_ONCE = 1 << 22
@@ -30,7 +30,7 @@ class FaissFlatIndex:
     """A VectorIndex over IndexFlatIP.
 
     FAISS finds the candidates; their scores are then summed in float64, so that equal vectors have equal scores
-    (within FAISS a score depends on what else is asked in the same call) and ties are settled by id.
+    (within FAISS a score depends on the other queries of the same call) and ties are settled by id.
     """
 
     def __init__(self, dim: int) -> None:
@@ -66,13 +66,13 @@ class FaissFlatIndex:
             return 0
         return int(self._index.remove_ids(np.ascontiguousarray(ids, dtype=np.int64)))
 
-    def search(self, queries: Vectors, k: int) -> tuple[Scores, Ids]:
+    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
         queries = checked_queries(queries, self.dim, k)
         k = min(k, len(self))
         scores = np.empty((len(queries), k), dtype=np.float32)
         found = np.empty((len(queries), k), dtype=np.int64)
         if k == 0 or not len(queries):
-            return scores, found
+            return found, scores
         fetched = min(len(self), k + MARGIN)
         rough, positions = self._index.index.search(queries, fetched)
         if fetched < len(self):
@@ -89,22 +89,22 @@ class FaissFlatIndex:
             found[part] = np.take_along_axis(names, order, axis=1)
         for number in tied.tolist():
             near = self._within(queries[number : number + 1], float(rough[number, k - 1]) - ROUGH)[0]
-            scores[number], found[number] = near[0][:k], near[1][:k]
-        return scores, found
+            found[number], scores[number] = near[0][:k], near[1][:k]
+        return found, scores
 
-    def range_search(self, queries: Vectors, threshold: float) -> list[tuple[Scores, Ids]]:
+    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
         queries = checked_queries(queries, self.dim)
         if not len(self) or not len(queries):
-            return [(np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)) for _ in queries]
-        near = self._within(queries, threshold - ROUGH)
+            return [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)) for _ in queries]
+        near = self._within(queries, min_score - ROUGH)
         answers = []
-        for scores, ids in near:
-            # Sorted by falling score, so those that reach the threshold stand first.
-            count = int((scores >= np.float32(threshold)).sum())
-            answers.append((scores[:count], ids[:count]))
+        for ids, scores in near:
+            # By descending score: those that reach the minimum come first.
+            count = int((scores >= np.float32(min_score)).sum())
+            answers.append((ids[:count], scores[:count]))
         return answers
 
-    def _within(self, queries: Vectors, rough: float) -> list[tuple[Scores, Ids]]:
+    def _within(self, queries: Vectors, rough: float) -> list[tuple[Ids, Scores]]:
         """At least everything that scores above `rough` + ROUGH, precisely scored, best first."""
         limits, _, positions = self._index.index.range_search(queries, rough)
         ids = self.ids
@@ -113,18 +113,18 @@ class FaissFlatIndex:
             places = positions[start:stop]
             scores = self._precise(queries[number : number + 1], places[None, :])[0]
             order = best_first(scores, ids[places])
-            answers.append((scores[order], ids[places][order]))
+            answers.append((ids[places][order], scores[order]))
         return answers
 
     def _precise(self, queries: Vectors, positions: NDArray[np.int64]) -> Scores:
         """The scores of the rows at `positions`, shape (q, m), each summed in float64."""
         rows, step = self._rows(), max(1, NUMBERS_AT_ONCE // self.dim // max(1, len(queries)))
         scores = np.empty(positions.shape, dtype=np.float32)
-        asked = queries.astype(np.float64)[:, :, None]
+        columns = queries.astype(np.float64)[:, :, None]
         for start in range(0, positions.shape[1], step):
             part = slice(start, start + step)
             candidates = rows[positions[:, part]].astype(np.float64)
-            scores[:, part] = np.clip((candidates @ asked)[:, :, 0], -1.0, 1.0)
+            scores[:, part] = np.clip((candidates @ columns)[:, :, 0], -1.0, 1.0)
         return scores
 
     def save(self, path: Path) -> None:

@@ -90,4 +90,4 @@ def test_forget_removes_a_label_and_an_unknown_one_exits_1(command, people):
     assert command("forget", "Ben").out == "Ben: 1 example removed; 0 labels left\n"
     nobody = command("recognize", people / "20.png")
     assert nobody.code == 2
-    assert nobody.err == "Error: Nobody is enrolled yet. Enrol an example first: simsearch enroll LABEL FILE\n"
+    assert nobody.err == "Error: Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE\n"

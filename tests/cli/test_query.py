@@ -66,11 +66,13 @@ def test_no_match_is_no_failure(command, indexed, place, draw):
     assert command("query", outside, "-t", "1", "--json").out == ""
 
 
-def test_threshold_and_exclude_self_and_more_than_there_are(command, indexed):
+def test_a_least_score_and_exclude_self_and_more_than_there_are(command, indexed):
     everything = command("query", indexed / "0.png", "--json", "-k", "1000").records
     assert len(everything) == 8
     least = everything[2]["score"] - 1e-4
     assert command("query", indexed / "0.png", "--json", "-t", least).records == everything[:3]
+    done = command("query", indexed / "0.png", "--json", "--threshold", least)
+    assert (done.records, done.err) == (everything[:3], "query --threshold is deprecated: use --min-score\n")
     without = command("query", indexed / "0.png", "--json", "--exclude-self").records
     assert [(record["rank"] + 1, record["path"]) for record in without] == [
         (record["rank"], record["path"]) for record in everything[1:]

@@ -55,16 +55,16 @@ def assert_equal_to(index: VectorIndex, rows: dict[int, np.ndarray], queries: np
     for k in (1, 2, len(rows), len(rows) + 3):
         if k < 1:
             continue
-        scores, ids = index.search(queries, k)
+        ids, scores = index.search(queries, k)
         assert scores.shape == ids.shape == (len(queries), min(k, len(rows)))
         for number, query in enumerate(queries):
             assert_answer(scores[number], ids[number], naive_scores(query, rows), min(k, len(rows)))
-    for threshold in (-1.0, 0.1, 0.55, 0.9999):
-        answers = index.range_search(queries, threshold)
+    for min_score in (-1.0, 0.1, 0.55, 0.9999):
+        answers = index.range_search(queries, min_score)
         assert len(answers) == len(queries)
-        for query, (found_scores, found_ids) in zip(queries, answers, strict=True):
+        for query, (found_ids, found_scores) in zip(queries, answers, strict=True):
             expected = naive_scores(query, rows)
-            near = {row_id for row_id, score in expected.items() if score >= threshold}
+            near = {row_id for row_id, score in expected.items() if score >= min_score}
             assert set(found_ids.tolist()) == near
             assert_answer(found_scores, found_ids, {row_id: expected[row_id] for row_id in near}, len(near))
 
@@ -94,7 +94,7 @@ def test_after_any_additions_and_removals_every_answer_is_that_of_a_double_loop(
     for step, argument in steps:
         if step == "add":
             vectors = as_vectors(argument)  # type: ignore[arg-type]
-            # Falling ids, with gaps.
+            # Descending ids, with gaps.
             ids = np.arange(next_id + 2 * len(vectors), next_id, -2, dtype=np.int64)
             next_id += 2 * len(vectors)
             index.add(ids, vectors)
@@ -119,8 +119,8 @@ def test_all_kinds_give_the_same_bits_for_many_random_vectors() -> None:
     for index in indexes:
         index.add(np.arange(3000, dtype=np.int64), rows)
     for k in (1, 10, 3000):
-        (scores, ids), *others = [index.search(queries, k) for index in indexes]
-        for other_scores, other_ids in others:
+        (ids, scores), *others = [index.search(queries, k) for index in indexes]
+        for other_ids, other_scores in others:
             np.testing.assert_array_equal(scores, other_scores)
             np.testing.assert_array_equal(ids, other_ids)
     (near, *_), *other_near = [index.range_search(queries, 0.2) for index in indexes]
@@ -128,7 +128,7 @@ def test_all_kinds_give_the_same_bits_for_many_random_vectors() -> None:
         np.testing.assert_array_equal(near[0], other[0][0])
         np.testing.assert_array_equal(near[1], other[0][1])
     np.testing.assert_allclose(
-        indexes[0].search(queries, 1)[0][:, 0], (queries.astype(float) @ rows.astype(float).T).max(axis=1), atol=1e-6
+        indexes[0].search(queries, 1)[1][:, 0], (queries.astype(float) @ rows.astype(float).T).max(axis=1), atol=1e-6
     )
 
 
@@ -137,7 +137,7 @@ def test_a_tie_that_is_longer_than_k_is_cut_by_id(kind: str) -> None:
     order = np.random.default_rng(1).permutation(200).astype(np.int64)
     index.add(order, np.tile(as_vectors([[3.0, 4.0]]), (200, 1)))
     index.add(np.array([500], dtype=np.int64), as_vectors([[0.0, 1.0]]))
-    scores, ids = index.search(as_vectors([[3.0, 4.0], [0.0, 1.0]]), 5)
+    ids, scores = index.search(as_vectors([[3.0, 4.0], [0.0, 1.0]]), 5)
     assert ids.tolist() == [[0, 1, 2, 3, 4], [500, 0, 1, 2, 3]]
     np.testing.assert_allclose(scores, [[1.0] * 5, [1.0] + [0.8] * 4], atol=TOLERANCE)
 
@@ -147,9 +147,9 @@ def test_a_score_does_not_depend_on_what_else_is_asked(kind: str) -> None:
     rows, queries = as_vectors(random.normal(size=(1500, 33))), as_vectors(random.normal(size=(64, 33)))
     index = new_index(kind, 33)
     index.add(np.arange(1500, dtype=np.int64), rows)
-    together, _ = index.search(queries, 20)
+    _, together = index.search(queries, 20)
     for number in (0, 31, 63):
-        alone, _ = index.search(queries[number : number + 1], 20)
+        _, alone = index.search(queries[number : number + 1], 20)
         np.testing.assert_array_equal(alone[0], together[number])
 
 
@@ -158,19 +158,19 @@ def test_cosines_stay_within_one(kind: str) -> None:
     rows = as_vectors(np.random.default_rng(0).normal(size=(300, 7)))
     index = new_index(kind, 7)
     index.add(np.arange(300, dtype=np.int64), rows)
-    scores, ids = index.search(rows, 1)
+    ids, scores = index.search(rows, 1)
     assert (rows.astype(float) ** 2).sum(axis=1).max() > 1.0
     assert scores.max() <= 1.0
     assert scores.min() >= 1.0 - TOLERANCE
     np.testing.assert_array_equal(ids[:, 0], np.arange(300))
-    opposite, _ = index.search(-rows, 300)
+    _, opposite = index.search(-rows, 300)
     assert opposite.min() >= -1.0
 
 
 def test_an_empty_index_answers_with_nothing(kind: str) -> None:
     index = new_index(kind, 4)
     queries = as_vectors(np.eye(4))
-    scores, ids = index.search(queries, 3)
+    ids, scores = index.search(queries, 3)
     assert scores.shape == ids.shape == (4, 0)
     assert [(len(one), len(other)) for one, other in index.range_search(queries, -1.0)] == [(0, 0)] * 4
     assert index.remove(np.array([1, 2], dtype=np.int64)) == 0
@@ -182,7 +182,7 @@ def test_no_queries_get_no_answers(kind: str) -> None:
     index = new_index(kind, 4)
     index.add(np.array([3], dtype=np.int64), as_vectors([[1, 0, 0, 0]]))
     none = np.empty((0, 4), dtype=np.float32)
-    scores, ids = index.search(none, 3)
+    ids, scores = index.search(none, 3)
     assert scores.shape == ids.shape == (0, 1)
     assert index.range_search(none, 0.0) == []
 
@@ -217,7 +217,7 @@ def test_a_name_in_any_script_can_be_saved_to_and_loaded(kind: str, tmp_path: Pa
     index.add(np.array([4], dtype=np.int64), as_vectors([[3, 4]]))
     path = tmp_path / "фото 写真 é.index"
     index.save(path)
-    scores, ids = load_index(kind, path).search(as_vectors([[4, 3]]), 1)
+    ids, scores = load_index(kind, path).search(as_vectors([[4, 3]]), 1)
     assert ids.tolist() == [[4]]
     np.testing.assert_allclose(scores, [[0.96]], atol=TOLERANCE)
 

@@ -12,10 +12,9 @@ import numpy as np
 
 from simsearch.errors import TrainingError
 from simsearch.labelled.material import Labelled
-from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.reading import Reading, read_labelled
 from simsearch.labelled.text_lines import are_lines
 from simsearch.media.encodings import check_encoding
-from simsearch.training.data.reading import Reading
 from simsearch.training.distillation.loop import Pairs
 from simsearch.types import Skip
 

@@ -23,9 +23,9 @@ from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, UsageError
 from simsearch.evaluation.correlation import spearman
 from simsearch.labelled.material import Labelled
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.training.data.product_codes import CodePairs
-from simsearch.training.data.reading import Reading
 from simsearch.training.data.tokenization import learned_tokenizer, taken_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
 from simsearch.training.distillation.corpus import Corpus, read_corpus, read_graded

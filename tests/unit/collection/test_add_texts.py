@@ -161,12 +161,12 @@ def test_bad_rows_are_told_with_their_lines_and_the_rest_is_stored(collection, t
     report = collection.add(path)
     assert report.added == 2
     assert sorted((skip.path, skip.reason) for skip in report.skipped) == sorted([
-        (f"{path}:3", "the id '1' stands in an earlier row; each row needs its own"),
+        (f"{path}:3", "the id '1' is that of an earlier row; each row needs its own"),
         (f"{path}:4", "2 cells, but the header has 3"), (f"{path}:5", "no text"),
         (f"{path}:6", "not UTF-8 (byte 0xff at 3); save it as UTF-8, or name its encoding with --encoding"),
         (f"{path}:8", "no id"),
         (f"{path}:9", "refused by the encoder"), (f"{path}:10", "a vector of length 0"),
-        (f"{path}:11", "the id '1' stands in an earlier row; each row needs its own"),
+        (f"{path}:11", "the id '1' is that of an earlier row; each row needs its own"),
     ])  # fmt: skip
     assert held(collection) == {"f.csv#1": "one", "f.csv#5": "five"}
     path.write_bytes(path.read_bytes() + b"8,eight,\n")
@@ -456,7 +456,7 @@ def test_texts_that_are_in_no_file(collection, encoder) -> None:
     [
         (["a"], ["x", "y"], None, "1 uris for 2 texts"),
         (["a"], ["x"], [], "of metadata all or none"),
-        (["a", "a"], ["x", "y"], None, "stands twice"),
+        (["a", "a"], ["x", "y"], None, "is in the list twice"),
         (["a", "b"], ["x", " "], None, "text 1 is empty"),
         (["a"], ["\ud800"], None, "text 0 is no valid text"),
         (["a"], [None], None, "text 0 is no text but NoneType"),

@@ -9,7 +9,7 @@ import pytest
 
 from simsearch.collection import Collection
 from simsearch.encoders import open_encoder
-from simsearch.errors import EncoderError, SimsearchError, UsageError, VectorError
+from simsearch.errors import EncoderError, EncoderMismatchError, SimsearchError, UsageError, VectorError
 from simsearch.types import AddReport, Skip
 
 
@@ -103,3 +103,29 @@ def test_a_closed_collection_says_so(collection, gallery):
     collection.close()
     with pytest.raises(UsageError, match="was closed"):
         collection.query(gallery / "0.png")
+
+
+def test_open_or_create_makes_a_collection_once(tmp_path, tiny, other, gallery):
+    folder = tmp_path / "indexes" / "gallery"
+    with Collection.open_or_create(folder, tiny) as made:
+        assert made.add(gallery).added == 8
+    for encoder in (tiny, str(tiny), open_encoder(tiny), None):
+        with Collection.open_or_create(folder, encoder) as opened:
+            assert len(opened) == 8
+    for encoder in (other, open_encoder(other)):
+        with pytest.raises(EncoderMismatchError, match=r"not with other .*Collection\.rebuild"):
+            Collection.open_or_create(folder, encoder)
+    with pytest.raises(UsageError, match=r"was built with encoder .*tiny, which dim=24 does not fit"):
+        Collection.open_or_create(folder, dim=24)
+
+
+def test_open_or_create_of_own_vectors_asks_for_the_same_length(tmp_path, tiny):
+    for _ in range(2):
+        with Collection.open_or_create(tmp_path / "own", dim=3) as own:
+            assert own.dim == 3
+    with pytest.raises(UsageError, match="holds vectors of 3, which dim=4 does not fit"):
+        Collection.open_or_create(tmp_path / "own", dim=4)
+    with pytest.raises(EncoderMismatchError, match="holds your own vectors"):
+        Collection.open_or_create(tmp_path / "own", tiny)
+    with pytest.raises(UsageError, match="needs either"):
+        Collection.open_or_create(tmp_path / "new")

@@ -11,7 +11,7 @@ from simsearch.collection import Collection, rebuilding
 from simsearch.collection.rebuilding import rebuild
 from simsearch.collection.switching import COMPLETE, rebuilding_folder, replaced_folder
 from simsearch.encoders import open_encoder
-from simsearch.errors import LockedError, StoreError, UsageError
+from simsearch.errors import EncoderError, LockedError, StoreError, UsageError
 from simsearch.progress import Silent
 
 
@@ -190,3 +190,29 @@ def test_nobody_may_write_meanwhile(folder, other, monkeypatch):
         rebuild(folder, str(other), Silent())
     shutil.rmtree(rebuilding_folder(folder))
     assert held(folder)[0][1] == {"Ana": 2, "Ben": 1}
+
+
+def test_an_open_collection_is_rebuilt_in_place(folder, other, tiny, gallery):
+    (gallery / "5.png").unlink()
+    with Collection.open(folder) as opened:
+        before = opened.query(gallery / "1.png", 3)
+        (lost,) = opened.rebuild(other)
+        assert lost.path == str(gallery / "5.png")
+        assert (len(opened), opened.encoder.name) == (11, open_encoder(other).name)
+        assert opened.query(gallery / "1.png", 3)[0].item.uri == before[0].item.uri
+        assert opened.rebuild(open_encoder(tiny)) == ()
+        assert opened.encoder.fingerprint == open_encoder(tiny).fingerprint
+        assert opened.query(gallery / "1.png", 3)[0].score == pytest.approx(before[0].score)
+
+
+def test_a_collection_that_could_not_be_rebuilt_answers_as_before(folder, other, gallery):
+    with Collection.open(folder) as opened:
+        before = opened.query(gallery / "1.png", 3)
+        with pytest.raises(EncoderError, match="No encoder 'nope'"):
+            opened.rebuild("nope")
+        gallery.rename(gallery.with_name("away"))
+        with pytest.raises(StoreError, match="is a disk away"):
+            opened.rebuild(other)
+        assert opened.query(before[0].item, 3) == before
+    with pytest.raises(UsageError, match="was closed"):
+        opened.rebuild(other)

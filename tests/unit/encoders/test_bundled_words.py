@@ -11,7 +11,7 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import bundled_with_words
 from simsearch.encoders.words import WordsEncoder
 from simsearch.errors import MediaError
-from simsearch.types import NamesUnknownWords, WordsFindPictures
+from simsearch.types import DualEncoder, VocabularyEncoder
 
 SAMPLES = Path(__file__).parents[3] / "examples" / "samples" / "clothing"
 
@@ -31,8 +31,8 @@ def clothes(photo: WordsEncoder) -> tuple[np.ndarray, np.ndarray]:
 
 def test_photo_is_the_one_that_ships_with_words(photo: WordsEncoder) -> None:
     assert list(bundled_with_words()) == ["photo"]
-    assert isinstance(photo, WordsFindPictures)
-    assert isinstance(photo, NamesUnknownWords)
+    assert isinstance(photo, DualEncoder)
+    assert isinstance(photo, VocabularyEncoder)
 
 
 @pytest.mark.parametrize(("words", "kind", "least"), [

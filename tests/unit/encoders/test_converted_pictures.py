@@ -24,7 +24,7 @@ from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.encoders.pretrained_folder import read_folder
 from simsearch.encoders.pretrained_hub import find_pretrained
 from simsearch.errors import EncoderError, UsageError
-from simsearch.types import WordsFindPictures
+from simsearch.types import DualEncoder
 
 IMAGENET = [np.array(each).reshape(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
 KINDS = pytest.mark.parametrize("kind", ["dinov2", "vit", "clip", "siglip"])
@@ -69,7 +69,7 @@ def test_vectors_are_those_of_the_library(
     vectors, truth = encoder.encode(pictures()), expected(kind, hub_models[kind], pictures())
     assert vectors.dtype == np.float32 and vectors.shape == (4, encoder.dim) == truth.shape
     assert encoder.modality == "image"
-    assert isinstance(encoder, WordsFindPictures) == (kind in ("clip", "siglip"))
+    assert isinstance(encoder, DualEncoder) == (kind in ("clip", "siglip"))
     if kind in ("vit", "siglip"):
         # Where pictures are squashed, pixels are the same; a middle that is cut out lies half a pixel elsewhere.
         np.testing.assert_allclose(vectors, truth, atol=2e-5)

@@ -16,7 +16,7 @@ from simsearch.cli import cli
 from simsearch.encoders import open_encoder
 from simsearch.encoders.pretrained_folder import read_folder
 from simsearch.errors import EncoderMismatchError
-from simsearch.types import WordsFindPictures
+from simsearch.types import DualEncoder
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220)}
 
@@ -68,7 +68,7 @@ def test_a_folder_makes_a_collection_that_opens_from_anywhere(
 def test_a_command_finds_pictures_by_words(place: Path, say: Say) -> None:
     say("index", "pics", "--encoder", "./tiny-clip", "--quiet")
     encoder = open_encoder("tiny-clip")
-    assert isinstance(encoder, WordsFindPictures)
+    assert isinstance(encoder, DualEncoder)
     paths = sorted((place / "pics").iterdir())
     for words in ("a red square", "the big dog"):
         found = say("query", words)
@@ -106,7 +106,7 @@ def test_a_name_of_the_hub_is_kept_as_it_is(
 def test_words_find_pictures(place: Path) -> None:
     with Collection.create("col", "tiny-clip") as made:
         made.add("pics")
-        assert isinstance(made.encoder, WordsFindPictures)
+        assert isinstance(made.encoder, DualEncoder)
         words = made.encoder.encode_texts(["a red square", "a big dog"])
         found = [made.query(row) for row in words]
         pictures = open_encoder("tiny-clip").encode(sorted((place / "pics").iterdir()))

@@ -17,18 +17,19 @@ from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import MediaError, TrainingError, UsageError
 from simsearch.evaluation import embedding, metrics
 from simsearch.evaluation.embedding import embed
-from simsearch.evaluation.evaluate import Reading, evaluate
-from simsearch.evaluation.judging import Options, judge_triplets
+from simsearch.evaluation.evaluate import evaluate
+from simsearch.evaluation.judging import EvaluationOptions, judge_triplets
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.results import PairDetail, RunsDetail, Section
 from simsearch.evaluation.runs import draw_runs, run_accuracies
 from simsearch.evaluation.selection import Selection
 from simsearch.evaluation.tfidf import tfidf
 from simsearch.labelled.material import Labelled
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
 from simsearch.types import JSONValue
 
-SMALL = Options(episodes=50, pairs=200, rounds=50, at=(1, 3))
+SMALL = EvaluationOptions(episodes=50, pairs=200, rounds=50, at=(1, 3))
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,14 @@ def told(folder: Path, tiny: Path, **record: JSONValue) -> OnnxEncoder:
     found = open_encoder(folder)
     assert isinstance(found, OnnxEncoder)
     return found
+
+
+def test_an_encoder_is_named_or_given_and_must_be_of_what_is_read(alphabets: Path, tiny: Path) -> None:
+    named = evaluate(str(tiny), alphabets, protocols=["retrieval"], options=SMALL)
+    given = evaluate(open_encoder(tiny), alphabets, protocols=["retrieval"], options=SMALL)
+    assert named.record() == given.record()
+    with pytest.raises(UsageError, match="to be read as text, but tiny is for image"):
+        evaluate(tiny, alphabets, reading=Reading(modality="text"))
 
 
 def by_protocol(sections: tuple[Section, ...]) -> dict[str, Section]:

@@ -1,4 +1,4 @@
-"""Episodes and verification: drawn fairly, judged right, repeated by their seed."""
+"""Episodes: drawn fairly, judged right, repeated by their seed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import protocols
-from simsearch.evaluation.metrics import Confusion
-from simsearch.evaluation.protocols import EpisodeResult, episodes, verification
+from simsearch.evaluation.protocols import EpisodeResult, episodes
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -162,29 +161,3 @@ def test_episodes_of_nothing_are_refused(ways: int, shots: int, queries: int, co
     vectors, labels = noisy(4, 3, 0.1)
     with pytest.raises(UsageError, match="give at least"):
         episodes(vectors, labels, ways=ways, shots=shots, queries=queries, count=count, seed=0)
-
-
-def test_verification_of_all_pairs_by_hand() -> None:
-    vectors = unit(np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.7, 0.7]]))
-    labels = np.array(["a", "a", "b", "b"])
-    # Cosines: 01 0.995 same, 02 0 different, 03 0.707 different, 12 0.0995 different, 13 0.774 different, 23 0.707 same
-    result = verification(vectors, labels, pairs=None, seed=0, threshold=0.75)
-    assert result.confusion == Confusion(tp=1, fp=1, tn=3, fn=1)
-    assert (result.accuracy, result.threshold) == (pytest.approx(4 / 6), 0.75)
-    assert (result.pairs, result.positives) == (6, 2)
-    # 0.995 beats four; 0.707 beats two and equals one.
-    assert result.auc == 6.5 / 8
-    chosen = np.array([[0, 1], [2, 0], [2, 1]])
-    given = verification(vectors, labels, pairs=chosen, seed=0)
-    assert (given.auc, given.eer, given.pairs, given.positives) == (1.0, 0.0, 3, 1)
-
-
-def test_verification_without_a_threshold_judges_nothing() -> None:
-    vectors, labels = noisy(10, 6, 0.5)
-    result = verification(vectors, labels, pairs=200, seed=4)
-    assert (result.threshold, result.accuracy, result.confusion) == (None, None, None)
-    assert (result.pairs, result.positives) == (200, 100)
-    assert 0.5 < result.auc < 1 and 0 < result.eer < 0.5
-    assert (
-        result == verification(vectors, labels, pairs=200, seed=4) != verification(vectors, labels, pairs=200, seed=5)
-    )

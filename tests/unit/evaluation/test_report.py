@@ -22,7 +22,7 @@ from simsearch.errors import UsageError
 from simsearch.evaluation.curves import curve
 from simsearch.evaluation.evaluate import evaluate
 from simsearch.evaluation.intervals import Figure
-from simsearch.evaluation.judging import Options
+from simsearch.evaluation.judging import EvaluationOptions
 from simsearch.evaluation.ranking import rank_queries
 from simsearch.evaluation.report import check_report, sections, write_report
 from simsearch.evaluation.report.charts import grades, heatmap, histogram, interval, roc
@@ -33,7 +33,7 @@ from simsearch.evaluation.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WI
 from simsearch.evaluation.results import Evaluation, GradedDetail, PairDetail, Section, Threshold
 from simsearch.types import Skip
 
-SMALL = Options(episodes=20, pairs=100, rounds=20, at=(1, 3))
+SMALL = EvaluationOptions(episodes=20, pairs=100, rounds=20, at=(1, 3))
 EMPTY = ("meta", "img", "br", "path", "rect", "circle", "image")
 
 

@@ -26,7 +26,7 @@ def test_what_was_written_is_there_after_closing_in_one_file(path: Path) -> None
         store.write([ONE])
     assert names(path.parent) == [path.name]
     with Store.open(path) as store:
-        assert store.counts() == Counts(1, 1, 0, 0)
+        assert store.counts() == Counts(1, 1, 0)
         assert store.generation() == 1
     assert names(path.parent) == [path.name]
 
@@ -186,7 +186,7 @@ def test_a_full_disk_is_told_and_what_was_acknowledged_stays(store: Store) -> No
     with pytest.raises(StoreError, match="disk is full; free some space") as caught:
         store.write(big)
     assert "\n" not in str(caught.value)
-    assert store.counts() == Counts(1, 1, 0, 0)
+    assert store.counts() == Counts(1, 1, 0)
     assert store.generation() == 1
     assert store.check() == []
 
@@ -200,7 +200,7 @@ def test_an_interruption_undoes_what_was_begun_and_the_store_goes_on(lost: bool,
             # What SQLAlchemy does when it is interrupted inside the driver: the next use connects anew.
             connection.invalidate()
         raise KeyboardInterrupt
-    assert store.counts() == Counts(1, 1, 0, 0)
+    assert store.counts() == Counts(1, 1, 0)
     assert store.generation() == 1
     assert store.remove_items(np.array([1])) == 1
     assert store.check() == []

@@ -22,7 +22,7 @@ def test_a_reader_sees_what_was_committed_and_a_snapshot_what_was_then(store: St
             store.write([item("c", "green")])
             store.remove_items(np.array([1]))
             with reader.snapshot():
-                assert reader.counts() == Counts(2, 2, 0, 0)
+                assert reader.counts() == Counts(2, 2, 0)
             assert reader.generation() == 1
             assert [ids.tolist() for ids, _ in reader.vectors(batch=1)] == [[1], [2]]
         assert reader.generation() == 3

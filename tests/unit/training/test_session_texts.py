@@ -11,7 +11,8 @@ import pytest
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME
 from simsearch.errors import EncoderError, TrainingError, UsageError
-from simsearch.training import Changes, Reading, train
+from simsearch.labelled.reading import Reading
+from simsearch.training import Changes, train
 from simsearch.training.export.folder import export_encoder
 from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.networks.specification import TextSpec

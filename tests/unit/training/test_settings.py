@@ -10,9 +10,10 @@ import pytest
 
 from simsearch.cli.training import train_command
 from simsearch.errors import UsageError
+from simsearch.labelled.reading import Reading
 from simsearch.labelled.splits import BY
 from simsearch.media.images import FITS
-from simsearch.training import Changes, Reading
+from simsearch.training import Changes
 from simsearch.training.losses.table import DISTANCES
 from simsearch.training.recipes import AUGMENTATIONS, OPTIMIZERS, PRECISIONS
 from simsearch.training.settings import SETTINGS, in_group, parse_settings, replacement

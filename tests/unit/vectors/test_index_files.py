@@ -12,7 +12,7 @@ import pytest
 from simsearch.errors import DamagedError, UsageError
 from simsearch.vectors import exact, faiss_index
 from simsearch.vectors.arrays import as_vectors
-from simsearch.vectors.choose import choose, load_index, new_index
+from simsearch.vectors.choose import DEFAULT_KIND, load_index, new_index
 from simsearch.vectors.exact import ExactIndex
 from simsearch.vectors.faiss_index import FaissFlatIndex
 
@@ -30,7 +30,7 @@ def filled(kind: str) -> ExactIndex | FaissFlatIndex:
 @pytest.mark.parametrize("kind", ["flat", "exact"])
 def test_the_size_of_the_blocks_changes_no_answer(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     index, queries = filled(kind), ROWS[:11]
-    scores, ids = index.search(queries, 7)
+    ids, scores = index.search(queries, 7)
     near = index.range_search(queries, 0.3)
     for module, name, size in (
         (exact, "QUERIES_AT_ONCE", 3),
@@ -38,7 +38,7 @@ def test_the_size_of_the_blocks_changes_no_answer(kind: str, monkeypatch: pytest
         (faiss_index, "NUMBERS_AT_ONCE", 13),
     ):
         monkeypatch.setattr(module, name, size)
-    again_scores, again_ids = index.search(queries, 7)
+    again_ids, again_scores = index.search(queries, 7)
     np.testing.assert_array_equal(again_scores, scores)
     np.testing.assert_array_equal(again_ids, ids)
     for (one, other), (again_one, again_other) in zip(near, index.range_search(queries, 0.3), strict=True):
@@ -46,9 +46,8 @@ def test_the_size_of_the_blocks_changes_no_answer(kind: str, monkeypatch: pytest
         np.testing.assert_array_equal(again_other, other)
 
 
-def test_flat_is_chosen_for_any_size() -> None:
-    assert choose(0, 128) == choose(10_000_000, 512) == "flat"
-    assert isinstance(new_index("flat", 3), FaissFlatIndex)
+def test_an_index_is_flat_unless_another_kind_is_named() -> None:
+    assert isinstance(new_index(DEFAULT_KIND, 3), FaissFlatIndex)
     assert isinstance(new_index("exact", 3), ExactIndex)
 
 
@@ -95,7 +94,7 @@ def test_a_file_with_a_reverse_map_is_read_too(tmp_path: Path) -> None:
     index.add_with_ids(ROWS, IDS + 7)
     path = tmp_path / "vectors"
     faiss.write_index(index, str(path))
-    assert FaissFlatIndex.load(path).search(ROWS[3:4], 1)[1].tolist() == [[10]]
+    assert FaissFlatIndex.load(path).search(ROWS[3:4], 1)[0].tolist() == [[10]]
 
 
 @pytest.mark.parametrize(

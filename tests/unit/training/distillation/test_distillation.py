@@ -29,9 +29,9 @@ from simsearch.encoders.folder import TOKENIZER_NAME, WEIGHTS_NAME, read_config
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
 from simsearch.training.data.product_codes import CodePairs, synthetic_codes
-from simsearch.training.data.reading import Reading
 from simsearch.training.data.tokenization import learned_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
 from simsearch.training.distillation.corpus import read_corpus

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import CONFIG_NAME, WEIGHTS_NAME, read_config, write_config
 from simsearch.errors import EncoderError, UsageError
+from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
 from simsearch.training import Changes, Trained, session, train
 from simsearch.training.data.inputs import Arrays
-from simsearch.training.data.reading import Reading
 from simsearch.training.export.folder import export_encoder
 from simsearch.training.finetuning import interpolation
 from simsearch.training.finetuning.freezing import divided, features_of

@@ -15,10 +15,10 @@ from simsearch.encoders.folder import ONNX_NAME, BaseRecord, encoder_folder, rea
 from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
+from simsearch.labelled.reading import Reading
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
 from simsearch.training.data.inputs import Arrays, Views
-from simsearch.training.data.reading import Reading
 from simsearch.training.finetuning.heads import FLOOR, cached_views, weakening
 from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.finishing import Trained

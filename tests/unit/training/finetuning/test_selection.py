@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw
 from simsearch.encoders.folder import WEIGHTS_NAME
 from simsearch.errors import TrainingError, UsageError
 from simsearch.evaluation.correlation import spearman
-from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.reading import Reading, read_labelled
 from simsearch.labelled.splits import Split
 from simsearch.progress import Silent
-from simsearch.training import Changes, Reading, Trained, session, train
+from simsearch.training import Changes, Trained, session, train
 from simsearch.training.configuration import configure
 from simsearch.training.data.dataset import Dataset
 from simsearch.training.data.inputs import Arrays

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from simsearch.encoders import open_encoder
 from simsearch.errors import UsageError
+from simsearch.labelled.reading import Reading
 from simsearch.labelled.splits import Split
 from simsearch.training import Changes, train
 from simsearch.training.data.dataset import Dataset
 from simsearch.training.data.inputs import Arrays
 from simsearch.training.data.partition import Partition
-from simsearch.training.data.reading import Reading
 from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.finetuning.wccn import FLOOR, MOST_INPUTS, append_wccn, sample_by_class, wccn_matrix
 from simsearch.training.measure import embed_rows

@@ -1,0 +1,113 @@
+"""What a collection is made of: its folder, store, index and encoder, and the writer's lock."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from simsearch.collection import cache, locking, pinning, upkeep
+from simsearch.collection.places import STORE_NAME
+from simsearch.collection.switching import finish_rebuild
+from simsearch.errors import LockedError, StoreError, UsageError
+from simsearch.manifest import MANIFEST_NAME
+from simsearch.store import Store
+
+if TYPE_CHECKING:
+    from simsearch.types import Encoder, VectorIndex
+
+
+class OpenCollection:
+    """An open collection: its parts, opened when they are first needed, until `close`."""
+
+    def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
+        self.folder = folder
+        self._given = encoder
+        self._store: Store | None = Store.open(folder / STORE_NAME)
+        self._index: VectorIndex | None = None
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        self._store = self._index = None
+
+    @contextlib.contextmanager
+    def reopening(self, encoder: Encoder | None) -> Iterator[None]:
+        """Closes the collection while its files are replaced and reopens it, with this encoder if that succeeded."""
+        self.store.close()
+        self._store = self._index = None
+        try:
+            yield
+            self._given = encoder
+            for cached in ("encoder", "dim"):
+                self.__dict__.pop(cached, None)
+        finally:
+            finish_rebuild(self.folder)
+            self._store = Store.open(self.folder / STORE_NAME)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return upkeep.description(self.folder, self._store)
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            raise UsageError(f"The collection {self.folder} was closed")
+        return self._store
+
+    @cached_property
+    def dim(self) -> int:
+        """The length of the vectors."""
+        return int(pinning.setting(self.folder, self.store, "dim"))
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that the collection is pinned to. Raises EncoderMismatchError when its fingerprint differs."""
+        return pinning.pinned_encoder(self.folder, self.store, self._given)
+
+    @property
+    def index(self) -> VectorIndex:
+        """The vectors of all contents; loaded at first use."""
+        if self._index is None:
+            cached = cache.load(self.folder, self.store, self.dim)
+            self._index = cached.index
+            if cached.behind:
+                self._try_saving(cached)
+        return self._index
+
+    def _try_saving(self, cached: cache.Cached) -> None:
+        """Saves the updated index for the next reader, if no process is writing and the folder is writable."""
+        with contextlib.suppress(LockedError, StoreError, OSError), self.writing() as store:
+            if store.generation() == cached.generation:
+                cache.save(self.folder, store, cached)
+
+    def refresh(self) -> None:
+        """Forgets the loaded index, so that the next query sees what other processes have written."""
+        self._index = None
+
+    def writing(self) -> AbstractContextManager[Store]:
+        """The store opened for writing, under the writer's lock."""
+        return locking.writing(self.folder)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Store]:
+        """Like `writing`; afterwards the index file is brought up to date, also when the work was interrupted."""
+        with self.writing() as store:
+            cache.sweep_temporaries(self.folder)
+            cache.forget_newer(self.folder, store)
+            before = store.generation()
+            try:
+                yield store
+            finally:
+                if store.generation() != before or not (self.folder / MANIFEST_NAME).exists():
+                    cached = cache.load(self.folder, store, self.dim)
+                    self._index = cached.index
+                    cache.save(self.folder, store, cached)

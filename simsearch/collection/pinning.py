@@ -1,0 +1,57 @@
+"""The encoder that a collection is pinned to, and what is refused in its place."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.encoders import open_encoder
+from simsearch.errors import EncoderMismatchError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from simsearch.store import Store
+    from simsearch.types import Encoder
+
+
+def setting(folder: Path, store: Store, key: str) -> str:
+    """A setting that every collection has. Raises StoreError when it is missing."""
+    value = store.setting(key)
+    if value is None:
+        raise StoreError(f"{folder}: the database lacks the setting {key!r}: not a collection of simsearch")
+    return value
+
+
+def pinned_encoder(folder: Path, store: Store, given: Encoder | None) -> Encoder:
+    """The recorded encoder, or `given` in its place. Raises EncoderMismatchError for another fingerprint."""
+    name, fingerprint = setting(folder, store, "encoder"), setting(folder, store, "fingerprint")
+    if not fingerprint:
+        raise UsageError(f"{folder} holds your own vectors and has no encoder: query it with vectors")
+    opened = given or open_encoder(name)
+    if opened.fingerprint != fingerprint:
+        root = next(iter(store.roots()), "FOLDER")
+        command = ["simsearch", "index", root, "--index", str(folder), "--encoder", name, "--rebuild"]
+        raise EncoderMismatchError(
+            f"Index was built with encoder {name} ({fingerprint}), but {opened.name} ({opened.fingerprint}) is "
+            f"loaded. Re-index: {shlex.join(command)}"
+        )
+    return opened
+
+
+def require_pinned(folder: Path, store: Store, encoder: str | Path | Encoder | None, dim: int | None) -> None:
+    """Raises EncoderMismatchError unless the collection is pinned to `encoder`, or UsageError unless it holds vectors
+    of `dim` numbers of the user's own. None allows any."""
+    name, fingerprint = setting(folder, store, "encoder"), setting(folder, store, "fingerprint")
+    if dim is not None and (fingerprint or dim != int(setting(folder, store, "dim"))):
+        held = f"was built with encoder {name}" if fingerprint else f"holds vectors of {setting(folder, store, 'dim')}"
+        raise UsageError(f"{folder} {held}, which dim={dim} does not fit; open it without dim, or choose another name")
+    if encoder is None:
+        return
+    opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
+    if not fingerprint:
+        raise EncoderMismatchError(f"{folder} holds your own vectors, not those of encoder {opened.name}")
+    if opened.fingerprint != fingerprint:
+        raise EncoderMismatchError(
+            f"{folder} was built with encoder {name} ({fingerprint}), not with {opened.name} ({opened.fingerprint}). "
+            "To encode everything again: Collection.rebuild(encoder=...)"
+        )
