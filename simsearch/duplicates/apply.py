@@ -11,7 +11,7 @@ from pathlib import Path
 from simsearch.duplicates.admitting import LINKS, Guard, unchanged
 from simsearch.duplicates.attributes import Attributes
 from simsearch.duplicates.checking import Stamp, still
-from simsearch.duplicates.journal import JOURNAL_NAME, Journal, journals, read_journal
+from simsearch.duplicates.journal import JOURNAL_NAME, Journal, journals, read_journal, sweep
 from simsearch.duplicates.locking import locked
 from simsearch.duplicates.moving import take_away, trasher
 from simsearch.duplicates.plan import FileState, Group, Plan, PlannedFile
@@ -67,6 +67,7 @@ def apply_plan(
 
 def _interrupted(folder: Path, plan: str, method: Method) -> Path | None:
     """The journal to go on with; what others have left unfinished is rolled back."""
+    sweep(folder)
     found: Path | None = None
     for path in journals(folder):
         run = read_journal(path)

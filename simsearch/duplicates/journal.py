@@ -133,6 +133,14 @@ def latest_journal(quarantine: Path) -> Path:
     raise PlanError(f"{quarantine}: nothing to undo; give the journal of another quarantine folder")
 
 
+def sweep(quarantine: Path) -> None:
+    """Removes what is left of runs that were killed before their journal was there; nothing was touched by them."""
+    for leftover in quarantine.glob(f"*/.{JOURNAL_NAME}.*.tmp"):
+        leftover.unlink()
+        with contextlib.suppress(OSError):
+            leftover.parent.rmdir()
+
+
 def _read(path: Path) -> tuple[Run, int]:
     """What was recorded, and the length of the file without a torn end."""
     try:

@@ -57,8 +57,8 @@ class Unit:
 
     @property
     def open(self) -> bool:
-        """Whether it is unknown from the journal alone what has happened."""
-        return not self.abandoned and "intended" in self.status
+        """Whether a kill has left it in the middle of its steps, or of their being rolled back."""
+        return not self.abandoned and set(self.status) != {"done"}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Unit:
@@ -147,6 +147,8 @@ class Run:
         del record
         self.left.update({folder: times[1] for folder, times in (self.undoing or {}).items()})
         self.undoing, self.undone = None, True
+        for unit in self.units.values():
+            unit.abandoned = True
 
 
 def _known(name: object) -> str:

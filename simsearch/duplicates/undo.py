@@ -49,6 +49,9 @@ def undo_run(journal: Path, *, progress: Progress | None = None) -> UndoReport:
                     missing = _put_back(opened, unit, number)
                 except (MediaError, OSError) as error:
                     failed.append(Skip(step.path, reason(error)))
+                    if unit.status[number] == "intended":
+                        # There is something to bring back, so a later undo has to try again.
+                        opened.done(unit, number, {})
                 else:
                     opened.back(unit, number)
                     restored += 1
