@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.duplicates.plan import (
@@ -101,6 +101,7 @@ def test_a_long_plan_is_read_in_parts(tmp_path: Path) -> None:
     assert found == plan.totals == totals(groups()) == Totals(3000, 3000, 30_000)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\0/\\"), min_size=1))
 def test_any_name_and_any_words_come_back(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("plan")
@@ -285,6 +286,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_plan(tmp_path / "bytes")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_damage_is_anything_but_a_plan_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
     path = written(tmp_path_factory.mktemp("plan"), example())
