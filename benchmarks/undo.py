@@ -8,6 +8,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import math
 import os
 import random
 import signal
@@ -15,7 +16,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections import Counter
@@ -165,13 +165,14 @@ def run(task: Task, kill_after: float | None = None) -> int:
                 traceback.print_exc()
                 os._exit(1)
             os._exit(0)
-        if kill_after is None:
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        timer = threading.Timer(kill_after, os.kill, (child, signal.SIGKILL))
-        timer.start()
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        timer.cancel()
-        timer.join()
+        deadline = math.inf if kill_after is None else time.monotonic() + kill_after
+        while (ended := os.waitpid(child, 0 if kill_after is None else os.WNOHANG))[0] == 0:
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+                ended = os.waitpid(child, 0)
+                break
+            time.sleep(0.0005)
+        status = os.waitstatus_to_exitcode(ended[1])
         return KILLED if status == -signal.SIGKILL else status
     words = [sys.executable, __file__, "--task", json.dumps(task.__dict__)]
     with subprocess.Popen(words) as process:

@@ -90,7 +90,9 @@ def _settle(journal: Journal) -> None:
             roll_back(journal, unit)
         except (OSError, MediaError) as error:
             names = ", ".join(step.path for step in unit.steps)
-            cause = f"an interrupted step cannot be rolled back: {names}: {reason(error)}; undo that run first"
+            cause = (
+                f"an interrupted step cannot be rolled back: {names}: {reason(error, 'put back')}; undo that run first"
+            )
             raise PlanError(f"{journal.path}: {cause}") from error
 
 
@@ -123,7 +125,7 @@ class _Work:
                 unchanged(group.kept, seen)
                 stamps = self._guard.admit(states, group.kept, seen)
             except (MediaError, OSError) as error:
-                self._skip(states, reason(error))
+                self._skip(states, reason(error, "removed"))
             else:
                 self._remove(group, states, seen, stamps)
 
@@ -155,7 +157,11 @@ class _Work:
     def _remove(self, group: Group, states: Sequence[FileState], seen: Stamp, stamps: Sequence[Stamp]) -> None:
         """Does a unit, all of it or nothing."""
         journal = self._opened()
-        unit = self._unit(journal, group, states, seen)
+        try:
+            unit = self._unit(journal, group, states, seen)
+        except OSError as error:
+            self._skip(states, reason(error, "removed"))
+            return
         journal.unit(unit)
         unit = journal.run.units[unit.number]
         try:
@@ -172,10 +178,10 @@ class _Work:
 
     def _give_up(self, journal: Journal, states: Sequence[FileState], error: MediaError | OSError) -> None:
         _settle(journal)
-        self._skip(states, reason(error))
+        self._skip(states, reason(error, "removed"))
         if isinstance(error, OSError) and error.errno in _FULL:
             raise PlanError(
-                f"the disk is full: {states[0].path} could not be removed ({reason(error)}), and is as it was; make "
+                f"the disk is full: {states[0].path} {reason(error, 'removed')}, and is as it was; make "
                 f"room and apply the plan again, or undo {journal.path}"
             ) from error
 

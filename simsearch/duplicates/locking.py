@@ -54,7 +54,7 @@ def _lock(path: Path, what: str) -> Iterator[None]:
 def _locks() -> Path:
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):
+    except (KeyError, OSError, ImportError):
         user = "unknown"
     folder = Path(tempfile.gettempdir()) / f"simsearch-{hashlib.sha256(user.encode()).hexdigest()[:8]}"
     try:

@@ -117,7 +117,7 @@ class PlanReader:
             raise PlanError(f"{where}: 'sha256' is {sha256!r}, not 64 hexadecimal digits")
         return FileState(
             path, _natural(entry, "size", where), sha256, _integer(entry, "mtime_ns", where),
-            _natural(entry, "device", where), _natural(entry, "inode", where),
+            _integer(entry, "device", where), _natural(entry, "inode", where),
             _natural(entry, "links", where) if "links" in entry else 1, _typed(entry, "symlink", bool, where, False),
         )  # fmt: skip
 

@@ -30,7 +30,8 @@ def roll_back(journal: Journal, unit: Unit) -> None:
             journal.back(unit, number)
     if unit.method not in IRREVERSIBLE:
         for folder, seen in unit.folders.items():
-            set_times(folder, seen.atime_ns, seen.mtime_ns)
+            if os.path.isdir(folder):  # noqa: PTH112
+                set_times(folder, seen.atime_ns, seen.mtime_ns)
     journal.abandoned(unit)
 
 
@@ -54,7 +55,8 @@ def put_back(journal: Journal, unit: Unit, number: int) -> list[str]:
     failed = _move_back(step) if unit.method == "quarantine" else _unlink(unit, step)
     if unit.method == "quarantine" and step.to is not None:
         _remove_empty(Path(step.to).parent, journal.path.parent)
-    return [*failed, *step.attributes.restore(step.path)]
+    # What a copy could not be given may be refused once more where it lies now.
+    return list(dict.fromkeys([*failed, *step.attributes.restore(step.path)]))
 
 
 def is_original(step: Step) -> bool:
@@ -153,6 +155,6 @@ def _remove_empty(folder: Path, run: Path) -> None:
         folder = folder.parent
 
 
-def reason(error: OSError | MediaError) -> str:
-    """Why a file could not be touched, in words."""
-    return str(error) if isinstance(error, MediaError) else why(error)
+def reason(error: OSError | MediaError, attempt: str) -> str:
+    """Why a file could not be touched, in words; `attempt` is what the system has refused."""
+    return str(error) if isinstance(error, MediaError) else f"cannot be {attempt}: {why(error)}"

@@ -1,4 +1,4 @@
-"""What a run has done so far, as its journal tells it record by record."""
+"""What a run has done so far, replayed from the records of its journal."""
 
 from __future__ import annotations
 

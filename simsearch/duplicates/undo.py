@@ -13,6 +13,7 @@ from simsearch.duplicates.locking import locked
 from simsearch.duplicates.putting_back import put_back, reason
 from simsearch.duplicates.runs import Run, Times, Unit
 from simsearch.errors import MediaError
+from simsearch.media.files import why
 from simsearch.progress import Progress, Silent, Working
 from simsearch.types import Skip
 
@@ -48,7 +49,7 @@ def undo_run(journal: Path, *, progress: Progress | None = None) -> UndoReport:
                 try:
                     missing = _put_back(opened, unit, number)
                 except (MediaError, OSError) as error:
-                    failed.append(Skip(step.path, reason(error)))
+                    failed.append(Skip(step.path, reason(error, "put back")))
                     if unit.status[number] == "intended":
                         # There is something to bring back, so a later undo has to try again.
                         opened.done(unit, number, {})
@@ -99,7 +100,7 @@ def _restore_folders(run: Run, incomplete: list[Skip]) -> None:
         try:
             _restore_folder(run, folder)
         except OSError as error:
-            incomplete.append(Skip(folder, f"the times of the folder could not be restored: {reason(error)}"))
+            incomplete.append(Skip(folder, f"the times of the folder could not be restored: {why(error)}"))
 
 
 def _restore_folder(run: Run, folder: str) -> None:

@@ -255,7 +255,7 @@ def test_what_comes_in_the_way_in_quarantine_stays_there(
     plan = pair(root)
     taken = put(quarantine / "taken", b"other")
     monkeypatch.setattr(apply, "quarantined", lambda run, path: str(taken))
-    assert reasons(plan, quarantine) == ["file exists"]
+    assert reasons(plan, quarantine) == ["cannot be removed: file exists"]
     assert taken.read_bytes() == b"other"
 
 
@@ -334,7 +334,7 @@ def test_a_full_disk_ends_the_run_with_everything_in_its_place(
         # Enough for the first file of the unit, not for its companion.
         answers = iter([Usage(9, 4, 5), Usage(9, 9, 0)])
         patch.setattr(shutil, "disk_usage", lambda _: next(answers, Usage(9, 0, 9)))
-        with pytest.raises(PlanError, match=r"the disk is full: .*b\.jpg could not be removed .*make room") as raised:
+        with pytest.raises(PlanError, match=r"the disk is full: .*b\.jpg cannot be removed: .*make room") as raised:
             apply_plan(plan, quarantine)
     assert len(str(raised.value).splitlines()) == 1
     assert tree(root) == before
@@ -382,7 +382,7 @@ def test_what_the_system_refuses_stays_as_it_is(
     for name in ("rename", "link", "symlink", "unlink"):
         if name != "unlink" or method == "delete":
             monkeypatch.setattr(os, name, refuse)
-    assert reasons(plan, quarantine, method) == ["permission denied"]
+    assert reasons(plan, quarantine, method) == ["cannot be removed: permission denied"]
 
 
 def test_file_systems_without_hard_links_never_overwrite_either(
