@@ -11,6 +11,7 @@
     ├── EncoderError                   an encoder folder that cannot be used, or gives unusable output
     │   └── EncoderMismatchError       the collection was built with another encoder
     ├── VectorError                    vectors of the wrong shape, not finite, or of zero length
+    ├── PlanError                      a plan of duplicates that cannot be read or applied
     └── TrainingError                  labeled data that cannot be trained on, or a run that failed
 
 Each message says what is wrong, the value seen, and the cure.
@@ -72,6 +73,10 @@ class EncoderMismatchError(EncoderError):
 
 class VectorError(SimsearchError):
     """Vectors have the wrong shape, are not finite, or have zero length."""
+
+
+class PlanError(SimsearchError):
+    """A plan of duplicates is wrong, or cannot be applied or undone as things are."""
 
 
 class TrainingError(SimsearchError):

@@ -32,7 +32,7 @@ OWNERS = {
     "transformers": "encoders", "sentence_transformers": "encoders", "huggingface_hub": "encoders",
     "pytorch_metric_learning": "training",
     "faiss": "vectors", "sqlalchemy": "store", "sqlite3": "store", "onnxruntime": "encoders", "click": "cli",
-    "matplotlib": "evaluation", "PIL": "media", "pillow_heif": "media", "tqdm": "progress",
+    "matplotlib": "evaluation", "PIL": "media", "send2trash": "duplicates", "pillow_heif": "media", "tqdm": "progress",
 }  # fmt: skip
 TRAINING_ONLY = ("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "pillow_heif",
                  "transformers", "sentence_transformers", "huggingface_hub", "accelerate")  # fmt: skip
@@ -236,7 +236,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     assert training == {"torch", "onnx", "onnxscript", "safetensors", "pytorch-metric-learning", "accelerate"}
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
-    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic]"]
+    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic,trash]"]
 
 
 def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
@@ -244,7 +244,7 @@ def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     assert len(versions) == len(pins)
-    for requirement in requirements("train", "pretrained", "plots", "heic", "test"):
+    for requirement in requirements("train", "pretrained", "plots", "heic", "trash", "test"):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), requirement
         assert "+" not in version

@@ -1,0 +1,1 @@
+"""Duplicates: found, grouped, planned, removed and put back."""
