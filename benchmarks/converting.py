@@ -24,8 +24,14 @@ from simsearch.encoders.converting import convert
 ROUNDS = 3
 NOUNS = ["dog", "invoice", "river", "theorem", "violin", "passport", "galaxy", "sandwich", "zebra", "contract"]
 VERBS = ["is", "was never", "belongs to", "looks like", "cannot be", "stands beside", "reminds them of", "follows"]
-OTHERS = ["my uncle", "an old map of the harbour", "number 4711", "Ångström's notebook", "the meeting on Tuesday",
-          "what the committee had decided in the spring of that year"]  # fmt: skip
+OTHERS = [
+    "my uncle",
+    "an old map of the harbour",
+    "number 4711",
+    "Ångström's notebook",
+    "the meeting on Tuesday",
+    "what the committee had decided in the spring of that year",
+]
 ENDS = ["", " today", " and nobody knows why", ", as the second letter says in its last lines"]
 OURS = """
 import sys

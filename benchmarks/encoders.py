@@ -51,15 +51,19 @@ def main() -> None:
         "are used",
     )
     parser.add_argument(
-        "folder", type=Path,
+        "folder",
+        type=Path,
         help="the class folders that it was trained on, CLASS/* or GROUP/CLASS/*",
-    )  # fmt: skip
+    )
     parser.add_argument("--ways", type=int, nargs="+", default=[5, 20])
     parser.add_argument("--fit", choices=FITS, help="fit pictures in another way than the encoder was trained with")
     parser.add_argument(
-        "--beside", action="append", default=[], metavar="ENCODER",
+        "--beside",
+        action="append",
+        default=[],
+        metavar="ENCODER",
         help="another encoder, which has not seen these classes either, on the same pictures; any number of times",
-    )  # fmt: skip
+    )
     parser.add_argument("--full", type=Path, help="the same encoder with weights of 32 bits, to see what 16 bits cost")
     options = parser.parse_args()
     folder = encoder_folder(options.encoder)

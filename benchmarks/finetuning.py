@@ -83,9 +83,14 @@ def main() -> None:
             figures = measured.setdefault(CHOSEN if share is None else f"start share {share:g}", [])
             for draw in draws:
                 trained = learned(
-                    found, draw, Path(scratch), start=options.encoder, freeze=options.freeze, steps=options.steps,
+                    found,
+                    draw,
+                    Path(scratch),
+                    start=options.encoder,
+                    freeze=options.freeze,
+                    steps=options.steps,
                     changes=Changes(start_share=share),
-                )  # fmt: skip
+                )
                 if share is None:
                     print(f"chosen: {trained.config.training['start_share']}", flush=True)
                 figures.append(draw.figures(simsearch.open_encoder(trained.folder).encode(found.sources)))

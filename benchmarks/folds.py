@@ -70,9 +70,14 @@ def learned(folder: Path, found: Labelled, held_out: Sequence[str], options: arg
     """
     if not (folder / CONFIG_NAME).exists():
         simsearch.train(
-            options.folder, folder, recipe=options.preset, steps=options.steps, test=held_out,
-            changes=Changes(threads=options.threads, within_power=options.within_power), report=False,
-        )  # fmt: skip
+            options.folder,
+            folder,
+            recipe=options.preset,
+            steps=options.steps,
+            test=held_out,
+            changes=Changes(threads=options.threads, within_power=options.within_power),
+            report=False,
+        )
     units = found.groups if grouped(found) else found.classes
     wanted = {name for name, unit in zip(found.classes, units, strict=True) if unit in held_out}
     kept = read_config(folder).training.get("held_out")

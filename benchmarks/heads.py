@@ -63,9 +63,12 @@ def main() -> None:
             rows.append((f"{name}: {figure}", *[f"{mean:.3f}" for mean in means], f"{max(took):.1f}"))
             bars.append(Bar(f"{name}: {figure}", means[2]))
     Report(
-        "heads", "A few minutes of training on cached features.",
-        f"yale-faces and clothing-1000, {options.draws} draws, --minutes {options.minutes:g}", rows, bars,
-    ).publish()  # fmt: skip
+        "heads",
+        "A few minutes of training on cached features.",
+        f"yale-faces and clothing-1000, {options.draws} draws, --minutes {options.minutes:g}",
+        rows,
+        bars,
+    ).publish()
 
 
 def of_classes(count: int) -> Splits:
@@ -107,9 +110,12 @@ def trained(files: Sequence[str], labels: NDArray[np.int64], learned: NDArray[np
 
 
 def vectors(
-    encoder: OnnxEncoder, files: Sequence[str], labels: NDArray[np.int64], learned: NDArray[np.bool_],
+    encoder: OnnxEncoder,
+    files: Sequence[str],
+    labels: NDArray[np.int64],
+    learned: NDArray[np.bool_],
     measured: NDArray[np.bool_],
-) -> Iterator[Vectors]:  # fmt: skip
+) -> Iterator[Vectors]:
     """The measured files by photo, by the closed form, and by what was trained."""
     photo = simsearch.open_encoder("photo")
     assert isinstance(photo, OnnxEncoder)

@@ -63,10 +63,11 @@ class Task:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "data", type=Path,
+        "data",
+        type=Path,
         help="a folder with omniglot-background/ALPHABET/CHARACTER/*.png and text/: banking77-train.csv, "
         "stsb-train.csv, sick-train.txt, quora-pairs.tsv, snli-dev.tsv and flickr8k-captions.txt",
-    )  # fmt: skip
+    )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--without", nargs="+", default=(), help="leave out tasks whose title begins so: drawings, ...")
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES, help="only these")
@@ -156,16 +157,23 @@ def learned(task: Task, loss: str, seed: int, data: Dataset, unseen: Dataset | N
             objective, data.inputs, data.train.rows, np.unique(data.train.labels, return_inverse=True)[1]
         )
     fit(
-        objective, make_sampler(data.train, recipe), data.inputs, recipe=recipe, steps=recipe.steps,
-        validate=lambda _: float("nan"), checkpoint=home / f"{loss}-{seed}.pt", configuration="", progress=Silent(),
+        objective,
+        make_sampler(data.train, recipe),
+        data.inputs,
+        recipe=recipe,
+        steps=recipe.steps,
+        validate=lambda _: float("nan"),
+        checkpoint=home / f"{loss}-{seed}.pt",
+        configuration="",
+        progress=Silent(),
         processes=open_processes(),
-    )  # fmt: skip
+    )
     network.eval()
     if unseen is not None:
         vectors, side = embed_rows(network, unseen.inputs, unseen.train.rows), unseen.train
         return episodes(
             vectors, side.labels, ways=WAYS, shots=1, queries=1, count=EPISODES, seed=0, groups=side.groups
-        ).accuracy  # fmt: skip
+        ).accuracy
     vectors = embed_rows(network, data.inputs, data.test.rows)
     # Pairs have a threshold as well; the figure wanted here, ROC AUC, does not depend on it.
     figures, _ = figures_of_test(network, data, vectors, 0.5 if data.kind == "pairs" else None, recipe)

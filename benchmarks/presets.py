@@ -62,33 +62,52 @@ class Protocol:
 
 PROTOCOLS = {
     "shapes": Protocol(
-        "shapes", (0, 1, 2), "Keras, seeds 0, 1 and 2; about 12 s", (0.984, 0.995, 1.0), "score_0.5", HALF,
-        pair_batch=32, epochs=10, pairs_per_epoch=0,
+        "shapes",
+        (0, 1, 2),
+        "Keras, seeds 0, 1 and 2; about 12 s",
+        (0.984, 0.995, 1.0),
+        "score_0.5",
+        HALF,
+        pair_batch=32,
+        epochs=10,
+        pairs_per_epoch=0,
     ),
     "digits": Protocol(
-        "digits", (0,), "Keras, 10-way one-shot 0.940; about 71 s", (0.966,), "distance_0.5", COSINE_AT_HALF,
-        pair_batch=128, epochs=20, pairs_per_epoch=60_000,
+        "digits",
+        (0,),
+        "Keras, 10-way one-shot 0.940; about 71 s",
+        (0.966,),
+        "distance_0.5",
+        COSINE_AT_HALF,
+        pair_batch=128,
+        epochs=20,
+        pairs_per_epoch=60_000,
     ),
-}  # fmt: skip
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", choices=PROTOCOLS)
     parser.add_argument(
-        "folder", type=Path,
+        "folder",
+        type=Path,
         help="for shapes a folder SHAPE/SHAPE_COLOURn.png, which is sorted by colour; for digits the 42,000 training "
         "pictures of MNIST as DIGIT/n.png",
-    )  # fmt: skip
+    )
     parser.add_argument("--seeds", type=int, nargs="+", help="by default 0 1 2 for shapes and 0 for digits")
     parser.add_argument(
-        "--pairwise-share", type=float, default=1.0,
+        "--pairwise-share",
+        type=float,
+        default=1.0,
         help="time only this share of the classic way's steps and extrapolate its training time",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(),
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
         help="threads of torch for both ways; 1 gives steadier ratios on a machine that does other work as well",
-    )  # fmt: skip
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not 0 < options.pairwise_share <= 1:
@@ -180,9 +199,14 @@ def train_ours(recipe: Recipe, protocol: Protocol, folder: Path, out: Path) -> O
     figures, record = trained.figures, read_config(out).training
     shots = [value for name, value in figures.items() if name.endswith("_way_1_shot")]
     return Outcome(
-        figures[f"test_pair_accuracy_at_{protocol.at}"], figures["test_pair_accuracy"], shots[-1] if shots else None,
-        record["seconds"], record["inputs_encoded"], record["steps_taken"], record["inputs"][0],
-    )  # fmt: skip
+        figures[f"test_pair_accuracy_at_{protocol.at}"],
+        figures["test_pair_accuracy"],
+        shots[-1] if shots else None,
+        record["seconds"],
+        record["inputs_encoded"],
+        record["steps_taken"],
+        record["inputs"][0],
+    )
 
 
 def train_classic(recipe: Recipe, protocol: Protocol, folder: Path, cache: Path, share: float) -> Outcome:

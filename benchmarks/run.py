@@ -76,9 +76,10 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
         yield ("heads", data)
     banking = Path("text") / "banking77-train.csv"
     for source, *words in (
-        (data / "clothing-1000",), (data / "mnist-42000", "--draws", "2"),
+        (data / "clothing-1000",),
+        (data / "mnist-42000", "--draws", "2"),
         (data / banking, "--columns", "text,category", "--most", "20", "--draws", "2"),
-    ):  # fmt: skip
+    ):
         if source.exists():
             yield ("starts", source, *words)
     drawings = data / "omniglot-background"

@@ -140,10 +140,17 @@ def training(recipe: Recipe) -> float:
     objective, inputs, marks = objective_of(recipe), material(recipe), Marks()
     with tempfile.TemporaryDirectory() as folder:
         fit(
-            objective, sampler(recipe), inputs, recipe=recipe, steps=recipe.steps, validate=lambda _: 0.0,
-            checkpoint=Path(folder) / "checkpoint.pt", configuration="", processes=SingleProcess(torch.device("cpu")),
+            objective,
+            sampler(recipe),
+            inputs,
+            recipe=recipe,
+            steps=recipe.steps,
+            validate=lambda _: 0.0,
+            checkpoint=Path(folder) / "checkpoint.pt",
+            configuration="",
+            processes=SingleProcess(torch.device("cpu")),
             progress=marks,
-        )  # fmt: skip
+        )
     return marks.times[recipe.steps] - marks.times[0]
 
 

@@ -25,11 +25,12 @@ def to_onnx(tower: Tower) -> bytes:
     """
     dim = tower.table.shape[1]
     graph = helper.make_graph(
-        [*_words(), *_wholes(), *_pairs(), *_sum()], "words",
+        [*_words(), *_wholes(), *_pairs(), *_sum()],
+        "words",
         [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "length"])],
         [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["batch", dim])],
         [numpy_helper.from_array(value, name) for name, value in _stored(tower).items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)

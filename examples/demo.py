@@ -204,9 +204,10 @@ def search_texts() -> None:
     by_text = np.array([[match.item.metadata["fits"] for match in matches] for matches in answers])
     print(f"\nOf the {FITTING} résumés nearest to each of {len(jobs)} job descriptions, written for that job are:")
     for name, right in (
-        ("encoder text", by_text == wanted), ("words in common (TF-IDF)", fits[by_words] == wanted),
+        ("encoder text", by_text == wanted),
+        ("words in common (TF-IDF)", fits[by_words] == wanted),
         ("chance", fits == wanted),
-    ):  # fmt: skip
+    ):
         print(f"{name:30}{share(right):>12}")
 
 

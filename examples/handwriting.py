@@ -32,9 +32,14 @@ class Writer:
 
 def some_writer(rng: random.Random) -> Writer:
     return Writer(
-        slant=rng.uniform(-0.5, 0.9), pen=rng.randint(1, 4), height=rng.uniform(10, 22), width=rng.uniform(0.5, 1.1),
-        loop=rng.uniform(0.0, 0.6), wobble=rng.uniform(0.0, 0.8), rise=rng.uniform(-0.25, 0.25),
-    )  # fmt: skip
+        slant=rng.uniform(-0.5, 0.9),
+        pen=rng.randint(1, 4),
+        height=rng.uniform(10, 22),
+        width=rng.uniform(0.5, 1.1),
+        loop=rng.uniform(0.0, 0.6),
+        wobble=rng.uniform(0.0, 0.8),
+        rise=rng.uniform(-0.25, 0.25),
+    )
 
 
 def write(hand: Writer, rng: random.Random) -> Image.Image:

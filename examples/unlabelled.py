@@ -25,9 +25,15 @@ def main() -> None:
     drawings = sorted(DRAWINGS.rglob("*.png"))
     with tempfile.TemporaryDirectory() as folder:
         trained = simsearch.train(
-            DRAWINGS, Path(folder) / "drawings", reading=Reading(kind="unlabelled"), recipe="shapes", loss="infonce",
-            changes=Changes(augmentation="drawing", batch_classes=8, batch_images=16), report=False, steps=120,
-        )  # fmt: skip
+            DRAWINGS,
+            Path(folder) / "drawings",
+            reading=Reading(kind="unlabelled"),
+            recipe="shapes",
+            loss="infonce",
+            changes=Changes(augmentation="drawing", batch_classes=8, batch_images=16),
+            report=False,
+            steps=120,
+        )
         encoder = simsearch.open_encoder(trained.folder)
         pixels = raw_pixels(np.stack([encoder.prepare(path).pixels for path in drawings]))
         print(f"Of {len(drawings)} drawings the nearest other one shows the same character:")

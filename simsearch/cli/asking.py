@@ -36,9 +36,17 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def query_command(
-    sources: tuple[str, ...], index: str | None, top: int, threshold: float | None, exclude_self: bool,
-    as_text: bool, as_file: bool, save: str | None, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+    sources: tuple[str, ...],
+    index: str | None,
+    top: int,
+    threshold: float | None,
+    exclude_self: bool,
+    as_text: bool,
+    as_file: bool,
+    save: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Find the items most like a picture or a text.
 
     An argument is a file if there is one of that name, else an item of the collection (as faq.csv#7), else a text;
@@ -79,9 +87,12 @@ def _print(answer: Answer, as_json: bool, titled: bool) -> None:
     texts = any(match.item.text is not None for match in answer.matches)
     rows = [
         (
-            match.rank, f"{match.score:.3f}", *([match.item.label or ""] if labelled else []), shown(match.item.uri),
+            match.rank,
+            f"{match.score:.3f}",
+            *([match.item.label or ""] if labelled else []),
+            shown(match.item.uri),
             *([match.item.text or ""] if texts else []),
         )
         for match in answer.matches
-    ]  # fmt: skip
+    ]
     table(rows, right=(0, 1), shortened=texts)

@@ -52,56 +52,83 @@ class _NumbersType(click.ParamType[Any]):
 
 def _picture_options(command: Command) -> Command:
     """What an ONNX file does not say about the pictures that it takes."""
-    for option in reversed([
-        click.option(
-            "--size", type=_SizeType(), metavar="N|WxH",
-            help="ONNX: sides of the pictures, where the file leaves them open.",
-        ),
-        click.option(
-            "--mean", type=_NumbersType(), metavar="NUMBER,...", default="0", show_default=True,
-            help="ONNX: what is taken from the pixels of each channel.",
-        ),
-        click.option(
-            "--std", type=_NumbersType(), metavar="NUMBER,...", default="1", show_default=True,
-            help="ONNX: what they are then divided by.",
-        ),
-        click.option(
-            "--scale", type=float, default=1.0, show_default=True, help="ONNX: the value of white before that."
-        ),
-        click.option(
-            "--layout", type=click.Choice(["nchw", "nhwc"]), help="ONNX: where the colours are, if that is open."
-        ),
-        click.option("--bgr", is_flag=True, help="ONNX: the model takes blue before green before red."),
-        click.option(
-            "--fit", type=click.Choice(["crop", "squash", "pad", "ink"]), default="crop", show_default=True,
-            help="ONNX: what becomes of pictures of another shape.",
-        ),
-        click.option(
-            "--resample", type=click.Choice(["bicubic", "bilinear", "lanczos", "nearest"]), default="bicubic",
-            show_default=True, help="ONNX: how pictures are resized.",
-        ),
-    ]):  # fmt: skip
+    for option in reversed(
+        [
+            click.option(
+                "--size",
+                type=_SizeType(),
+                metavar="N|WxH",
+                help="ONNX: sides of the pictures, where the file leaves them open.",
+            ),
+            click.option(
+                "--mean",
+                type=_NumbersType(),
+                metavar="NUMBER,...",
+                default="0",
+                show_default=True,
+                help="ONNX: what is taken from the pixels of each channel.",
+            ),
+            click.option(
+                "--std",
+                type=_NumbersType(),
+                metavar="NUMBER,...",
+                default="1",
+                show_default=True,
+                help="ONNX: what they are then divided by.",
+            ),
+            click.option(
+                "--scale", type=float, default=1.0, show_default=True, help="ONNX: the value of white before that."
+            ),
+            click.option(
+                "--layout", type=click.Choice(["nchw", "nhwc"]), help="ONNX: where the colours are, if that is open."
+            ),
+            click.option("--bgr", is_flag=True, help="ONNX: the model takes blue before green before red."),
+            click.option(
+                "--fit",
+                type=click.Choice(["crop", "squash", "pad", "ink"]),
+                default="crop",
+                show_default=True,
+                help="ONNX: what becomes of pictures of another shape.",
+            ),
+            click.option(
+                "--resample",
+                type=click.Choice(["bicubic", "bilinear", "lanczos", "nearest"]),
+                default="bicubic",
+                show_default=True,
+                help="ONNX: how pictures are resized.",
+            ),
+        ]
+    ):
         command = option(command)
     return command
 
 
 def _output_options(command: Command) -> Command:
     """What it does not say about its output, and about texts."""
-    for option in reversed([
-        click.option("--output", metavar="NAME", help="ONNX: which output has the embeddings, if there are several."),
-        click.option(
-            "--pooling", type=click.Choice(["mean", "cls"]),
-            help="ONNX: what becomes of a vector for each token or place: their mean, or the first.",
-        ),
-        click.option(
-            "--tokenizer", type=click.Path(path_type=Path), metavar="FILE",
-            help="ONNX: the tokenizer.json of a text model.  [default: beside it]",
-        ),
-        click.option(
-            "--max-tokens", type=click.IntRange(1), metavar="N",
-            help="ONNX: most tokens of a text.  [default: as tokenizer.json]",
-        ),
-    ]):  # fmt: skip
+    for option in reversed(
+        [
+            click.option(
+                "--output", metavar="NAME", help="ONNX: which output has the embeddings, if there are several."
+            ),
+            click.option(
+                "--pooling",
+                type=click.Choice(["mean", "cls"]),
+                help="ONNX: what becomes of a vector for each token or place: their mean, or the first.",
+            ),
+            click.option(
+                "--tokenizer",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="ONNX: the tokenizer.json of a text model.  [default: beside it]",
+            ),
+            click.option(
+                "--max-tokens",
+                type=click.IntRange(1),
+                metavar="N",
+                help="ONNX: most tokens of a text.  [default: as tokenizer.json]",
+            ),
+        ]
+    ):
         command = option(command)
     return command
 
@@ -118,10 +145,25 @@ def _output_options(command: Command) -> Command:
 @json_option
 @quiet_option
 def convert_command(
-    source: str, out: str, bits: str, size: tuple[int, int] | None, mean: tuple[float, ...], std: tuple[float, ...],
-    scale: float, layout: str | None, bgr: bool, fit: str, resample: str, output: str | None, pooling: str | None,
-    tokenizer: Path | None, max_tokens: int | None, overwrite: bool, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+    source: str,
+    out: str,
+    bits: str,
+    size: tuple[int, int] | None,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    scale: float,
+    layout: str | None,
+    bgr: bool,
+    fit: str,
+    resample: str,
+    output: str | None,
+    pooling: str | None,
+    tokenizer: Path | None,
+    max_tokens: int | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Make an encoder folder of somebody else's model; using it needs neither torch nor its library.
 
     SOURCE is a folder in the format of the Hugging Face hub, a name on the hub, OWNER/MODEL (of pictures, of texts, or
@@ -133,9 +175,19 @@ def convert_command(
     from simsearch.encoders.converting import OnnxOptions, convert
 
     how = OnnxOptions(
-        size=size, mean=mean, std=std, scale=scale, layout=layout, bgr=bgr, fit=fit, resample=resample, output=output,
-        pooling=pooling, tokenizer=tokenizer, max_tokens=max_tokens,
-    )  # fmt: skip
+        size=size,
+        mean=mean,
+        std=std,
+        scale=scale,
+        layout=layout,
+        bgr=bgr,
+        fit=fit,
+        resample=resample,
+        output=output,
+        pooling=pooling,
+        tokenizer=tokenizer,
+        max_tokens=max_tokens,
+    )
     if not quiet:
         tell(f"converting {source}: seconds for a small model, minutes for a large one")
     made = convert(source, out, bits=int(bits), onnx=how, overwrite=overwrite)
@@ -146,10 +198,19 @@ def convert_command(
 def _report(made: EncoderConfig, out: str, *, as_json: bool, quiet: bool) -> None:
     size = sum(record.size for record in made.files.values())
     if as_json:
-        say_json({
-            "folder": out, "fingerprint": made.fingerprint, "modality": made.modality, "dim": made.dim,
-            "words": made.words is not None, "parameters": made.parameters, "bytes": size, **made.model, **made.figures,
-        })  # fmt: skip
+        say_json(
+            {
+                "folder": out,
+                "fingerprint": made.fingerprint,
+                "modality": made.modality,
+                "dim": made.dim,
+                "words": made.words is not None,
+                "parameters": made.parameters,
+                "bytes": size,
+                **made.model,
+                **made.figures,
+            }
+        )
     elif not quiet:
         words = ", words find its pictures" if made.words else ""
         say(f"{out}: takes {made.modality}s{words}, gives {made.dim} numbers, {size / 1e6:,.1f} MB")

@@ -37,11 +37,27 @@ from simsearch.cli.output import progress, say, say_json, skip_records, tell_ski
 @json_option
 @quiet_option
 def distill_command(
-    teacher: str, sources: tuple[str, ...], out: str, validation: str | None, columns: str | None,
-    convention: str | None, score_range: tuple[float, float] | None, by_line: bool, encoding: str | None,
-    strict: bool, tokenizer: str | None, dim: int,
-    vocabulary: int, codes: int, epochs: int, seed: int, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+    teacher: str,
+    sources: tuple[str, ...],
+    out: str,
+    validation: str | None,
+    columns: str | None,
+    convention: str | None,
+    score_range: tuple[float, float] | None,
+    by_line: bool,
+    encoding: str | None,
+    strict: bool,
+    tokenizer: str | None,
+    dim: int,
+    vocabulary: int,
+    codes: int,
+    epochs: int,
+    seed: int,
+    restart: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Make a small, fast encoder of texts that agrees with a large one.
 
     TEACHER is an encoder of texts, such as the folder of a sentence-transformers model. Each SOURCE is a file or folder
@@ -52,19 +68,37 @@ def distill_command(
 
     how = Distilling(dim=dim, vocabulary=vocabulary, codes=codes, epochs=epochs, seed=seed)
     made = distil(
-        teacher, sources, out, validation=validation, tokenizer=tokenizer, how=how, restart=restart,
+        teacher,
+        sources,
+        out,
+        validation=validation,
+        tokenizer=tokenizer,
+        how=how,
+        restart=restart,
         reading=Reading(
-            columns=columns, convention=convention, score_range=score_range, by_line=by_line, encoding=encoding,
+            columns=columns,
+            convention=convention,
+            score_range=score_range,
+            by_line=by_line,
+            encoding=encoding,
             strict=strict,
         ),
-        overwrite=overwrite, progress=progress(quiet),
-    )  # fmt: skip
+        overwrite=overwrite,
+        progress=progress(quiet),
+    )
     tell_skipped(made.skipped)
     figure = made.config.figures["validation"]
     if as_json:
-        say_json({"folder": str(made.folder), "fingerprint": made.config.fingerprint, "validation": figure,
-                  "steps": made.config.training["steps_taken"], "texts": made.config.training["texts"],
-                  "skipped_files": skip_records(made.skipped)})  # fmt: skip
+        say_json(
+            {
+                "folder": str(made.folder),
+                "fingerprint": made.config.fingerprint,
+                "validation": figure,
+                "steps": made.config.training["steps_taken"],
+                "texts": made.config.training["texts"],
+                "skipped_files": skip_records(made.skipped),
+            }
+        )
     else:
         say(f"{made.folder}: {made.config.parameters:,} numbers, validation {figure:.4f}")
     return 0

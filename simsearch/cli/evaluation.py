@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 @click.argument("encoder", metavar="ENCODER")
 @click.argument("source", metavar="DATA", type=click.Path(path_type=Path))
 @click.option(
-    "--protocol", "protocols", multiple=True, metavar="NAME",
+    "--protocol",
+    "protocols",
+    multiple=True,
+    metavar="NAME",
     help="episodes, runs, verification, retrieval, graded or triplets; may be repeated.  [default: all but runs that "
     "fit DATA]",
-)  # fmt: skip
+)
 @click.option("--ways", multiple=True, type=int, help="Classes of an episode or a run; may be repeated.  [5 and 20]")
 @click.option("--shots", multiple=True, type=int, default=(1,), help="Examples of each class; may be repeated.  [1]")
 @click.option("--episodes", type=int, default=1000, show_default=True, help="How many episodes.")
@@ -44,16 +47,19 @@ if TYPE_CHECKING:
     "--threshold", type=float, callback=comparable, help="Judge the accuracy of same or different at this score."
 )
 @click.option(
-    "--threshold-from", metavar="DATA", type=click.Path(path_type=Path),
+    "--threshold-from",
+    metavar="DATA",
+    type=click.Path(path_type=Path),
     help="Choose the threshold on this: other classes or pairs.  [default: the encoder's own]",
-)  # fmt: skip
+)
 @click.option("--held-out", is_flag=True, help="Only the classes that the encoder's record says it never saw.")
 @click.option("--test", "tests", multiple=True, metavar="NAME", help="Only this class or group; may be repeated.")
 @click.option("--side", help="train, validation, test or all, where DATA names sides.  [default: test]")
 @click.option(
-    "--kind", type=click.Choice(["classes", "pairs", "graded", "triplets"]),
+    "--kind",
+    type=click.Choice(["classes", "pairs", "graded", "triplets"]),
     help="What DATA holds, where its columns leave it open.",
-)  # fmt: skip
+)
 @click.option("--columns", help="Which column is what, as left=s1,right=s2,score=grade.")
 @convention_option
 @score_range_option
@@ -68,13 +74,36 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def evaluate_command(
-    encoder: str, source: Path, protocols: tuple[str, ...], ways: tuple[int, ...], shots: tuple[int, ...],
-    episodes: int, runs: int, pairs: int, fars: tuple[float, ...], at: tuple[int, ...], threshold: float | None,
-    threshold_from: Path | None, held_out: bool, tests: tuple[str, ...], side: str | None, kind: Kind | None,
-    columns: str | None, convention: str | None, score_range: tuple[float, float] | None,
-    label_until: str | None, by_line: bool, encoding: str | None, strict: bool, baselines: bool, rounds: int, seed: int,
-    report: Path | None, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+    encoder: str,
+    source: Path,
+    protocols: tuple[str, ...],
+    ways: tuple[int, ...],
+    shots: tuple[int, ...],
+    episodes: int,
+    runs: int,
+    pairs: int,
+    fars: tuple[float, ...],
+    at: tuple[int, ...],
+    threshold: float | None,
+    threshold_from: Path | None,
+    held_out: bool,
+    tests: tuple[str, ...],
+    side: str | None,
+    kind: Kind | None,
+    columns: str | None,
+    convention: str | None,
+    score_range: tuple[float, float] | None,
+    label_until: str | None,
+    by_line: bool,
+    encoding: str | None,
+    strict: bool,
+    baselines: bool,
+    rounds: int,
+    seed: int,
+    report: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Measure an encoder on labelled material that it was not trained on.
 
     DATA holds classes, pairs, graded pairs or triplets, as train takes them, or is a folder of runs as Omniglot's.
@@ -89,15 +118,19 @@ def evaluate_command(
     if report is not None:
         check_report(report)
     defaults = Options()
-    options = Options(
-        ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed
-    )  # fmt: skip
+    options = Options(ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed)
     found = evaluate(
-        open_encoder(encoder), source, protocols=protocols, options=options,
+        open_encoder(encoder),
+        source,
+        protocols=protocols,
+        options=options,
         selection=Selection(side, tests, held_out),
         reading=Reading(kind, columns, convention, score_range, label_until, by_line, encoding, strict),
-        threshold=threshold, threshold_from=threshold_from, with_baselines=baselines, progress=progress(quiet),
-    )  # fmt: skip
+        threshold=threshold,
+        threshold_from=threshold_from,
+        with_baselines=baselines,
+        progress=progress(quiet),
+    )
     tell_skipped(found.skipped)
     if as_json:
         say_json(found.record())

@@ -61,9 +61,14 @@ def enroll_command(
 @json_option
 @quiet_option
 def recognize_command(
-    sources: tuple[str, ...], index: str | None, as_text: bool, as_file: bool, threshold: float | None,
-    as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+    sources: tuple[str, ...],
+    index: str | None,
+    as_text: bool,
+    as_file: bool,
+    threshold: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Say which enrolled label each picture or text has, or "unknown" below the threshold.
 
     Without a threshold the nearest label is always named.
@@ -97,17 +102,21 @@ def _label(recognition: Recognition) -> str:
 def _record(query: str, recognition: Recognition) -> dict[str, object]:
     second = recognition.runner_up
     return {
-        "query": query, "label": recognition.label, "score": round(recognition.score, 6),
+        "query": query,
+        "label": recognition.label,
+        "score": round(recognition.score, 6),
         "threshold": recognition.threshold,
         "runner_up": None if second is None else {"label": second.example.label, "score": round(second.score, 6)},
         "evidence": [
             {
-                "label": each.example.label, "path": each.example.uri, "score": round(each.score, 6),
+                "label": each.example.label,
+                "path": each.example.uri,
+                "score": round(each.score, 6),
                 "text": each.example.text,
             }
             for each in recognition.evidence
         ],
-    }  # fmt: skip
+    }
 
 
 @click.command("forget")

@@ -29,10 +29,20 @@ from simsearch.cli.output import counted, progress, say, say_json, skip_records,
 @json_option
 @quiet_option
 def index_command(
-    sources: tuple[str, ...], index: str | None, encoder: str | None, labels: str | None, by: str | None,
-    text_column: str | None, id_column: str | None, label_column: str | None, encoding: str | None,
-    prune: bool, rebuild: bool, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
+    sources: tuple[str, ...],
+    index: str | None,
+    encoder: str | None,
+    labels: str | None,
+    by: str | None,
+    text_column: str | None,
+    id_column: str | None,
+    label_column: str | None,
+    encoding: str | None,
+    prune: bool,
+    rebuild: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Make or update a collection of the pictures, or of the texts, under folders.
 
     Texts are .txt and .md files, and the rows of tables: .csv, .tsv, .tab, .jsonl, .ndjson, .json. Only what is new or
@@ -43,15 +53,26 @@ def index_command(
 
     reading = Reading(by, text_column, id_column, label_column, encoding)
     done = index_sources(
-        sources, index=index, encoder=encoder, labels=labels, reading=reading, prune=prune, rebuild=rebuild,
+        sources,
+        index=index,
+        encoder=encoder,
+        labels=labels,
+        reading=reading,
+        prune=prune,
+        rebuild=rebuild,
         progress=progress(quiet),
-    )  # fmt: skip
+    )
     report = done.report
     tell_skipped(report.skipped)
     counts = {
-        "added": report.added, "reused": report.reused, "unchanged": report.unchanged, "updated": report.updated,
-        "removed": report.removed, "kept": report.kept, "skipped": sum(skip.count for skip in report.skipped),
-    }  # fmt: skip
+        "added": report.added,
+        "reused": report.reused,
+        "unchanged": report.unchanged,
+        "updated": report.updated,
+        "removed": report.removed,
+        "kept": report.kept,
+        "skipped": sum(skip.count for skip in report.skipped),
+    }
     if as_json:
         say_json(
             {

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from simsearch.collection.facade import Collection
 
 index_option = click.option(
-    "--index", "index", metavar="NAME|PATH",
+    "--index",
+    "index",
+    metavar="NAME|PATH",
     help="Which collection: a name under indexes/ (or $SIMSEARCH_HOME), or a folder. Default: the only one there is.",
-)  # fmt: skip
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 quiet_option = click.option("--quiet", is_flag=True, help="No progress and no remarks; errors are still told.")
 text_option = click.option("--text", "as_text", is_flag=True, help="Take arguments as texts, also where a file is.")
@@ -37,21 +39,26 @@ def comparable(context: click.Context, parameter: click.Parameter, value: float 
 
 
 threshold_option = click.option(
-    "-t", "--threshold", type=click.FloatRange(-1, 1), callback=comparable,
+    "-t",
+    "--threshold",
+    type=click.FloatRange(-1, 1),
+    callback=comparable,
     help="Least score, a cosine from -1 to 1.",
-)  # fmt: skip
+)
 
 
 convention_option = click.option(
-    "--convention", type=click.Choice(["same", "different"]),
+    "--convention",
+    type=click.Choice(["same", "different"]),
     help="What 1 means in a pair file whose column is not named same or different.",
-)  # fmt: skip
+)
 
 
 encoding_option = click.option(
-    "--encoding", metavar="NAME",
+    "--encoding",
+    metavar="NAME",
     help="Encoding of texts and tables without a byte order mark, as cp1252 or utf-16-le.  [default: utf-8]",
-)  # fmt: skip
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="Refuse tables with rows that cannot be used, in place of skipping these."
 )
@@ -70,9 +77,11 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
 
 
 score_range_option = click.option(
-    "--score-range", callback=_range, metavar="LOW,HIGH",
+    "--score-range",
+    callback=_range,
+    metavar="LOW,HIGH",
     help="The grades that mean not alike at all and the same, as 0,5.  [default: the least and largest there are]",
-)  # fmt: skip
+)
 
 
 def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) -> None:

@@ -68,9 +68,16 @@ def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]
     """A match as programs get it."""
     item = match.item
     return {
-        "query": query, "rank": match.rank, "score": round(match.score, 6), "score_kind": score_kind,
-        "id": item.id, "path": item.uri, "label": item.label, "metadata": dict(item.metadata), "text": item.text,
-    }  # fmt: skip
+        "query": query,
+        "rank": match.rank,
+        "score": round(match.score, 6),
+        "score_kind": score_kind,
+        "id": item.id,
+        "path": item.uri,
+        "label": item.label,
+        "metadata": dict(item.metadata),
+        "text": item.text,
+    }
 
 
 def on_a_line(text: str, width: int = 200) -> str:

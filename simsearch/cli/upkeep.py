@@ -109,8 +109,10 @@ def _print_curve(compared: str, document: JSONValue) -> None:
         f"scores of {compared}, measured on {curve.source} ({counted(curve.same_pairs, 'same pair')}, "
         f"{counted(curve.different_pairs, 'different one')})"
     )
-    table([("score", "P(same)", "false accepts", "true accepts"), *[[f"{value:.3f}" for value in row] for row in rows]],
-          right=(0, 1, 2, 3))  # fmt: skip
+    table(
+        [("score", "P(same)", "false accepts", "true accepts"), *[[f"{value:.3f}" for value in row] for row in rows]],
+        right=(0, 1, 2, 3),
+    )
 
 
 def _say_pretrained(name: str, *, as_json: bool) -> int:
@@ -120,15 +122,24 @@ def _say_pretrained(name: str, *, as_json: bool) -> int:
     found = find_pretrained(name)
     takes = "image, and words that find images" if found.has_words else found.modality
     if as_json:
-        say_json({
-            "name": found.name, "fingerprint": found.fingerprint, "modality": found.modality,
-            "words": found.has_words, "folder": str(found.path),
-        })  # fmt: skip
+        say_json(
+            {
+                "name": found.name,
+                "fingerprint": found.fingerprint,
+                "modality": found.modality,
+                "words": found.has_words,
+                "folder": str(found.path),
+            }
+        )
     else:
-        table([
-            ("model", f"{found.name} {found.fingerprint}"), ("takes", takes), ("folder", found.path),
-            ("state", "not converted yet; that is done when it is first used, or by simsearch convert"),
-        ])  # fmt: skip
+        table(
+            [
+                ("model", f"{found.name} {found.fingerprint}"),
+                ("takes", takes),
+                ("folder", found.path),
+                ("state", "not converted yet; that is done when it is first used, or by simsearch convert"),
+            ]
+        )
     return 0
 
 

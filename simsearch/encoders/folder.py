@@ -199,9 +199,12 @@ def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
     files = {name: FileRecord(**record) for name, record in document.pop("files").items()}  # type: ignore[union-attr,arg-type]
     words, base = document.pop("words", None), document.pop("base", None)
     config = EncoderConfig(
-        layers=tuple(layers), files=files, words=None if words is None else WordsConfig(**words),  # type: ignore[arg-type]
-        base=None if base is None else BaseRecord(**base), **document,  # type: ignore[arg-type]
-    )  # fmt: skip
+        layers=tuple(layers),
+        files=files,
+        words=None if words is None else WordsConfig(**words),  # type: ignore[arg-type]
+        base=None if base is None else BaseRecord(**base),  # type: ignore[arg-type]
+        **document,  # type: ignore[arg-type]
+    )
     if config.modality not in INPUTS:
         raise ValueError(f"modality {config.modality!r}, but there are {', '.join(INPUTS)}")
     missing = [name for name in INPUTS[config.modality] if not getattr(config, name) and name != "codes"]

@@ -109,8 +109,17 @@ def load_session(model: bytes, name: str) -> InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    failures = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NotImplemented,
-                state.RuntimeException, state.NoModel, RuntimeError, ValueError)  # fmt: skip
+    failures = (
+        state.Fail,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.InvalidArgument,
+        state.NotImplemented,
+        state.RuntimeException,
+        state.NoModel,
+        RuntimeError,
+        ValueError,
+    )
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except failures as error:

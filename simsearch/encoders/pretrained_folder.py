@@ -22,13 +22,29 @@ SHARDS = "model.safetensors.index.json"
 PICTURE_CONFIGS = ("preprocessor_config.json", "processor_config.json")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 DESCRIPTIONS = (
-    CONFIG, MODULES, SHARDS, *PICTURE_CONFIGS, *TOKENIZERS, "merges.txt", "tokenizer_config.json", "added_tokens.json",
-    "special_tokens_map.json", "sentence_bert_config.json", "config_sentence_transformers.json",
-)  # fmt: skip
+    CONFIG,
+    MODULES,
+    SHARDS,
+    *PICTURE_CONFIGS,
+    *TOKENIZERS,
+    "merges.txt",
+    "tokenizer_config.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+)
 """The files beside the weights that decide what the vectors are."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
-WITH_WEIGHTS = {"Transformer": True, "Dense": True, "LayerNorm": True, "StaticEmbedding": True, "Pooling": False,
-                "Normalize": False, "Dropout": False}  # fmt: skip
+WITH_WEIGHTS = {
+    "Transformer": True,
+    "Dense": True,
+    "LayerNorm": True,
+    "StaticEmbedding": True,
+    "Pooling": False,
+    "Normalize": False,
+    "Dropout": False,
+}
 """The modules of sentence-transformers that simsearch opens, and whether they have weights."""
 
 

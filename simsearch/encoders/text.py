@@ -53,10 +53,13 @@ class OnnxTextEncoder(FolderEncoder):
     def _tokens(self) -> Tokens:
         content = read_verified(self.folder, self.config, TOKENIZER_NAME)
         return load_tokens(
-            content, str(self.folder / TOKENIZER_NAME),
-            max_tokens=self.config.max_tokens, vocabulary=self.config.vocabulary, codes=self.config.codes,
+            content,
+            str(self.folder / TOKENIZER_NAME),
+            max_tokens=self.config.max_tokens,
+            vocabulary=self.config.vocabulary,
+            codes=self.config.codes,
             padding=self.config.padding,
-        )  # fmt: skip
+        )
 
     def prepare(self, source: Source) -> PreparedText:
         """The text and its first `max_tokens` ids. Safe in threads. Raises MediaError with the reason alone."""

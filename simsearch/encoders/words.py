@@ -36,9 +36,13 @@ class WordsEncoder(OnnxEncoder):
     def _tokens(self) -> Tokens:
         words, content = self._words, read_verified(self.folder, self.config, WORDS_TOKENIZER_NAME)
         return load_tokens(
-            content, str(self.folder / WORDS_TOKENIZER_NAME), max_tokens=words.max_tokens,
-            vocabulary=words.vocabulary, codes=words.codes, padding=words.padding,
-        )  # fmt: skip
+            content,
+            str(self.folder / WORDS_TOKENIZER_NAME),
+            max_tokens=words.max_tokens,
+            vocabulary=words.vocabulary,
+            codes=words.codes,
+            padding=words.padding,
+        )
 
     @cached_property
     def _words_session(self) -> InferenceSession:

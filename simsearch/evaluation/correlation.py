@@ -40,8 +40,11 @@ def graded_figures(
     straight = _scaled(left), _scaled(right)
     ends = bootstrap(
         lambda counts: np.stack([_rank_correlation(left, right, counts), _correlation(*straight, counts)], axis=1),
-        len(left), seed=seed, rounds=rounds, level=level,
-    )  # fmt: skip
+        len(left),
+        seed=seed,
+        rounds=rounds,
+        level=level,
+    )
     values = {"spearman": spearman(left, right), "pearson": pearson(left, right)}
     return {name: Figure(value, *map(float, pair)) for (name, value), pair in zip(values.items(), ends, strict=True)}
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from simsearch.types import Encoder, Skip, Vectors
 
 DEFAULTS = {
-    "classes": ("episodes", "verification", "retrieval"), "pairs": ("verification",), "graded": ("graded",),
+    "classes": ("episodes", "verification", "retrieval"),
+    "pairs": ("verification",),
+    "graded": ("graded",),
     "triplets": ("triplets",),
-}  # fmt: skip
+}
 VALIDATION = 1
 
 
@@ -48,10 +50,17 @@ class Reading:
         """The material, of the modality of the encoder."""
         modality: Modality = "text" if encoder.modality == "text" else "image"
         return read_labelled(
-            source, modality=modality, kind=self.kind, columns=self.columns, convention=self.convention,
-            score_range=self.score_range, label_until=self.label_until, by_line=self.by_line,
-            encoding=self.encoding, strict=self.strict,
-        )  # fmt: skip
+            source,
+            modality=modality,
+            kind=self.kind,
+            columns=self.columns,
+            convention=self.convention,
+            score_range=self.score_range,
+            label_until=self.label_until,
+            by_line=self.by_line,
+            encoding=self.encoding,
+            strict=self.strict,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +116,19 @@ def evaluate(
         systems += [job.baseline(name, made, done) for name, made in baselines_for(encoder.modality).items()]
     data = material.data
     return Evaluation(
-        _shown(encoder), encoder.fingerprint, str(source), encoder.modality, material.sources,
-        None if data is None else data.labels, () if data is None else data.classes, tuple(systems),
-        (*material.remarks, *remarks), material.skipped, options.seed, options.rounds,
-    )  # fmt: skip
+        _shown(encoder),
+        encoder.fingerprint,
+        str(source),
+        encoder.modality,
+        material.sources,
+        None if data is None else data.labels,
+        () if data is None else data.classes,
+        tuple(systems),
+        (*material.remarks, *remarks),
+        material.skipped,
+        options.seed,
+        options.rounds,
+    )
 
 
 def _shown(encoder: Encoder) -> str:
@@ -141,9 +159,14 @@ def _recorded(encoder: Encoder) -> Threshold | None:
 
 
 def _material(
-    encoder: Encoder, source: Path, selection: Selection, reading: Reading, protocols: Sequence[str], options: Options,
+    encoder: Encoder,
+    source: Path,
+    selection: Selection,
+    reading: Reading,
+    protocols: Sequence[str],
+    options: Options,
     progress: Progress,
-) -> _Material:  # fmt: skip
+) -> _Material:
     if source.is_dir() and is_runs(source):
         return _of_runs(encoder, source, selection, protocols, progress)
     data, remarks = select(reading.read(source, encoder), selection, provenance(encoder))

@@ -66,9 +66,15 @@ def judge_episodes(vectors: Vectors, data: Labelled, options: Options) -> Sectio
     for shots in options.shots:
         for ways in options.ways or _ways(labels, groups, shots):
             found = episodes(
-                vectors, labels, ways=ways, shots=shots, queries=1, count=options.episodes, seed=options.seed,
+                vectors,
+                labels,
+                ways=ways,
+                shots=shots,
+                queries=1,
+                count=options.episodes,
+                seed=options.seed,
                 groups=groups,
-            )  # fmt: skip
+            )
             figures[f"{ways}-way {shots}-shot"] = Figure(
                 found.accuracy, found.accuracy - found.half_width, found.accuracy + found.half_width
             )
@@ -111,9 +117,14 @@ def judge_verification(vectors: Vectors, data: Labelled, options: Options, thres
     pairs, scores, same = scored_pairs(vectors, data, options)
     classes = None if data.labels is None else data.labels[pairs]
     figures = verification_figures(
-        scores, same, fars=options.fars, threshold=None if threshold is None else threshold.value, classes=classes,
-        seed=options.seed, rounds=options.rounds,
-    )  # fmt: skip
+        scores,
+        same,
+        fars=options.fars,
+        threshold=None if threshold is None else threshold.value,
+        classes=classes,
+        seed=options.seed,
+        rounds=options.rounds,
+    )
     setting = f"{len(same):,} pairs, {np.count_nonzero(same):,} of them the same"
     if data.labels is not None:
         setting += f", of {len(np.unique(data.labels)):,} classes"
@@ -186,7 +197,11 @@ def _unfit(protocol: str, needed: str, data: Labelled) -> str:
 
 
 KINDS_OF = {
-    "episodes": ("classes",), "runs": ("classes",), "verification": ("classes", "pairs"), "retrieval": ("classes",),
-    "graded": ("graded",), "triplets": ("triplets",),
-}  # fmt: skip
+    "episodes": ("classes",),
+    "runs": ("classes",),
+    "verification": ("classes", "pairs"),
+    "retrieval": ("classes",),
+    "graded": ("graded",),
+    "triplets": ("triplets",),
+}
 """The kinds of material that each protocol takes; `runs` also takes a folder of runs."""

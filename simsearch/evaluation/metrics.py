@@ -22,10 +22,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "Confusion", "Figure", "accuracy_at", "all_pairs", "average_precision", "best_threshold", "bootstrap", "confusion",
-    "cosine_to_distance", "equal_error_rate", "graded_figures", "mean_figures", "mean_interval", "pair_scores",
-    "pearson", "recall_at", "retrieval", "roc_auc", "sample_pairs", "spearman", "tar_at_far", "verification_figures",
-]  # fmt: skip
+    "Confusion",
+    "Figure",
+    "accuracy_at",
+    "all_pairs",
+    "average_precision",
+    "best_threshold",
+    "bootstrap",
+    "confusion",
+    "cosine_to_distance",
+    "equal_error_rate",
+    "graded_figures",
+    "mean_figures",
+    "mean_interval",
+    "pair_scores",
+    "pearson",
+    "recall_at",
+    "retrieval",
+    "roc_auc",
+    "sample_pairs",
+    "spearman",
+    "tar_at_far",
+    "verification_figures",
+]
 
 
 @dataclass(frozen=True, slots=True)

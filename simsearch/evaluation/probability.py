@@ -43,9 +43,14 @@ class SameCurve:
     def document(self) -> dict[str, JSONValue]:
         """The curve as encoder.json keeps it."""
         return {
-            "source": self.source, "same_pairs": self.same_pairs, "different_pairs": self.different_pairs,
-            "scores": list(self.scores), "p_same": list(self.p_same), "far": list(self.far), "tar": list(self.tar),
-        }  # fmt: skip
+            "source": self.source,
+            "same_pairs": self.same_pairs,
+            "different_pairs": self.different_pairs,
+            "scores": list(self.scores),
+            "p_same": list(self.p_same),
+            "far": list(self.far),
+            "tar": list(self.tar),
+        }
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> SameCurve:
@@ -71,9 +76,11 @@ def same_curve(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], sourc
     places = np.searchsorted(rising, kept)
     at = len(rising) - 1 - places
     return SameCurve(
-        source, round(float(accepted.positives)), round(float(accepted.different)),
+        source,
+        round(float(accepted.positives)),
+        round(float(accepted.different)),
         *(tuple(np.round(values, DIGITS).tolist()) for values in (kept, fitted[places], fp[at], tp[at])),
-    )  # fmt: skip
+    )
 
 
 def _kept_scores(accepted: Curve) -> NDArray[np.float64]:

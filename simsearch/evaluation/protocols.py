@@ -183,6 +183,11 @@ def verification(
     scores, same = pair_scores(vectors, labels, pairs=pairs)
     counts = None if threshold is None else confusion(scores, same, threshold)
     return VerificationResult(
-        roc_auc(scores, same), equal_error_rate(scores, same), len(same), int(np.count_nonzero(same)),
-        threshold, None if counts is None else counts.accuracy, counts,
-    )  # fmt: skip
+        roc_auc(scores, same),
+        equal_error_rate(scores, same),
+        len(same),
+        int(np.count_nonzero(same)),
+        threshold,
+        None if counts is None else counts.accuracy,
+        counts,
+    )

@@ -91,7 +91,9 @@ class Evaluation:
         """All of it that is a figure or a word, as JSON has it."""
         results: list[JSONValue] = [
             {
-                "system": system.name, "protocol": section.protocol, "setting": section.setting,
+                "system": system.name,
+                "protocol": section.protocol,
+                "setting": section.setting,
                 "figures": {
                     name: {"value": figure.value, "low": figure.low, "high": figure.high}
                     for name, figure in section.figures.items()
@@ -100,12 +102,20 @@ class Evaluation:
             }
             for system in self.systems
             for section in system.sections
-        ]  # fmt: skip
+        ]
         return {
-            "encoder": self.encoder, "fingerprint": self.fingerprint, "data": self.data, "modality": self.modality,
-            "items": len(self.sources), "classes": len(self.classes), "seed": self.seed, "rounds": self.rounds,
-            "results": results, "remarks": list(self.remarks), "skipped": sum(skip.count for skip in self.skipped),
-        }  # fmt: skip
+            "encoder": self.encoder,
+            "fingerprint": self.fingerprint,
+            "data": self.data,
+            "modality": self.modality,
+            "items": len(self.sources),
+            "classes": len(self.classes),
+            "seed": self.seed,
+            "rounds": self.rounds,
+            "results": results,
+            "remarks": list(self.remarks),
+            "skipped": sum(skip.count for skip in self.skipped),
+        }
 
 
 def _threshold(detail: Detail | None) -> JSONValue:
@@ -119,7 +129,13 @@ def figure_name(name: str) -> str:
     if name.startswith("tar@far="):
         return f"TAR at FAR {name.removeprefix('tar@far=')}"
     known = {
-        "roc_auc": "ROC AUC", "average_precision": "average precision", "eer": "EER", "map@r": "MAP@R",
-        "r_precision": "R-precision", "mrr": "MRR", "spearman": "Spearman", "pearson": "Pearson",
-    }  # fmt: skip
+        "roc_auc": "ROC AUC",
+        "average_precision": "average precision",
+        "eer": "EER",
+        "map@r": "MAP@R",
+        "r_precision": "R-precision",
+        "mrr": "MRR",
+        "spearman": "Spearman",
+        "pearson": "Pearson",
+    }
     return known.get(name, name.replace("ndcg@", "nDCG@"))

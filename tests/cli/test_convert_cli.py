@@ -17,11 +17,12 @@ def face(place: Path) -> Path:
     """A file of a user: a linear map of pictures of 8 x 8."""
     weights = np.random.default_rng(0).normal(size=(192, 12)).astype(np.float32)
     graph = helper.make_graph(
-        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["y"])], "g",
+        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 12])],
         [numpy_helper.from_array(weights, "w")],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = place / "face.onnx"
     path.write_bytes(model.SerializeToString())
@@ -29,8 +30,23 @@ def face(place: Path) -> Path:
 
 
 def test_a_file_becomes_an_encoder_that_indexes(command, face, gallery):
-    done = command("convert", face, "-o", "encoders/face", "--mean", "0.5,0.5,0.5", "--std", "0.5", "--size", "8x8",
-                   "--layout", "nchw", "--bgr", "--json", "--quiet")  # fmt: skip
+    done = command(
+        "convert",
+        face,
+        "-o",
+        "encoders/face",
+        "--mean",
+        "0.5,0.5,0.5",
+        "--std",
+        "0.5",
+        "--size",
+        "8x8",
+        "--layout",
+        "nchw",
+        "--bgr",
+        "--json",
+        "--quiet",
+    )
     assert (done.code, done.err) == (0, "")
     (record,) = done.records
     encoder = open_encoder("encoders/face")
@@ -70,7 +86,7 @@ def test_an_encoder_that_is_there_stays_unless_it_may_be_replaced(command, face,
         (["face.onnx", "--output", "z"], 2, "has no output 'z'; there are y"),
         (["face.onnx", "--bits", "4"], 2, "'4' is not one of"),
     ],
-)  # fmt: skip
+)
 def test_failures_are_told_in_one_line(command, face, place, words, code, said):
     done = command("convert", *words, "-o", "encoders/x", "--quiet")
     assert (done.code, done.out) == (code, "")

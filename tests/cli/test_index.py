@@ -18,9 +18,17 @@ def test_index_says_what_it_did_and_then_that_nothing_changed(command, gallery, 
     assert first.code == 0
     assert first.err == ""
     assert first.records[0] == {
-        "collection": str(place / "indexes" / "gallery").removeprefix(f"{place}/"), "items": 8, "added": 8,
-        "reused": 0, "unchanged": 0, "updated": 0, "removed": 0, "kept": 0, "skipped": 0, "skipped_files": [],
-    }  # fmt: skip
+        "collection": str(place / "indexes" / "gallery").removeprefix(f"{place}/"),
+        "items": 8,
+        "added": 8,
+        "reused": 0,
+        "unchanged": 0,
+        "updated": 0,
+        "removed": 0,
+        "kept": 0,
+        "skipped": 0,
+        "skipped_files": [],
+    }
     again = command("index", gallery)
     assert again.code == 0
     assert again.out == "indexes/gallery: 8 items (8 unchanged)\n"
@@ -123,8 +131,9 @@ def test_labels_come_from_folders_or_a_table(command, place, tiny, draw, how):
     assert command("index", "root", "--encoder", tiny, "--labels", labels, "--quiet").code == 0
     found = command("query", "root/cats/1.png", "--json").records
     assert [(match["path"], match["label"]) for match in found] == [
-        (str(place / "root" / "cats" / "1.png"), "cats"), (str(place / "root" / "dogs" / "2.png"), "dogs"),
-    ]  # fmt: skip
+        (str(place / "root" / "cats" / "1.png"), "cats"),
+        (str(place / "root" / "dogs" / "2.png"), "dogs"),
+    ]
 
 
 def test_remove_takes_items_out_and_leaves_the_files(command, indexed):

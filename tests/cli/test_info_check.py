@@ -22,9 +22,18 @@ def test_info_describes_the_collection(command, indexed, tiny):
     fingerprint = read_config(tiny).fingerprint
     assert record.pop("bytes_on_disk") > 10_000
     assert record == {
-        "folder": "indexes/gallery", "encoder": str(tiny), "fingerprint": fingerprint, "modality": "image", "dim": 24,
-        "items": 8, "contents": 8, "labels": {"Ana": 1}, "roots": [str(indexed)], "readings": {}, "generation": 1,
-    }  # fmt: skip
+        "folder": "indexes/gallery",
+        "encoder": str(tiny),
+        "fingerprint": fingerprint,
+        "modality": "image",
+        "dim": 24,
+        "items": 8,
+        "contents": 8,
+        "labels": {"Ana": 1},
+        "roots": [str(indexed)],
+        "readings": {},
+        "generation": 1,
+    }
     lines = command("info").out.splitlines()
     assert lines[1] == "items       8 with 8 different contents"
     assert lines[-1] == "enrolled    Ana: 1 example"
@@ -56,9 +65,14 @@ def test_check_says_clean(command, indexed):
     assert (done.code, done.out, done.err) == (0, "indexes/gallery is clean: 8 items, 8 contents\n", "")
     record = command("check", "--json").records[0]
     assert record == {
-        "collection": "indexes/gallery", "clean": True, "store_problems": [], "index_problems": [], "repaired": [],
-        "items": 8, "contents": 8,
-    }  # fmt: skip
+        "collection": "indexes/gallery",
+        "clean": True,
+        "store_problems": [],
+        "index_problems": [],
+        "repaired": [],
+        "items": 8,
+        "contents": 8,
+    }
 
 
 def test_check_without_any_collection_says_so(command):

@@ -83,8 +83,9 @@ def test_labels_and_equal_contents_are_shown(command, place, tiny, draw):
     command("index", "root", "--encoder", tiny, "--labels", "folder", "--quiet")
     done = command("query", "root/cats/1.png")
     assert done.out.splitlines() == [
-        f"1  1.000        {place / 'root' / '2.png'}", f"2  1.000  cats  {place / 'root' / 'cats' / '1.png'}",
-    ]  # fmt: skip
+        f"1  1.000        {place / 'root' / '2.png'}",
+        f"2  1.000  cats  {place / 'root' / 'cats' / '1.png'}",
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

@@ -107,6 +107,7 @@ def test_rows_that_cannot_be_used_are_skipped_and_listed_or_refused(command, pic
         assert (done.code, done.out) == (1, "")
         assert done.err.splitlines() == [
             f"Error: {table}: 2 bad rows; without --strict such rows are skipped",
-            f"  {table}:32: 1 cell, but the header has 2", f"  {table}:33: label is missing",
-        ]  # fmt: skip
+            f"  {table}:32: 1 cell, but the header has 2",
+            f"  {table}:33: label is missing",
+        ]
     assert not (place / "strict").exists()

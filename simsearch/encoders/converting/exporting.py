@@ -85,10 +85,16 @@ def _exported(network: nn.Module, example: Inputs, shape: dict[int, Any], folded
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
-                network, (torch.from_numpy(np.array(example)),), dynamo=True, external_data=False, verbose=False,
-                input_names=[input_name(example)], output_names=list(outputs), dynamic_shapes=(shape,),
+                network,
+                (torch.from_numpy(np.array(example)),),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+                input_names=[input_name(example)],
+                output_names=list(outputs),
+                dynamic_shapes=(shape,),
                 optimize=folded,
-            )  # fmt: skip
+            )
         except torch.onnx.errors.OnnxExporterError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise EncoderError(f"torch cannot export this network to ONNX: {reason:.200}") from error

@@ -92,9 +92,13 @@ def _model(folder: PretrainedFolder) -> tuple[nn.Module, set[str]]:
         from transformers import AutoModel
 
         model, found = AutoModel.from_pretrained(
-            folder.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+            folder.path,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
             output_loading_info=True,
-        )  # fmt: skip
+        )
     return model, set(found["missing_keys"])
 
 
@@ -134,9 +138,11 @@ def load_words(folder: PretrainedFolder) -> WordsReader:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder.path, **options)
         # SigLIP was trained on texts padded to the full length (Zhai et al. 2023).
         return WordsReader(
-            tokenizer, int(config.text_config.max_position_embeddings), "siglip" in config.model_type,
+            tokenizer,
+            int(config.text_config.max_position_embeddings),
+            "siglip" in config.model_type,
             "attention_mask" in tokenizer.model_input_names,
-        )  # fmt: skip
+        )
 
 
 def load_sentences(folder: PretrainedFolder) -> SentenceTransformer:
@@ -145,15 +151,23 @@ def load_sentences(folder: PretrainedFolder) -> SentenceTransformer:
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(
-            str(folder.path), device="cpu", local_files_only=True, trust_remote_code=False,
+            str(folder.path),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-        )  # fmt: skip
+        )
         network = getattr(model[0], "auto_model", None)
         if network is not None:
             # The library only logs what is missing and goes on with random numbers. Without numbers, loading is cheap.
             _, found = type(network).from_pretrained(
-                folder.path, subfolder=first_module(folder.path), local_files_only=True, use_safetensors=True,
-                trust_remote_code=False, device_map="meta", output_loading_info=True,
-            )  # fmt: skip
+                folder.path,
+                subfolder=first_module(folder.path),
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                device_map="meta",
+                output_loading_info=True,
+            )
             _check_missing(folder, {key for key in found["missing_keys"] if not key.startswith("pooler.")})
     return model.eval()

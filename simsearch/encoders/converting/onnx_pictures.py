@@ -70,9 +70,17 @@ def convert_onnx_pictures(
     found = stored(model, Around(path, original, operated, "pixels", sample, most), bits)
     write_atomically(made / ONNX_NAME, found.content)
     return replace(
-        config, modality="image", dim=found.dim, width=wanted.width, height=wanted.height, channels=wanted.channels,
-        fit=options.fit, resample=options.resample, layers=(found.layer,), figures=found.figures,
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="image",
+        dim=found.dim,
+        width=wanted.width,
+        height=wanted.height,
+        channels=wanted.channels,
+        fit=options.fit,
+        resample=options.resample,
+        layers=(found.layer,),
+        figures=found.figures,
+    ).sealed(made)
 
 
 def wanted_pictures(given: list[Input], options: OnnxOptions, path: Path) -> Wanted:
@@ -136,15 +144,25 @@ def _prepared(
 
 
 def _operated(
-    wanted: Wanted, options: OnnxOptions, factor: NDArray[np.float32], offset: NDArray[np.float32], output: str,
-    rank: int, model: Any,
-) -> Any:  # fmt: skip
+    wanted: Wanted,
+    options: OnnxOptions,
+    factor: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    output: str,
+    rank: int,
+    model: Any,
+) -> Any:
     from onnx import TensorProto
 
     surgery = Surgery(model)
     pixels_before(
-        surgery, wanted.input.name, kind=wanted.input.kind, nchw=wanted.nchw, bgr=options.bgr, factor=factor,
+        surgery,
+        wanted.input.name,
+        kind=wanted.input.kind,
+        nchw=wanted.nchw,
+        bgr=options.bgr,
+        factor=factor,
         offset=offset,
-    )  # fmt: skip
+    )
     embeddings_behind(surgery, output, rank=rank, pooling=options.pooling)
     return surgery.finished("pixels", TensorProto.UINT8, ["batch", wanted.height, wanted.width, wanted.channels])

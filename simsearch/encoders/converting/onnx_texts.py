@@ -65,9 +65,15 @@ def convert_onnx_texts(
     write_atomically(made / ONNX_NAME, found.content)
     write_atomically(made / TOKENIZER_NAME, cut.content)
     return replace(
-        config, modality="text", dim=found.dim, max_tokens=max_tokens, vocabulary=cut.vocabulary, padding=cut.padding,
-        layers=(found.layer,), figures=found.figures,
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="text",
+        dim=found.dim,
+        max_tokens=max_tokens,
+        vocabulary=cut.vocabulary,
+        padding=cut.padding,
+        layers=(found.layer,),
+        figures=found.figures,
+    ).sealed(made)
 
 
 def _check(given: list[Input], options: OnnxOptions, path: Path) -> None:
@@ -117,8 +123,11 @@ def _rows(model: Any, content: bytes) -> int:
     from tokenizers import Tokenizer
 
     tables = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
-    found = [tables[node.input[0]] for node in model.graph.node
-             if node.op_type == "Gather" and node.input[1] == IDS and node.input[0] in tables]  # fmt: skip
+    found = [
+        tables[node.input[0]]
+        for node in model.graph.node
+        if node.op_type == "Gather" and node.input[1] == IDS and node.input[0] in tables
+    ]
     return int(found[0]) if found else int(Tokenizer.from_buffer(content).get_vocab_size())
 
 

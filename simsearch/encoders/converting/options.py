@@ -40,9 +40,11 @@ class OnnxOptions:
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("layout", self.layout, LAYOUTS), ("pooling", self.pooling, POOLINGS), ("fit", self.fit, FITS),
+            ("layout", self.layout, LAYOUTS),
+            ("pooling", self.pooling, POOLINGS),
+            ("fit", self.fit, FITS),
             ("resample", self.resample, tuple(RESAMPLES)),
-        ):  # fmt: skip
+        ):
             if value is not None and value not in known:
                 raise UsageError(f"{name} {value!r}: one of {', '.join(known)} is possible")
         if not self.scale > 0 or any(value == 0 for value in self.std):

@@ -58,10 +58,19 @@ def convert_pictures(source: PretrainedFolder, made: Path, config: EncoderConfig
         "processor_cosine": round(_processor_cosine(towers["pictures"].content, pixels, spec), 6),
     }
     return replace(
-        config, modality="image", dim=towers["pictures"].dim, width=spec.width, height=spec.height, channels=3,
-        fit=spec.fit, resample=spec.resample, zoom=spec.zoom, words=words,
-        layers=tuple(each.layer for each in towers.values()), figures={**figures(towers), **fits},
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="image",
+        dim=towers["pictures"].dim,
+        width=spec.width,
+        height=spec.height,
+        channels=3,
+        fit=spec.fit,
+        resample=spec.resample,
+        zoom=spec.zoom,
+        words=words,
+        layers=tuple(each.layer for each in towers.values()),
+        figures={**figures(towers), **fits},
+    ).sealed(made)
 
 
 def _processor_cosine(content: bytes, pixels: Pixels, spec: PixelSpec) -> float:
@@ -101,9 +110,12 @@ def _library(source: PretrainedFolder, model: Any, given: WordsReader) -> Vector
     """The unit vectors of the sample's texts as the library itself gives them."""
     with loading(source), torch.inference_mode():
         ids = given.tokenizer(
-            list(TEXTS), padding="max_length" if given.fixed else True, truncation=True, max_length=given.max_tokens,
+            list(TEXTS),
+            padding="max_length" if given.fixed else True,
+            truncation=True,
+            max_length=given.max_tokens,
             return_tensors="pt",
-        )  # fmt: skip
+        )
         found = torch.nn.functional.normalize(model.get_text_features(**ids).pooler_output, dim=1)
     vectors: Vectors = found.numpy()
     return vectors

@@ -17,13 +17,22 @@ GRAINS = (2, 16, 6)
 """Squares along the side of a pattern, the first as a number, the others as the pixels of the network's side that one
 takes: finer ones would tell of half a pixel, by which libraries differ."""
 TEXTS = (
-    "a photo of a small dog on a big sofa", "Dog", "A red square.", "two people, talking; it's late!",
-    "The invoice of 2024-03-17 was paid (EUR 1,299.00).", "  spaces  at both   ends ", "ÉCOLE naïve Straße Ångström",
-    "日本語のテキスト", "e-mail: someone@example.com", "x", "UPPER CASE AND lower case", "line one\nline two\ttabbed",
+    "a photo of a small dog on a big sofa",
+    "Dog",
+    "A red square.",
+    "two people, talking; it's late!",
+    "The invoice of 2024-03-17 was paid (EUR 1,299.00).",
+    "  spaces  at both   ends ",
+    "ÉCOLE naïve Straße Ångström",
+    "日本語のテキスト",
+    "e-mail: someone@example.com",
+    "x",
+    "UPPER CASE AND lower case",
+    "line one\nline two\ttabbed",
     "In the morning they walked along the river, past the old mill and the new bridge, and talked about what had been "
     "said at the meeting the day before; nobody remembered it in the same way, and so they began again from its start. "
     * 4,
-)  # fmt: skip
+)
 
 
 def noise(width: int, height: int, channels: int, count: int) -> NDArray[np.uint8]:
@@ -38,8 +47,10 @@ def noise(width: int, height: int, channels: int, count: int) -> NDArray[np.uint
 def pictures(width: int, height: int) -> list[NDArray[np.uint8]]:
     """Patterns of several shapes around the size of the network, coarse and fine as in photos, uint8 (h, w, 3)."""
     rng = np.random.default_rng(1)
-    sides = [(min(MAX_SIDE, max(2, round(width * across))), min(MAX_SIDE, max(2, round(height * down))))
-             for down, across in SHAPES]  # fmt: skip
+    sides = [
+        (min(MAX_SIDE, max(2, round(width * across))), min(MAX_SIDE, max(2, round(height * down))))
+        for down, across in SHAPES
+    ]
     return [_pattern(rng, *each, min(width, height)) for each in sides]
 
 

@@ -50,9 +50,15 @@ def convert_sentences(source: PretrainedFolder, made: Path, config: EncoderConfi
     write_atomically(made / ONNX_NAME, found.content)
     write_atomically(made / TOKENIZER_NAME, cut.content)
     config = replace(
-        config, modality="text", dim=found.dim, max_tokens=max_tokens, vocabulary=cut.vocabulary, padding=cut.padding,
-        layers=(found.layer,), figures=figures({"texts": found}),
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="text",
+        dim=found.dim,
+        max_tokens=max_tokens,
+        vocabulary=cut.vocabulary,
+        padding=cut.padding,
+        layers=(found.layer,),
+        figures=figures({"texts": found}),
+    ).sealed(made)
     if bits == 16:
         # Static embeddings are copied into the network, so that the library's were not rounded with it.
         round_large(model)

@@ -78,9 +78,15 @@ class Surgery:
 
 
 def pixels_before(
-    surgery: Surgery, target: str, *, kind: int, nchw: bool, bgr: bool, factor: NDArray[np.float32],
+    surgery: Surgery,
+    target: str,
+    *,
+    kind: int,
+    nchw: bool,
+    bgr: bool,
+    factor: NDArray[np.float32],
     offset: NDArray[np.float32],
-) -> None:  # fmt: skip
+) -> None:
     """From uint8 `pixels` (n, height, width, channels) to the input `target`: pixel x factor + offset."""
     from onnx import TensorProto
 

@@ -50,9 +50,11 @@ def embedding_map(vectors: Vectors, gallery: Gallery, seed: int) -> str:
         f"variance: what is apart here is apart, what is together here need not be.{moved}{some}"
     )
     svg = drawing(
-        "Map of the embedding", "Items at the first two principal components of their vectors.",
-        f'<g fill-opacity=".8">{dots}</g>{shown}', (SIDE, height),
-    )  # fmt: skip
+        "Map of the embedding",
+        "Items at the first two principal components of their vectors.",
+        f'<g fill-opacity=".8">{dots}</g>{shown}',
+        (SIDE, height),
+    )
     return chart(svg, caption, legend(key))
 
 

@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 TITLES = {
-    "episodes": "Recognition from few examples", "runs": "One-shot runs, one drawer against another",
-    "verification": "Same or different", "retrieval": "Nearest neighbours", "graded": "Agreement with grades",
+    "episodes": "Recognition from few examples",
+    "runs": "One-shot runs, one drawer against another",
+    "verification": "Same or different",
+    "retrieval": "Nearest neighbours",
+    "graded": "Agreement with grades",
     "triplets": "Triplets",
-}  # fmt: skip
+}
 HEADLINES = {
-    "runs": ("accuracy",), "verification": ("roc_auc", "accuracy"), "retrieval": ("recall@1", "map@r"),
-    "graded": ("spearman",), "triplets": ("accuracy",),
-}  # fmt: skip
+    "runs": ("accuracy",),
+    "verification": ("roc_auc", "accuracy"),
+    "retrieval": ("recall@1", "map@r"),
+    "graded": ("spearman",),
+    "triplets": ("accuracy",),
+}
 MAP = "Map of the embedding"
 ABOUT = """\
 Intervals hold 95 % of {rounds:,} resamples (of the classes where there are classes, else of the pairs or runs); those

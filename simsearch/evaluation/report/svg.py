@@ -91,9 +91,11 @@ def legend(entries: Sequence[tuple[str, str]]) -> str:
     """Names with their colours; of nothing, nothing."""
     if not entries:
         return ""
-    return '<ul class="legend">' + "".join(
-        f'<li><i style="background:{shade}"></i>{escape(name)}</li>' for name, shade in entries
-    ) + "</ul>"  # fmt: skip
+    return (
+        '<ul class="legend">'
+        + "".join(f'<li><i style="background:{shade}"></i>{escape(name)}</li>' for name, shade in entries)
+        + "</ul>"
+    )
 
 
 def chart(svg: str, caption: str, key: str = "") -> str:

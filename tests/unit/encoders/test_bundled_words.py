@@ -35,9 +35,15 @@ def test_photo_is_the_one_that_ships_with_words(photo: WordsEncoder) -> None:
     assert isinstance(photo, NamesUnknownWords)
 
 
-@pytest.mark.parametrize(("words", "kind", "least"), [
-    ("shoes", "shoes", 8), ("t-shirt", "t-shirt", 6), ("jeans", "pants", 6), ("a sweater", "longsleeve", 5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "kind", "least"),
+    [
+        ("shoes", "shoes", 8),
+        ("t-shirt", "t-shirt", 6),
+        ("jeans", "pants", 6),
+        ("a sweater", "longsleeve", 5),
+    ],
+)
 def test_words_find_photos_of_what_they_name(
     words: str, kind: str, least: int, photo: WordsEncoder, clothes: tuple[np.ndarray, np.ndarray]
 ) -> None:

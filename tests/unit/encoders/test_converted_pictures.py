@@ -92,8 +92,11 @@ def test_in_16_bits_they_are_those_of_the_library_with_rounded_weights(
     np.testing.assert_allclose(vectors, expected("vit", hub_models["vit"], pictures(), half=True), atol=2e-5)
     assert np.abs(vectors - expected("vit", hub_models["vit"], pictures())).max() > 2e-5
     stored = onnx.load_model_from_string((converted("vit", 16) / ONNX_NAME).read_bytes()).graph.initializer
-    assert not [each for each in stored if each.data_type == TensorProto.FLOAT and len(each.dims) > 1
-                and np.prod(each.dims) > SMALL]  # fmt: skip
+    assert not [
+        each
+        for each in stored
+        if each.data_type == TensorProto.FLOAT and len(each.dims) > 1 and np.prod(each.dims) > SMALL
+    ]
 
 
 def test_fewer_bits_take_less_room_and_say_what_they_cost(converted: Callable[..., Path]) -> None:

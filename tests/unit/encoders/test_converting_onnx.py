@@ -50,9 +50,10 @@ def pictures(
     if reshape is not None:
         flatten = helper.make_node("Reshape", ["pixels", "shape"], ["flat"])
     nodes = [
-        flatten, helper.make_node("Cast", ["flat"], ["wide"], to=TensorProto.FLOAT),
+        flatten,
+        helper.make_node("Cast", ["flat"], ["wide"], to=TensorProto.FLOAT),
         helper.make_node("MatMul", ["wide", "weights"], ["embeddings"]),
-    ]  # fmt: skip
+    ]
     weights: dict[str, Any] = {"weights": PIXELS}
     if reshape is not None:
         weights["shape"] = np.array(reshape, dtype=np.int64)
@@ -83,14 +84,23 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
         (("n", 3, SIDE, SIDE), {}, {"nchw": True}),
         (("n", SIDE, SIDE, 3), {}, {"nchw": False}),
         ((1, 3, SIDE, SIDE), {"bgr": True}, {"nchw": True, "bgr": True}),
-        (("n", 3, "h", "w"), {"size": (SIDE, SIDE), "mean": (0.5,), "std": (0.5,)},
-         {"nchw": True, "mean": 0.5, "std": 0.5}),
-        (("n", "c", SIDE, SIDE), {"layout": "nchw", "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True},
-         {"nchw": True, "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True}),
-        (("n", 3, SIDE, SIDE), {"scale": 255.0, "mean": (127.5,), "std": (128.0,)},
-         {"nchw": True, "mean": 0.5, "std": 128 / 255}),
+        (
+            ("n", 3, "h", "w"),
+            {"size": (SIDE, SIDE), "mean": (0.5,), "std": (0.5,)},
+            {"nchw": True, "mean": 0.5, "std": 0.5},
+        ),
+        (
+            ("n", "c", SIDE, SIDE),
+            {"layout": "nchw", "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True},
+            {"nchw": True, "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True},
+        ),
+        (
+            ("n", 3, SIDE, SIDE),
+            {"scale": 255.0, "mean": (127.5,), "std": (128.0,)},
+            {"nchw": True, "mean": 0.5, "std": 128 / 255},
+        ),
     ],
-)  # fmt: skip
+)
 def test_pictures_come_out_as_by_hand(
     shape: tuple[Any, ...], options: dict[str, Any], expected: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -150,9 +160,13 @@ def tokens(path: Path) -> Path:
 def test_the_output_and_its_pooling_are_chosen(tmp_path: Path) -> None:
     path = tokens(tmp_path / "m.onnx")
     values = np.stack(some()).transpose(0, 2, 3, 1).reshape(3, SIDE, -1) / 255 @ PIXELS[: 3 * SIDE].astype(np.float64)
-    for number, (output, pooling, expected) in enumerate([
-        ("each", "mean", values.mean(axis=1)), ("each", "cls", values[:, 0]), ("all", None, values.mean(axis=1)),
-    ]):  # fmt: skip
+    for number, (output, pooling, expected) in enumerate(
+        [
+            ("each", "mean", values.mean(axis=1)),
+            ("each", "cls", values[:, 0]),
+            ("all", None, values.mean(axis=1)),
+        ]
+    ):
         out = tmp_path / str(number)
         convert(path, out, bits=32, onnx=OnnxOptions(output=output, pooling=pooling))
         np.testing.assert_allclose(open_encoder(out).encode(some()), unit(expected), atol=1e-5)
@@ -161,7 +175,7 @@ def test_the_output_and_its_pooling_are_chosen(tmp_path: Path) -> None:
         ({"output": "none"}, "has no output 'none'; there are each, all"),
         ({"output": "each"}, r"'each' has the shape \(1, 8, 12\), .* --pooling mean or --pooling cls"),
         ({"output": "all", "pooling": "mean"}, "'all' is a vector a row already; leave out --pooling mean"),
-    ]:  # fmt: skip
+    ]:
         with pytest.raises(UsageError, match=reason):
             convert(path, tmp_path / "out", onnx=OnnxOptions(**options))
     assert not list(tmp_path.glob("out*"))
@@ -182,7 +196,7 @@ def test_the_output_and_its_pooling_are_chosen(tmp_path: Path) -> None:
         (("n", 3, 8), {}, EncoderError, "does not take pictures"),
         (("n", 3, 9, 8), {}, EncoderError, "Incompatible dimensions"),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_another_shape_than_the_options_say(
     shape: tuple[Any, ...], options: dict[str, Any], kind: type[Exception], reason: str, tmp_path: Path
 ) -> None:
@@ -197,10 +211,12 @@ def test_a_batch_that_is_built_in_is_found(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"cannot take 4 at once .* with a batch of any size"):
         convert(pictures(tmp_path / "m.onnx", (1, 3, SIDE, SIDE), reshape=flat), tmp_path / "out")
     nodes = [
-        helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "weights"], ["y"]),
-        helper.make_node("ReduceMean", ["y"], ["m"], axes=[0], keepdims=1), helper.make_node("Sub", ["y", "m"], ["d"]),
+        helper.make_node("Flatten", ["x"], ["f"], axis=1),
+        helper.make_node("MatMul", ["f", "weights"], ["y"]),
+        helper.make_node("ReduceMean", ["y"], ["m"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["y", "m"], ["d"]),
         helper.make_node("Add", ["d", "one"], ["z"]),
-    ]  # fmt: skip
+    ]
     weights = {"weights": PIXELS, "one": np.ones(DIM, np.float32)}
     path = saved(tmp_path / "b.onnx", nodes, [value("x", ["n", 3, SIDE, SIDE])], [value("z", ["n", "d"])], weights)
     with pytest.raises(EncoderError, match="rows alone and in a batch differ by"):
@@ -243,11 +259,13 @@ def old(model: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (elsewhere, "refers to external data"), (foreign, r"operators that are not of the standard \('evil'\)"),
-        (bomb, "'ones' within the network has 274,877,906,944 numbers"), (lying, "bytes where its shape asks for"),
+        (elsewhere, "refers to external data"),
+        (foreign, r"operators that are not of the standard \('evil'\)"),
+        (bomb, "'ones' within the network has 274,877,906,944 numbers"),
+        (lying, "bytes where its shape asks for"),
         (old, "operators are of version 7, older than 9"),
     ],
-)  # fmt: skip
+)
 def test_hostile_files_are_refused(change: Callable[[Any], None], reason: str, tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=reason):
         convert(hostile(tmp_path / "m.onnx", change), tmp_path / "out")
@@ -340,7 +358,7 @@ def test_a_text_model_needs_its_tokenizer(tmp_path: Path) -> None:
         ({"length": 16}, {}, "takes texts of exactly 16 tokens; export it again"),
         ({}, {"size": (8, 8)}, "takes texts, for which --size has no meaning"),
     ],
-)  # fmt: skip
+)
 def test_text_models_that_do_not_fit(
     changes: dict[str, Any], options: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
@@ -353,11 +371,15 @@ def test_text_models_that_do_not_fit(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"layout": "chwn"}, "layout 'chwn': one of nchw, nhwc is possible"), ({"pooling": "max"}, "pooling 'max'"),
-        ({"fit": "cover"}, "fit 'cover'"), ({"resample": "box"}, "resample 'box'"), ({"scale": 0.0}, "scale 0"),
-        ({"std": (1.0, 0.0, 1.0)}, "no deviation is 0"), ({"max_tokens": 0}, "max tokens must be 1 or more, not 0"),
+        ({"layout": "chwn"}, "layout 'chwn': one of nchw, nhwc is possible"),
+        ({"pooling": "max"}, "pooling 'max'"),
+        ({"fit": "cover"}, "fit 'cover'"),
+        ({"resample": "box"}, "resample 'box'"),
+        ({"scale": 0.0}, "scale 0"),
+        ({"std": (1.0, 0.0, 1.0)}, "no deviation is 0"),
+        ({"max_tokens": 0}, "max tokens must be 1 or more, not 0"),
     ],
-)  # fmt: skip
+)
 def test_options_that_make_no_sense(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         OnnxOptions(**options)

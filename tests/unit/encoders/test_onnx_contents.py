@@ -21,11 +21,12 @@ from simsearch.errors import EncoderError
 def model(*nodes: onnx.NodeProto, weights: onnx.TensorProto | None = None) -> onnx.ModelProto:
     """From `x` (n, 4) to `y`, by the nodes."""
     graph = helper.make_graph(
-        list(nodes) or [helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
+        list(nodes) or [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 4])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [weights if weights is not None else numpy_helper.from_array(np.ones((4, 3), np.float32), "w")],
-    )  # fmt: skip
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
@@ -73,7 +74,7 @@ def of_dims(*dims: int) -> onnx.TensorProto:
         (lambda: model(weights=of_dims(-4, 3)), "'w' has 48 bytes where its shape asks for"),
         (lambda: model(within(helper.make_node("Identity", ["x"], ["y"]), DEEPEST + 1)), "graphs within graphs"),
     ],
-)  # fmt: skip
+)
 def test_hostile_models_are_refused_before_they_are_loaded(hostile: Callable[[], onnx.ModelProto], reason: str) -> None:
     with pytest.raises(EncoderError, match=f"^somewhere.*{reason}"):
         load_session(hostile().SerializeToString(), "somewhere")

@@ -55,6 +55,10 @@ def test_texts(tmp_path: Path, hub_models: dict[str, Path]) -> None:
     )
     with pytest.raises(UsageError, match="cannot be frozen in part"):
         train(
-            tmp_path / "in.csv", tmp_path / "other", recipe=recipe, start=hub_models["sentences"], freeze="part",
+            tmp_path / "in.csv",
+            tmp_path / "other",
+            recipe=recipe,
+            start=hub_models["sentences"],
+            freeze="part",
             report=False,
-        )  # fmt: skip
+        )

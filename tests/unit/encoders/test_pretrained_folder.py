@@ -174,9 +174,12 @@ def test_info_tells_what_is_known_before_a_model_is_converted(
     ]
     told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
     assert json.loads(told.output) == {
-        "name": folder, "fingerprint": found.fingerprint, "modality": found.modality, "words": kind == "clip",
+        "name": folder,
+        "fingerprint": found.fingerprint,
+        "modality": found.modality,
+        "words": kind == "clip",
         "folder": folder,
-    }  # fmt: skip
+    }
 
 
 def test_info_tells_all_of_a_model_that_was_converted(hub_models: dict[str, Path]) -> None:

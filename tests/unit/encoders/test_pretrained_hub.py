@@ -160,8 +160,12 @@ def test_offline_is_told_in_one_line(tmp_path: Path, draw: Callable[..., Path]) 
     for offline, reason in (("0", "the hub cannot be reached"), ("1", "HF_HUB_OFFLINE forbids to download it")):
         done = subprocess.run(
             [sys.executable, "-m", "simsearch", "index", "pics", "--encoder", NAME],
-            cwd=tmp_path, env={**environment, "HF_HUB_OFFLINE": offline}, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env={**environment, "HF_HUB_OFFLINE": offline},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 1 and done.stdout == ""
         assert done.stderr.startswith(f"Error: No encoder '{NAME}': neither a folder nor in the hub's cache here")
         assert reason in done.stderr and done.stderr.count("\n") == 1

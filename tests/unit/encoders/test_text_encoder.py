@@ -143,9 +143,7 @@ def wordpiece(**parts: object) -> Tokenizer:
 
 
 SPLITTERS: dict[str, Callable[[], Tokenizer]] = {
-    "bert": lambda: wordpiece(
-        normalizer=normalizers.BertNormalizer(), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
-    ),
+    "bert": lambda: wordpiece(normalizer=normalizers.BertNormalizer(), pre_tokenizer=pre_tokenizers.BertPreTokenizer()),
     "bert with case": lambda: wordpiece(
         normalizer=normalizers.BertNormalizer(lowercase=False), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
     ),
@@ -161,7 +159,7 @@ SPLITTERS: dict[str, Callable[[], Tokenizer]] = {
     "replacing": lambda: wordpiece(
         normalizer=normalizers.Replace("a b", "dad"), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module", params=SPLITTERS.values(), ids=SPLITTERS)

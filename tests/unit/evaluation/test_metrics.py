@@ -122,9 +122,7 @@ def test_equal_error_rate_is_where_the_curve_of_scikit_learn_meets_the_diagonal(
 @given(scored(), st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 1.0]))
 def test_tar_at_far_is_the_best_that_a_threshold_reaches(pairs: tuple[np.ndarray, np.ndarray], far: float) -> None:
     scores, same = pairs
-    reached = [
-        (scores[same] >= cut).mean() for cut in thresholds(scores) if (scores[~same] >= cut).mean() <= far
-    ]  # fmt: skip
+    reached = [(scores[same] >= cut).mean() for cut in thresholds(scores) if (scores[~same] >= cut).mean() <= far]
     assert metrics.tar_at_far(scores, same, far) == pytest.approx(max(reached))
 
 

@@ -16,11 +16,17 @@ from simsearch.progress import Silent
 # Products of these rows are exact in float32, so that equal scores are equal.
 ROWS = np.array(
     [
-        [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [-1, 0, 0, 0],
-        [0.5, 0.5, 0.5, 0.5], [0.5, 0.5, -0.5, -0.5], [-0.5, 0.5, 0.5, -0.5], [0, 0, 0, 0],
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 0, 0, 1],
+        [-1, 0, 0, 0],
+        [0.5, 0.5, 0.5, 0.5],
+        [0.5, 0.5, -0.5, -0.5],
+        [-0.5, 0.5, 0.5, -0.5],
+        [0, 0, 0, 0],
     ],
     dtype=np.float32,
-)  # fmt: skip
+)
 
 
 def names(ks: tuple[int, ...]) -> list[str]:
@@ -88,9 +94,13 @@ def test_figures_of_a_ranking_done_by_hand() -> None:
     # R is 2. Rows 0 and 1 rank hit, miss, hit; row 3 ranks miss, hit, hit; row 2 is not asked.
     second = 1 / np.log2(3)
     expected = {
-        "recall@1": 2 / 3, "recall@2": 1.0, "map@r": (1 / 2 + 1 / 2 + (1 / 2) / 2) / 3, "r_precision": 1 / 2,
-        "mrr": (1 + 1 + 1 / 2) / 3, "ndcg@2": (1 + 1 + second) / (1 + second) / 3,
-    }  # fmt: skip
+        "recall@1": 2 / 3,
+        "recall@2": 1.0,
+        "map@r": (1 / 2 + 1 / 2 + (1 / 2) / 2) / 3,
+        "r_precision": 1 / 2,
+        "mrr": (1 + 1 + 1 / 2) / 3,
+        "ndcg@2": (1 + 1 + second) / (1 + second) / 3,
+    }
     assert retrieval(vectors, labels, ks=(1, 2)) == pytest.approx(expected)
 
 

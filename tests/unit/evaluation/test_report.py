@@ -76,9 +76,13 @@ class Page(HTMLParser):
 def pictures(tiny: Path, alphabets: Path) -> Evaluation:
     protocols = ("runs", "episodes", "verification", "retrieval")
     return evaluate(
-        open_encoder(tiny), alphabets, protocols=protocols, options=replace(SMALL, ways=(4,), runs=6), threshold=0.5,
+        open_encoder(tiny),
+        alphabets,
+        protocols=protocols,
+        options=replace(SMALL, ways=(4,), runs=6),
+        threshold=0.5,
         with_baselines=True,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

@@ -143,8 +143,13 @@ def test_drawn_runs_repeat_with_their_seed_and_differ_from_run_to_run() -> None:
 def test_alphabets_without_two_drawers_of_enough_characters_are_left_out() -> None:
     names, labels, groups = drawings(3, 5, 3)
     # In the second alphabet drawers 1 and 2 share four characters only, and drawer 3 draws nothing.
-    kept = ~((groups == "alphabet1") & [drawer_of(name) == 3 or (label == 5 and drawer_of(name) == 1)
-                                        for name, label in zip(names, labels, strict=True)])  # fmt: skip
+    kept = ~(
+        (groups == "alphabet1")
+        & [
+            drawer_of(name) == 3 or (label == 5 and drawer_of(name) == 1)
+            for name, label in zip(names, labels, strict=True)
+        ]
+    )
     runs = draw_runs([n for n, k in zip(names, kept, strict=True) if k], labels[kept], groups[kept], runs=4, ways=5)
     assert [name.split()[0] for name in runs.names] == ["alphabet0", "alphabet2"] * 2
     with pytest.raises(UsageError, match="none of 3 alphabets has two drawers who both drew 6"):
