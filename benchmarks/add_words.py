@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tower", type=Path, help="a folder with both files")
     parser.add_argument("encoder", type=Path, help="the folder of the encoder in whose space the tower is")
-    parser.add_argument("--curve", type=Path, help="the curve of words with pictures, as JSON")
+    parser.add_argument("--curve", type=Path, help="the curve of words with images, as JSON")
     options = parser.parse_args()
     config = read_config(options.encoder)
     for name in (WORDS_NAME, WORDS_TOKENIZER_NAME):

@@ -1,4 +1,4 @@
-"""Folders with a folder a class in them, and how often one is recognised from a few examples of each."""
+"""Folders with a folder a class in them, and how often one is recognized from a few examples of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def files_of(folder: Path) -> tuple[list[str], NDArray[np.int64]]:
     return files, np.array(labels)
 
 
-def recognised(vectors: NDArray[np.float32], labels: NDArray[np.int64], shots: int) -> float:
+def recognized(vectors: NDArray[np.float32], labels: NDArray[np.int64], shots: int) -> float:
     """How often an item is given to its class by the nearest mean of `shots` examples of each, over random draws."""
     rng, right = np.random.default_rng(0), []
     for _ in range(DRAWS):

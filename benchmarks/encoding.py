@@ -1,6 +1,6 @@
-"""Pictures a second that an encoder makes vectors of, beside its bare ONNX session and the same network in torch.
+"""Images a second that an encoder makes vectors of, beside its bare ONNX session and the same network in torch.
 
-Prepared pictures, 256 of them, all cores; the turns of the three alternate in one process.
+Prepared images, 256 of them, all cores; the turns of the three alternate in one process.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def main() -> None:
     Report(
         f"encoding-{encoder.name}",
         "Encoding costs hardly more than the network itself.",
-        f"{PICTURES} pictures of random pixels, {options.turns} turns",
+        f"{PICTURES} images of random pixels, {options.turns} turns",
         [
-            ("way", "pictures a second, median", "most", "least"),
+            ("way", "images a second, median", "most", "least"),
             *[
                 (name, *[f"{PICTURES / each:.0f}" for each in (statistics.median(t), min(t), max(t))])
                 for name, t in taken.items()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from class_folders import files_of, recognised
+from class_folders import files_of, recognized
 from measuring import Bar, Report
 from numpy.typing import NDArray
 
@@ -135,8 +135,8 @@ def figures(found: Vectors, labels: NDArray[np.int64]) -> dict[str, float]:
     same = numbers[left] == numbers[right]
     return {
         "nearest": retrieval(found, numbers, ks=(1,))["recall@1"],
-        "from one example": recognised(found, numbers, 1),
-        "from five": recognised(found, numbers, 5),
+        "from one example": recognized(found, numbers, 1),
+        "from five": recognized(found, numbers, 5),
         "equal error rate": float(equal_error_rate((found @ found.T)[left, right], same)),
     }
 

@@ -269,7 +269,7 @@ def intents(file: Path) -> Task:
 
 
 def captions(file: Path) -> Task:
-    """Captions, not told which belong together; those of other pictures as classes of five."""
+    """Captions, not told which belong together; those of other images as classes of five."""
     pictures = captioned(file)
     training = of_classes([(caption, name) for name, texts in pictures[:5_000] for caption in texts])
     unseen = of_classes([(caption, name) for name, texts in pictures[5_000:5_600] for caption in texts])
@@ -277,7 +277,7 @@ def captions(file: Path) -> Task:
 
 
 def captioned(file: Path) -> list[tuple[str, list[str]]]:
-    """The pictures that have five captions, with them."""
+    """The images that have five captions, with them."""
     texts: dict[str, list[str]] = {}
     for name, caption in rows_of(file):
         texts.setdefault(name.partition("#")[0], []).append(caption)
@@ -285,9 +285,9 @@ def captioned(file: Path) -> list[tuple[str, list[str]]]:
 
 
 def alternatives(file: Path) -> list[tuple[str, str, str]]:
-    """Two captions of one picture, and one of another that shares the most words with the first.
+    """Two captions of one image, and one of another that shares the most words with the first.
 
-    The other is of the same ten pictures: triplets that share a text stay on one side of the split.
+    The other is of the same ten images: triplets that share a text stay on one side of the split.
     """
     pictures = [texts for _, texts in captioned(file)]
     rows = []

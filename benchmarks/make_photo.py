@@ -150,7 +150,7 @@ def learn_head(encoder: ImageEncoder, parts: Sequence[NDArray[np.float32]], seed
 
 
 def principal_directions(parts: Sequence[NDArray[np.float32]], rng: np.random.Generator) -> Tensor:
-    """The 256 directions in which most of the unit features lie, scaled to unit embeddings; not centred."""
+    """The 256 directions in which most of the unit features lie, scaled to unit embeddings; not centered."""
     some = [part.reshape(-1, FEATURES)[rng.permutation(part.shape[0] * part.shape[1])[:6_000]] for part in parts]
     units = np.concatenate(some)
     units = units / np.linalg.norm(units, axis=1, keepdims=True)

@@ -95,7 +95,7 @@ def fitted(files: list[str]) -> ImageEncoder:
 
 
 def begun() -> ImageEncoder:
-    """The encoder with the blocks of `photo`, which see the same grey in all three channels, and a random head."""
+    """The encoder with the blocks of `photo`, which see the same gray in all three channels, and a random head."""
     encoder = build(SPEC, mean=(MEAN,), std=(STD,)).eval()
     photo = load_initial_encoder("photo").encoder.trunk.state_dict()
     wanted = encoder.trunk.front.state_dict()

@@ -96,7 +96,7 @@ def kind_of(nouns: Nouns, offset: str) -> str:
 
 
 def candidates(nouns: Nouns, common: frozenset[str], classes: Sequence[str]) -> dict[str, str]:
-    """The meanings that could be seen in a picture, with their kinds: things, and of the rest what is common."""
+    """The meanings that could be seen in an image, with their kinds: things, and of the rest what is common."""
     found = {}
     for offset, noun in nouns.of.items():
         kind = kind_of(nouns, offset)

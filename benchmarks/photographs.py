@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from class_folders import files_of, recognised
+from class_folders import files_of, recognized
 from measuring import Bar, Report
 from numpy.typing import NDArray
 from photo_edits import EDITS
 from PIL import Image, ImageOps
 
 import simsearch
-from simsearch.evaluation.baselines import colour_histogram, raw_pixels
+from simsearch.evaluation.baselines import color_histogram, raw_pixels
 from simsearch.evaluation.metrics import equal_error_rate
 from simsearch.evaluation.ranking import retrieval
 from simsearch.media.images import PixelSpec, from_image
@@ -52,7 +52,7 @@ def main() -> None:
     systems: dict[str, Encode] = {}
     for name in (options.encoder, *options.beside):
         systems[Path(name).name if name not in systems else name] = simsearch.open_encoder(name).encode
-    systems["histogram of colours"] = lambda pictures: colour_histogram(small(pictures))
+    systems["histogram of colors"] = lambda pictures: color_histogram(small(pictures))
     systems["raw pixels"] = lambda pictures: raw_pixels(small(pictures))
     flowers, clothes, faces = (read(options.data / name) for name in ("flowers-12", "clothing-1000", "yale-faces"))
     rows: list[Sequence[str]] = [("figure", *systems)]
@@ -92,10 +92,10 @@ def figures(encode: Encode, flowers: Photos, clothes: Photos, faces: Photos) -> 
         yield f"{name}: the nearest is of the same kind", ranked["recall@1"]
         yield f"{name}: mAP@R", ranked["map@r"]
         for shots in (1, 5):
-            yield f"{name}: recognised from {shots} of each kind", recognised(vectors[name], photos.labels, shots)
+            yield f"{name}: recognized from {shots} of each kind", recognized(vectors[name], photos.labels, shots)
     seen = encode(faces.pictures)
     left, right = np.triu_indices(len(seen), 1)
-    yield "faces: recognised from one of each person", recognised(seen, faces.labels, 1)
+    yield "faces: recognized from one of each person", recognized(seen, faces.labels, 1)
     yield (
         "faces: equal error rate of pairs",
         float(equal_error_rate((seen @ seen.T)[left, right], faces.labels[left] == faces.labels[right])),
@@ -129,11 +129,11 @@ def of_copies(
 
 
 def distinct(pictures: Sequence[Image.Image]) -> NDArray[np.int64]:
-    """The pictures without those that an earlier one nearly is, by the correlation of 16 x 16 grey levels."""
-    grey = np.stack([np.asarray(each.convert("L").resize((16, 16)), dtype=np.float64).ravel() for each in pictures])
-    grey -= grey.mean(axis=1, keepdims=True)
-    grey /= np.linalg.norm(grey, axis=1, keepdims=True) + 1e-9
-    return np.flatnonzero(~(np.tril(grey @ grey.T, -1) > ALIKE).any(axis=1))
+    """The images without those that an earlier one nearly is, by the correlation of 16 x 16 gray levels."""
+    gray = np.stack([np.asarray(each.convert("L").resize((16, 16)), dtype=np.float64).ravel() for each in pictures])
+    gray -= gray.mean(axis=1, keepdims=True)
+    gray /= np.linalg.norm(gray, axis=1, keepdims=True) + 1e-9
+    return np.flatnonzero(~(np.tril(gray @ gray.T, -1) > ALIKE).any(axis=1))
 
 
 def of_pairs(vectors: Vectors, groups: NDArray[np.int64]) -> Iterator[tuple[str, float]]:

@@ -1,6 +1,6 @@
 """What the presets reach, how long they take, and how long the classic pairwise way takes in the same run.
 
-The classic way draws pairs and encodes both pictures of each. Here each picture of a batch is encoded once, and all
+The classic way draws pairs and encodes both images of each. Here each image of a batch is encoded once, and all
 pairs of the batch are formed from the encoded ones. Network, loss and optimizer are the same.
 """
 
@@ -36,7 +36,7 @@ from simsearch.training.presets import preset
 from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
 
-COLUMNS = ("at validation's threshold", "one-shot", "training s", "pictures encoded", "steps")
+COLUMNS = ("at validation's threshold", "one-shot", "training s", "images encoded", "steps")
 CLASSIC_RATE = 1e-3
 """The learning rate of the references: the default of their optimizers."""
 
@@ -92,8 +92,8 @@ def main() -> None:
     parser.add_argument(
         "folder",
         type=Path,
-        help="for shapes a folder SHAPE/SHAPE_COLOURn.png, which is sorted by colour; for digits the 42,000 training "
-        "pictures of MNIST as DIGIT/n.png",
+        help="for shapes a folder SHAPE/SHAPE_COLORn.png, which is sorted by color; for digits the 42,000 training "
+        "images of MNIST as DIGIT/n.png",
     )
     parser.add_argument("--seeds", type=int, nargs="+", help="by default 0 1 2 for shapes and 0 for digits")
     parser.add_argument(
@@ -116,16 +116,16 @@ def main() -> None:
     if options.seeds:
         protocol = replace(protocol, seeds=options.seeds)
     with tempfile.TemporaryDirectory() as home:
-        folder = by_colour(options.folder, Path(home) / "by-colour") if options.preset == "shapes" else options.folder
+        folder = by_color(options.folder, Path(home) / "by-color") if options.preset == "shapes" else options.folder
         report(protocol, folder, Path(home), options.pairwise_share)
 
 
-def by_colour(folder: Path, sorted_folder: Path) -> Path:
-    """Copies SHAPE/SHAPE_COLOURn.png to COLOUR/SHAPE_COLOURn.png."""
+def by_color(folder: Path, sorted_folder: Path) -> Path:
+    """Copies SHAPE/SHAPE_COLORn.png to COLOR/SHAPE_COLORn.png."""
     for file in sorted(folder.glob("*/*.png")):
-        colour = file.stem.rsplit("_", 1)[-1].rstrip("0123456789")
-        (sorted_folder / colour).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, sorted_folder / colour / file.name)
+        color = file.stem.rsplit("_", 1)[-1].rstrip("0123456789")
+        (sorted_folder / color).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, sorted_folder / color / file.name)
     return sorted_folder
 
 
@@ -171,14 +171,14 @@ def report(protocol: Protocol, folder: Path, home: Path, share: float) -> None:
     ]
     if share < 1:
         remarks.append(
-            f"The pairwise way was run for {share:.0%} of its steps only: its seconds and pictures are extrapolated, "
+            f"The pairwise way was run for {share:.0%} of its steps only: its seconds and images are extrapolated, "
             "and its accuracy is not shown."
         )
     Report(
         f"presets-{protocol.recipe}",
         f"The preset {protocol.recipe} reaches what the classic pairwise training reaches, in a fraction of its time.",
-        f"{count:,} pictures for training, seeds {', '.join(map(str, protocol.seeds))}; accuracy is that of pairs "
-        f"of test pictures; training time without reading the files; {torch.get_num_threads()} threads",
+        f"{count:,} images for training, seeds {', '.join(map(str, protocol.seeds))}; accuracy is that of pairs "
+        f"of test images; training time without reading the files; {torch.get_num_threads()} threads",
         [("run", f"at {fixed}", *COLUMNS), *rows],
         [
             Bar(
@@ -187,7 +187,7 @@ def report(protocol: Protocol, folder: Path, home: Path, share: float) -> None:
                 at_least=statistics.mean(protocol.accuracies),
             ),
             Bar("training time, simsearch / pairwise", ratio, at_most=1.0),
-            Bar("pictures encoded, simsearch / pairwise", encoded, at_most=1.0),
+            Bar("images encoded, simsearch / pairwise", encoded, at_most=1.0),
         ],
         remarks,
     ).publish()
@@ -210,7 +210,7 @@ def train_ours(recipe: Recipe, protocol: Protocol, folder: Path, out: Path) -> O
 
 
 def train_classic(recipe: Recipe, protocol: Protocol, folder: Path, cache: Path, share: float) -> Outcome:
-    """The same network, loss and optimizer, fed with pairs of which both pictures are encoded."""
+    """The same network, loss and optimizer, fed with pairs of which both images are encoded."""
     data = load_dataset(read_labelled(folder), recipe, test=(), tokenizer=b"", cache=cache, progress=Silent())
     torch.manual_seed(recipe.seed)
     sample = data.inputs.batch(data.train.rows).numpy().astype(np.float32) / 255

@@ -17,7 +17,7 @@ from measuring import RESULTS
 HERE = Path(__file__).parent
 DATA_HELP = """a folder with any of these, unpacked:
 clothing-1000/CLASS/*.jpg (1,000 photos),
-shapes/SHAPE/SHAPE_COLOURn.png,
+shapes/SHAPE/SHAPE_COLORn.png,
 mnist-42000/DIGIT/*.png,
 omniglot-background/ALPHABET/CHARACTER/*.png,
 text/*.csv, *.tsv and *.txt (the sets that losses.py names)"""

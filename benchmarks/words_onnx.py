@@ -97,14 +97,14 @@ def _wholes() -> list[onnx.NodeProto]:
 
 
 def _pairs() -> list[onnx.NodeProto]:
-    """Each two neighbours are compared with all keys: a few thousand, and texts are short."""
+    """Each two neighbors are compared with all keys: a few thousand, and texts are short."""
     return [
         _node("Pad", ["ids", "filling"], "longer"),
         _node("Slice", ["longer", "zero", "last", "one"], "left"),
         _node("Slice", ["longer", "one", "end", "one"], "right"),
         _node("Mul", ["left", "vocabulary"], "high"),
-        _node("Add", ["high", "right"], "neighbours"),
-        _node("Unsqueeze", ["neighbours", "two"], "column"),
+        _node("Add", ["high", "right"], "neighbors"),
+        _node("Unsqueeze", ["neighbors", "two"], "column"),
         _node("Equal", ["column", "keys"], "same"),
         _node("Cast", ["same"], "same32", to=TensorProto.FLOAT),
         _node("ReduceSum", ["same32", "one"], "counts", keepdims=0),

@@ -68,7 +68,7 @@ class Lesson:
 
 
 class Tower(torch.nn.Module):
-    """The sum of the vectors of the words, with further vectors for some words and some pairs of neighbours;
+    """The sum of the vectors of the words, with further vectors for some words and some pairs of neighbors;
     normalized."""
 
     def __init__(self, table: Array, silent: int, naming: int) -> None:
@@ -112,11 +112,11 @@ class Tower(torch.nn.Module):
         return torch.nn.functional.normalize(summed, dim=1, eps=1e-6)
 
     def keys_of(self, ids: torch.Tensor) -> torch.Tensor:
-        """A number for each two neighbours."""
+        """A number for each two neighbors."""
         return ids[:, :-1] * len(self.table) + ids[:, 1:]
 
     def widen(self, words: Iterable[int], keys: Iterable[int]) -> None:
-        """Adds vectors in all dimensions, zero at first, for words and for pairs of neighbours."""
+        """Adds vectors in all dimensions, zero at first, for words and for pairs of neighbors."""
         for slot, word in enumerate(words, start=1):
             self.slots[word] = slot
         self.keys = torch.tensor(sorted(set(keys)), dtype=torch.int64)

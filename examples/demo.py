@@ -1,4 +1,4 @@
-"""A tour in a minute: search photos, learn what "similar" means, recognise characters from one example, search texts.
+"""A tour in a minute: search photos, learn what "similar" means, recognize characters from one example, search texts.
 
 Everything is written to ./demo-output, which is emptied first.
 """
@@ -20,7 +20,7 @@ import shapes
 
 import simsearch
 from simsearch.encoders.folder import read_config
-from simsearch.evaluation.baselines import colour_histogram
+from simsearch.evaluation.baselines import color_histogram
 from simsearch.evaluation.tfidf import tfidf
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
 
@@ -29,7 +29,7 @@ OUTPUT = Path("demo-output")
 INDEXES = OUTPUT / "indexes"
 NEAREST = 5
 FITTING = 3
-PER_COLOUR = 60
+PER_COLOR = 60
 
 
 def main() -> None:
@@ -38,10 +38,10 @@ def main() -> None:
     # The tour has collections of its own; those of the user stay as they are.
     os.environ["SIMSEARCH_HOME"] = str(INDEXES)
     search_photos()
-    learn_colours()
-    recognise_characters()
+    learn_colors()
+    recognize_characters()
     search_texts()
-    chapter("Look at the pictures")
+    chapter("Look at the images")
     for path in sorted(OUTPUT.rglob("*.png")):
         if OUTPUT / "shapes" not in path.parents:
             print(path)
@@ -104,16 +104,16 @@ def judge_search(collection: simsearch.Collection, queries: Sequence[Path]) -> N
     truth = np.array([path.parent.name for path in queries])
     prepare = simsearch.open_encoder("photo").prepare
     histograms = [
-        colour_histogram(np.stack([prepare(path).pixels for path in paths]))
+        color_histogram(np.stack([prepare(path).pixels for path in paths]))
         for paths in (queries, [item.uri for item in items])
     ]
-    by_colour = known[np.argsort(-histograms[0] @ histograms[1].T, axis=1, kind="stable")[:, :NEAREST]]
+    by_color = known[np.argsort(-histograms[0] @ histograms[1].T, axis=1, kind="stable")[:, :NEAREST]]
     answers = collection.query_many(queries, NEAREST)
     by_photo = np.array([[match.item.label for match in matches] for matches in answers])
     chance = share(truth[:, None] == known[None, :])
     print(f"\nOf the nearest photos of {len(queries)} queries that are not in the collection, of the same class are:")
     print(f"{'':30}{'the nearest':>12}{f'the nearest {NEAREST}':>16}")
-    for name, found in (("encoder photo", by_photo), ("histogram of colours", by_colour)):
+    for name, found in (("encoder photo", by_photo), ("histogram of colors", by_color)):
         hits = found == truth[:, None]
         print(f"{name:30}{share(hits[:, 0]):>12}{share(hits):>16}")
     print(f"{'chance':30}{chance:>12}{chance:>16}")
@@ -122,47 +122,45 @@ def judge_search(collection: simsearch.Collection, queries: Sequence[Path]) -> N
 # -- 2. learn ------------------------------------------------------------------------------------------------------
 
 
-def learn_colours() -> None:
-    chapter("2. Learn: here, things are similar when their colour is")
-    folder = shapes.draw_by_colour(OUTPUT / "shapes", PER_COLOUR)
-    encoder = OUTPUT / "encoders" / "by-colour"
+def learn_colors() -> None:
+    chapter("2. Learn: here, things are similar when their color is")
+    folder = shapes.draw_by_color(OUTPUT / "shapes", PER_COLOR)
+    encoder = OUTPUT / "encoders" / "by-color"
     encoder.parent.mkdir()
-    print(f"{PER_COLOUR} drawn pictures in each of the folders {', '.join(shapes.COLOURS)}; in each, all the shapes:")
+    print(f"{PER_COLOR} drawn images in each of the folders {', '.join(shapes.COLORS)}; in each, all the shapes:")
     print(f"{', '.join(shapes.SHAPES)}. What is in one folder counts as similar, whatever its shape.")
     run("train", folder, "-o", encoder, "--preset", "shapes", "--quiet")
     config = read_config(encoder)
-    train, validation, test = np.array(config.training["inputs"]) // len(shapes.COLOURS)
-    print(
-        f"Of each colour it learned from {train} pictures, set itself up on {validation}, was tested on {test} others."
-    )
+    train, validation, test = np.array(config.training["inputs"]) // len(shapes.COLORS)
+    print(f"Of each color it learned from {train} images, set itself up on {validation}, was tested on {test} others.")
     print(f"The training took {config.training['seconds']} seconds.")
     figures = config.figures
-    print(f"Pairs of test pictures: {figures['test_pairs']:,}; judged right: {figures['test_pair_accuracy']:.1%}")
+    print(f"Pairs of test images: {figures['test_pairs']:,}; judged right: {figures['test_pair_accuracy']:.1%}")
 
 
-# -- 3. recognise --------------------------------------------------------------------------------------------------
+# -- 3. recognize --------------------------------------------------------------------------------------------------
 
 
-def recognise_characters() -> None:
-    chapter("3. Recognise: one example of each is enough")
+def recognize_characters() -> None:
+    chapter("3. Recognize: one example of each is enough")
     alphabets = sorted(folder for folder in (SAMPLES / "omniglot").iterdir() if folder.is_dir())
     print(f"Ten characters of each of {len(alphabets)} alphabets, none of which the encoder has ever seen. Each is")
-    print("enrolled with one drawing; the drawings of other people are then recognised.\n")
+    print("enrolled with one drawing; the drawings of other people are then recognized.\n")
     for alphabet in alphabets:
         drawings = {folder.name: sorted(folder.glob("*.png")) for folder in sorted(alphabet.iterdir())}
-        answers = recognise(drawings, INDEXES / alphabet.name)
+        answers = recognize(drawings, INDEXES / alphabet.name)
         truth = [name for name, (_, *others) in drawings.items() for _ in others]
         right = [answer.label == name for answer, name in zip(answers, truth, strict=True)]
         chance = f"by chance {1 / len(drawings):.0%}"
         print(f"{alphabet.name:22}{sum(right):3} of {len(right)} right ({share(right).strip()}; {chance})")
         plain = re.sub(r"[^a-z]+", "-", alphabet.name.lower()).strip("-")
-        draw_recognised(drawings, answers, OUTPUT / f"recognised-{plain}.png")
+        draw_recognized(drawings, answers, OUTPUT / f"recognized-{plain}.png")
     asked = sorted((alphabets[-1] / "character01").glob("*.png"))[1]
     print("\nThe same by hand, for one drawing:")
     run("recognize", asked, "--index", alphabets[-1].name, "--quiet")
 
 
-def recognise(drawings: Mapping[str, Sequence[Path]], index: Path) -> list[simsearch.Recognition]:
+def recognize(drawings: Mapping[str, Sequence[Path]], index: Path) -> list[simsearch.Recognition]:
     """What each drawing but the first of its character is taken for, knowing the first ones only."""
     with simsearch.Collection.create(index, encoder="glyph") as collection:
         for name, (first, *_) in drawings.items():
@@ -170,7 +168,7 @@ def recognise(drawings: Mapping[str, Sequence[Path]], index: Path) -> list[simse
         return collection.recognize_many([path for _, *others in drawings.values() for path in others])
 
 
-def draw_recognised(
+def draw_recognized(
     drawings: Mapping[str, Sequence[Path]], answers: Sequence[simsearch.Recognition], file: Path
 ) -> None:
     """A sheet with a row a character: the enrolled drawing, then the others with what was said and what is true."""

@@ -43,7 +43,7 @@ def some_writer(rng: random.Random) -> Writer:
 
 
 def write(hand: Writer, rng: random.Random) -> Image.Image:
-    """A word of letters chosen by chance in this hand, grey on white; no two are the same word."""
+    """A word of letters chosen by chance in this hand, gray on white; no two are the same word."""
     picture = Image.new("L", (SIDE, SIDE), "white")
     canvas = ImageDraw.Draw(picture)
     advance = hand.height * hand.width

@@ -1,4 +1,4 @@
-"""Learns from drawn shapes that colour is what matters, then compares shapes with the new encoder."""
+"""Learns from drawn shapes that color is what matters, then compares shapes with the new encoder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import simsearch
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        labelled = shapes.draw_by_colour(Path(folder) / "shapes", per_colour=60)
-        trained = simsearch.train(labelled, Path(folder) / "by-colour", recipe="shapes", report=False)
+        labelled = shapes.draw_by_color(Path(folder) / "shapes", per_color=60)
+        trained = simsearch.train(labelled, Path(folder) / "by-color", recipe="shapes", report=False)
         print(f"Right on test pairs: {trained.figures['test_pair_accuracy']:.1%}")
         encoder = simsearch.open_encoder(trained.folder)
         rng = random.Random(1)

@@ -1,4 +1,4 @@
-"""Learns from graded pairs how far a rash has got, then places pictures between the stages by their neighbours."""
+"""Learns from graded pairs how far a rash has got, then places images between the stages by their neighbors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learns from drawings without a label; their labels only tell, before and after, how good the neighbours are."""
+"""Learns from drawings without a label; their labels only tell, before and after, how good the neighbors are."""
 
 from __future__ import annotations
 

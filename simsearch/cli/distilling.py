@@ -12,28 +12,30 @@ from simsearch.cli.options import (
     score_range_option,
     strict_option,
 )
-from simsearch.cli.output import progress, say, say_json, skip_records, tell_skipped
+from simsearch.cli.output import print_json, print_line, print_skipped, progress, skip_records
 
 
 @click.command("distill")
 @click.argument("teacher", metavar="TEACHER")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
-@click.option("--validate", "validation", metavar="FILE", help="Graded pairs to measure with, not to learn from.")
-@click.option("--columns", metavar="NAMES", help="Names of the columns of tables, or ROLE=NAME,...; see the guide.")
+@click.option("-o", "--out", required=True, metavar="FOLDER", help="Encoder folder to write, such as encoders/NAME.")
+@click.option("--validate", "validation", metavar="FILE", help="Graded pairs to validate on; not trained on.")
+@click.option(
+    "--columns", metavar="NAMES", help="Names of the columns of tables, or ROLE=NAME,...; see docs/training-data.md."
+)
 @convention_option
 @score_range_option
-@click.option("--by-line", is_flag=True, help="In folders each line of a file is a text of its own.")
+@click.option("--by-line", is_flag=True, help="In folders, each line of a file is one text.")
 @encoding_option
 @strict_option
-@click.option("--tokenizer", metavar="PLACE", help="Where to take word pieces from.  [default: the teacher]")
-@click.option("--dim", type=int, default=256, show_default=True, help="Numbers a text.")
-@click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Most different tokens.")
-@click.option("--codes", type=int, default=2_048, show_default=True, help="Rows for product codes; 0 for none.")
+@click.option("--tokenizer", metavar="PLACE", help="Folder to take the tokenizer from.  [default: the teacher]")
+@click.option("--dim", type=int, default=256, show_default=True, help="Dimensions of the embeddings.")
+@click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Maximum size of the vocabulary.")
+@click.option("--codes", type=int, default=2_048, show_default=True, help="Hash buckets for product codes; 0 for none.")
 @click.option("--epochs", type=int, default=4, show_default=True, help="Passes over the texts.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Start of all randomness.")
-@click.option("--restart", is_flag=True, help="Start anew instead of going on from a checkpoint.")
-@click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--restart", is_flag=True, help="Start again instead of resuming from a checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing encoder.")
 @json_option
 @quiet_option
 def distill_command(
@@ -58,11 +60,11 @@ def distill_command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Make a small, fast encoder of texts that agrees with a large one.
+    """Distill a large text encoder into a small, fast one.
 
-    TEACHER is an encoder of texts, such as the folder of a sentence-transformers model. Each SOURCE is a file or folder
-    of texts; of graded pairs, and of pairs that are the same or not, what is known is learned too. A run that was
-    stopped goes on when the same command is given again.
+    TEACHER is a text encoder, such as the folder of a sentence-transformers model. Each SOURCE is a file or folder of
+    texts; the grades of graded pairs, and the labels of pairs that are the same or different, are trained on too. A
+    stopped run resumes when the same command is given again.
     """
     from simsearch.training import Distilling, Reading, distil
 
@@ -86,10 +88,10 @@ def distill_command(
         overwrite=overwrite,
         progress=progress(quiet),
     )
-    tell_skipped(made.skipped)
+    print_skipped(made.skipped)
     figure = made.config.figures["validation"]
     if as_json:
-        say_json(
+        print_json(
             {
                 "folder": str(made.folder),
                 "fingerprint": made.config.fingerprint,
@@ -100,5 +102,5 @@ def distill_command(
             }
         )
     else:
-        say(f"{made.folder}: {made.config.parameters:,} numbers, validation {figure:.4f}")
+        print_line(f"{made.folder}: {made.config.parameters:,} parameters, validation {figure:.4f}")
     return 0

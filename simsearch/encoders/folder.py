@@ -109,7 +109,7 @@ class EncoderConfig:
     """The id that shorter texts of a batch are filled up with."""
     resample: str = "bicubic"
     zoom: float = 1.0
-    """The share of the fitted picture's sides that the network sees, in its middle (see `media.images.PixelSpec`)."""
+    """The share of the fitted image's sides that the network sees, in its middle (see `media.images.PixelSpec`)."""
     words: WordsConfig | None = None
     base: BaseRecord | None = None
     """Set where the network is a head: it takes the features of this encoder in place of pixels."""
@@ -250,7 +250,7 @@ def bundled_names() -> Sequence[str]:
 
 
 def bundled_with_words() -> Sequence[str]:
-    """Those of them whose pictures words can find."""
+    """Those of them whose images words can find."""
     return [name for name in bundled_names() if read_config(BUNDLED / name).words is not None]
 
 

@@ -45,7 +45,7 @@ class OnnxEncoder(FolderEncoder):
         return from_image(source, self.spec)
 
     def embed(self, pictures: Sequence[Picture]) -> Vectors:
-        """Unit vectors of prepared pictures, shape (n, dim), computed in batches of 32 on all processors.
+        """Unit vectors of prepared images, shape (n, dim), computed in batches of 32 on all processors.
 
         Raises VectorError when the network gives a zero or non-finite vector, naming the row.
         """

@@ -54,7 +54,7 @@ def check_contents(model: bytes, name: str) -> None:
         domains = ", ".join(map(repr, sorted(found.domains)))
         raise EncoderError(
             f"{name} has operators that are not of the standard ({domains}): export the model again with standard "
-            "operators only, before any optimisation for one runtime"
+            "operators only, before any optimization for one runtime"
         )
 
 

@@ -86,7 +86,7 @@ def read_folder(path: Path, name: str) -> PretrainedFolder:
     """What the folder holds, with the checksum of all that its vectors depend on. Loads no library.
 
     Raises EncoderError for a folder that needs code of its own, keeps its weights in a pickle, or holds neither a
-    vision model, nor one with towers for pictures and words, nor a text model.
+    vision model, nor one with towers for images and words, nor a text model.
     """
     config = _json(path / CONFIG) if (path / CONFIG).is_file() else {}
     if not isinstance(config, dict):

@@ -62,7 +62,7 @@ class WordsEncoder(OnnxEncoder):
                 unknown = ", ".join(self.unknown_words(texts[number])) or "its words say nothing of what is seen"
                 raise MediaError(
                     f"text {number + 1}: {self.name} knows the names of things, and none here ({unknown:.100}); "
-                    "ask with another word, or with a picture"
+                    "ask with another word, or with an image"
                 )
         return self.checked(vectors)
 

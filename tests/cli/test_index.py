@@ -88,7 +88,7 @@ def test_vanished_files_are_kept_and_said_and_prune_removes_them(command, indexe
     assert kept.code == 0
     assert kept.out == "indexes/gallery: 8 items (8 kept)\n"
     assert kept.err.splitlines()[-1] == (
-        "8 items have vanished, too many to be sure: is a disk away? They were kept; --prune removes them."
+        "8 items have vanished, more than half; is a disk unmounted? They were kept; --prune removes them."
     )
     pruned = command("index", indexed, "--prune", "--json", "--quiet").records[0]
     assert (pruned["items"], counts(pruned)) == (0, {"removed": 8})
@@ -119,7 +119,7 @@ def test_rebuild_lists_the_examples_that_were_lost(command, indexed, other, draw
     ana.unlink()
     done = command("index", indexed, "--encoder", other, "--rebuild", "--quiet")
     assert done.code == 0
-    assert done.err == f"not enrolled again, {ana}: no such file\n"
+    assert done.err == f"example lost, {ana}: no such file\n"
 
 
 @pytest.mark.parametrize("how", ["folder", "table"])

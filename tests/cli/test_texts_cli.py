@@ -45,13 +45,13 @@ def test_words_find_rows_and_json_has_their_texts(command, faq):
 
 
 def test_people_get_the_texts_shortened_to_the_line(command, faq, monkeypatch):
-    faq.write_text("id,text,topic\n1," + "word " * 500 + ',\n2,"two\nlines\tand\x1b[31m colour",\n')
+    faq.write_text("id,text,topic\n1," + "word " * 500 + ',\n2,"two\nlines\tand\x1b[31m color",\n')
     assert command("index", "faq.csv", "--quiet").code == 0
     monkeypatch.setenv("COLUMNS", str(len(str(faq)) + 90))
     found = {line.split()[2]: line for line in command("query", "word").out.splitlines()}
     assert len(found[f"{faq}#1"]) == len(str(faq)) + 89
     assert found[f"{faq}#1"].endswith("word word wor…") or found[f"{faq}#1"].endswith("…")
-    assert found[f"{faq}#2"].endswith("two lines and\\x1b[31m colour")
+    assert found[f"{faq}#2"].endswith("two lines and\\x1b[31m color")
     monkeypatch.setenv("COLUMNS", "20")
     assert len(command("query", "word", "-k", "1").out.splitlines()[0].split(f"{faq}#1  ")[1]) == 40
 
@@ -82,11 +82,11 @@ def test_a_name_of_no_file_is_told_to_be_taken_as_a_text(command, faq, place):
     (place / "there.txt").write_text("refund", encoding="utf-8")
     for words in ("nosuch.txt", "folder", "faq.csv#9999"):
         for ask in (("query", words, "--index", "faq.csv"), ("enroll", "x", words), ("recognize", words)):
-            assert f"{words}: no such file, taken as a text" in command(*ask).err
-            assert "taken as a text" not in command(*ask, "--text").err
-            assert "taken as a text" not in command(*ask, "--quiet").err
+            assert f"{words}: no such file, treated as a text" in command(*ask).err
+            assert "treated as a text" not in command(*ask, "--text").err
+            assert "treated as a text" not in command(*ask, "--quiet").err
     for words in ("there.txt", "refund please", "see nosuch.txt", "faq.csv#3"):
-        assert "taken as a text" not in command("query", words).err
+        assert "treated as a text" not in command("query", words).err
 
 
 def test_every_row_that_is_left_out_is_counted(command, place, tiny_text):
@@ -99,7 +99,7 @@ def test_every_row_that_is_left_out_is_counted(command, place, tiny_text):
     assert (record["skipped"], len(record["skipped_files"])) == (298, 101)
 
 
-def test_texts_are_enrolled_recognised_and_forgotten(command, faq, place):
+def test_texts_are_enrolled_recognized_and_forgotten(command, faq, place):
     assert command("enroll", "returns", "I want my money back", "faq.csv#1").out == (
         "returns: 2 examples added, 2 in all; 1 label\n"
     )
@@ -161,7 +161,7 @@ def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, 
     shutil.rmtree(place / "indexes")
     with pytest.raises(UsageError, match="8 of pictures and 1 of texts"):
         default_encoder([str(gallery), str(place / "notes")])
-    (gallery / "read me.txt").write_text("pictures of mine")
+    (gallery / "read me.txt").write_text("images of mine")
     mixed = command("index", gallery)
     assert (mixed.code, mixed.out) == (2, "")
     assert mixed.err == (

@@ -50,7 +50,7 @@ def to_onnx(
 
     It takes `pixels` (uint8), `features` (float32), as a head does, or, where `example` is token ids, `ids` (int64)
     of any length up to `longest`, or with `fixed` of that of the example only. Where it is `folded`, batch
-    normalisations become part of the layers before them. Raises EncoderError for a network that is too large, or that
+    normalizations become part of the layers before them. Raises EncoderError for a network that is too large, or that
     the exporter cannot follow.
     """
     try:

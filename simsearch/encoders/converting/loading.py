@@ -25,7 +25,7 @@ FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeErr
 
 
 class VisionTower(nn.Module):
-    """Features (n, dim) of normalized pictures (n, 3, h, w), not of unit length.
+    """Features (n, dim) of normalized images (n, 3, h, w), not of unit length.
 
     They are what the model itself pools, or its class token where it pools nothing.
     """
@@ -76,7 +76,7 @@ def load_vision(folder: PretrainedFolder) -> VisionTower:
     model, missing = _model(folder)
     shared = folder.has_words
     if shared and not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
-        raise EncoderError(f"{folder.name}: {type(model).__name__} gives no vectors of pictures and of words")
+        raise EncoderError(f"{folder.name}: {type(model).__name__} gives no vectors of images and of words")
     pooled = True
     if missing and all(key.startswith("pooler.") for key in missing):
         # A model that was trained to tell classes has no pooler; the library would make one of random numbers.

@@ -41,7 +41,7 @@ class Pictures(nn.Module):
 
 
 class Words(nn.Module):
-    """Features (n, dim), in the space of the pictures, of token ids (n, length) in which `padding` stands for none.
+    """Features (n, dim), in the space of the images, of token ids (n, length) in which `padding` stands for none.
 
     The model itself is given `filler` there, and where it is `masked` also told that it is none.
     """

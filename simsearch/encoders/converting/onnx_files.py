@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_NUMBERS = 1 << 28
-"""The numbers of one array within the network, for one picture or one token: 1 GB in 32 bits."""
+"""The numbers of one array within the network, for one image or one token: 1 GB in 32 bits."""
 FAILURES = (ValueError, RuntimeError, TypeError)
 """What the checker and shape inference raise for a broken file, beside their own errors."""
 OLDEST_OPERATORS = 9

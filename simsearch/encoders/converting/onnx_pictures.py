@@ -1,4 +1,4 @@
-"""An ONNX file that takes pictures, to an encoder folder."""
+"""An ONNX file that takes images, to an encoder folder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 OF_TEXTS = ("tokenizer", "max_tokens")
 """The options that mean nothing to a network of pictures."""
 SAMPLE = 4
-"""Pictures on which the file and what it was converted to are compared."""
+"""Images on which the file and what it was converted to are compared."""
 FLOATS = {1: np.float32, 10: np.float16, 11: np.float64}
 """The types of numbers that a network may take, by ONNX's number for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The pictures that a network takes."""
+    """The images that a network takes."""
 
     input: Input
     nchw: bool
@@ -51,7 +51,7 @@ def convert_onnx_pictures(
     UsageError for options that do not fit the file."""
     idle = [name for name in options.said() if name in OF_TEXTS]
     if idle:
-        raise UsageError(f"{path} takes pictures, for which --{idle[0].replace('_', '-')} has no meaning")
+        raise UsageError(f"{path} takes images, for which --{idle[0].replace('_', '-')} has no meaning")
     wanted, output = wanted_pictures(given, options, path), output_of(model, options.output, path)
     PixelSpec(wanted.width, wanted.height, wanted.channels, options.fit)
     factor, offset = _affine(options, wanted, path)
@@ -86,23 +86,23 @@ def convert_onnx_pictures(
 def wanted_pictures(given: list[Input], options: OnnxOptions, path: Path) -> Wanted:
     """What the file's only input takes, by its shape and the options. Raises EncoderError where they contradict."""
     if len(given) != 1:
-        raise EncoderError(f"{path} has {len(given)} inputs ({named(given)}); a network of pictures takes one")
+        raise EncoderError(f"{path} has {len(given)} inputs ({named(given)}); a network of images takes one")
     (only,) = given
     if len(only.shape) != 4 or only.kind not in FLOATS:
         raise EncoderError(
-            f"{path}: its input {only} does not take pictures, which are floating-point arrays of 4 axes; for a text "
+            f"{path}: its input {only} does not take images, which are floating-point arrays of 4 axes; for a text "
             "model the input is called input_ids"
         )
     nchw = _layout(only, options, path) == "nchw"
     channels, height, width = only.shape[1:] if nchw else (only.shape[3], *only.shape[1:3])
     if (channels or 3) not in (1, 3):
-        raise EncoderError(f"{path}: its input {only} has {channels} channels; 1 (grey) or 3 (colour) are possible")
+        raise EncoderError(f"{path}: its input {only} has {channels} channels; 1 (gray) or 3 (color) are possible")
     if options.size is None and not (width and height):
-        raise UsageError(f"{path}: its input {only} takes pictures of any size; say which: --size 224 or --size WxH")
+        raise UsageError(f"{path}: its input {only} takes images of any size; say which: --size 224 or --size WxH")
     asked = options.size or (width or 0, height or 0)
     if (width or asked[0], height or asked[1]) != asked:
         raise EncoderError(
-            f"{path}: its input {only} takes pictures of {width or 'any'}x{height or 'any'}, not of "
+            f"{path}: its input {only} takes images of {width or 'any'}x{height or 'any'}, not of "
             f"{asked[0]}x{asked[1]} as --size says"
         )
     return Wanted(only, nchw, *asked, channels or 3)
@@ -118,7 +118,7 @@ def _layout(only: Input, options: OnnxOptions, path: Path) -> str:
             )
         return options.layout
     if first == last:
-        raise UsageError(f"{path}: its input {only} does not show which axis is that of the colours; say --layout")
+        raise UsageError(f"{path}: its input {only} does not show which axis is that of the colors; say --layout")
     return "nchw" if first else "nhwc"
 
 
@@ -128,7 +128,7 @@ def _affine(options: OnnxOptions, wanted: Wanted, path: Path) -> tuple[NDArray[n
         if len(values) not in (1, wanted.channels):
             raise UsageError(f"{path} takes {wanted.channels} channels, but --{name} has {len(values)} numbers")
     if options.bgr and wanted.channels == 1:
-        raise UsageError(f"{path} takes grey pictures, in which --bgr has no meaning")
+        raise UsageError(f"{path} takes gray images, in which --bgr has no meaning")
     mean, std = (np.broadcast_to(np.array(each, np.float64), wanted.channels) for each in (options.mean, options.std))
     return (options.scale / 255.0 / std).astype(np.float32), (-mean / std).astype(np.float32)
 

@@ -17,7 +17,7 @@ class OnnxOptions:
     """How an ONNX file is used. Raises UsageError for values that make no sense."""
 
     size: tuple[int, int] | None = None
-    """Width and height of the pictures, where the file does not say them."""
+    """Width and height of the images, where the file does not say them."""
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     """Of each channel in the model's order, or of all: the network is given (pixel - mean) / std."""

@@ -1,4 +1,4 @@
-"""Vision models, and models with towers for pictures and for words, to encoder folders."""
+"""Vision models, and models with towers for images and for words, to encoder folders."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from simsearch.types import Vectors
 
 SAMPLE = 6
-"""Pictures on which torch and ONNX Runtime are compared."""
+"""Images on which torch and ONNX Runtime are compared."""
 
 
 def convert_pictures(source: PretrainedFolder, made: Path, config: EncoderConfig, bits: int) -> EncoderConfig:
-    """Writes the network of pictures, and where there is one that of words with its tokenizer, into the folder `made`;
+    """Writes the network of images, and where there is one that of words with its tokenizer, into the folder `made`;
     returns `config` with what it says of them.
 
     Raises EncoderError for a model that cannot be converted.
@@ -74,7 +74,7 @@ def convert_pictures(source: PretrainedFolder, made: Path, config: EncoderConfig
 
 
 def _processor_cosine(content: bytes, pixels: Pixels, spec: PixelSpec) -> float:
-    """The lowest cosine between the embedding of a picture as the model's own processor fits it, and as we do."""
+    """The lowest cosine between the embedding of an image as the model's own processor fits it, and as we do."""
     given = pictures(spec.width, spec.height)
     theirs = np.ascontiguousarray(np.stack([pixels.fitted(each) for each in given]))
     return lowest_cosine(

@@ -42,8 +42,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_was_converted_is_used_without_any_library(hub_models: dict[str, Path], tmp_path: Path) -> None:
     folder, pics = hub_models["clip"], tmp_path / "pics"
     pics.mkdir()
-    for name, colour in (("red", (220, 20, 20)), ("blue", (20, 30, 220))):
-        Image.new("RGB", (40, 40), colour).save(pics / f"{name}.png")
+    for name, color in (("red", (220, 20, 20)), ("blue", (20, 30, 220))):
+        Image.new("RGB", (40, 40), color).save(pics / f"{name}.png")
     expected = open_encoder(folder).encode_texts(["a red square"])  # type: ignore[union-attr]
     code = f"""{WITHOUT}
 import json

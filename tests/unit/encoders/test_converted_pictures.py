@@ -37,7 +37,7 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 
 def expected(kind: str, folder: Path, given: list[NDArray[np.uint8]], *, half: bool = False) -> NDArray[np.float64]:
-    """What the library itself gives, one picture at a time; float64 rows of length one."""
+    """What the library itself gives, one image at a time; float64 rows of length one."""
     from transformers import AutoImageProcessor, CLIPModel, Dinov2Model, SiglipModel, ViTModel
 
     model = {"dinov2": Dinov2Model, "vit": ViTModel, "clip": CLIPModel, "siglip": SiglipModel}[kind]
@@ -71,7 +71,7 @@ def test_vectors_are_those_of_the_library(
     assert encoder.modality == "image"
     assert isinstance(encoder, WordsFindPictures) == (kind in ("clip", "siglip"))
     if kind in ("vit", "siglip"):
-        # Where pictures are squashed, pixels are the same; a middle that is cut out lies half a pixel elsewhere.
+        # Where images are squashed, pixels are the same; a middle that is cut out lies half a pixel elsewhere.
         np.testing.assert_allclose(vectors, truth, atol=2e-5)
     patterns = samples.pictures(32, 32)
     cosines = (encoder.encode(patterns) * expected(kind, hub_models[kind], patterns)).sum(axis=1)
@@ -112,7 +112,7 @@ def test_fewer_bits_take_less_room_and_say_what_they_cost(converted: Callable[..
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_batch_normalisation_does_not_undo_the_rounding(tmp_path: Path) -> None:
+def test_batch_normalization_does_not_undo_the_rounding(tmp_path: Path) -> None:
     """Folded into the layers before it, it would change weights that were rounded for storage."""
     from transformers import ConvNextImageProcessorPil, ResNetConfig, ResNetModel
 

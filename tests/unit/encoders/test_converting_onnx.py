@@ -1,4 +1,4 @@
-"""ONNX files of users, of pictures and of texts: the vectors of the file itself, by hand, and what is refused."""
+"""ONNX files of users, of images and of texts: the vectors of the file itself, by hand, and what is refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def value(name: str, shape: list[Any], kind: int = TensorProto.FLOAT) -> Any:
 def pictures(
     path: Path, shape: tuple[Any, ...] = ("n", 3, SIDE, SIDE), *, kind: int = TensorProto.FLOAT, reshape: Any = None
 ) -> Path:
-    """A linear map of all numbers of a picture, in the order in which they are given; output `embeddings`, to see that
+    """A linear map of all numbers of an image, in the order in which they are given; output `embeddings`, to see that
     a name of ours is no trouble."""
     flatten = helper.make_node("Flatten", ["pixels"], ["flat"], axis=1)
     if reshape is not None:
@@ -127,7 +127,7 @@ def test_fewer_bits_and_what_the_folder_says(tmp_path: Path) -> None:
     assert b"somebody" not in (tmp_path / "out" / ONNX_NAME).read_bytes()
 
 
-def test_grey_pictures_and_numbers_of_16_bits(tmp_path: Path) -> None:
+def test_gray_pictures_and_numbers_of_16_bits(tmp_path: Path) -> None:
     weights = {"weights": PIXELS[: SIDE * SIDE].astype(np.float16)}
     nodes = [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "weights"], ["y"])]
     kind = TensorProto.FLOAT16
@@ -144,7 +144,7 @@ def test_grey_pictures_and_numbers_of_16_bits(tmp_path: Path) -> None:
 
 
 def tokens(path: Path) -> Path:
-    """A vector for each column of a picture, and one for all."""
+    """A vector for each column of an image, and one for all."""
     nodes = [
         helper.make_node("Transpose", ["x"], ["columns"], perm=[0, 3, 1, 2]),
         helper.make_node("Reshape", ["columns", "shape"], ["tokens"]),
@@ -184,16 +184,16 @@ def test_the_output_and_its_pooling_are_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "options", "kind", "reason"),
     [
-        (("n", 3, 8, 8), {"size": (9, 8)}, EncoderError, r"\(any, 3, 8, 8\) takes pictures of 8x8, not of 9x8"),
-        (("n", 3, "h", 8), {"size": (9, 9)}, EncoderError, "takes pictures of 8xany, not of 9x9 as --size says"),
-        (("n", 3, "h", "w"), {}, UsageError, "takes pictures of any size; say which: --size 224"),
+        (("n", 3, 8, 8), {"size": (9, 8)}, EncoderError, r"\(any, 3, 8, 8\) takes images of 8x8, not of 9x8"),
+        (("n", 3, "h", 8), {"size": (9, 9)}, EncoderError, "takes images of 8xany, not of 9x9 as --size says"),
+        (("n", 3, "h", "w"), {}, UsageError, "takes images of any size; say which: --size 224"),
         (("n", 3, 8, 8), {"layout": "nhwc"}, EncoderError, "has 8 where --layout nhwc has the channels"),
-        (("n", "c", 8, 8), {}, UsageError, "does not show which axis is that of the colours; say --layout"),
+        (("n", "c", 8, 8), {}, UsageError, "does not show which axis is that of the colors; say --layout"),
         (("n", 4, 8, 8), {}, UsageError, "does not show which axis"),
         (("n", 3, 8, 8), {"mean": (0.1, 0.2)}, UsageError, "takes 3 channels, but --mean has 2 numbers"),
-        (("n", 3, 8, 8), {"max_tokens": 7}, UsageError, "takes pictures, for which --max-tokens has no meaning"),
-        (("n", 1, 8, 8), {"bgr": True}, UsageError, "takes grey pictures, in which --bgr has no meaning"),
-        (("n", 3, 8), {}, EncoderError, "does not take pictures"),
+        (("n", 3, 8, 8), {"max_tokens": 7}, UsageError, "takes images, for which --max-tokens has no meaning"),
+        (("n", 1, 8, 8), {"bgr": True}, UsageError, "takes gray images, in which --bgr has no meaning"),
+        (("n", 3, 8), {}, EncoderError, "does not take images"),
         (("n", 3, 9, 8), {}, EncoderError, "Incompatible dimensions"),
     ],
 )

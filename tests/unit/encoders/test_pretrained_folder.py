@@ -168,9 +168,9 @@ def test_info_tells_what_is_known_before_a_model_is_converted(
     told = CliRunner().invoke(info_command, [folder], catch_exceptions=False)
     assert told.output.splitlines() == [
         f"model   {folder} {found.fingerprint}",
-        f"takes   {takes}",
+        f"input   {takes}",
         f"folder  {folder}",
-        "state   not converted yet; that is done when it is first used, or by simsearch convert",
+        "state   not converted yet; it is converted when it is first used, or by simsearch convert",
     ]
     told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
     assert json.loads(told.output) == {
@@ -186,6 +186,6 @@ def test_info_tells_all_of_a_model_that_was_converted(hub_models: dict[str, Path
     folder, config = str(hub_models["clip"]), open_encoder(hub_models["clip"]).config
     told = CliRunner().invoke(info_command, [folder], catch_exceptions=False)
     assert config.fingerprint in told.output.splitlines()[0]
-    assert "fitted by crop; words find its pictures" in told.output
+    assert "fitted by crop; also words, which find images" in told.output
     told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
     assert json.loads(told.output)["model"]["kind"] == "converted"

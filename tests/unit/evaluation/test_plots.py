@@ -1,4 +1,4 @@
-"""The pictures hold what they should, whatever the classes are called."""
+"""The images hold what they should, whatever the classes are called."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_confusion_shows_counts_and_shares_of_the_truth(tmp_path: Path, saved: l
         (1, 1): ["95", "95.0%"],
     }
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["same\n(40)", "different\n(100)"]
-    assert axes.get_title() == "89.3% of 140 pairs judged right"
+    assert axes.get_title() == "89.3% of 140 pairs classified correctly"
 
 
 def test_confusion_of_one_kind_is_still_a_picture(tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_scores_show_both_kinds_and_the_threshold(tmp_path: Path, saved: list[Fi
     assert_picture(tmp_path / "scores.png")
     axes = saved[0].axes[0]
     assert legend_of(saved[0]) == [
-        "different: 4 pairs, 75.0% on the right side",
-        "same: 3 pairs, 66.7% on the right side",
+        "different: 4 pairs, 75.0% classified correctly",
+        "same: 3 pairs, 66.7% classified correctly",
         "threshold 0.500",
     ]
     for patch in axes.patches:

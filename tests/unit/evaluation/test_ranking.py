@@ -10,7 +10,7 @@ from sklearn.metrics import ndcg_score
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import ranking
-from simsearch.evaluation.ranking import neighbours, rank_queries, recall_at, retrieval
+from simsearch.evaluation.ranking import neighbors, rank_queries, recall_at, retrieval
 from simsearch.progress import Silent
 
 # Products of these rows are exact in float32, so that equal scores are equal.
@@ -137,14 +137,14 @@ def test_the_best_are_those_of_a_stable_sort(seed: int, width: int, levels: int,
     np.testing.assert_array_equal(ranking._best(scores.copy(), ranks), expected)
 
 
-def test_neighbours_are_those_of_a_loop() -> None:
+def test_neighbors_are_those_of_a_loop() -> None:
     rng = np.random.default_rng(1)
     vectors = ROWS[rng.integers(0, 8, size=60)]
     rows = np.array([59, 3, 17])
-    for row, found in zip(rows, neighbours(vectors, rows, 5), strict=True):
+    for row, found in zip(rows, neighbors(vectors, rows, 5), strict=True):
         others = sorted(set(range(60)) - {row}, key=lambda other: (-float(vectors[row] @ vectors[other]), other))
         assert found.tolist() == others[:5]
-    assert neighbours(vectors, rows, 100).shape == (3, 59)
+    assert neighbors(vectors, rows, 100).shape == (3, 59)
 
 
 def test_each_query_has_its_figures_and_its_best_answer() -> None:
@@ -153,7 +153,7 @@ def test_each_query_has_its_figures_and_its_best_answer() -> None:
     ranked = rank_queries(vectors, labels, (1, 3))
     counts = np.bincount(labels)
     assert ranked.rows.tolist() == [row for row in range(40) if counts[labels[row]] > 1]
-    assert ranked.best.tolist() == neighbours(vectors, ranked.rows, 1)[:, 0].tolist()
+    assert ranked.best.tolist() == neighbors(vectors, ranked.rows, 1)[:, 0].tolist()
     assert ranked.values[:, 0].tolist() == (labels[ranked.best] == labels[ranked.rows]).tolist()
     assert ranked.means() == retrieval(vectors, labels, (1, 3))
 

@@ -15,7 +15,7 @@ from simsearch.evaluation.runs import Runs, draw_runs, drawer_of, is_runs, read_
 
 
 def write_runs(root: Path, answers: list[list[int]], known: int = 3) -> Path:
-    """Runs of empty picture files; `answers` are the numbers of the training pictures, run by run."""
+    """Runs of empty image files; `answers` are the numbers of the training images, run by run."""
     for number, run in enumerate(answers, 1):
         folder = root / f"run{number:02}"
         for part in ("training", "test"):
@@ -82,21 +82,21 @@ def test_a_malformed_folder_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"class_labels.txt, line 2: .*item02.png is missing"):
         read_runs(tmp_path / "c")
     (broken("d") / "run01" / "training" / "class01.png").unlink()
-    with pytest.raises(TrainingError, match=r"line 2: run01/training/class01.png is not among the pictures"):
+    with pytest.raises(TrainingError, match=r"line 2: run01/training/class01.png is not among the images"):
         read_runs(tmp_path / "d")
     (broken("e") / "run01" / "test" / "item99.png").touch()
     with pytest.raises(TrainingError, match=r"no line for run01.test.item99.png"):
         read_runs(tmp_path / "e")
     labels = broken("f") / "run01" / "class_labels.txt"
     labels.write_text("run01/test/item01.png\n")
-    with pytest.raises(TrainingError, match=r"line 1: 'run01/test/item01.png'; a test picture and a training picture"):
+    with pytest.raises(TrainingError, match=r"line 1: 'run01/test/item01.png'; a test image and a training image"):
         read_runs(tmp_path / "f")
     labels.write_text("\n")
     with pytest.raises(TrainingError, match="is empty"):
         read_runs(tmp_path / "f")
     for path in (broken("g") / "run01" / "training").iterdir():
         path.unlink()
-    with pytest.raises(TrainingError, match="has no picture"):
+    with pytest.raises(TrainingError, match="has no image"):
         read_runs(tmp_path / "g")
 
 

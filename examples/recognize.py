@@ -1,4 +1,4 @@
-"""Recognises handwritten characters from one example each, of which the encoder has seen none."""
+"""Recognizes handwritten characters from one example each, of which the encoder has seen none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> None:
         answers = collection.recognize_many([drawing for _, drawing in asked])
     right = sum(answer.label == name for (name, _), answer in zip(asked, answers, strict=True))
     print(
-        f"{ALPHABET.name}: {right} of {len(asked)} drawings recognised from one example of {len(drawings)} characters"
+        f"{ALPHABET.name}: {right} of {len(asked)} drawings recognized from one example of {len(drawings)} characters"
     )
     print(f"By chance it would be about {len(asked) / len(drawings):.0f}.")
 
