@@ -1,4 +1,4 @@
-"""Drawn skin with a rash: from clear (0) to severe (4), and every number between."""
+"""Drawn skin with a rash of any severity from clear (0) to severe (4)."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def spot(canvas: ImageDraw.ImageDraw, rng: random.Random, radius: float, color: 
 
 
 def draw_stages(folder: Path, per_stage: int, pairs: int, seed: int = 0) -> Path:
-    """Fills `folder`/SIDE/STAGE with images of every stage and returns a table of pairs of them with their distance.
+    """Fills `folder`/PARTITION/STAGE with images of every stage and returns a table of pairs with their distance.
 
-    The sides are train, validation and test; those of the latter two have a third as many images and pairs.
+    The partitions are train, validation and test; the latter two have a third as many images and pairs.
     """
     rng = random.Random(seed)
     with (folder / "stages.csv").open("w", newline="", encoding="utf-8") as file:

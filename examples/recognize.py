@@ -1,4 +1,4 @@
-"""Recognizes handwritten characters from one example each, of which the encoder has seen none."""
+"""One-shot recognition of handwritten characters that the encoder was not trained on."""
 
 from __future__ import annotations
 

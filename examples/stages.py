@@ -1,4 +1,4 @@
-"""Learns from graded pairs how far a rash has got, then places images between the stages by their neighbors."""
+"""Trains on graded pairs of stages of a rash, then estimates the stage of images from their nearest neighbors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learns from drawings without a label; their labels only tell, before and after, how good the neighbors are."""
+"""Trains on drawings without labels; the labels are only used to evaluate the nearest neighbors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAWINGS = Path(__file__).parent / "samples" / "omniglot"
 
 
 def share_of_the_same(vectors: np.ndarray, drawings: list[Path]) -> float:
-    """How often the nearest other drawing is of the same character, which the name of its folder tells."""
+    """How often the nearest other drawing is of the same character, by the name of its folder (recall@1)."""
     scores = vectors @ vectors.T
     np.fill_diagonal(scores, -np.inf)
     return np.mean([drawings[near].parent == drawings[row].parent for row, near in enumerate(scores.argmax(axis=1))])

@@ -1,4 +1,4 @@
-"""Image encoders with a text tower: words find pictures."""
+"""Image encoders with a text tower, with which words find images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WordsEncoder(OnnxEncoder):
-    """An image encoder's folder with `words.onnx`, in use. Each network is loaded when it is first needed."""
+    """An opened image encoder with a text tower, `words.onnx`. Each network is loaded on first use."""
 
     @property
     def _words(self) -> WordsConfig:
@@ -49,9 +49,9 @@ class WordsEncoder(OnnxEncoder):
         return self.session(WORDS_NAME)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dim) in the space of the pictures. What is too long for the model is cut off.
+        """Embeddings of shape (len(texts), dim) in the space of the images. Longer texts are truncated.
 
-        Raises MediaError for an empty text, and for one of which no word is known, with its number.
+        Raises MediaError for an empty text and for one without a known word, with its number.
         """
         words, texts = self._words, source_list(texts)
         ids = [self._ids(number, text) for number, text in enumerate(texts, start=1)]
@@ -59,15 +59,15 @@ class WordsEncoder(OnnxEncoder):
         vectors = embedded(ids, self.dim, self._run_words, words.padding, length)
         if words.unknown:
             for number in np.flatnonzero(~vectors.any(axis=1)):
-                unknown = ", ".join(self.unknown_words(texts[number])) or "its words say nothing of what is seen"
+                unknown = ", ".join(self.unknown_words(texts[number])) or "its words describe nothing visible"
                 raise MediaError(
-                    f"text {number + 1}: {self.name} knows the names of things, and none here ({unknown:.100}); "
-                    "ask with another word, or with an image"
+                    f"text {number + 1}: no word is in the vocabulary of {self.name} ({unknown:.100}); query with the "
+                    "name of a visible thing, or with an image"
                 )
         return self.checked(vectors)
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that the tower does not know; none where it cuts every word into known parts."""
+        """The out-of-vocabulary words of a text; none if the tokenizer splits every word into known parts."""
         return self._tokens.places_of(text, self._words.unknown) if self._words.unknown else []
 
     def _run_words(self, ids: Ids) -> Vectors:

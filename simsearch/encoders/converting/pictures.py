@@ -1,4 +1,4 @@
-"""Vision models, and models with towers for images and for words, to encoder folders."""
+"""Conversion of vision models, and of models with an image and a text tower."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SAMPLE = 6
 
 
 def convert_pictures(source: PretrainedFolder, made: Path, config: EncoderConfig, bits: int) -> EncoderConfig:
-    """Writes the network of images, and where there is one that of words with its tokenizer, into the folder `made`;
-    returns `config` with what it says of them.
+    """Writes the image tower, and if there is one the text tower with its tokenizer, into the folder `made`; returns
+    `config` with their fields.
 
     Raises EncoderError for a model that cannot be converted.
     """
@@ -74,7 +74,7 @@ def convert_pictures(source: PretrainedFolder, made: Path, config: EncoderConfig
 
 
 def _processor_cosine(content: bytes, pixels: Pixels, spec: PixelSpec) -> float:
-    """The lowest cosine between the embedding of an image as the model's own processor fits it, and as we do."""
+    """The lowest cosine between the embeddings of an image preprocessed by the model's own processor and by `spec`."""
     given = pictures(spec.width, spec.height)
     theirs = np.ascontiguousarray(np.stack([pixels.fitted(each) for each in given]))
     return lowest_cosine(
@@ -83,7 +83,7 @@ def _processor_cosine(content: bytes, pixels: Pixels, spec: PixelSpec) -> float:
 
 
 def _words(source: PretrainedFolder, vision: VisionTower, made: Path, bits: int) -> tuple[Tower, WordsConfig]:
-    """The text tower, written down; its texts must come out as those of the library."""
+    """The text tower, written to `made`; its embeddings must equal those of the library."""
     given = load_words(source)
     model: Any = vision.model
     rows = int(model.text_model.get_input_embeddings().num_embeddings)
@@ -107,7 +107,7 @@ def _words(source: PretrainedFolder, vision: VisionTower, made: Path, bits: int)
 
 
 def _library(source: PretrainedFolder, model: Any, given: WordsReader) -> Vectors:
-    """The unit vectors of the sample's texts as the library itself gives them."""
+    """The normalized embeddings of the sample texts by the library itself."""
     with loading(source), torch.inference_mode():
         ids = given.tokenizer(
             list(TEXTS),

@@ -1,4 +1,4 @@
-"""How a model's own library fits images, and the same by the words of encoder.json."""
+"""The image processor of a model's library, and the equivalent preprocessing of encoder.json."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 PROBES = ((97, 64), (50, 131))
 RESAMPLES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers, which the libraries use."""
+"""Pillow's codes of resampling filters, which the libraries use."""
 MOST_LEVELS = 5.0
-"""The mean difference, in gray levels of 256, between the library's pixels and ours that a model is converted with."""
+"""The largest accepted mean difference between the library's pixels and ours, in gray levels of 256."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """How an image becomes the network's numbers: the model's own processor fits it, then mean and deviation of each
-    channel (for pixels in [0, 1]) normalize it."""
+    """The preprocessing of an image: the model's own processor fits it, then it is normalized by mean and standard
+    deviation of each channel (for pixels in [0, 1])."""
 
     processor: Any
     width: int
@@ -53,7 +53,7 @@ def load_pixels(folder: PretrainedFolder) -> Pixels:
     with loading(folder):
         from transformers import AutoImageProcessor
 
-        # Always Pillow: whether torchvision is installed must not change the vectors.
+        # Always Pillow: embeddings must not depend on whether torchvision is installed.
         processor: Any = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             folder.path, backend="pil", local_files_only=True, trust_remote_code=False
         )
@@ -82,11 +82,11 @@ def _processed(processor: Any, pixels: NDArray[np.uint8], *, raw: bool) -> NDArr
 
 
 def pixel_spec(pixels: Pixels, name: str) -> tuple[PixelSpec, float]:
-    """The way of fitting images that comes nearest to the processor's, and by how many gray levels of 256 its pixels
-    differ in the mean on the image of which they differ most.
+    """The preprocessing that is closest to the processor's, and the mean difference of its pixels in gray levels of 256
+    on the image with the largest one.
 
-    Half a pixel, by which the middle of an image can lie elsewhere, makes up to 3 of these fine patterns. Raises
-    EncoderError when it is more than 5: then the processor does what encoder.json has no words for.
+    A shift of the center crop by half a pixel makes a difference of up to 3 on these fine patterns. Raises EncoderError
+    when it is more than 5: then encoder.json cannot represent what the processor does.
     """
     given = pictures(pixels.width, pixels.height)
     wanted = [pixels.fitted(each).astype(np.float32) for each in given]
@@ -99,14 +99,14 @@ def pixel_spec(pixels: Pixels, name: str) -> tuple[PixelSpec, float]:
     levels, spec = min(found, key=lambda each: each[0])
     if levels > MOST_LEVELS:
         raise EncoderError(
-            f"{name}: its processor fits images in a way that encoder.json cannot tell; the nearest ({spec.fit}) "
+            f"{name}: encoder.json cannot represent the preprocessing of its processor; the closest ({spec.fit}) "
             f"differs by {levels:.1f} gray levels of 256, more than {MOST_LEVELS:g}"
         )
     return spec, levels
 
 
 def _candidates(pixels: Pixels) -> Iterator[PixelSpec]:
-    """What the processor's settings could mean; the simplest first."""
+    """The possible interpretations of the processor's settings, the simplest first."""
     processor = pixels.processor
     known = RESAMPLES.get(int(processor.resample)) if processor.resample is not None else None
     for resample in [known] if known else RESAMPLES.values():
@@ -115,7 +115,7 @@ def _candidates(pixels: Pixels) -> Iterator[PixelSpec]:
 
 
 def _zooms(processor: Any, pixels: Pixels) -> list[float]:
-    """The shares of a fitted image that its middle may be."""
+    """The possible relative sizes of the center crop."""
     size = processor.size or {}
     shortest = [size.get(name) for name in ("shortest_edge", "height")]
     shares = [min(pixels.width, pixels.height) / each for each in shortest if each]

@@ -1,4 +1,4 @@
-"""Images and texts on which a model and what it was converted to are compared: the same ones each time."""
+"""The fixed images and texts on which a model and its conversion are compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPES = ((1.0, 1.0), (1.5, 1.5), (2.0, 1.3), (1.2, 2.9), (0.6, 0.5), (3.1, 3.0))
-"""Height and width of the images, as multiples of what the network takes."""
+"""Height and width of the images, as multiples of the network's input size."""
 GRAINS = (2, 16, 6)
 """Squares along the side of a pattern, the first as a number, the others as the pixels of the network's side that one
 takes: finer ones would tell of half a pixel, by which libraries differ."""
@@ -36,7 +36,7 @@ TEXTS = (
 
 
 def noise(width: int, height: int, channels: int, count: int) -> NDArray[np.uint8]:
-    """What a network takes: the half of them patterns, the others noise, shape (count, height, width, channels)."""
+    """Input images, half of them patterns, the others noise, shape (count, height, width, channels)."""
     rng = np.random.default_rng(0)
     plain = rng.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
     for row in range(0, count, 2):
