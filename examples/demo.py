@@ -144,9 +144,7 @@ def learn_colors() -> None:
 def recognize_characters() -> None:
     chapter("3. Recognize: one example of each is enough")
     alphabets = sorted(folder for folder in (SAMPLES / "omniglot").iterdir() if folder.is_dir())
-    print(
-        f"Ten characters of each of {len(alphabets)} alphabets, on none of which the encoder was trained. One drawing of"
-    )
+    print(f"Ten characters of each of {len(alphabets)} alphabets that the encoder was not trained on. One drawing of")
     print("each is enrolled; the drawings of other people are then recognized.\n")
     for alphabet in alphabets:
         drawings = {folder.name: sorted(folder.glob("*.png")) for folder in sorted(alphabet.iterdir())}
