@@ -1,9 +1,9 @@
-"""MiniLM converted, beside sentence-transformers: room on disk, cold start, texts a second, and the vectors themselves.
+"""Converted MiniLM compared with sentence-transformers: disk space, cold start, texts per second, and embeddings.
 
 python benchmarks/converting.py [--model FOLDER] [--texts N]
 
-Each figure is measured in processes of their own, the routes in turn, in three rounds; shown are the medians. A cold
-start is the time from the start of Python to the vector of the first text.
+Each figure is measured in a separate process, the systems in turn, in three rounds; the medians are shown. A cold start
+is the time from the start of Python to the embedding of the first text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How well an encoder places classes that were held out in its training, beside vectors that need no learning."""
+"""One-shot accuracy of an encoder on classes that were held out of its training, compared with baselines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EPISODES = 2_000
 RUNS = 400
-"""Of the 20-run protocol; the published 20 runs leave a per cent to chance."""
+"""Runs of the 20-run protocol; the published 20 runs have a standard error of about one per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +123,8 @@ def report(
     if config.channels == 3:
         systems["histogram of colors"] = color_histogram(color)
     runs = None if unseen.groups is None else twenty_runs(unseen)
-    last = [] if runs is None else ["one drawer's, asked by another's, 20-way"]
-    rows: list[Sequence[str]] = [("one example of each", *[f"{count}-way" for count in ways], *last)]
+    last = [] if runs is None else ["two drawers, 20-way"]
+    rows: list[Sequence[str]] = [("one-shot accuracy", *[f"{count}-way" for count in ways], *last)]
     accuracies = {}
     for name, vectors in systems.items():
         results = [one_shot(vectors, unseen, count) for count in ways]
@@ -136,13 +136,13 @@ def report(
     where = " of one alphabet (or other group)" if unseen.groups is not None else ""
     Report(
         f"encoders-{config.name}",
-        f"The encoder {config.name} tells classes apart that it has never seen, from one example of each.",
+        f"The encoder {config.name} recognizes unseen classes from one example of each.",
         f"{len(unseen.labels):,} images of {unseen.classes} classes held out in training; {EPISODES:,} episodes, "
         f"each with classes{where}; ± is half of the 95 % interval",
         [*rows, ("chance", *[f"{1 / count:.3f}" for count in (*ways, *([] if runs is None else [WAYS]))])],
         [
             Bar(
-                f"{ways[-1]}-way accuracy / best without learning",
+                f"{ways[-1]}-way accuracy / best baseline",
                 accuracies[f"encoder {config.name}"] / best,
                 at_least=1,
             ),

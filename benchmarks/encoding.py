@@ -1,6 +1,6 @@
-"""Images a second that an encoder makes vectors of, beside its bare ONNX session and the same network in torch.
+"""Images per second of an encoder, compared with its bare ONNX session and the same network in torch.
 
-Prepared images, 256 of them, all cores; the turns of the three alternate in one process.
+256 prepared images, all cores; the three take turns in one process.
 """
 
 from __future__ import annotations

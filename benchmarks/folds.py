@@ -1,7 +1,7 @@
-"""A recipe measured on every class: as many trainings as folds, each of which holds other classes out.
+"""Cross-validation of a recipe over classes: one training for each fold of held-out classes.
 
-The classes that one training holds out may be easy or hard ones; the mean over all folds is of all of them. Classes
-that come in groups, as characters in alphabets, are held out by whole groups.
+The classes that one training holds out may be easy or hard; the mean over all folds covers all of them. Classes in
+groups, such as characters in alphabets, are held out by whole groups.
 """
 
 from __future__ import annotations

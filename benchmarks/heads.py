@@ -1,11 +1,11 @@
-"""What `simsearch train` reaches in minutes with photo as its start, beside photo itself and a head in closed form.
+"""`simsearch train` initialized from photo, in minutes, compared with photo itself and a closed-form linear map.
 
     python benchmarks/heads.py DATA
 
-Faces (yale-faces): 8 persons are learned, the other 7 are measured. Clothes (clothing-1000): 70 % of the photos of all
-kinds are learned, the rest measured; and half of the kinds are learned, the other kinds measured. The draws are those
-of the seeds 0, 1, ... The closed form is one linear map: the covariance of the features within the classes, to the
-power of minus a half, with a tenth of its mean variance added.
+Faces (yale-faces): 8 persons are trained on, the other 7 tested. Clothes (clothing-1000): 70 % of the photos of all
+kinds are trained on, the rest tested; and half of the kinds are trained on, the other kinds tested. The random splits
+have the seeds 0, 1, ... The closed form is within-class covariance normalization of the features: the within-class
+covariance to the power -1/2, with a tenth of its mean variance added.
 """
 
 from __future__ import annotations

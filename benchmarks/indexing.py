@@ -1,4 +1,4 @@
-"""How much indexing costs beyond what it cannot avoid: decoding the photos and encoding them."""
+"""The overhead of indexing over decoding and encoding the photos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every loss on each kind of data that it takes, with the same small network, steps and seeds."""
+"""Comparison of all losses on each kind of data, with the same small network, steps and seeds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ HELD_OUT = (0.75, 0.05, 0.2)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is trained on, and what the figure is measured on; without `unseen` that is the test side."""
+    """The training data, and the data of the figure; without `unseen` that is the test partition."""
 
     title: str
     recipe: Recipe
@@ -57,7 +57,7 @@ class Task:
     unseen: Labelled | None = None
     """Classes for 20-way recognition from one example."""
     start: InitialEncoder | None = None
-    """The encoder that is gone on from."""
+    """The initial encoder."""
 
 
 def main() -> None:

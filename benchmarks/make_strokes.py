@@ -1,9 +1,9 @@
-"""Makes the encoder `strokes` from the first blocks of `photo` and the drawings of Omniglot, end to end.
+"""Builds the encoder `strokes` from the first blocks of `photo` and the drawings of Omniglot.
 
     python benchmarks/make_strokes.py omniglot-background -o strokes
 
-Nothing is learned by gradients. The drawings say how much each feature varies, by which it is divided, and along which
-directions most of what is left lies: these are the head. The same drawings and seed give the same encoder.
+There is no gradient descent: the features are standardized by the drawings and projected to their principal components,
+which are the head. The same drawings and seed give the same encoder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many images a second of one core each network learns from: forward, backward and a step of SGD."""
+"""Training throughput of networks on one core: forward, backward and a step of SGD."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do to a photo before they pass it on: the edits to measure with, which nothing is trained with."""
+"""Typical edits of photos, for evaluation only; no encoder is trained with them."""
 
 from __future__ import annotations
 

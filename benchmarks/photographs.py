@@ -1,9 +1,9 @@
-"""What an encoder knows of photographs that it was not taught: flowers, clothes, faces, and edited copies.
+"""Evaluation of an encoder on unseen classes of photos (flowers, clothes, faces) and on edited copies.
 
     python benchmarks/photographs.py photo DATA --beside OLD_ENCODER_FOLDER
 
-DATA holds flowers-12, clothing-1000 and yale-faces, each with a folder a class. Files that are equal to the byte count
-once. Plain cosines, all systems in one run.
+DATA holds flowers-12, clothing-1000 and yale-faces, each with a folder a class. Byte-identical files count
+once. Scores are cosine similarities, all systems in one run.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main() -> None:
     rows += [(figure, *[f"{each[figure]:.3f}" for each in found.values()]) for figure in first]
     Report(
         f"photographs-{Path(options.encoder).name}",
-        "What is known of photographs that nobody has taught; see the head of the script for each figure.",
+        "Unseen classes of photos, and edited copies; the script describes each figure.",
         f"{len(flowers.pictures)} photos of 12 kinds of flowers, {len(clothes.pictures)} of 10 kinds of clothes, "
         f"{len(faces.pictures)} of 15 faces; edits of benchmarks/photo_edits.py",
         rows,
@@ -89,13 +89,13 @@ def figures(encode: Encode, flowers: Photos, clothes: Photos, faces: Photos) -> 
     for name, photos in (("flowers", flowers), ("clothes", clothes)):
         vectors[name] = encode(photos.pictures)
         ranked = retrieval(vectors[name], photos.labels, ks=(1,))
-        yield f"{name}: the nearest is of the same kind", ranked["recall@1"]
+        yield f"{name}: recall@1", ranked["recall@1"]
         yield f"{name}: mAP@R", ranked["map@r"]
         for shots in (1, 5):
-            yield f"{name}: recognized from {shots} of each kind", recognized(vectors[name], photos.labels, shots)
+            yield f"{name}: {shots}-shot accuracy", recognized(vectors[name], photos.labels, shots)
     seen = encode(faces.pictures)
     left, right = np.triu_indices(len(seen), 1)
-    yield "faces: recognized from one of each person", recognized(seen, faces.labels, 1)
+    yield "faces: one-shot accuracy", recognized(seen, faces.labels, 1)
     yield (
         "faces: equal error rate of pairs",
         float(equal_error_rate((seen @ seen.T)[left, right], faces.labels[left] == faces.labels[right])),
@@ -125,7 +125,7 @@ def of_copies(
             groups.append(np.array([place]))
     yield from of_pairs(np.concatenate(rows), np.concatenate(groups))
     for kind, found in copies.items():
-        yield f"copies by {kind}: the nearest is the original", float(np.mean((found @ gallery.T).argmax(1) == edited))
+        yield f"copies by {kind}: recall@1 of the original", float(np.mean((found @ gallery.T).argmax(1) == edited))
 
 
 def distinct(pictures: Sequence[Image.Image]) -> NDArray[np.int64]:
@@ -148,7 +148,7 @@ def of_pairs(vectors: Vectors, groups: NDArray[np.int64]) -> Iterator[tuple[str,
     np.fill_diagonal(scores, -np.inf)
     asked = np.flatnonzero(np.bincount(groups)[groups] > 1)
     nearest = groups[np.argsort(-scores[asked], axis=1)[:, :10]] == groups[asked, None]
-    yield "copies: a true partner is among the ten nearest", float(nearest.any(axis=1).mean())
+    yield "copies: recall@10", float(nearest.any(axis=1).mean())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What the presets reach, how long they take, and how long the classic pairwise way takes in the same run.
+"""Accuracy and training time of the presets, compared with classic pairwise training in the same run.
 
-The classic way draws pairs and encodes both images of each. Here each image of a batch is encoded once, and all
-pairs of the batch are formed from the encoded ones. Network, loss and optimizer are the same.
+Pairwise training draws pairs and encodes both images of each. Here each image of a batch is encoded once, and all
+pairs of the batch are formed from the embeddings. Network, loss and optimizer are the same.
 """
 
 from __future__ import annotations

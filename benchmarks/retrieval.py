@@ -1,4 +1,4 @@
-"""What the retrieval figures of many vectors take: seconds, and memory beside the vectors themselves."""
+"""Time and memory of the retrieval metrics of many vectors."""
 
 from __future__ import annotations
 

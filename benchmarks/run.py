@@ -1,6 +1,6 @@
 """Runs the benchmarks and prints one report in Markdown.
 
-Without --data those run that need nothing but the samples that ship; with it also those whose data is in that folder.
+Without --data, runs those that need only the bundled samples; with it also those whose data is in that folder.
 """
 
 from __future__ import annotations

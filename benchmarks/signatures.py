@@ -1,12 +1,12 @@
-"""Skilled forgeries of writers never seen: what `train` reaches with the signatures of others.
+"""Verification of signatures of unseen writers against skilled forgeries, by an encoder trained on other writers.
 
     python benchmarks/signatures.py DATA
 
-DATA holds signatures-25, WRITER/genuine/K.png and WRITER/forged/K.png. Learns from 17 writers as `simsearch train
---everything --minutes 10` does, without saying which encoder to go on from, and reports the other 8, in five draws.
-Pairs are two genuine signatures of one writer, or a genuine and a forged one of the same writer: the equal error rate
-with one threshold for all writers, and the mean over writers of that with each writer's own. Plain cosines; all systems
-in one run. docs/decisions/0043 has the figures.
+DATA holds signatures-25, WRITER/genuine/K.png and WRITER/forged/K.png. Trains on 17 writers as `simsearch train
+--everything --minutes 10` does, with the default initial encoder, and tests on the other 8, for five random splits.
+Pairs are two genuine signatures of one writer, or a genuine and a forged one of the same writer. Reported are the
+equal error rate with one threshold for all writers, and the mean over writers of that with a threshold for each.
+Scores are cosine similarities; all systems in one run. docs/decisions/0043 has the figures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long a command takes to start, against an empty Python and against importing torch."""
+"""Startup time of commands, relative to an empty Python process and to importing torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the texts that the bundled encoder `text` is made from: texts.txt, graded.csv, pairs.csv and validation.csv.
+"""Writes the training data of the bundled encoder `text`: texts.txt, graded.csv, pairs.csv and validation.csv.
 
     python benchmarks/text_corpus.py DATA WORDNET OUT
 

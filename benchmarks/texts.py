@@ -1,4 +1,4 @@
-"""How well texts are compared by the bundled encoder `text`, a larger one and TF-IDF, and how fast.
+"""Accuracy and speed of the bundled encoder `text`, of a larger one and of TF-IDF.
 
     python benchmarks/texts.py --data DATA [--encoder text] [--against MINILM]
 

@@ -1,4 +1,4 @@
-"""How much of a plain loop's speed is left when a preset is trained in full.
+"""Training throughput of presets, relative to a bare loop over the same batches.
 
 The plain loop goes forward, back and a step on, over batches that lie in memory as the network takes them: augmented
 and turned beforehand. The training loop draws, reads, augments and turns each batch, looks at its loss, limits its
@@ -36,7 +36,7 @@ from simsearch.training.recipes import Recipe
 
 CLASSES, EACH = 200, 6
 LENGTHS = (8, 40)
-"""Tokens a text."""
+"""Number of tokens of a text."""
 
 
 class Marks(Silent):

@@ -1,4 +1,4 @@
-"""From a trained tower to words.onnx."""
+"""Export of a trained text tower to words.onnx."""
 
 from __future__ import annotations
 

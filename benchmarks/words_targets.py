@@ -1,4 +1,5 @@
-"""Where the nouns of WordNet lie among the images: exactly for the backbone's classes, guessed for the others."""
+"""Target embeddings of the nouns of WordNet in the space of the images: known for the backbone's classes, predicted by
+kernel ridge regression for the others."""
 
 from __future__ import annotations
 
