@@ -59,10 +59,11 @@ class WordsEncoder(OnnxEncoder):
         vectors = embedded(ids, self.dim, self._run_words, words.padding, length)
         if words.unknown:
             for number in np.flatnonzero(~vectors.any(axis=1)):
-                unknown = ", ".join(self.unknown_words(texts[number])) or "its words describe nothing visible"
+                unknown = ", ".join(self.unknown_words(texts[number]))
+                reason = f"unknown words: {unknown:.100}" if unknown else "only stop words"
                 raise MediaError(
-                    f"text {number + 1}: no word is in the vocabulary of {self.name} ({unknown:.100}); query with the "
-                    "name of a visible thing, or with an image"
+                    f"text {number + 1}: {self.name} cannot embed it ({reason}); query with the name of a "
+                    "visible thing, or with an image"
                 )
         return self.checked(vectors)
 

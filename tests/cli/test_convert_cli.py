@@ -79,7 +79,7 @@ def test_an_encoder_that_is_there_stays_unless_it_may_be_replaced(command, face,
     [
         (["nothing"], 1, "No model 'nothing': it is neither an ONNX file"),
         (["nothing.onnx"], 1, "nothing.onnx: No such file"),
-        (["photo"], 2, "photo is an encoder of simsearch already"),
+        (["photo"], 2, "photo is already an encoder of simsearch"),
         (["face.onnx", "--size", "9"], 1, "takes images of 8x8, not of 9x9 as --size says"),
         (["face.onnx", "--size", "9x9x9"], 2, "is neither a number of pixels nor WIDTHxHEIGHT"),
         (["face.onnx", "--mean", "a,b"], 2, "are no numbers with commas between them"),

@@ -161,4 +161,4 @@ def test_words_find_photos_and_say_what_kind_of_score_and_which_words_they_do_no
     assert [record["score_kind"] for record in by_photo] == ["pictures"]
     refused = command("query", "qwrtp")
     assert (refused.code, refused.out) == (1, "")
-    assert "photo knows the names of things, and none here (qwrtp)" in refused.err
+    assert "photo cannot embed it (unknown words: qwrtp)" in refused.err

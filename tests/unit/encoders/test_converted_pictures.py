@@ -200,7 +200,7 @@ def test_a_processor_without_words_in_encoder_json_is_refused(hub_models: dict[s
     pixels = load_pixels(find_pretrained(str(hub_models["vit"])))
     assert pixel_spec(pixels, "it")[1] == 0.0
     mirrored = Mirrored(pixels.processor, pixels.width, pixels.height, pixels.mean, pixels.std)
-    with pytest.raises(EncoderError, match=r"that encoder.json cannot tell; the nearest \(squash\) differs by"):
+    with pytest.raises(EncoderError, match=r"encoder.json cannot represent .* \(squash\) differs by"):
         pixel_spec(mirrored, "it")
 
 
@@ -224,13 +224,13 @@ def test_requests_that_make_no_sense_are_refused_before_anything_is_loaded(
     hub_models: dict[str, Path], converted: Callable[..., Path], tmp_path: Path
 ) -> None:
     vit = hub_models["vit"]
-    with pytest.raises(UsageError, match="bits 4: one of 32, 16, 8 is possible"):
+    with pytest.raises(UsageError, match="bits 4: must be one of 32, 16, 8"):
         convert(vit, tmp_path / "out", bits=4)
     with pytest.raises(UsageError, match="--max-tokens is for ONNX files"):
         convert(vit, tmp_path / "out", onnx=OnnxOptions(max_tokens=3))
     with pytest.raises(UsageError, match="exists; choose another name"):
         convert(vit, tmp_path)
-    with pytest.raises(UsageError, match="is an encoder of simsearch already"):
+    with pytest.raises(UsageError, match="is already an encoder of simsearch"):
         convert(converted("vit", 16), tmp_path / "out")
     with pytest.raises(EncoderError, match=r"No model 'nothing': it is neither an ONNX file"):
         convert("nothing", tmp_path / "out")
