@@ -1,4 +1,4 @@
-"""Puts a text tower, words.onnx and words-tokenizer.json, into the folder of an image encoder, with its curve.
+"""Adds a text tower, words.onnx and words-tokenizer.json, to an image encoder, with its calibration curve.
 
 python benchmarks/add_words.py TOWER simsearch/encoders/bundled/photo --curve curve.json
 """
@@ -23,8 +23,8 @@ UNKNOWN = "<unknown>"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tower", type=Path, help="a folder with both files")
-    parser.add_argument("encoder", type=Path, help="the folder of the encoder in whose space the tower is")
-    parser.add_argument("--curve", type=Path, help="the curve of words with pictures, as JSON")
+    parser.add_argument("encoder", type=Path, help="the folder of the image encoder")
+    parser.add_argument("--curve", type=Path, help="the calibration curve of words with images, as JSON")
     options = parser.parse_args()
     config = read_config(options.encoder)
     for name in (WORDS_NAME, WORDS_TOKENIZER_NAME):

@@ -1,4 +1,4 @@
-"""Folders with a folder a class in them, and how often one is recognised from a few examples of each."""
+"""Class folders, and few-shot accuracy by the nearest class mean."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAWS = 100
 
 
 def files_of(folder: Path) -> tuple[list[str], NDArray[np.int64]]:
-    """The files of class folders but for those that are equal to the byte, and the number of the class of each."""
+    """The files of class folders without byte-identical duplicates, and the number of the class of each."""
     files, labels, seen = [], [], set()
     for number, place in enumerate(sorted(path for path in folder.iterdir() if path.is_dir())):
         for path in sorted(entry.path for entry in scan(place, IMAGE_SUFFIXES) if not isinstance(entry, Skip)):
@@ -26,8 +26,8 @@ def files_of(folder: Path) -> tuple[list[str], NDArray[np.int64]]:
     return files, np.array(labels)
 
 
-def recognised(vectors: NDArray[np.float32], labels: NDArray[np.int64], shots: int) -> float:
-    """How often an item is given to its class by the nearest mean of `shots` examples of each, over random draws."""
+def recognized(vectors: NDArray[np.float32], labels: NDArray[np.int64], shots: int) -> float:
+    """The accuracy of classification by the nearest mean of `shots` examples of each class, over random draws."""
     rng, right = np.random.default_rng(0), []
     for _ in range(DRAWS):
         chosen = np.stack([rng.permutation(np.flatnonzero(labels == number))[:shots] for number in np.unique(labels)])

@@ -1,9 +1,9 @@
-"""MiniLM converted, beside sentence-transformers: room on disk, cold start, texts a second, and the vectors themselves.
+"""Converted MiniLM compared with sentence-transformers: disk space, cold start, texts per second, and embeddings.
 
 python benchmarks/converting.py [--model FOLDER] [--texts N]
 
-Each figure is measured in processes of their own, the routes in turn, in three rounds; shown are the medians. A cold
-start is the time from the start of Python to the vector of the first text.
+Each figure is measured in a separate process, the systems in turn, in three rounds; the medians are shown. A cold start
+is the time from the start of Python to the embedding of the first text.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ from simsearch.encoders.converting import convert
 ROUNDS = 3
 NOUNS = ["dog", "invoice", "river", "theorem", "violin", "passport", "galaxy", "sandwich", "zebra", "contract"]
 VERBS = ["is", "was never", "belongs to", "looks like", "cannot be", "stands beside", "reminds them of", "follows"]
-OTHERS = ["my uncle", "an old map of the harbour", "number 4711", "Ångström's notebook", "the meeting on Tuesday",
-          "what the committee had decided in the spring of that year"]  # fmt: skip
+OTHERS = [
+    "my uncle",
+    "an old map of the harbour",
+    "number 4711",
+    "Ångström's notebook",
+    "the meeting on Tuesday",
+    "what the committee had decided in the spring of that year",
+]
 ENDS = ["", " today", " and nobody knows why", ", as the second letter says in its last lines"]
 OURS = """
 import sys

@@ -1,4 +1,4 @@
-"""What decoding a large JPEG at a reduced scale saves, and what it changes."""
+"""Speed and accuracy of decoding a large JPEG at a reduced scale."""
 
 from __future__ import annotations
 

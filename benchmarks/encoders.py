@@ -1,4 +1,4 @@
-"""How well an encoder places classes that were held out in its training, beside vectors that need no learning."""
+"""One-shot accuracy of an encoder on classes that were held out of its training, compared with baselines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import simsearch
 from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, EncoderConfig, encoder_folder, read_config
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.errors import UsageError
-from simsearch.evaluation.baselines import colour_histogram, raw_pixels
+from simsearch.evaluation.baselines import color_histogram, raw_pixels
 from simsearch.evaluation.metrics import mean_interval
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.runs import WAYS, Runs, draw_runs, run_accuracies
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 EPISODES = 2_000
 RUNS = 400
-"""Of the 20-run protocol; the published 20 runs leave a per cent to chance."""
+"""Runs of the 20-run protocol; the published 20 runs have a standard error of about one per cent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Pictures of classes that were held out in training, as pixels of shape (n, h, w, channels)."""
+    """Images of classes that were held out in training, as pixels of shape (n, h, w, channels)."""
 
     paths: list[str]
     pixels: np.ndarray
@@ -51,15 +51,19 @@ def main() -> None:
         "are used",
     )
     parser.add_argument(
-        "folder", type=Path,
+        "folder",
+        type=Path,
         help="the class folders that it was trained on, CLASS/* or GROUP/CLASS/*",
-    )  # fmt: skip
+    )
     parser.add_argument("--ways", type=int, nargs="+", default=[5, 20])
-    parser.add_argument("--fit", choices=FITS, help="fit pictures in another way than the encoder was trained with")
+    parser.add_argument("--fit", choices=FITS, help="fit images in another way than the encoder was trained with")
     parser.add_argument(
-        "--beside", action="append", default=[], metavar="ENCODER",
-        help="another encoder, which has not seen these classes either, on the same pictures; any number of times",
-    )  # fmt: skip
+        "--beside",
+        action="append",
+        default=[],
+        metavar="ENCODER",
+        help="another encoder, which has not seen these classes either, on the same images; any number of times",
+    )
     parser.add_argument("--full", type=Path, help="the same encoder with weights of 32 bits, to see what 16 bits cost")
     options = parser.parse_args()
     folder = encoder_folder(options.encoder)
@@ -94,7 +98,7 @@ def held_out_of(config: EncoderConfig) -> set[str]:
 
 
 def unseen(files: Labelled, held_out: set[str], encoder: OnnxEncoder) -> Unseen:
-    """The pictures of the held-out classes, decoded once and encoded."""
+    """The images of the held-out classes, decoded once and encoded."""
     assert files.labels is not None
     wanted = np.array([name in held_out for name in files.classes])[files.labels]
     paths = [path for path, want in zip(files.sources, wanted, strict=True) if want]
@@ -114,13 +118,13 @@ def report(
     ways: Sequence[int],
     full: Path | None,
 ) -> None:
-    colour = unseen.pixels if config.channels == 3 else np.repeat(unseen.pixels, 3, axis=3)
-    systems = {f"encoder {config.name}": unseen.vectors, **others, "raw pixels": raw_pixels(colour)}
+    color = unseen.pixels if config.channels == 3 else np.repeat(unseen.pixels, 3, axis=3)
+    systems = {f"encoder {config.name}": unseen.vectors, **others, "raw pixels": raw_pixels(color)}
     if config.channels == 3:
-        systems["histogram of colours"] = colour_histogram(colour)
+        systems["histogram of colors"] = color_histogram(color)
     runs = None if unseen.groups is None else twenty_runs(unseen)
-    last = [] if runs is None else ["one drawer's, asked by another's, 20-way"]
-    rows: list[Sequence[str]] = [("one example of each", *[f"{count}-way" for count in ways], *last)]
+    last = [] if runs is None else ["two drawers, 20-way"]
+    rows: list[Sequence[str]] = [("one-shot accuracy", *[f"{count}-way" for count in ways], *last)]
     accuracies = {}
     for name, vectors in systems.items():
         results = [one_shot(vectors, unseen, count) for count in ways]
@@ -132,13 +136,13 @@ def report(
     where = " of one alphabet (or other group)" if unseen.groups is not None else ""
     Report(
         f"encoders-{config.name}",
-        f"The encoder {config.name} tells classes apart that it has never seen, from one example of each.",
-        f"{len(unseen.labels):,} pictures of {unseen.classes} classes held out in training; {EPISODES:,} episodes, "
+        f"The encoder {config.name} recognizes unseen classes from one example of each.",
+        f"{len(unseen.labels):,} images of {unseen.classes} classes held out in training; {EPISODES:,} episodes, "
         f"each with classes{where}; ± is half of the 95 % interval",
         [*rows, ("chance", *[f"{1 / count:.3f}" for count in (*ways, *([] if runs is None else [WAYS]))])],
         [
             Bar(
-                f"{ways[-1]}-way accuracy / best without learning",
+                f"{ways[-1]}-way accuracy / best baseline",
                 accuracies[f"encoder {config.name}"] / best,
                 at_least=1,
             ),
@@ -176,7 +180,7 @@ def half_precision(full: Path, unseen: Unseen, ways: int) -> str:
     before, _ = one_shot(vectors, unseen, ways)
     after, _ = one_shot(unseen.vectors, unseen, ways)
     return (
-        f"Weights of 32 bits reach {before:.4f} in {ways}-way, those of 16 bits {after:.4f}; the vectors of a picture "
+        f"Weights of 32 bits reach {before:.4f} in {ways}-way, those of 16 bits {after:.4f}; the vectors of an image "
         f"have a cosine of at least {cosines.min():.6f}."
     )
 

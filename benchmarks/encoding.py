@@ -1,6 +1,6 @@
-"""Pictures a second that an encoder makes vectors of, beside its bare ONNX session and the same network in torch.
+"""Images per second of an encoder, compared with its bare ONNX session and the same network in torch.
 
-Prepared pictures, 256 of them, all cores; the turns of the three alternate in one process.
+256 prepared images, all cores; the three take turns in one process.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ def main() -> None:
                 network(torch.from_numpy(pixels[start : start + BATCH]))
 
     ways: dict[str, Callable[[], object]] = {
-        "simsearch": lambda: encoder.embed(pictures), f"bare session, {BATCH} at once": bare, "torch": torched,
-    }  # fmt: skip
+        "simsearch": lambda: encoder.embed(pictures),
+        f"bare session, {BATCH} at once": bare,
+        "torch": torched,
+    }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(options.turns + 1):
         for name, way in ways.items():
@@ -65,14 +67,21 @@ def main() -> None:
                 taken[name].append(time.perf_counter() - started)
     ours, *others = taken.values()
     Report(
-        f"encoding-{encoder.name}", "Encoding costs hardly more than the network itself.",
-        f"{PICTURES} pictures of random pixels, {options.turns} turns",
-        [("way", "pictures a second, median", "most", "least"),
-         *[(name, *[f"{PICTURES / each:.0f}" for each in (statistics.median(t), min(t), max(t))])
-           for name, t in taken.items()]],
-        [Bar(f"time of simsearch against {name}", statistics.median(a / b for a, b in zip(ours, other, strict=True)))
-         for name, other in zip(list(ways)[1:], others, strict=True)],
-    ).publish()  # fmt: skip
+        f"encoding-{encoder.name}",
+        "Encoding costs hardly more than the network itself.",
+        f"{PICTURES} images of random pixels, {options.turns} turns",
+        [
+            ("way", "images a second, median", "most", "least"),
+            *[
+                (name, *[f"{PICTURES / each:.0f}" for each in (statistics.median(t), min(t), max(t))])
+                for name, t in taken.items()
+            ],
+        ],
+        [
+            Bar(f"time of simsearch against {name}", statistics.median(a / b for a, b in zip(ours, other, strict=True)))
+            for name, other in zip(list(ways)[1:], others, strict=True)
+        ],
+    ).publish()
 
 
 if __name__ == "__main__":

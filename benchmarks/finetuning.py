@@ -1,7 +1,7 @@
-"""What going on from an encoder does to the classes that are learned from, and to classes that are not.
+"""The effect of fine-tuning an encoder on trained and on unseen classes.
 
-Half of the classes are learned from, with `train --from ENCODER`; how much of the start is left in the weights is
-varied, and chosen by the run itself as `train` does by default.
+Half of the classes are trained on, with `train --from ENCODER`; the interpolation weight between initial and fine-tuned
+weights (WiSE-FT) is varied, and chosen by the run itself as `train` does by default.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simsearch.types import Vectors
 
 LEARNED = 0.6
-"""Of the examples of the classes that are learned from; the others ask for the nearest of these."""
+"""Share of the examples of trained classes that are trained on; the others are queries."""
 MOST = 100
 """Examples of a class."""
 EPISODES = 2_000
@@ -83,9 +83,14 @@ def main() -> None:
             figures = measured.setdefault(CHOSEN if share is None else f"start share {share:g}", [])
             for draw in draws:
                 trained = learned(
-                    found, draw, Path(scratch), start=options.encoder, freeze=options.freeze, steps=options.steps,
+                    found,
+                    draw,
+                    Path(scratch),
+                    start=options.encoder,
+                    freeze=options.freeze,
+                    steps=options.steps,
                     changes=Changes(start_share=share),
-                )  # fmt: skip
+                )
                 if share is None:
                     print(f"chosen: {trained.config.training['start_share']}", flush=True)
                 figures.append(draw.figures(simsearch.open_encoder(trained.folder).encode(found.sources)))

@@ -1,7 +1,7 @@
-"""A recipe measured on every class: as many trainings as folds, each of which holds other classes out.
+"""Cross-validation of a recipe over classes: one training for each fold of held-out classes.
 
-The classes that one training holds out may be easy or hard ones; the mean over all folds is of all of them. Classes
-that come in groups, as characters in alphabets, are held out by whole groups.
+The classes that one training holds out may be easy or hard; the mean over all folds covers all of them. Classes in
+groups, such as characters in alphabets, are held out by whole groups.
 """
 
 from __future__ import annotations
@@ -70,9 +70,14 @@ def learned(folder: Path, found: Labelled, held_out: Sequence[str], options: arg
     """
     if not (folder / CONFIG_NAME).exists():
         simsearch.train(
-            options.folder, folder, recipe=options.preset, steps=options.steps, test=held_out,
-            changes=Changes(threads=options.threads, within_power=options.within_power), report=False,
-        )  # fmt: skip
+            options.folder,
+            folder,
+            recipe=options.preset,
+            steps=options.steps,
+            test=held_out,
+            changes=Changes(threads=options.threads, within_power=options.within_power),
+            report=False,
+        )
     units = found.groups if grouped(found) else found.classes
     wanted = {name for name, unit in zip(found.classes, units, strict=True) if unit in held_out}
     kept = read_config(folder).training.get("held_out")

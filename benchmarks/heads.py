@@ -1,11 +1,11 @@
-"""What `simsearch train` reaches in minutes with photo as its start, beside photo itself and a head in closed form.
+"""`simsearch train` initialized from photo, in minutes, compared with photo itself and a closed-form linear map.
 
     python benchmarks/heads.py DATA
 
-Faces (yale-faces): 8 persons are learned, the other 7 are measured. Clothes (clothing-1000): 70 % of the photos of all
-kinds are learned, the rest measured; and half of the kinds are learned, the other kinds measured. The draws are those
-of the seeds 0, 1, ... The closed form is one linear map: the covariance of the features within the classes, to the
-power of minus a half, with a tenth of its mean variance added.
+Faces (yale-faces): 8 persons are trained on, the other 7 tested. Clothes (clothing-1000): 70 % of the photos of all
+kinds are trained on, the rest tested; and half of the kinds are trained on, the other kinds tested. The random splits
+have the seeds 0, 1, ... The closed form is within-class covariance normalization of the features: the within-class
+covariance to the power -1/2, with a tenth of its mean variance added.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from class_folders import files_of, recognised
+from class_folders import files_of, recognized
 from measuring import Bar, Report
 from numpy.typing import NDArray
 
@@ -63,9 +63,12 @@ def main() -> None:
             rows.append((f"{name}: {figure}", *[f"{mean:.3f}" for mean in means], f"{max(took):.1f}"))
             bars.append(Bar(f"{name}: {figure}", means[2]))
     Report(
-        "heads", "A few minutes of training on cached features.",
-        f"yale-faces and clothing-1000, {options.draws} draws, --minutes {options.minutes:g}", rows, bars,
-    ).publish()  # fmt: skip
+        "heads",
+        "A few minutes of training on cached features.",
+        f"yale-faces and clothing-1000, {options.draws} draws, --minutes {options.minutes:g}",
+        rows,
+        bars,
+    ).publish()
 
 
 def of_classes(count: int) -> Splits:
@@ -107,9 +110,12 @@ def trained(files: Sequence[str], labels: NDArray[np.int64], learned: NDArray[np
 
 
 def vectors(
-    encoder: OnnxEncoder, files: Sequence[str], labels: NDArray[np.int64], learned: NDArray[np.bool_],
+    encoder: OnnxEncoder,
+    files: Sequence[str],
+    labels: NDArray[np.int64],
+    learned: NDArray[np.bool_],
     measured: NDArray[np.bool_],
-) -> Iterator[Vectors]:  # fmt: skip
+) -> Iterator[Vectors]:
     """The measured files by photo, by the closed form, and by what was trained."""
     photo = simsearch.open_encoder("photo")
     assert isinstance(photo, OnnxEncoder)
@@ -129,8 +135,8 @@ def figures(found: Vectors, labels: NDArray[np.int64]) -> dict[str, float]:
     same = numbers[left] == numbers[right]
     return {
         "nearest": retrieval(found, numbers, ks=(1,))["recall@1"],
-        "from one example": recognised(found, numbers, 1),
-        "from five": recognised(found, numbers, 5),
+        "from one example": recognized(found, numbers, 1),
+        "from five": recognized(found, numbers, 5),
         "equal error rate": float(equal_error_rate((found @ found.T)[left, right], same)),
     }
 

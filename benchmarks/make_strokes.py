@@ -1,9 +1,9 @@
-"""Makes the encoder `strokes` from the first blocks of `photo` and the drawings of Omniglot, end to end.
+"""Builds the encoder `strokes` from the first blocks of `photo` and the drawings of Omniglot.
 
     python benchmarks/make_strokes.py omniglot-background -o strokes
 
-Nothing is learned by gradients. The drawings say how much each feature varies, by which it is divided, and along which
-directions most of what is left lies: these are the head. The same drawings and seed give the same encoder.
+There is no gradient descent: the features are standardized by the drawings and projected to their principal components,
+which are the head. The same drawings and seed give the same encoder.
 """
 
 from __future__ import annotations
@@ -50,14 +50,24 @@ def main() -> None:
     options.out.mkdir(parents=True)
     photo = read_config(encoder_folder("photo"))
     export_encoder(
-        encoder, SPEC, options.out, name="strokes", fit=FIT, half=True, figures={},
+        encoder,
+        SPEC,
+        options.out,
+        name="strokes",
+        fit=FIT,
+        half=True,
+        figures={},
         sample=np.stack([pixels_of(files[place]) for place in chosen[:16]]),
         training={
-            "backbone": "the first blocks of photo", "backbone_fingerprint": photo.fingerprint,
-            "learned": photo.training["learned"], "drawings": options.drawings.name, "inputs": len(chosen),
-            "seed": options.seed, "seconds": round(time.monotonic() - began),
+            "backbone": "the first blocks of photo",
+            "backbone_fingerprint": photo.fingerprint,
+            "learned": photo.training["learned"],
+            "drawings": options.drawings.name,
+            "inputs": len(chosen),
+            "seed": options.seed,
+            "seconds": round(time.monotonic() - began),
         },
-    )  # fmt: skip
+    )
     print(f"{options.out} in {time.monotonic() - began:.0f} s")
 
 
@@ -67,10 +77,12 @@ def fitted(files: list[str]) -> ImageEncoder:
     strokes = encoder.trunk
     assert isinstance(strokes, Strokes)
     with torch.inference_mode():
-        pooled = torch.cat([
-            strokes.pooled(encoder.standardized(encoder.prepare(pixels_in(files[start : start + BATCH]))))
-            for start in range(0, len(files), BATCH)
-        ]).clone()  # fmt: skip
+        pooled = torch.cat(
+            [
+                strokes.pooled(encoder.standardized(encoder.prepare(pixels_in(files[start : start + BATCH]))))
+                for start in range(0, len(files), BATCH)
+            ]
+        ).clone()
     strokes.standardize(pooled)
     features = ((pooled - strokes.centre) * strokes.gain).numpy()
     assert isinstance(encoder.head, nn.Linear)
@@ -83,7 +95,7 @@ def fitted(files: list[str]) -> ImageEncoder:
 
 
 def begun() -> ImageEncoder:
-    """The encoder with the blocks of `photo`, which see the same grey in all three channels, and a random head."""
+    """The encoder with the blocks of `photo`, which see the same gray in all three channels, and a random head."""
     encoder = build(SPEC, mean=(MEAN,), std=(STD,)).eval()
     photo = load_initial_encoder("photo").encoder.trunk.state_dict()
     wanted = encoder.trunk.front.state_dict()

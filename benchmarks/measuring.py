@@ -1,4 +1,4 @@
-"""What the benchmarks share: fresh processes, interleaved repetitions, and a report as text and as JSON."""
+"""Common parts of the benchmarks: fresh processes, interleaved repetitions, and reports as text and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = ("simsearch", "numpy", "pillow", "faiss-cpu", "onnxruntime", "torch")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A measured figure and what it may be at most, or must be at least."""
+    """A measured figure with its upper or lower limit."""
 
     name: str
     value: float
@@ -47,7 +47,7 @@ def machine() -> str:
 
 
 def command() -> str:
-    """The command as it was typed, folders shortened to their names."""
+    """The command line, with folders shortened to their names."""
     words = [Path(word).name if os.sep in word and Path(word).exists() else word for word in sys.argv[1:]]
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
 

@@ -1,4 +1,4 @@
-"""How many pictures a second of one core each network learns from: forward, backward and a step of SGD."""
+"""Training throughput of networks on one core: forward, backward and a step of SGD."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def main() -> None:
         gain = together / pace(DRAWN, options.batch, options.steps, False) if spec is GLYPH else gain
     Report(
         "networks",
-        "Pictures a second of one core that a network learns from: few layers see all pixels, channels lie together.",
-        f"random pictures, batches of {options.batch}, {options.steps} steps, processor time",
+        "Images a second of one core that a network learns from: few layers see all pixels, channels lie together.",
+        f"random images, batches of {options.batch}, {options.steps} steps, processor time",
         rows,
         [Bar("glyph / glyph before", gain, at_least=1)],
     ).publish()
@@ -53,7 +53,7 @@ def network(spec: ModelSpec) -> ImageEncoder:
 
 
 def pace(spec: ModelSpec, batch: int, steps: int, together: bool) -> float:
-    """Pictures a second of processor time."""
+    """Images a second of processor time."""
     encoder = network(spec)
     optimizer = torch.optim.SGD(encoder.parameters(), 0.01, momentum=0.9, nesterov=True)
     layout = torch.channels_last if together else torch.contiguous_format

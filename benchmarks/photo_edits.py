@@ -1,4 +1,4 @@
-"""What people do to a photo before they pass it on: the edits to measure with, which nothing is trained with."""
+"""Typical edits of photos, for evaluation only; no encoder is trained with them."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def compression(photo: Image.Image, _: np.random.Generator) -> Image.Image:
 
 
 def border(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """A frame of one colour, an eighth of the width on each side."""
-    colour = tuple(int(level) for level in rng.integers(0, 256, size=3))
-    return ImageOps.expand(photo, max(1, photo.width // 8), colour)
+    """A frame of one color, an eighth of the width on each side."""
+    color = tuple(int(level) for level in rng.integers(0, 256, size=3))
+    return ImageOps.expand(photo, max(1, photo.width // 8), color)
 
 
 def smaller(photo: Image.Image, _: np.random.Generator) -> Image.Image:
@@ -72,13 +72,13 @@ def smaller(photo: Image.Image, _: np.random.Generator) -> Image.Image:
     return small.resize(photo.size, Image.Resampling.BILINEAR)
 
 
-def colours(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
+def colors(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Each channel brighter or darker by up to 30 %, by itself."""
     gains = rng.uniform(0.7, 1.3, size=3)
     return Image.fromarray(np.clip(np.asarray(photo) * gains, 0, 255).astype(np.uint8))
 
 
-def grey(photo: Image.Image, _: np.random.Generator) -> Image.Image:
+def gray(photo: Image.Image, _: np.random.Generator) -> Image.Image:
     return ImageOps.grayscale(photo).convert("RGB")
 
 
@@ -93,8 +93,17 @@ def exposure(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 EDITS: dict[str, Edit] = {
-    "crop": crop, "crop to half": half, "mirror": mirror, "rotation": rotation, "quarter turn": quarter_turn,
-    "text over it": text, "compression": compression, "border": border, "fewer pixels": smaller, "colours": colours,
-    "grey": grey, "exposure": exposure,
+    "crop": crop,
+    "crop to half": half,
+    "mirror": mirror,
+    "rotation": rotation,
+    "quarter turn": quarter_turn,
+    "text over it": text,
+    "compression": compression,
+    "border": border,
+    "fewer pixels": smaller,
+    "colors": colors,
+    "gray": gray,
+    "exposure": exposure,
     **{f"brightness {factor:g}": brightness(factor) for factor in (0.5, 0.6, 0.8, 1.25, 1.6)},
-}  # fmt: skip
+}

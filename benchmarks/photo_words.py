@@ -1,12 +1,12 @@
-"""Makes the text tower of `photo`: words.onnx and words-tokenizer.json.
+"""Builds the text tower of `photo`: words.onnx and words-tokenizer.json.
 
     python benchmarks/photo_words.py PHOTO BACKBONE CLASSES WORDNET OUT
 
 PHOTO is the folder of the encoder that benchmarks/make_photo.py made, BACKBONE the .pth file that it was made from,
 CLASSES a file with the ImageNet numbers of its classes, in order (timm/data/_info/imagenet_synsets.txt in the package
 timm). WORDNET is the folder of WordNet 3.0 (in Debian's
-wordnet-base: /usr/share/wordnet). What the teacher, a folder or a name of the hub, says of WordNet's glosses takes a
-quarter of an hour on one core and is kept in --said; with that, a tower is made in about a minute.
+wordnet-base: /usr/share/wordnet). The teacher, a folder or a name of the hub, encodes WordNet's glosses in a quarter of
+an hour on one core; its embeddings are cached in --said. With these, a tower is built in about a minute.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from words_tower import (
     FIRST_SILENT,
     FIRST_WORD,
     UNKNOWN,
-    Lesson,
     Tower,
+    TrainingSet,
     cosines,
     encoded,
     learn,
@@ -70,7 +70,7 @@ class Making:
 
 @dataclass(frozen=True)
 class Material:
-    """What does not depend on the classes that are known."""
+    """The data that does not depend on the set of known classes."""
 
     nouns: Nouns
     likeness: Likeness
@@ -80,7 +80,7 @@ class Material:
 
 
 def common_words() -> frozenset[str]:
-    """The words that the bundled encoder `text` has as wholes: the frequent ones."""
+    """The words that are single tokens of the bundled encoder `text`: the frequent ones."""
     document = json.loads((BUNDLED / "text" / TOKENIZER_NAME).read_text(encoding="utf-8"))
     return frozenset(word for word in document["model"]["vocab"] if word.isalpha() and word.isascii() and len(word) > 1)
 
@@ -96,7 +96,7 @@ def kind_of(nouns: Nouns, offset: str) -> str:
 
 
 def candidates(nouns: Nouns, common: frozenset[str], classes: Sequence[str]) -> dict[str, str]:
-    """The meanings that could be seen in a picture, with their kinds: things, and of the rest what is common."""
+    """The meanings that could be seen in an image, with their kinds: things, and of the rest what is common."""
     found = {}
     for offset, noun in nouns.of.items():
         kind = kind_of(nouns, offset)
@@ -158,10 +158,16 @@ def vocabulary(given: Material, names: Mapping[str, Array], kept: Mapping[str, A
     met = Counter(word for name in names if words_of(name) != [name] for word in set(words_of(name)))
     met.update(word for offset in kept for word in set(words_of(given.nouns.of[offset].gloss)) if word in given.common)
     others = {
-        word for word, count in met.items()
-        if count >= MET and word.isascii() and not word.isdigit() and len(word) > 1 and word not in NUMBERS
-        and word.removesuffix("s") not in single and word.removesuffix("es") not in single
-    }  # fmt: skip
+        word
+        for word, count in met.items()
+        if count >= MET
+        and word.isascii()
+        and not word.isdigit()
+        and len(word) > 1
+        and word not in NUMBERS
+        and word.removesuffix("s") not in single
+        and word.removesuffix("es") not in single
+    }
     own = [name for offset in kept if offset in given.classes for name in given.nouns.of[offset].names]
     others |= {word for name in own for word in words_of(name)}
     return sorted(others - single - NUMBERS), sorted(single - NUMBERS)
@@ -170,17 +176,17 @@ def vocabulary(given: Material, names: Mapping[str, Array], kept: Mapping[str, A
 def tower_of(
     given: Material, classes: Mapping[str, Array], making: Making
 ) -> tuple[Tower, Tokenizer, dict[str, float]]:
-    """The tower that knows `classes` (unit vectors by ImageNet number without n)."""
+    """The tower trained with `classes` (unit vectors by ImageNet number without n)."""
     torch.manual_seed(making.seed)
     kept, names = vectors_of(given, classes)
     others, single = vocabulary(given, names, kept)
     tokenizer = tokenizer_of([*others, *single])
     tower = Tower(start(tokenizer, names), FIRST_WORD, len(tokenizer.get_vocab()) - len(single))
-    lesson = lesson_of(given, tokenizer, names, kept, classes)
-    before = learn(tower, tokenizer, lesson, steps=making.steps, seed=making.seed)
+    training_set = training_set_of(given, tokenizer, names, kept, classes)
+    before = learn(tower, tokenizer, training_set, steps=making.steps, seed=making.seed)
     tower.compress(making.groups, making.seed)
-    tower.widen(*missed(tower, tokenizer, lesson, making))
-    after = learn(tower, tokenizer, lesson, steps=making.steps, seed=making.seed + 1)
+    tower.widen(*missed(tower, tokenizer, training_set, making))
+    after = learn(tower, tokenizer, training_set, steps=making.steps, seed=making.seed + 1)
     figures = {"words": len(single), "other words": len(others), "names": len(names), "before": before, "cosine": after}
     return tower, tokenizer, figures
 
@@ -195,13 +201,13 @@ def start(tokenizer: Tokenizer, names: Mapping[str, Array]) -> Array:
     return table
 
 
-def lesson_of(
+def training_set_of(
     given: Material,
     tokenizer: Tokenizer,
     names: Mapping[str, Array],
     kept: Mapping[str, Array],
     classes: Mapping[str, Array],
-) -> Lesson:
+) -> TrainingSet:
     """All names, and the glosses of all meanings, of which unknown words are left out."""
     vocab = tokenizer.get_vocab()
     own, wider = names_with_classes(given, classes)
@@ -219,7 +225,7 @@ def lesson_of(
             texts.append(" ".join(words))
             vectors.append(vector)
             weights.append(GLOSS)
-    return Lesson(texts, np.stack(vectors), np.array(weights))
+    return TrainingSet(texts, np.stack(vectors), np.array(weights))
 
 
 def names_with_classes(given: Material, classes: Mapping[str, Array]) -> tuple[set[str], set[str]]:
@@ -230,20 +236,22 @@ def names_with_classes(given: Material, classes: Mapping[str, Array]) -> tuple[s
     return own, wider
 
 
-def missed(tower: Tower, tokenizer: Tokenizer, lesson: Lesson, making: Making) -> tuple[list[int], list[int]]:
+def missed(
+    tower: Tower, tokenizer: Tokenizer, training_set: TrainingSet, making: Making
+) -> tuple[list[int], list[int]]:
     """The words, and the keys of the pairs of words, that the tower misses most, by how much they count."""
-    missing = (1.0 - cosines(tower, tokenizer, lesson)) * lesson.weights
-    ids = encoded(tokenizer, lesson.texts)
+    missing = (1.0 - cosines(tower, tokenizer, training_set)) * training_set.weights
+    ids = encoded(tokenizer, training_set.texts)
     # Without the s of a plural.
     length = (ids >= FIRST_SILENT).sum(dim=1).numpy()
     heard = (ids >= tower.silent).numpy()
     cut = (ids >= FIRST_SILENT).numpy()
-    names = lesson.weights > GLOSS
+    names = training_set.weights > GLOSS
     one = np.flatnonzero(names & (length == 1) & heard[:, 0])
     two = np.flatnonzero(names & (length == 2) & cut[:, 0] & heard[:, 1])
     words = ids[one[np.argsort(-missing[one], kind="stable")[: making.whole]], 0]
     # Else two classes of three words that end alike (African hunting dog) spoil what these two mean alone.
-    longer = np.flatnonzero((lesson.weights == OF_CLASS) & (length > 2) & cut[:, 0] & heard[:, 1])
+    longer = np.flatnonzero((training_set.weights == OF_CLASS) & (length > 2) & cut[:, 0] & heard[:, 1])
     chosen = [*longer, *two[np.argsort(-missing[two], kind="stable")[: making.pairs - len(longer)]]]
     keys = tower.keys_of(ids[chosen, :2])
     return sorted(set(words.tolist())), keys.flatten().tolist()
@@ -263,7 +271,7 @@ def main() -> None:
     for name in ("photo", "backbone", "classes", "wordnet", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--teacher", default=TEACHER, help="an encoder of texts; only for the making")
-    parser.add_argument("--said", type=Path, default=Path("photo-words-said.npz"), help="what the teacher said before")
+    parser.add_argument("--said", type=Path, default=Path("photo-words-said.npz"), help="cached teacher embeddings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--groups", type=int, default=Making.groups)
     parser.add_argument("--whole", type=int, default=Making.whole)

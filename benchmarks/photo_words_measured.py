@@ -1,11 +1,11 @@
-"""How well words find photographs: precision at 10 of the tower of photo_words.py, beside the trial before it.
+"""Search of photos by words: precision@10 of the text tower of photo_words.py, compared with a baseline.
 
     python benchmarks/photo_words_measured.py PHOTO BACKBONE CLASSES WORDNET TOWER \\
         --kinds TINY_IMAGENET --others FLOWERS CLOTHES --folds --curve curve.json
 
 The first five arguments are those of photo_words.py, TOWER being the folder that it wrote. KINDS is a folder of photos
-by ImageNet number, each of OTHERS one of photos by name. With --folds, a fifth of the names of KINDS is left out of
-what a tower learns, five times, and --curve gets what a score of a word and a photo means then.
+by ImageNet number, each of OTHERS one of photos by name. With --folds, the names of KINDS are held out in five folds of
+cross-validation, and --curve is the file for the resulting calibration curve.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ EACH = 30
 SIDE = 224
 FOLDS = 5
 TEMPERATURE = 0.07
-SAID = {"colts-foot": "coltsfoot", "lily-valley": "lily of the valley", "tigerlily": "tiger lily"}
-"""What to ask for where the name of a folder is not how it is written."""
+FOLDER_NAMES = {"colts-foot": "coltsfoot", "lily-valley": "lily of the valley", "tigerlily": "tiger lily"}
+"""The spelling of names of folders that are written differently."""
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,15 @@ def square(path: Path) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Names to ask for, with the labels that answer each."""
+class NameQueries:
+    """Names as queries, with the relevant labels of each."""
 
     names: Sequence[str]
     answers: Sequence[frozenset[str]]
 
 
-def precision(scores: Array, labels: NDArray[np.str_], asked: Asked) -> Array:
-    """Precision at 10 of each name."""
+def precision(scores: Array, labels: NDArray[np.str_], asked: NameQueries) -> Array:
+    """precision@10 of each name."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     return np.array([np.isin(labels[row], list(right)).mean() for row, right in zip(best, asked.answers, strict=True)])
 
@@ -136,7 +136,7 @@ def words(model: bytes, tokenizer: Tokenizer, names: Sequence[str]) -> Array:
 
 
 class Trial:
-    """The variant before: a name is compared with the class names by `text`, which gives the classes weights."""
+    """The baseline: `text` compares a name with the class names, which gives weights of the classes."""
 
     def __init__(self, class_names: Sequence[str], head: Head, weights: Array, bias: Array) -> None:
         self.text = simsearch.open_encoder("text")
@@ -160,7 +160,7 @@ class Trial:
         return powers
 
 
-def wider(nouns: Nouns, labels: Sequence[str]) -> Asked:
+def wider(nouns: Nouns, labels: Sequence[str]) -> NameQueries:
     """Kinds above 2 to half of the labels; of those above the same labels, one."""
     below: dict[str, set[str]] = {}
     for label in labels:
@@ -170,7 +170,7 @@ def wider(nouns: Nouns, labels: Sequence[str]) -> Asked:
     for kind in sorted(below, reverse=True):
         if 2 <= len(below[kind]) <= len(labels) / 2:
             found[frozenset(below[kind])] = kind
-    return Asked([nouns.of[kind].names[0] for kind in found.values()], list(found))
+    return NameQueries([nouns.of[kind].names[0] for kind in found.values()], list(found))
 
 
 def main() -> None:
@@ -205,12 +205,12 @@ def measured(options: argparse.Namespace) -> dict[str, object]:
     every = together([kinds, *others])
     asked = {label: given.nouns.of[label].names[0] for label in sorted(set(kinds.labels.tolist()))}
     sets = {
-        "names": (Asked(list(asked.values()), [frozenset({each}) for each in asked]), kinds),
+        "names": (NameQueries(list(asked.values()), [frozenset({each}) for each in asked]), kinds),
         "wider kinds": (wider(given.nouns, list(asked)), kinds),
     }
     for folder, each in zip(options.others, others, strict=True):
         found = sorted(set(each.labels.tolist()))
-        question = Asked([SAID.get(name, name) for name in found], [frozenset({name}) for name in found])
+        question = NameQueries([FOLDER_NAMES.get(name, name) for name in found], [frozenset({name}) for name in found])
         sets[folder.name] = (question, every)
     model = (options.tower / WORDS_NAME).read_bytes()
     tokenizer = Tokenizer.from_file(str(options.tower / WORDS_TOKENIZER_NAME))
@@ -234,17 +234,19 @@ def together(parts: Sequence[Pictures]) -> Pictures:
     )
 
 
-def compared(vectors: Array, trial: Trial, head: Head, asked: Asked, photos: Pictures) -> dict[str, object]:
+def compared(vectors: Array, trial: Trial, head: Head, asked: NameQueries, photos: Pictures) -> dict[str, object]:
     shown = head.pictures(photos.pooled)
     shares = trial.shares(asked.names, [None] * len(asked.names))
     scores = vectors @ shown.T
     tower = precision(scores, photos.labels, asked)
     return {
-        "names": len(asked.names), "photos": len(shown), "tower": mean(tower),
+        "names": len(asked.names),
+        "photos": len(shown),
+        "tower": mean(tower),
         "trial, probabilities": mean(precision(shares @ trial.probabilities(photos.mean).T, photos.labels, asked)),
         "trial, cosine": mean(precision(shares @ trial.vectors @ shown.T, photos.labels, asked)),
         "each": dict(zip(asked.names, tower.round(2).tolist(), strict=True)),
-    }  # fmt: skip
+    }
 
 
 def left_out(
@@ -266,14 +268,15 @@ def left_out(
     for fold in range(FOLDS):
         out = order[fold::FOLDS]
         tower, tokenizer, _ = tower_of(given, {k: v for k, v in classes.items() if k not in out}, making)
-        names = Asked([asked[each] for each in out], [frozenset({each}) for each in out])
+        names = NameQueries([asked[each] for each in out], [frozenset({each}) for each in out])
         vectors = words(to_onnx(tower), tokenizer, names.names)
         shares = trial.shares(names.names, [column[each] for each in out])
         only = np.isin(photos.labels, out)
         scores = {
-            "tower": vectors @ shown.T, "trial, cosine": shares @ trial.vectors @ shown.T,
+            "tower": vectors @ shown.T,
+            "trial, cosine": shares @ trial.vectors @ shown.T,
             "trial, probabilities": shares @ trial.probabilities(photos.mean).T,
-        }  # fmt: skip
+        }
         for name, each in scores.items():
             found, among = precision(each, photos.labels, names), precision(each[:, only], photos.labels[only], names)
             rows.setdefault(name, []).extend(found)

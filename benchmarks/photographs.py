@@ -1,9 +1,9 @@
-"""What an encoder knows of photographs that it was not taught: flowers, clothes, faces, and edited copies.
+"""Evaluation of an encoder on unseen classes of photos (flowers, clothes, faces) and on edited copies.
 
     python benchmarks/photographs.py photo DATA --beside OLD_ENCODER_FOLDER
 
-DATA holds flowers-12, clothing-1000 and yale-faces, each with a folder a class. Files that are equal to the byte count
-once. Plain cosines, all systems in one run.
+DATA holds flowers-12, clothing-1000 and yale-faces, each with a folder a class. Byte-identical files count
+once. Scores are cosine similarities, all systems in one run.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from class_folders import files_of, recognised
+from class_folders import files_of, recognized
 from measuring import Bar, Report
 from numpy.typing import NDArray
 from photo_edits import EDITS
 from PIL import Image, ImageOps
 
 import simsearch
-from simsearch.evaluation.baselines import colour_histogram, raw_pixels
+from simsearch.evaluation.baselines import color_histogram, raw_pixels
 from simsearch.evaluation.metrics import equal_error_rate
 from simsearch.evaluation.ranking import retrieval
 from simsearch.media.images import PixelSpec, from_image
@@ -52,7 +52,7 @@ def main() -> None:
     systems: dict[str, Encode] = {}
     for name in (options.encoder, *options.beside):
         systems[Path(name).name if name not in systems else name] = simsearch.open_encoder(name).encode
-    systems["histogram of colours"] = lambda pictures: colour_histogram(small(pictures))
+    systems["histogram of colors"] = lambda pictures: color_histogram(small(pictures))
     systems["raw pixels"] = lambda pictures: raw_pixels(small(pictures))
     flowers, clothes, faces = (read(options.data / name) for name in ("flowers-12", "clothing-1000", "yale-faces"))
     rows: list[Sequence[str]] = [("figure", *systems)]
@@ -61,7 +61,7 @@ def main() -> None:
     rows += [(figure, *[f"{each[figure]:.3f}" for each in found.values()]) for figure in first]
     Report(
         f"photographs-{Path(options.encoder).name}",
-        "What is known of photographs that nobody has taught; see the head of the script for each figure.",
+        "Unseen classes of photos, and edited copies; the script describes each figure.",
         f"{len(flowers.pictures)} photos of 12 kinds of flowers, {len(clothes.pictures)} of 10 kinds of clothes, "
         f"{len(faces.pictures)} of 15 faces; edits of benchmarks/photo_edits.py",
         rows,
@@ -89,13 +89,13 @@ def figures(encode: Encode, flowers: Photos, clothes: Photos, faces: Photos) -> 
     for name, photos in (("flowers", flowers), ("clothes", clothes)):
         vectors[name] = encode(photos.pictures)
         ranked = retrieval(vectors[name], photos.labels, ks=(1,))
-        yield f"{name}: the nearest is of the same kind", ranked["recall@1"]
+        yield f"{name}: recall@1", ranked["recall@1"]
         yield f"{name}: mAP@R", ranked["map@r"]
         for shots in (1, 5):
-            yield f"{name}: recognised from {shots} of each kind", recognised(vectors[name], photos.labels, shots)
+            yield f"{name}: {shots}-shot accuracy", recognized(vectors[name], photos.labels, shots)
     seen = encode(faces.pictures)
     left, right = np.triu_indices(len(seen), 1)
-    yield "faces: recognised from one of each person", recognised(seen, faces.labels, 1)
+    yield "faces: one-shot accuracy", recognized(seen, faces.labels, 1)
     yield (
         "faces: equal error rate of pairs",
         float(equal_error_rate((seen @ seen.T)[left, right], faces.labels[left] == faces.labels[right])),
@@ -125,15 +125,15 @@ def of_copies(
             groups.append(np.array([place]))
     yield from of_pairs(np.concatenate(rows), np.concatenate(groups))
     for kind, found in copies.items():
-        yield f"copies by {kind}: the nearest is the original", float(np.mean((found @ gallery.T).argmax(1) == edited))
+        yield f"copies by {kind}: recall@1 of the original", float(np.mean((found @ gallery.T).argmax(1) == edited))
 
 
 def distinct(pictures: Sequence[Image.Image]) -> NDArray[np.int64]:
-    """The pictures without those that an earlier one nearly is, by the correlation of 16 x 16 grey levels."""
-    grey = np.stack([np.asarray(each.convert("L").resize((16, 16)), dtype=np.float64).ravel() for each in pictures])
-    grey -= grey.mean(axis=1, keepdims=True)
-    grey /= np.linalg.norm(grey, axis=1, keepdims=True) + 1e-9
-    return np.flatnonzero(~(np.tril(grey @ grey.T, -1) > ALIKE).any(axis=1))
+    """The images without those that an earlier one nearly is, by the correlation of 16 x 16 gray levels."""
+    gray = np.stack([np.asarray(each.convert("L").resize((16, 16)), dtype=np.float64).ravel() for each in pictures])
+    gray -= gray.mean(axis=1, keepdims=True)
+    gray /= np.linalg.norm(gray, axis=1, keepdims=True) + 1e-9
+    return np.flatnonzero(~(np.tril(gray @ gray.T, -1) > ALIKE).any(axis=1))
 
 
 def of_pairs(vectors: Vectors, groups: NDArray[np.int64]) -> Iterator[tuple[str, float]]:
@@ -148,7 +148,7 @@ def of_pairs(vectors: Vectors, groups: NDArray[np.int64]) -> Iterator[tuple[str,
     np.fill_diagonal(scores, -np.inf)
     asked = np.flatnonzero(np.bincount(groups)[groups] > 1)
     nearest = groups[np.argsort(-scores[asked], axis=1)[:, :10]] == groups[asked, None]
-    yield "copies: a true partner is among the ten nearest", float(nearest.any(axis=1).mean())
+    yield "copies: recall@10", float(nearest.any(axis=1).mean())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What the presets reach, how long they take, and how long the classic pairwise way takes in the same run.
+"""Accuracy and training time of the presets, compared with classic pairwise training in the same run.
 
-The classic way draws pairs and encodes both pictures of each. Here each picture of a batch is encoded once, and all
-pairs of the batch are formed from the encoded ones. Network, loss and optimizer are the same.
+Pairwise training draws pairs and encodes both images of each. Here each image of a batch is encoded once, and all
+pairs of the batch are formed from the embeddings. Network, loss and optimizer are the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from simsearch.training.presets import preset
 from simsearch.training.processes import SingleProcess
 from simsearch.training.recipes import Recipe
 
-COLUMNS = ("at validation's threshold", "one-shot", "training s", "pictures encoded", "steps")
+COLUMNS = ("at validation's threshold", "one-shot", "training s", "images encoded", "steps")
 CLASSIC_RATE = 1e-3
 """The learning rate of the references: the default of their optimizers."""
 
@@ -62,33 +62,52 @@ class Protocol:
 
 PROTOCOLS = {
     "shapes": Protocol(
-        "shapes", (0, 1, 2), "Keras, seeds 0, 1 and 2; about 12 s", (0.984, 0.995, 1.0), "score_0.5", HALF,
-        pair_batch=32, epochs=10, pairs_per_epoch=0,
+        "shapes",
+        (0, 1, 2),
+        "Keras, seeds 0, 1 and 2; about 12 s",
+        (0.984, 0.995, 1.0),
+        "score_0.5",
+        HALF,
+        pair_batch=32,
+        epochs=10,
+        pairs_per_epoch=0,
     ),
     "digits": Protocol(
-        "digits", (0,), "Keras, 10-way one-shot 0.940; about 71 s", (0.966,), "distance_0.5", COSINE_AT_HALF,
-        pair_batch=128, epochs=20, pairs_per_epoch=60_000,
+        "digits",
+        (0,),
+        "Keras, 10-way one-shot 0.940; about 71 s",
+        (0.966,),
+        "distance_0.5",
+        COSINE_AT_HALF,
+        pair_batch=128,
+        epochs=20,
+        pairs_per_epoch=60_000,
     ),
-}  # fmt: skip
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("preset", choices=PROTOCOLS)
     parser.add_argument(
-        "folder", type=Path,
-        help="for shapes a folder SHAPE/SHAPE_COLOURn.png, which is sorted by colour; for digits the 42,000 training "
-        "pictures of MNIST as DIGIT/n.png",
-    )  # fmt: skip
+        "folder",
+        type=Path,
+        help="for shapes a folder SHAPE/SHAPE_COLORn.png, which is sorted by color; for digits the 42,000 training "
+        "images of MNIST as DIGIT/n.png",
+    )
     parser.add_argument("--seeds", type=int, nargs="+", help="by default 0 1 2 for shapes and 0 for digits")
     parser.add_argument(
-        "--pairwise-share", type=float, default=1.0,
+        "--pairwise-share",
+        type=float,
+        default=1.0,
         help="time only this share of the classic way's steps and extrapolate its training time",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(),
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
         help="threads of torch for both ways; 1 gives steadier ratios on a machine that does other work as well",
-    )  # fmt: skip
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not 0 < options.pairwise_share <= 1:
@@ -97,16 +116,16 @@ def main() -> None:
     if options.seeds:
         protocol = replace(protocol, seeds=options.seeds)
     with tempfile.TemporaryDirectory() as home:
-        folder = by_colour(options.folder, Path(home) / "by-colour") if options.preset == "shapes" else options.folder
+        folder = by_color(options.folder, Path(home) / "by-color") if options.preset == "shapes" else options.folder
         report(protocol, folder, Path(home), options.pairwise_share)
 
 
-def by_colour(folder: Path, sorted_folder: Path) -> Path:
-    """Copies SHAPE/SHAPE_COLOURn.png to COLOUR/SHAPE_COLOURn.png."""
+def by_color(folder: Path, sorted_folder: Path) -> Path:
+    """Copies SHAPE/SHAPE_COLORn.png to COLOR/SHAPE_COLORn.png."""
     for file in sorted(folder.glob("*/*.png")):
-        colour = file.stem.rsplit("_", 1)[-1].rstrip("0123456789")
-        (sorted_folder / colour).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, sorted_folder / colour / file.name)
+        color = file.stem.rsplit("_", 1)[-1].rstrip("0123456789")
+        (sorted_folder / color).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, sorted_folder / color / file.name)
     return sorted_folder
 
 
@@ -152,14 +171,14 @@ def report(protocol: Protocol, folder: Path, home: Path, share: float) -> None:
     ]
     if share < 1:
         remarks.append(
-            f"The pairwise way was run for {share:.0%} of its steps only: its seconds and pictures are extrapolated, "
+            f"The pairwise way was run for {share:.0%} of its steps only: its seconds and images are extrapolated, "
             "and its accuracy is not shown."
         )
     Report(
         f"presets-{protocol.recipe}",
         f"The preset {protocol.recipe} reaches what the classic pairwise training reaches, in a fraction of its time.",
-        f"{count:,} pictures for training, seeds {', '.join(map(str, protocol.seeds))}; accuracy is that of pairs "
-        f"of test pictures; training time without reading the files; {torch.get_num_threads()} threads",
+        f"{count:,} images for training, seeds {', '.join(map(str, protocol.seeds))}; accuracy is that of pairs "
+        f"of test images; training time without reading the files; {torch.get_num_threads()} threads",
         [("run", f"at {fixed}", *COLUMNS), *rows],
         [
             Bar(
@@ -168,7 +187,7 @@ def report(protocol: Protocol, folder: Path, home: Path, share: float) -> None:
                 at_least=statistics.mean(protocol.accuracies),
             ),
             Bar("training time, simsearch / pairwise", ratio, at_most=1.0),
-            Bar("pictures encoded, simsearch / pairwise", encoded, at_most=1.0),
+            Bar("images encoded, simsearch / pairwise", encoded, at_most=1.0),
         ],
         remarks,
     ).publish()
@@ -180,13 +199,18 @@ def train_ours(recipe: Recipe, protocol: Protocol, folder: Path, out: Path) -> O
     figures, record = trained.figures, read_config(out).training
     shots = [value for name, value in figures.items() if name.endswith("_way_1_shot")]
     return Outcome(
-        figures[f"test_pair_accuracy_at_{protocol.at}"], figures["test_pair_accuracy"], shots[-1] if shots else None,
-        record["seconds"], record["inputs_encoded"], record["steps_taken"], record["inputs"][0],
-    )  # fmt: skip
+        figures[f"test_pair_accuracy_at_{protocol.at}"],
+        figures["test_pair_accuracy"],
+        shots[-1] if shots else None,
+        record["seconds"],
+        record["inputs_encoded"],
+        record["steps_taken"],
+        record["inputs"][0],
+    )
 
 
 def train_classic(recipe: Recipe, protocol: Protocol, folder: Path, cache: Path, share: float) -> Outcome:
-    """The same network, loss and optimizer, fed with pairs of which both pictures are encoded."""
+    """The same network, loss and optimizer, fed with pairs of which both images are encoded."""
     data = load_dataset(read_labelled(folder), recipe, test=(), tokenizer=b"", cache=cache, progress=Silent())
     torch.manual_seed(recipe.seed)
     sample = data.inputs.batch(data.train.rows).numpy().astype(np.float32) / 255

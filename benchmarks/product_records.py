@@ -1,4 +1,4 @@
-"""Made-up records of products, in pairs that two shops could have written; most of what differs is a code."""
+"""Synthetic records of products, in pairs that two shops could have written; they differ mostly in a code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the retrieval figures of many vectors take: seconds, and memory beside the vectors themselves."""
+"""Time and memory of the retrieval metrics of many vectors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> None:
     for size in options.sizes:
         done = subprocess.run(
             python(Path(__file__), "--child", str(size)), check=True, stdout=subprocess.PIPE, text=True
-        )  # fmt: skip
+        )
         wall, processor, memory = json.loads(done.stdout)
         rows.append((f"{size:,}", f"{wall:,.1f}", f"{processor:,.1f}", f"{memory:,.0f}", f"{size**2 * 4 / 1e6:,.0f}"))
     Report(

@@ -1,6 +1,6 @@
 """Runs the benchmarks and prints one report in Markdown.
 
-Without --data those run that need nothing but the samples that ship; with it also those whose data is in that folder.
+Without --data, runs those that need only the bundled samples; with it also those whose data is in that folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from measuring import RESULTS
 HERE = Path(__file__).parent
 DATA_HELP = """a folder with any of these, unpacked:
 clothing-1000/CLASS/*.jpg (1,000 photos),
-shapes/SHAPE/SHAPE_COLOURn.png,
+shapes/SHAPE/SHAPE_COLORn.png,
 mnist-42000/DIGIT/*.png,
 omniglot-background/ALPHABET/CHARACTER/*.png,
 text/*.csv, *.tsv and *.txt (the sets that losses.py names)"""
@@ -76,9 +76,10 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
         yield ("heads", data)
     banking = Path("text") / "banking77-train.csv"
     for source, *words in (
-        (data / "clothing-1000",), (data / "mnist-42000", "--draws", "2"),
+        (data / "clothing-1000",),
+        (data / "mnist-42000", "--draws", "2"),
         (data / banking, "--columns", "text,category", "--most", "20", "--draws", "2"),
-    ):  # fmt: skip
+    ):
         if source.exists():
             yield ("starts", source, *words)
     drawings = data / "omniglot-background"

@@ -1,4 +1,4 @@
-"""What the scores of an encoder that ships mean: the curve from score to P(same), on inputs that it has not learned.
+"""Calibration of a bundled encoder: the curve from score to P(same), on data that it was not trained on.
 
     python benchmarks/score_curves.py photo DATA/flowers-12 DATA/yale-faces \
         DATA/clothing-1000/{shirt,shoes,shorts,skirt,t-shirt}

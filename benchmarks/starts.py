@@ -1,4 +1,4 @@
-"""What `train` makes of labelled files when nothing else is said, beside a fresh network and the encoders that ship.
+"""`train` on labeled files with its defaults, compared with random initial weights and the bundled encoders.
 
 Half of the classes are learned from.
 """
@@ -21,7 +21,7 @@ from simsearch.training import Changes
 from simsearch.training.finetuning.selection import CANDIDATES
 
 FRESH = {"image": "backbone", "text": "words"}
-"""The presets that nothing had to be said for before."""
+"""The former default presets."""
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
         bars.append(Bar(f"unseen classes, nearest: nothing said / {unweighed}", gained, at_least=1))
     Report(
         f"starts-{options.source.stem}",
-        "What training makes of labelled files when nothing else is said.",
+        "Training on labeled files with default options.",
         f"{len(found.sources):,} examples of {len(found.classes)} classes of {options.source.name}; {options.draws} "
         f"draws of {len(found.classes) // 2} classes to learn from; it went on from {', '.join(taken)}",
         rows,

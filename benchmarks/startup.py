@@ -1,4 +1,4 @@
-"""How long a command takes to start, against an empty Python and against importing torch."""
+"""Startup time of commands, relative to an empty Python process and to importing torch."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ SAMPLES = Path(__file__).parent.parent / "examples" / "samples"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--photos", type=Path, default=SAMPLES / "clothing",
+        "--photos",
+        type=Path,
+        default=SAMPLES / "clothing",
         help="a folder with photos to index, about 1,000 of them for the claim; by default the samples that ship",
-    )  # fmt: skip
+    )
     parser.add_argument("--query", type=Path, help="a photo that is not in that folder; by default a sample")
     parser.add_argument("--encoder", default="photo", help="a bundled encoder, or an encoder folder")
     parser.add_argument("--repetitions", type=int, default=9)

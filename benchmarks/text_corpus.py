@@ -1,4 +1,4 @@
-"""Writes the texts that the bundled encoder `text` is made from: texts.txt, graded.csv, pairs.csv and validation.csv.
+"""Writes the training data of the bundled encoder `text`: texts.txt, graded.csv, pairs.csv and validation.csv.
 
     python benchmarks/text_corpus.py DATA WORDNET OUT
 
@@ -96,9 +96,11 @@ def main() -> None:
     explained = wordnet(given.wordnet)
     random.Random(0).shuffle(explained)
     texts = [
-        *snli(given.data / "snli-dev.tsv"), *captions(given.data / "flickr8k-captions.txt"),
-        *(text for text, name in requests if name not in held), *explained[: given.wordnet_texts],
-    ]  # fmt: skip
+        *snli(given.data / "snli-dev.tsv"),
+        *captions(given.data / "flickr8k-captions.txt"),
+        *(text for text, name in requests if name not in held),
+        *explained[: given.wordnet_texts],
+    ]
     lines = dict.fromkeys(re.sub(r"\s+", " ", text).strip() for text in texts)
     (given.out / "texts.txt").write_text("\n".join(line for line in lines if line) + "\n", encoding="utf-8")
     write_table(given.out / "graded.csv", ("s1", "s2", "score"), stsb(given.data / "stsb-train.csv"))

@@ -1,4 +1,4 @@
-"""How well texts are compared by the bundled encoder `text`, a larger one and TF-IDF, and how fast.
+"""Accuracy and speed of the bundled encoder `text`, of a larger one and of TF-IDF.
 
     python benchmarks/texts.py --data DATA [--encoder text] [--against MINILM]
 
@@ -176,9 +176,12 @@ def main() -> None:
         faster = median_ratio(taken["MiniLM"], taken[given.encoder])
         bars.append(Bar("times MiniLM's texts a second", faster, at_least=100))
     Report(
-        "texts", "A small encoder of texts that sees words and codes, beside a large one and TF-IDF.",
-        "the folder that --data names, and made-up products", rows, bars,
-    ).publish()  # fmt: skip
+        "texts",
+        "A small encoder of texts that sees words and codes, beside a large one and TF-IDF.",
+        "the folder that --data names, and made-up products",
+        rows,
+        bars,
+    ).publish()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What indexing a table of texts costs beyond encoding them, what an update costs, and the memory of a large table."""
+"""The overhead of indexing a table of texts over encoding, the time of an update, and the memory of a large table."""
 
 from __future__ import annotations
 

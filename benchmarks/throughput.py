@@ -1,4 +1,4 @@
-"""How much of a plain loop's speed is left when a preset is trained in full.
+"""Training throughput of presets, relative to a bare loop over the same batches.
 
 The plain loop goes forward, back and a step on, over batches that lie in memory as the network takes them: augmented
 and turned beforehand. The training loop draws, reads, augments and turns each batch, looks at its loss, limits its
@@ -36,7 +36,7 @@ from simsearch.training.recipes import Recipe
 
 CLASSES, EACH = 200, 6
 LENGTHS = (8, 40)
-"""Tokens a text."""
+"""Number of tokens of a text."""
 
 
 class Marks(Silent):
@@ -140,10 +140,17 @@ def training(recipe: Recipe) -> float:
     objective, inputs, marks = objective_of(recipe), material(recipe), Marks()
     with tempfile.TemporaryDirectory() as folder:
         fit(
-            objective, sampler(recipe), inputs, recipe=recipe, steps=recipe.steps, validate=lambda _: 0.0,
-            checkpoint=Path(folder) / "checkpoint.pt", configuration="", processes=SingleProcess(torch.device("cpu")),
+            objective,
+            sampler(recipe),
+            inputs,
+            recipe=recipe,
+            steps=recipe.steps,
+            validate=lambda _: 0.0,
+            checkpoint=Path(folder) / "checkpoint.pt",
+            configuration="",
+            processes=SingleProcess(torch.device("cpu")),
             progress=marks,
-        )  # fmt: skip
+        )
     return marks.times[recipe.steps] - marks.times[0]
 
 

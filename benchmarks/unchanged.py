@@ -1,4 +1,4 @@
-"""How long an update of an unchanged folder takes, against a bare walk that looks at each file."""
+"""Time of an update of an unchanged folder, relative to a bare walk with a stat of each file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import simsearch
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=20_000, help="how many small pictures to draw and index first")
+    parser.add_argument("--files", type=int, default=20_000, help="how many small images to draw and index first")
     parser.add_argument("--encoder", default="glyph", help="a bundled encoder, or an encoder folder")
     parser.add_argument("--repetitions", type=int, default=7)
     options = parser.parse_args()
@@ -38,7 +38,7 @@ def main() -> None:
     Report(
         "unchanged",
         "Updating a folder in which nothing has changed costs a look at each file.",
-        f"{options.files:,} drawn pictures in folders of 500; an open collection in one process, "
+        f"{options.files:,} drawn images in folders of 500; an open collection in one process, "
         f"{options.repetitions} turns",
         [("milliseconds", "median", "fastest", "slowest"), *timed_rows(taken, 1000)],
         [Bar("update / walk", median_ratio(updated, walked), at_most=5)],
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def draw(folder: Path, count: int) -> None:
-    """Pictures of 8x8 pixels of noise, no two alike."""
+    """Images of 8x8 pixels of noise, no two alike."""
     rng = np.random.default_rng(0)
     for number in range(count):
         place = folder / f"{number // 500:03}"

@@ -1,4 +1,4 @@
-"""Vectors in a byte for every few dimensions: optimized product quantization (Ge et al. 2013, the parametric form)."""
+"""Optimized product quantization (Ge et al. 2013, the parametric form): one byte for every few dimensions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 CHOICES = 256
-"""What a byte can choose from."""
+"""Codewords of a byte."""
 ROUNDS = 12
 
 

@@ -16,7 +16,7 @@ NUMBERS = frozenset(
     ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "dozen", "hundred",
      "several", "many")
 )  # fmt: skip
-"""Not learned, so that a text that asks for so many is told that this is not understood."""
+"""Not in the vocabulary, so that queries for a number of things are reported as not understood."""
 MODERN = {
     "smartphone": "cellular telephone", "cellphone": "cellular telephone", "hoodie": "sweatshirt",
     "tshirt": "t-shirt", "tee": "t-shirt", "longsleeve": "jersey", "outerwear": "overgarment", "outwear": "overgarment",
@@ -25,7 +25,7 @@ MODERN = {
     "motorbike": "motorcycle", "lorry": "truck", "touchscreen": "monitor", "videogame": "joystick",
     "veggie": "vegetable",
 }  # fmt: skip
-"""Words that WordNet 3.0 does not have, with the name that they stand for."""
+"""Words that WordNet 3.0 does not have, with their synonyms there."""
 
 
 @dataclass(frozen=True, slots=True)

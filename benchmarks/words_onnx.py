@@ -1,4 +1,4 @@
-"""From a trained tower to words.onnx."""
+"""Export of a trained text tower to words.onnx."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def to_onnx(tower: Tower) -> bytes:
     """
     dim = tower.table.shape[1]
     graph = helper.make_graph(
-        [*_words(), *_wholes(), *_pairs(), *_sum()], "words",
+        [*_words(), *_wholes(), *_pairs(), *_sum()],
+        "words",
         [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "length"])],
         [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["batch", dim])],
         [numpy_helper.from_array(value, name) for name, value in _stored(tower).items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
@@ -96,14 +97,14 @@ def _wholes() -> list[onnx.NodeProto]:
 
 
 def _pairs() -> list[onnx.NodeProto]:
-    """Each two neighbours are compared with all keys: a few thousand, and texts are short."""
+    """Each two neighbors are compared with all keys: a few thousand, and texts are short."""
     return [
         _node("Pad", ["ids", "filling"], "longer"),
         _node("Slice", ["longer", "zero", "last", "one"], "left"),
         _node("Slice", ["longer", "one", "end", "one"], "right"),
         _node("Mul", ["left", "vocabulary"], "high"),
-        _node("Add", ["high", "right"], "neighbours"),
-        _node("Unsqueeze", ["neighbours", "two"], "column"),
+        _node("Add", ["high", "right"], "neighbors"),
+        _node("Unsqueeze", ["neighbors", "two"], "column"),
         _node("Equal", ["column", "keys"], "same"),
         _node("Cast", ["same"], "same32", to=TensorProto.FLOAT),
         _node("ReduceSum", ["same32", "one"], "counts", keepdims=0),

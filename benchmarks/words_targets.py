@@ -1,4 +1,5 @@
-"""Where the nouns of WordNet lie among the pictures: exactly for the backbone's classes, guessed for the others."""
+"""Target embeddings of the nouns of WordNet in the space of the images: known for the backbone's classes, predicted by
+kernel ridge regression for the others."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ backbone has a class for."""
 
 @dataclass(frozen=True)
 class Head:
-    """The linear map from the pooled features of a picture to its vector before normalizing."""
+    """The linear map from the pooled features of an image to its vector before normalizing."""
 
     weight: Array
     """(dim, features)."""
@@ -54,7 +55,7 @@ class Head:
         return unit(pooled @ self.weight.T + self.bias)
 
     def classes(self, weights: Array) -> Array:
-        """Unit vectors (classes, dim) that rank pictures much as the classifier's `weights` (classes, features) do.
+        """Unit vectors (classes, dim) that rank images much as the classifier's `weights` (classes, features) do.
 
         What the classifier multiplies may be pooled in another way than what the head does: the directions agree.
         """

@@ -1,4 +1,4 @@
-"""The text tower: a vector for each word and for some pairs of words, and a tokenizer that knows these words alone."""
+"""The text tower: a vector for each word and for some pairs of words, and a tokenizer with this vocabulary."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SILENT = (
     "i", "we", "you", "he", "she", "they", "there", "here", "please", "only", "just", "can", "could", "may", "will",
     "would", "if", "when", "while", "do", "does", "did", "about",
 )  # fmt: skip
-"""Words that say nothing of what is seen: they are known, and have no vector."""
+"""Stop words: in the vocabulary, without a vector."""
 FIRST_SILENT = 2 + len(PLURALS)
 FIRST_WORD = FIRST_SILENT + len(dict.fromkeys(SILENT))
-"""The lowest id of a silent word, and of a word that has a vector."""
+"""The lowest id of a stop word, and of a word with a vector."""
 WORD = re.compile(r"[^\W_]+")
 LONGEST = 24
-"""Tokens of a text that are looked at while learning."""
+"""Maximum number of tokens of a text in training."""
 RATE, BATCH = 4e-3, 2048
 
 
@@ -59,7 +59,7 @@ def tokenizer_of(words: Sequence[str]) -> Tokenizer:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSet:
     """Texts with the unit vectors that they should have, and how much each counts."""
 
     texts: Sequence[str]
@@ -68,7 +68,7 @@ class Lesson:
 
 
 class Tower(torch.nn.Module):
-    """The sum of the vectors of the words, with further vectors for some words and some pairs of neighbours;
+    """The sum of the vectors of the words, with further vectors for some words and some pairs of neighbors;
     normalized."""
 
     def __init__(self, table: Array, silent: int, naming: int) -> None:
@@ -112,11 +112,11 @@ class Tower(torch.nn.Module):
         return torch.nn.functional.normalize(summed, dim=1, eps=1e-6)
 
     def keys_of(self, ids: torch.Tensor) -> torch.Tensor:
-        """A number for each two neighbours."""
+        """A number for each two neighbors."""
         return ids[:, :-1] * len(self.table) + ids[:, 1:]
 
     def widen(self, words: Iterable[int], keys: Iterable[int]) -> None:
-        """Adds vectors in all dimensions, zero at first, for words and for pairs of neighbours."""
+        """Adds vectors in all dimensions, zero at first, for words and for pairs of neighbors."""
         for slot, word in enumerate(words, start=1):
             self.slots[word] = slot
         self.keys = torch.tensor(sorted(set(keys)), dtype=torch.int64)
@@ -132,12 +132,12 @@ def encoded(tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
     return torch.from_numpy(rows)
 
 
-def learn(tower: Tower, tokenizer: Tokenizer, lesson: Lesson, *, steps: int, seed: int) -> float:
+def learn(tower: Tower, tokenizer: Tokenizer, training_set: TrainingSet, *, steps: int, seed: int) -> float:
     """Brings the vectors of the texts, drawn by their weights, towards those that they should have; returns the mean
     cosine at the end."""
-    rows = tower.rows_of(encoded(tokenizer, lesson.texts))
-    vectors = torch.tensor(lesson.vectors, dtype=torch.float32)
-    bounds = torch.tensor(lesson.weights).cumsum(0)
+    rows = tower.rows_of(encoded(tokenizer, training_set.texts))
+    vectors = torch.tensor(training_set.vectors, dtype=torch.float32)
+    bounds = torch.tensor(training_set.weights).cumsum(0)
     optimizer = torch.optim.Adam([each for each in tower.parameters() if each.requires_grad], lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=0.1)
     random = torch.Generator().manual_seed(seed)
@@ -153,10 +153,10 @@ def learn(tower: Tower, tokenizer: Tokenizer, lesson: Lesson, *, steps: int, see
     return last
 
 
-def cosines(tower: Tower, tokenizer: Tokenizer, lesson: Lesson) -> Array:
+def cosines(tower: Tower, tokenizer: Tokenizer, training_set: TrainingSet) -> Array:
     """Those of the texts' vectors with what they should be."""
     with torch.inference_mode():
-        ids = encoded(tokenizer, lesson.texts)
+        ids = encoded(tokenizer, training_set.texts)
         parts = [tower(ids[at : at + 4096]).numpy() for at in range(0, len(ids), 4096)]
-    found: Array = (np.concatenate(parts) * lesson.vectors).sum(axis=1)
+    found: Array = (np.concatenate(parts) * training_set.vectors).sum(axis=1)
     return found

@@ -1,4 +1,4 @@
-"""A tour in a minute: search photos, learn what "similar" means, recognise characters from one example, search texts.
+"""A tour of a minute: search photos, train an encoder, recognize characters from one example, search texts.
 
 Everything is written to ./demo-output, which is emptied first.
 """
@@ -20,7 +20,7 @@ import shapes
 
 import simsearch
 from simsearch.encoders.folder import read_config
-from simsearch.evaluation.baselines import colour_histogram
+from simsearch.evaluation.baselines import color_histogram
 from simsearch.evaluation.tfidf import tfidf
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
 
@@ -29,19 +29,19 @@ OUTPUT = Path("demo-output")
 INDEXES = OUTPUT / "indexes"
 NEAREST = 5
 FITTING = 3
-PER_COLOUR = 60
+PER_COLOR = 60
 
 
 def main() -> None:
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir()
-    # The tour has collections of its own; those of the user stay as they are.
+    # The tour has separate collections, so that those of the user are not touched.
     os.environ["SIMSEARCH_HOME"] = str(INDEXES)
     search_photos()
-    learn_colours()
-    recognise_characters()
+    learn_colors()
+    recognize_characters()
     search_texts()
-    chapter("Look at the pictures")
+    chapter("Look at the images")
     for path in sorted(OUTPUT.rglob("*.png")):
         if OUTPUT / "shapes" not in path.parents:
             print(path)
@@ -69,12 +69,12 @@ def share(right: Sequence[bool] | np.ndarray) -> str:
 def search_photos() -> None:
     chapter("1. Search: which photos look like this one?")
     count = len(list((SAMPLES / "clothing").glob("*/*.jpg")))
-    print(f"{count} photos of clothes, in a folder for each kind, go into a collection.")
+    print(f"{count} photos of clothes, in a folder for each kind, are indexed.")
     run("index", SAMPLES / "clothing", "--labels", "folder")
     queries = sorted((SAMPLES / "clothing-queries").glob("*/*.jpg"))
     print("\nNow a photo that is not in the collection:")
     run("query", queries[0], "--top", str(NEAREST))
-    print("\nOne of each kind and what is nearest to it, on a sheet:")
+    print("\nA contact sheet of one query of each kind and its nearest neighbors:")
     one_each = list({path.parent.name: path for path in queries}.values())
     with simsearch.Collection.open(INDEXES / "clothing") as collection:
         draw_matches(collection, one_each, OUTPUT / "search.png")
@@ -83,7 +83,7 @@ def search_photos() -> None:
 
 
 def draw_matches(collection: simsearch.Collection, queries: Sequence[Path], file: Path) -> None:
-    """A sheet with a row a query; matches of the same class have a green border, others a red one."""
+    """Saves a sheet with a row for each query; matches of the same class have a green border, others a red one."""
     rows = []
     for query, matches in zip(queries, collection.query_many(queries, NEAREST), strict=True):
         truth = query.parent.name
@@ -98,22 +98,22 @@ def draw_matches(collection: simsearch.Collection, queries: Sequence[Path], file
 
 
 def judge_search(collection: simsearch.Collection, queries: Sequence[Path]) -> None:
-    """Prints how often the nearest photos are of the class of the query, beside what needs no learning."""
+    """Prints how often the nearest photos are of the class of the query, for the encoder and a baseline."""
     items = list(collection.items())
     known = np.array([item.label for item in items])
     truth = np.array([path.parent.name for path in queries])
     prepare = simsearch.open_encoder("photo").prepare
     histograms = [
-        colour_histogram(np.stack([prepare(path).pixels for path in paths]))
+        color_histogram(np.stack([prepare(path).pixels for path in paths]))
         for paths in (queries, [item.uri for item in items])
     ]
-    by_colour = known[np.argsort(-histograms[0] @ histograms[1].T, axis=1, kind="stable")[:, :NEAREST]]
+    by_color = known[np.argsort(-histograms[0] @ histograms[1].T, axis=1, kind="stable")[:, :NEAREST]]
     answers = collection.query_many(queries, NEAREST)
     by_photo = np.array([[match.item.label for match in matches] for matches in answers])
     chance = share(truth[:, None] == known[None, :])
-    print(f"\nOf the nearest photos of {len(queries)} queries that are not in the collection, of the same class are:")
+    print(f"\nShare of the nearest neighbors of {len(queries)} new photos that have the class of the query:")
     print(f"{'':30}{'the nearest':>12}{f'the nearest {NEAREST}':>16}")
-    for name, found in (("encoder photo", by_photo), ("histogram of colours", by_colour)):
+    for name, found in (("encoder photo", by_photo), ("histogram of colors", by_color)):
         hits = found == truth[:, None]
         print(f"{name:30}{share(hits[:, 0]):>12}{share(hits):>16}")
     print(f"{'chance':30}{chance:>12}{chance:>16}")
@@ -122,58 +122,56 @@ def judge_search(collection: simsearch.Collection, queries: Sequence[Path]) -> N
 # -- 2. learn ------------------------------------------------------------------------------------------------------
 
 
-def learn_colours() -> None:
-    chapter("2. Learn: here, things are similar when their colour is")
-    folder = shapes.draw_by_colour(OUTPUT / "shapes", PER_COLOUR)
-    encoder = OUTPUT / "encoders" / "by-colour"
+def learn_colors() -> None:
+    chapter("2. Train: here, items are similar if they have the same color")
+    folder = shapes.draw_by_color(OUTPUT / "shapes", PER_COLOR)
+    encoder = OUTPUT / "encoders" / "by-color"
     encoder.parent.mkdir()
-    print(f"{PER_COLOUR} drawn pictures in each of the folders {', '.join(shapes.COLOURS)}; in each, all the shapes:")
-    print(f"{', '.join(shapes.SHAPES)}. What is in one folder counts as similar, whatever its shape.")
+    print(f"{PER_COLOR} drawn images in each of the folders {', '.join(shapes.COLORS)}; in each, all the shapes:")
+    print(f"{', '.join(shapes.SHAPES)}. Items in one folder are similar, whatever their shape.")
     run("train", folder, "-o", encoder, "--preset", "shapes", "--quiet")
     config = read_config(encoder)
-    train, validation, test = np.array(config.training["inputs"]) // len(shapes.COLOURS)
-    print(
-        f"Of each colour it learned from {train} pictures, set itself up on {validation}, was tested on {test} others."
-    )
+    train, validation, test = np.array(config.training["inputs"]) // len(shapes.COLORS)
+    print(f"The split of each color: {train} images for training, {validation} for validation, {test} for the test.")
     print(f"The training took {config.training['seconds']} seconds.")
     figures = config.figures
-    print(f"Pairs of test pictures: {figures['test_pairs']:,}; judged right: {figures['test_pair_accuracy']:.1%}")
+    print(f"Pairs of test images: {figures['test_pairs']:,}; correct: {figures['test_pair_accuracy']:.1%}")
 
 
-# -- 3. recognise --------------------------------------------------------------------------------------------------
+# -- 3. recognize --------------------------------------------------------------------------------------------------
 
 
-def recognise_characters() -> None:
-    chapter("3. Recognise: one example of each is enough")
+def recognize_characters() -> None:
+    chapter("3. Recognize: one example of each is enough")
     alphabets = sorted(folder for folder in (SAMPLES / "omniglot").iterdir() if folder.is_dir())
-    print(f"Ten characters of each of {len(alphabets)} alphabets, none of which the encoder has ever seen. Each is")
-    print("enrolled with one drawing; the drawings of other people are then recognised.\n")
+    print(f"Ten characters of each of {len(alphabets)} alphabets that the encoder was not trained on. One drawing of")
+    print("each is enrolled; the drawings of other people are then recognized.\n")
     for alphabet in alphabets:
         drawings = {folder.name: sorted(folder.glob("*.png")) for folder in sorted(alphabet.iterdir())}
-        answers = recognise(drawings, INDEXES / alphabet.name)
+        answers = recognize(drawings, INDEXES / alphabet.name)
         truth = [name for name, (_, *others) in drawings.items() for _ in others]
         right = [answer.label == name for answer, name in zip(answers, truth, strict=True)]
         chance = f"by chance {1 / len(drawings):.0%}"
         print(f"{alphabet.name:22}{sum(right):3} of {len(right)} right ({share(right).strip()}; {chance})")
         plain = re.sub(r"[^a-z]+", "-", alphabet.name.lower()).strip("-")
-        draw_recognised(drawings, answers, OUTPUT / f"recognised-{plain}.png")
+        draw_recognized(drawings, answers, OUTPUT / f"recognized-{plain}.png")
     asked = sorted((alphabets[-1] / "character01").glob("*.png"))[1]
-    print("\nThe same by hand, for one drawing:")
+    print("\nThe same on the command line, for one drawing:")
     run("recognize", asked, "--index", alphabets[-1].name, "--quiet")
 
 
-def recognise(drawings: Mapping[str, Sequence[Path]], index: Path) -> list[simsearch.Recognition]:
-    """What each drawing but the first of its character is taken for, knowing the first ones only."""
+def recognize(drawings: Mapping[str, Sequence[Path]], index: Path) -> list[simsearch.Recognition]:
+    """The recognition of each drawing but the first of its character, with the first ones enrolled."""
     with simsearch.Collection.create(index, encoder="glyph") as collection:
         for name, (first, *_) in drawings.items():
             collection.enroll(name, [first])
         return collection.recognize_many([path for _, *others in drawings.values() for path in others])
 
 
-def draw_recognised(
+def draw_recognized(
     drawings: Mapping[str, Sequence[Path]], answers: Sequence[simsearch.Recognition], file: Path
 ) -> None:
-    """A sheet with a row a character: the enrolled drawing, then the others with what was said and what is true."""
+    """Saves a sheet with a row for each character: the enrolled drawing, then the others with answer and label."""
     answer = iter(answers)
     rows = []
     for truth, (enrolled, *others) in drawings.items():
@@ -181,7 +179,7 @@ def draw_recognised(
         for path in others:
             said = next(answer).label
             border = "green" if said == truth else "red"
-            tiles.append(Tile(path.read_bytes(), (f"said {said}", f"is {truth}"), border))
+            tiles.append(Tile(path.read_bytes(), (f"answer {said}", f"is {truth}"), border))
         rows.append(SheetRow(truth, tuple(tiles)))
     save_sheet(contact_sheet(rows), file)
 
@@ -190,10 +188,10 @@ def draw_recognised(
 
 
 def search_texts() -> None:
-    chapter("4. Texts: which of these fit what I describe?")
+    chapter("4. Texts: which of these fit a description?")
     lines = [(SAMPLES / "jobs" / name).read_text(encoding="utf-8").splitlines() for name in ("jobs.csv", "resumes.csv")]
     jobs, resumes = (list(csv.DictReader(table)) for table in lines)
-    print(f"{len(resumes)} résumés, a row of a table each, go into a collection.")
+    print(f"{len(resumes)} résumés, each a row of a table, are indexed.")
     run("index", SAMPLES / "jobs" / "resumes.csv")
     run("query", "somebody who looks after sick people", "--index", "resumes.csv", "--top", "2")
     with simsearch.Collection.open(INDEXES / "resumes.csv") as collection:
@@ -202,11 +200,12 @@ def search_texts() -> None:
     by_words = np.argsort(-vectors[: len(jobs)] @ vectors[len(jobs) :].T, axis=1, kind="stable")[:, :FITTING]
     wanted, fits = np.array([[job["id"]] for job in jobs]), np.array([row["fits"] for row in resumes])
     by_text = np.array([[match.item.metadata["fits"] for match in matches] for matches in answers])
-    print(f"\nOf the {FITTING} résumés nearest to each of {len(jobs)} job descriptions, written for that job are:")
+    print(f"\nShare of the {FITTING} résumés nearest to each of {len(jobs)} job descriptions that were written for it:")
     for name, right in (
-        ("encoder text", by_text == wanted), ("words in common (TF-IDF)", fits[by_words] == wanted),
+        ("encoder text", by_text == wanted),
+        ("words in common (TF-IDF)", fits[by_words] == wanted),
         ("chance", fits == wanted),
-    ):  # fmt: skip
+    ):
         print(f"{name:30}{share(right):>12}")
 
 

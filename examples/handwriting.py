@@ -19,7 +19,7 @@ WRITERS = {"train": 30, "validation": 10, "test": 15}
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A hand: `slant` in pixels across for each pixel up, the others in pixels or as shares of the letter's height."""
+    """A style of handwriting: `slant` in pixels across per pixel up, the others in pixels or relative to the height."""
 
     slant: float
     pen: int
@@ -32,13 +32,18 @@ class Writer:
 
 def some_writer(rng: random.Random) -> Writer:
     return Writer(
-        slant=rng.uniform(-0.5, 0.9), pen=rng.randint(1, 4), height=rng.uniform(10, 22), width=rng.uniform(0.5, 1.1),
-        loop=rng.uniform(0.0, 0.6), wobble=rng.uniform(0.0, 0.8), rise=rng.uniform(-0.25, 0.25),
-    )  # fmt: skip
+        slant=rng.uniform(-0.5, 0.9),
+        pen=rng.randint(1, 4),
+        height=rng.uniform(10, 22),
+        width=rng.uniform(0.5, 1.1),
+        loop=rng.uniform(0.0, 0.6),
+        wobble=rng.uniform(0.0, 0.8),
+        rise=rng.uniform(-0.25, 0.25),
+    )
 
 
 def write(hand: Writer, rng: random.Random) -> Image.Image:
-    """A word of letters chosen by chance in this hand, grey on white; no two are the same word."""
+    """A word of letters chosen by chance in this hand, gray on white; no two are the same word."""
     picture = Image.new("L", (SIDE, SIDE), "white")
     canvas = ImageDraw.Draw(picture)
     advance = hand.height * hand.width
@@ -58,9 +63,9 @@ def write(hand: Writer, rng: random.Random) -> Image.Image:
 
 
 def draw_pairs(folder: Path, words: int, seed: int = 0) -> Path:
-    """Fills `folder` with so many words of each writer, and returns a table of pairs of them: by one hand or not.
+    """Fills `folder` with `words` words of each writer, and returns a table of pairs: by the same writer or not.
 
-    No writer is on two sides. Half of the pairs of a side are by one hand.
+    No writer is in two partitions. Half of the pairs of a partition are by one writer.
     """
     rng = random.Random(seed)
     with (folder / "pairs.csv").open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Learns from drawn shapes that colour is what matters, then compares shapes with the new encoder."""
+"""Trains an encoder on drawn shapes with their colors as classes, then compares shapes with it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import simsearch
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        labelled = shapes.draw_by_colour(Path(folder) / "shapes", per_colour=60)
-        trained = simsearch.train(labelled, Path(folder) / "by-colour", recipe="shapes", report=False)
-        print(f"Right on test pairs: {trained.figures['test_pair_accuracy']:.1%}")
+        labelled = shapes.draw_by_color(Path(folder) / "shapes", per_color=60)
+        trained = simsearch.train(labelled, Path(folder) / "by-color", recipe="shapes", report=False)
+        print(f"Accuracy on test pairs: {trained.figures['test_pair_accuracy']:.1%}")
         encoder = simsearch.open_encoder(trained.folder)
         rng = random.Random(1)
         asked = [("circle", "red"), ("triangle", "red"), ("circle", "blue")]

@@ -1,4 +1,4 @@
-"""Stores vectors from elsewhere and finds the nearest ones; no encoder is involved."""
+"""Stores vectors from elsewhere and searches them, without an encoder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CITIES = {"Lisbon": (38.7, -9.1), "Madrid": (40.4, -3.7), "Oslo": (59.9, 10.8), 
 
 
 def on_the_globe(degrees: tuple[float, float]) -> np.ndarray:
-    """The direction from the centre of the earth to a latitude and longitude."""
+    """The direction from the center of the earth to a latitude and longitude."""
     north, east = np.radians(degrees)
     return np.array([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)])
 

@@ -1,4 +1,4 @@
-"""Drawn skin with a rash: from clear (0) to severe (4), and every number between."""
+"""Drawn skin with a rash of any severity from clear (0) to severe (4)."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def draw(severity: float, rng: random.Random) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(0.7))
 
 
-def spot(canvas: ImageDraw.ImageDraw, rng: random.Random, radius: float, colour: tuple[int, ...]) -> None:
+def spot(canvas: ImageDraw.ImageDraw, rng: random.Random, radius: float, color: tuple[int, ...]) -> None:
     x, y = rng.uniform(0, SIDE), rng.uniform(0, SIDE)
     wide, high = radius * rng.uniform(0.8, 1.25), radius * rng.uniform(0.8, 1.25)
-    canvas.ellipse((x - wide, y - high, x + wide, y + high), fill=colour)
+    canvas.ellipse((x - wide, y - high, x + wide, y + high), fill=color)
 
 
 def draw_stages(folder: Path, per_stage: int, pairs: int, seed: int = 0) -> Path:
-    """Fills `folder`/SIDE/STAGE with pictures of every stage and returns a table of pairs of them with their distance.
+    """Fills `folder`/PARTITION/STAGE with images of every stage and returns a table of pairs with their distance.
 
-    The sides are train, validation and test; those of the latter two have a third as many pictures and pairs.
+    The partitions are train, validation and test; the latter two have a third as many images and pairs.
     """
     rng = random.Random(seed)
     with (folder / "stages.csv").open("w", newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Learns from pairs which questions to a bank mean the same, and judges pairs of questions that it has never seen."""
+"""Trains on pairs of questions to a bank whether they mean the same, and verifies pairs of unseen questions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learns from pairs whether two words are by one hand, and is asked about writers that it has never seen."""
+"""Trains on pairs of words whether they are by one writer, and verifies pairs of unseen writers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pairs = handwriting.draw_pairs(folder, words=6)
-        # glyph cuts out what is written; how large somebody writes tells hands apart.
+        # glyph crops to the ink, but the size of the writing distinguishes writers.
         whole = Changes(fit="pad")
         trained = simsearch.train(
             pairs, folder / "hands", start="glyph", freeze="all", split="given", steps=100, changes=whole, report=False
@@ -28,8 +28,10 @@ def main() -> None:
         for encoder in map(simsearch.open_encoder, ("glyph", trained.folder)):
             scores, same = pair_scores(encoder.encode(unseen), writers)
             print(f"{encoder.name}: ROC AUC {roc_auc(scores, same):.3f}, EER {equal_error_rate(scores, same):.1%}")
-        print(f"By one hand from a score of {trained.figures['threshold']:.2f} on, as chosen on other writers again:")
-        print(f"{trained.figures['test_pair_accuracy']:.1%} of as many pairs of one hand as of two are judged right")
+        print(
+            f"At the threshold {trained.figures['threshold']:.2f}, chosen on the writers of the validation partition:"
+        )
+        print(f"{trained.figures['test_pair_accuracy']:.1%} balanced accuracy, genuine against impostor pairs")
 
 
 if __name__ == "__main__":

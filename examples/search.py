@@ -1,4 +1,4 @@
-"""Indexes the clothing photos that ship here, then asks with a photo that is not among them."""
+"""Indexes the sample photos of clothes, then queries with a photo that is not among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawn circles, rectangles and triangles in red, green and blue, sorted into folders by colour."""
+"""Drawn circles, rectangles and triangles in red, green and blue, sorted into folders by color."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 SIDE = 28
-COLOURS = {"red": (220, 40, 40), "green": (40, 170, 60), "blue": (50, 80, 220)}
+COLORS = {"red": (220, 40, 40), "green": (40, 170, 60), "blue": (50, 80, 220)}
 SHAPES = ("circle", "rectangle", "triangle")
 
 
-def draw(shape: str, colour: str, rng: random.Random) -> Image.Image:
-    """A picture of 28x28 pixels: one shape somewhere on white, its size and its shade chosen by chance."""
+def draw(shape: str, color: str, rng: random.Random) -> Image.Image:
+    """An image of 28x28 pixels: one shape somewhere on white, its size and its shade chosen by chance."""
     picture = Image.new("RGB", (SIDE, SIDE), "white")
-    shade = tuple(max(0, min(255, level + rng.randint(-30, 30))) for level in COLOURS[colour])
+    shade = tuple(max(0, min(255, level + rng.randint(-30, 30))) for level in COLORS[color])
     width = rng.randint(9, 20)
     height = width if shape == "circle" else rng.randint(9, 20)
     left, top = rng.randint(1, SIDE - 2 - width), rng.randint(1, SIDE - 2 - height)
@@ -30,12 +30,12 @@ def draw(shape: str, colour: str, rng: random.Random) -> Image.Image:
     return picture
 
 
-def draw_by_colour(folder: Path, per_colour: int, seed: int = 0) -> Path:
-    """Fills `folder` with red/, green/ and blue/, each with this many pictures of all three shapes; returns it."""
+def draw_by_color(folder: Path, per_color: int, seed: int = 0) -> Path:
+    """Fills `folder` with red/, green/ and blue/, each with this many images of all three shapes; returns it."""
     rng = random.Random(seed)
-    for colour in COLOURS:
-        (folder / colour).mkdir(parents=True)
-        for number in range(per_colour):
+    for color in COLORS:
+        (folder / color).mkdir(parents=True)
+        for number in range(per_color):
             shape = SHAPES[number % len(SHAPES)]
-            draw(shape, colour, rng).save(folder / colour / f"{shape}{number:03}.png")
+            draw(shape, color, rng).save(folder / color / f"{shape}{number:03}.png")
     return folder

@@ -1,4 +1,4 @@
-"""Learns from graded pairs how far a rash has got, then places pictures between the stages by their neighbours."""
+"""Trains on graded pairs of stages of a rash, then estimates the stage of images from their nearest neighbors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         trained = simsearch.train(
-            rashes.draw_stages(folder, per_stage=24, pairs=600), folder / "rash", reading=Reading(score_range=(4, 0)),
-            start="photo", freeze="all", loss="cosent", split="given", steps=100, report=False,
-        )  # fmt: skip
+            rashes.draw_stages(folder, per_stage=24, pairs=600),
+            folder / "rash",
+            reading=Reading(score_range=(4, 0)),
+            start="photo",
+            freeze="all",
+            loss="cosent",
+            split="given",
+            steps=100,
+            report=False,
+        )
         unseen = sorted((folder / "test").glob("*/*.png"))
         stages, pairs = np.array([int(path.parent.name) for path in unseen]), all_pairs(len(unseen))
         for encoder in map(simsearch.open_encoder, ("photo", trained.folder)):

@@ -1,4 +1,4 @@
-"""Learns from drawings without a label; their labels only tell, before and after, how good the neighbours are."""
+"""Trains on drawings without labels; the labels are only used to evaluate the nearest neighbors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAWINGS = Path(__file__).parent / "samples" / "omniglot"
 
 
 def share_of_the_same(vectors: np.ndarray, drawings: list[Path]) -> float:
-    """How often the nearest other drawing is of the same character, which the name of its folder tells."""
+    """How often the nearest other drawing is of the same character, by the name of its folder (recall@1)."""
     scores = vectors @ vectors.T
     np.fill_diagonal(scores, -np.inf)
     return np.mean([drawings[near].parent == drawings[row].parent for row, near in enumerate(scores.argmax(axis=1))])
@@ -25,9 +25,15 @@ def main() -> None:
     drawings = sorted(DRAWINGS.rglob("*.png"))
     with tempfile.TemporaryDirectory() as folder:
         trained = simsearch.train(
-            DRAWINGS, Path(folder) / "drawings", reading=Reading(kind="unlabelled"), recipe="shapes", loss="infonce",
-            changes=Changes(augmentation="drawing", batch_classes=8, batch_images=16), report=False, steps=120,
-        )  # fmt: skip
+            DRAWINGS,
+            Path(folder) / "drawings",
+            reading=Reading(kind="unlabelled"),
+            recipe="shapes",
+            loss="infonce",
+            changes=Changes(augmentation="drawing", batch_classes=8, batch_images=16),
+            report=False,
+            steps=120,
+        )
         encoder = simsearch.open_encoder(trained.folder)
         pixels = raw_pixels(np.stack([encoder.prepare(path).pixels for path in drawings]))
         print(f"Of {len(drawings)} drawings the nearest other one shows the same character:")

@@ -95,7 +95,7 @@ def test_the_commands_in_the_documents_are_accepted() -> None:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """A folder of pictures with the names that the guide uses, all different."""
+    """A folder of images with the names that the guide uses, all different."""
     names = ["photo", "other", "ana1", "ana2", "ana3", "bela", "bela2", "who", "stranger1", "stranger2", "stranger3"]
     for number, name in enumerate([*names, "gallery/cat", "gallery/old/bird", "gallery/red/1"]):
         path = tmp_path / f"{name}.jpg"

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from simsearch import __version__
-from simsearch.cli.output import tell
+from simsearch.cli.output import print_status
 from simsearch.errors import SimsearchError
 
 COMMANDS = {
@@ -49,19 +49,19 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="simsearch")
 def cli() -> None:
-    """Search, recognize and compare pictures or texts by a similarity that you can teach.
+    """Similarity search, recognition and training of encoders for images and texts.
 
     \b
-    simsearch index ./gallery          make a collection of the pictures in a folder
-    simsearch query photo.jpg          find the ones most like a picture
-    simsearch enroll Ana ana.jpg       give an example of something to recognize
-    simsearch recognize who.jpg        say which it is, or that it is unknown
-    simsearch train ./labelled -o encoders/mine    learn what "similar" means to you
+    simsearch index ./gallery          index the images in a folder
+    simsearch query photo.jpg          find the most similar ones
+    simsearch enroll Ana ana.jpg       store an example of an identity to recognize
+    simsearch recognize who.jpg        print the recognized identity, or "unknown"
+    simsearch train ./labelled -o encoders/mine    train an encoder for your notion of similarity
     """
 
 
 def main() -> NoReturn:
-    """Runs the command line. Exit codes: 0 done, 1 a failure told in one line, 2 wrong usage, 130 interrupted."""
+    """Runs the command line. Exit codes: 0 done, 1 a failure reported in one line, 2 wrong usage, 130 interrupted."""
     if hasattr(signal, "SIGPIPE"):
         # A reader that stops early (`simsearch query ... | head`) ends the program without a traceback.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -76,7 +76,7 @@ def _status() -> int:
     try:
         return cli.main(prog_name="simsearch", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
-        tell("Interrupted. What was saved is kept; the same command goes on from there.")
+        print_status("Interrupted. What was saved is kept; run the same command again to resume.")
         return 130
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -84,13 +84,13 @@ def _status() -> int:
         error.show()
         return error.exit_code
     except (SimsearchError, OSError, MemoryError) as error:
-        tell(f"Error: {_words(error)}")
+        print_status(f"Error: {_message(error)}")
         for note in getattr(error, "__notes__", ()):
-            tell(f"  {note}")
+            print_status(f"  {note}")
         return error.exit_code if isinstance(error, SimsearchError) else 1
 
 
-def _words(error: SimsearchError | OSError | MemoryError) -> str:
+def _message(error: SimsearchError | OSError | MemoryError) -> str:
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}"
     return "out of memory" if isinstance(error, MemoryError) else str(error)

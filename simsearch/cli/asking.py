@@ -19,7 +19,16 @@ from simsearch.cli.options import (
     text_option,
     top_option,
 )
-from simsearch.cli.output import match_record, on_a_line, say, say_json, shown, table, tell, tell_skipped
+from simsearch.cli.output import (
+    match_record,
+    on_a_line,
+    print_json,
+    print_line,
+    print_skipped,
+    print_status,
+    print_table,
+    shown,
+)
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Answer
@@ -31,25 +40,34 @@ if TYPE_CHECKING:
 @top_option
 @min_score_option
 @click.option("--threshold", type=click.FloatRange(-1, 1), callback=comparable, hidden=True)
-@click.option("--exclude-self", is_flag=True, help="Leave out the item that is asked for itself.")
+@click.option("--exclude-self", is_flag=True, help="Leave the query itself out of its results.")
 @text_option
 @file_option
-@click.option("--save", metavar="SHEET.png", type=click.Path(), help="Draw a sheet of the matches.")
+@click.option("--save", metavar="SHEET.png", type=click.Path(), help="Save a contact sheet of the matches.")
 @json_option
 @quiet_option
 def query_command(
-    sources: tuple[str, ...], index: str | None, top: int, min_score: float | None, threshold: float | None,
-    exclude_self: bool, as_text: bool, as_file: bool, save: str | None, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
-    """Find the items most like a picture or a text.
+    sources: tuple[str, ...],
+    index: str | None,
+    top: int,
+    min_score: float | None,
+    threshold: float | None,
+    exclude_self: bool,
+    as_text: bool,
+    as_file: bool,
+    save: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Find the items most similar to an image or a text.
 
-    An argument is a file if there is one of that name, else an item of the collection (as faq.csv#7), else a text;
-    - is standard input. Several are answered in turn.
+    An argument is a file if one of that name exists, else an item of the collection (such as faq.csv#7), else a text;
+    - is standard input. Several queries are answered in turn.
     """
     from simsearch.collection.entry import ask, check_sheet, open_one
 
     if threshold is not None:
-        tell("query --threshold is deprecated: use --min-score")
+        print_status("query --threshold is deprecated: use --min-score")
         min_score = threshold if min_score is None else min_score
     given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index) as collection:
@@ -58,7 +76,7 @@ def query_command(
         if not quiet:
             remark_words(collection, given)
         answered = ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self)
-        tell_skipped(answered.skipped)
+        print_skipped(answered.skipped)
         for answer in answered.answers:
             _print(answer, as_json, titled=len(sources) > 1)
     if save is not None and answered.answers:
@@ -66,27 +84,30 @@ def query_command(
 
         save_matches(answered.answers, Path(save))
         if not (quiet or as_json):
-            tell(f"sheet: {save}")
+            print_status(f"sheet: {save}")
     return 0 if answered.answers else 1
 
 
 def _print(answer: Answer, as_json: bool, titled: bool) -> None:
     if as_json:
         for match in answer.matches:
-            say_json(match_record(answer.query, match, answer.score_kind))
+            print_json(match_record(answer.query, match, answer.score_kind))
         return
     if titled:
-        say(f"{on_a_line(answer.query)}:")
+        print_line(f"{on_a_line(answer.query)}:")
     if not answer.matches:
-        say("no match")
+        print_line("no match")
         return
     labelled = any(match.item.label for match in answer.matches)
     texts = any(match.item.text is not None for match in answer.matches)
     rows = [
         (
-            match.rank, f"{match.score:.3f}", *([match.item.label or ""] if labelled else []), shown(match.item.uri),
+            match.rank,
+            f"{match.score:.3f}",
+            *([match.item.label or ""] if labelled else []),
+            shown(match.item.uri),
             *([match.item.text or ""] if texts else []),
         )
         for match in answer.matches
-    ]  # fmt: skip
-    table(rows, right=(0, 1), shortened=texts)
+    ]
+    print_table(rows, right=(0, 1), shortened=texts)

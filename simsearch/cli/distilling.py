@@ -12,60 +12,96 @@ from simsearch.cli.options import (
     score_range_option,
     strict_option,
 )
-from simsearch.cli.output import progress, say, say_json, skip_records, tell_skipped
+from simsearch.cli.output import print_json, print_line, print_skipped, progress, skip_records
 
 
 @click.command("distill")
 @click.argument("teacher", metavar="TEACHER")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
-@click.option("--validate", "validation", metavar="FILE", help="Graded pairs to measure with, not to learn from.")
-@click.option("--columns", metavar="NAMES", help="Names of the columns of tables, or ROLE=NAME,...; see the guide.")
+@click.option("-o", "--out", required=True, metavar="FOLDER", help="Encoder folder to write, such as encoders/NAME.")
+@click.option("--validate", "validation", metavar="FILE", help="Graded pairs to validate on; not trained on.")
+@click.option(
+    "--columns", metavar="NAMES", help="Names of the columns of tables, or ROLE=NAME,...; see docs/training-data.md."
+)
 @convention_option
 @score_range_option
-@click.option("--by-line", is_flag=True, help="In folders each line of a file is a text of its own.")
+@click.option("--by-line", is_flag=True, help="In folders, each line of a file is one text.")
 @encoding_option
 @strict_option
-@click.option("--tokenizer", metavar="PLACE", help="Where to take word pieces from.  [default: the teacher]")
-@click.option("--dim", type=int, default=256, show_default=True, help="Numbers a text.")
-@click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Most different tokens.")
-@click.option("--codes", type=int, default=2_048, show_default=True, help="Rows for product codes; 0 for none.")
+@click.option("--tokenizer", metavar="PLACE", help="Folder to take the tokenizer from.  [default: the teacher]")
+@click.option("--dim", type=int, default=256, show_default=True, help="Dimensions of the embeddings.")
+@click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Maximum size of the vocabulary.")
+@click.option("--codes", type=int, default=2_048, show_default=True, help="Hash buckets for product codes; 0 for none.")
 @click.option("--epochs", type=int, default=4, show_default=True, help="Passes over the texts.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Start of all randomness.")
-@click.option("--restart", is_flag=True, help="Start anew instead of going on from a checkpoint.")
-@click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--restart", is_flag=True, help="Start again instead of resuming from a checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing encoder.")
 @json_option
 @quiet_option
 def distill_command(
-    teacher: str, sources: tuple[str, ...], out: str, validation: str | None, columns: str | None,
-    convention: str | None, score_range: tuple[float, float] | None, by_line: bool, encoding: str | None,
-    strict: bool, tokenizer: str | None, dim: int,
-    vocabulary: int, codes: int, epochs: int, seed: int, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
-    """Make a small, fast encoder of texts that agrees with a large one.
+    teacher: str,
+    sources: tuple[str, ...],
+    out: str,
+    validation: str | None,
+    columns: str | None,
+    convention: str | None,
+    score_range: tuple[float, float] | None,
+    by_line: bool,
+    encoding: str | None,
+    strict: bool,
+    tokenizer: str | None,
+    dim: int,
+    vocabulary: int,
+    codes: int,
+    epochs: int,
+    seed: int,
+    restart: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Distill a large text encoder into a small, fast one.
 
-    TEACHER is an encoder of texts, such as the folder of a sentence-transformers model. Each SOURCE is a file or folder
-    of texts; of graded pairs, and of pairs that are the same or not, what is known is learned too. A run that was
-    stopped goes on when the same command is given again.
+    TEACHER is a text encoder, such as the folder of a sentence-transformers model. Each SOURCE is a file or folder of
+    texts; the grades of graded pairs, and the labels of pairs that are the same or different, are trained on too. A
+    stopped run resumes when the same command is given again.
     """
     from simsearch.labelled.reading import Reading
     from simsearch.training import Distilling, distil
 
     how = Distilling(dim=dim, vocabulary=vocabulary, codes=codes, epochs=epochs, seed=seed)
     made = distil(
-        teacher, sources, out, validation=validation, tokenizer=tokenizer, how=how, restart=restart,
+        teacher,
+        sources,
+        out,
+        validation=validation,
+        tokenizer=tokenizer,
+        how=how,
+        restart=restart,
         reading=Reading(
-            columns=columns, convention=convention, score_range=score_range, by_line=by_line, encoding=encoding,
+            columns=columns,
+            convention=convention,
+            score_range=score_range,
+            by_line=by_line,
+            encoding=encoding,
             strict=strict,
         ),
-        overwrite=overwrite, progress=progress(quiet),
-    )  # fmt: skip
-    tell_skipped(made.skipped)
+        overwrite=overwrite,
+        progress=progress(quiet),
+    )
+    print_skipped(made.skipped)
     figure = made.config.figures["validation"]
     if as_json:
-        say_json({"folder": str(made.folder), "fingerprint": made.config.fingerprint, "validation": figure,
-                  "steps": made.config.training["steps_taken"], "texts": made.config.training["texts"],
-                  "skipped_files": skip_records(made.skipped)})  # fmt: skip
+        print_json(
+            {
+                "folder": str(made.folder),
+                "fingerprint": made.config.fingerprint,
+                "validation": figure,
+                "steps": made.config.training["steps_taken"],
+                "texts": made.config.training["texts"],
+                "skipped_files": skip_records(made.skipped),
+            }
+        )
     else:
-        say(f"{made.folder}: {made.config.parameters:,} numbers, validation {figure:.4f}")
+        print_line(f"{made.folder}: {made.config.parameters:,} parameters, validation {figure:.4f}")
     return 0

@@ -16,7 +16,7 @@ from simsearch.cli.options import (
     text_option,
     threshold_option,
 )
-from simsearch.cli.output import counted, on_a_line, say, say_json, table, tell, tell_skipped
+from simsearch.cli.output import counted, on_a_line, print_json, print_line, print_skipped, print_status, print_table
 
 if TYPE_CHECKING:
     from simsearch.types import Recognition
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def enroll_command(
     label: str, sources: tuple[str, ...], index: str | None, as_text: bool, as_file: bool, as_json: bool, quiet: bool
 ) -> int:
-    """Give examples of LABEL, to be recognized from now on. One is enough; nothing is trained."""
+    """Store examples of LABEL, which recognize can then name. One is enough; nothing is trained."""
     from simsearch.collection.entry import open_one
 
     given = questions(sources, as_text=as_text, as_file=as_file)
@@ -42,13 +42,13 @@ def enroll_command(
             remark_words(collection, given)
         report = collection.enroll(label, given)
         labels = collection.labels()
-    tell_skipped(report.skipped)
+    print_skipped(report.skipped)
     if as_json:
         counts = {"added": report.added, "existing": report.existing, "skipped": len(report.skipped)}
-        say_json({"label": label, "examples": labels.get(label, 0), **counts})
+        print_json({"label": label, "examples": labels.get(label, 0), **counts})
     elif not quiet:
         added, known = counted(report.added, "example"), counted(len(labels), "label")
-        say(f"{label}: {added} added, {labels.get(label, 0)} in all; {known}")
+        print_line(f"{label}: {added} added, {labels.get(label, 0)} in all; {known}")
     return 0 if report.added or report.existing else 1
 
 
@@ -61,12 +61,17 @@ def enroll_command(
 @json_option
 @quiet_option
 def recognize_command(
-    sources: tuple[str, ...], index: str | None, as_text: bool, as_file: bool, threshold: float | None,
-    as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
-    """Say which enrolled label each picture or text has, or "unknown" below the threshold.
+    sources: tuple[str, ...],
+    index: str | None,
+    as_text: bool,
+    as_file: bool,
+    threshold: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Print the enrolled label of each image or text, or "unknown" below the threshold.
 
-    Without a threshold the nearest label is always named.
+    Without a threshold the answer is always the label of the nearest example.
     """
     from simsearch.collection.entry import identify, open_one
 
@@ -75,18 +80,18 @@ def recognize_command(
         if not quiet:
             remark_words(collection, given)
         identified = identify(collection, given, threshold=threshold)
-    tell_skipped(identified.skipped)
+    print_skipped(identified.skipped)
     if as_json:
         for query, recognition in identified.answers:
-            say_json(_record(query, recognition))
+            print_json(_record(query, recognition))
     elif identified.answers:
         rows = [
             (_label(recognition), f"{recognition.score:.3f}", on_a_line(query))
             for query, recognition in identified.answers
         ]
-        table(rows, right=(1,))
+        print_table(rows, right=(1,))
         if threshold is None and not quiet:
-            tell("no threshold was given, so nothing can be unknown: -t 0.7 asks for a score of 0.7 or more")
+            print_status("no threshold was given, so nothing can be unknown; -t 0.7 requires a score of 0.7 or more")
     return 0 if identified.answers else 1
 
 
@@ -97,17 +102,21 @@ def _label(recognition: Recognition) -> str:
 def _record(query: str, recognition: Recognition) -> dict[str, object]:
     second = recognition.runner_up
     return {
-        "query": query, "label": recognition.label, "score": round(recognition.score, 6),
+        "query": query,
+        "label": recognition.label,
+        "score": round(recognition.score, 6),
         "threshold": recognition.threshold,
         "runner_up": None if second is None else {"label": second.example.label, "score": round(second.score, 6)},
         "evidence": [
             {
-                "label": each.example.label, "path": each.example.uri, "score": round(each.score, 6),
+                "label": each.example.label,
+                "path": each.example.uri,
+                "score": round(each.score, 6),
                 "text": each.example.text,
             }
             for each in recognition.evidence
         ],
-    }  # fmt: skip
+    }
 
 
 @click.command("forget")
@@ -123,9 +132,9 @@ def forget_command(label: str, index: str | None, as_json: bool, quiet: bool) ->
         count = collection.forget(label)
         left = len(collection.labels())
     if as_json:
-        say_json({"label": label, "removed": count})
+        print_json({"label": label, "removed": count})
     elif count == 0:
-        tell(f"Error: nobody is enrolled as {label!r}; there are {left} labels")
+        print_status(f"Error: no example is enrolled as {label!r}; there are {left} labels")
     elif not quiet:
-        say(f"{label}: {counted(count, 'example')} removed; {counted(left, 'label')} left")
+        print_line(f"{label}: {counted(count, 'example')} removed; {counted(left, 'label')} left")
     return 0 if count else 1

@@ -7,7 +7,7 @@ import os
 import click
 
 from simsearch.cli.options import encoding_option, index_option, json_option, quiet_option
-from simsearch.cli.output import counted, progress, say, say_json, skip_records, tell, tell_skipped
+from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
 
 
 @click.command("index")
@@ -17,43 +17,70 @@ from simsearch.cli.output import counted, progress, say, say_json, skip_records,
     "--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo, or text for texts]"
 )
 @click.option(
-    "--labels", metavar="folder|FILE", help="Label items by their folder, or from a table with path and label."
+    "--labels",
+    metavar="folder|FILE",
+    help="Label items by their folder, or from a table with the columns path and label.",
 )
-@click.option("--by", metavar="file|line", help="Take .txt and .md files as one text each, or each of their lines.")
+@click.option(
+    "--by",
+    metavar="file|line",
+    help="Whether each .txt or .md file is one text, or each of its lines.  [default: file]",
+)
 @click.option("--text-column", metavar="NAME", help="Column of a table that holds the text.  [default: text]")
-@click.option("--id-column", metavar="NAME", help="Column with ids.  [default: id, else rows are numbered]")
-@click.option("--label-column", metavar="NAME", help="Label rows by this column.")
+@click.option("--id-column", metavar="NAME", help="Column that identifies rows.  [default: id, else rows are numbered]")
+@click.option("--label-column", metavar="NAME", help="Column with the labels of rows.")
 @encoding_option
 @click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
-@click.option("--rebuild", is_flag=True, help="Encode everything again, for instance with another --encoder.")
+@click.option("--rebuild", is_flag=True, help="Encode all contents again, for instance with another --encoder.")
 @json_option
 @quiet_option
 def index_command(
-    sources: tuple[str, ...], index: str | None, encoder: str | None, labels: str | None, by: str | None,
-    text_column: str | None, id_column: str | None, label_column: str | None, encoding: str | None,
-    prune: bool, rebuild: bool, as_json: bool, quiet: bool,
-) -> int:  # fmt: skip
-    """Make or update a collection of the pictures, or of the texts, under folders.
+    sources: tuple[str, ...],
+    index: str | None,
+    encoder: str | None,
+    labels: str | None,
+    by: str | None,
+    text_column: str | None,
+    id_column: str | None,
+    label_column: str | None,
+    encoding: str | None,
+    prune: bool,
+    rebuild: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Create or update a collection of the images, or of the texts, in folders and files.
 
-    Texts are .txt and .md files, and the rows of tables: .csv, .tsv, .tab, .jsonl, .ndjson, .json. Only what is new or
-    changed is read. Killed at any moment, it goes on where it stopped.
+    Texts are .txt and .md files, and the rows of tables: .csv, .tsv, .tab, .jsonl, .ndjson, .json. Only new and changed
+    files are read. It can be killed at any moment: the same command resumes.
     """
     from simsearch.collection.entry import index_sources
     from simsearch.media.text_rows import Reading
 
     reading = Reading(by, text_column, id_column, label_column, encoding)
     done = index_sources(
-        sources, index=index, encoder=encoder, labels=labels, reading=reading, prune=prune, rebuild=rebuild,
+        sources,
+        index=index,
+        encoder=encoder,
+        labels=labels,
+        reading=reading,
+        prune=prune,
+        rebuild=rebuild,
         progress=progress(quiet),
-    )  # fmt: skip
+    )
     report = done.report
-    tell_skipped(report.skipped)
+    print_skipped(report.skipped)
     counts = {
-        "added": report.added, "reused": report.reused, "unchanged": report.unchanged, "updated": report.updated,
-        "removed": report.removed, "kept": report.kept, "skipped": sum(skip.count for skip in report.skipped),
-    }  # fmt: skip
+        "added": report.added,
+        "reused": report.reused,
+        "unchanged": report.unchanged,
+        "updated": report.updated,
+        "removed": report.removed,
+        "kept": report.kept,
+        "skipped": sum(skip.count for skip in report.skipped),
+    }
     if as_json:
-        say_json(
+        print_json(
             {
                 "collection": str(done.folder),
                 "items": done.items,
@@ -63,14 +90,14 @@ def index_command(
         )
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
-        say(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
+        print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
     if report.kept and not quiet:
-        tell(
-            f"{report.kept:,} items have vanished, too many to be sure: is a disk away? They were kept; "
-            "--prune removes them."
+        print_status(
+            f"{report.kept:,} items have vanished, more than half; is a disk unmounted? They were kept; --prune "
+            "removes them."
         )
     for loss in done.lost_examples:
-        tell(f"not enrolled again, {loss.path}: {loss.reason}")
+        print_status(f"example lost, {loss.path}: {loss.reason}")
     present = report.added + report.reused + report.unchanged + report.updated
     return 1 if report.skipped and not present else 0
 
@@ -81,16 +108,16 @@ def index_command(
 @json_option
 @quiet_option
 def remove_command(paths: tuple[str, ...], index: str | None, as_json: bool, quiet: bool) -> int:
-    """Take items out of a collection, by path, folder, or row as faq.csv#7. The files stay where they are."""
+    """Remove items from a collection, by path, folder, or row (such as faq.csv#7). Files are not touched."""
     from simsearch.collection.entry import open_one
 
     with open_one(index) as collection:
         counts = {path: collection.remove(path) for path in paths}
     for path, count in counts.items():
         if as_json:
-            say_json({"path": os.fspath(path), "removed": count})
+            print_json({"path": os.fspath(path), "removed": count})
         elif count == 0:
-            tell(f"{path}: nothing in the collection has that path")
+            print_status(f"{path}: nothing in the collection has that path")
     if not (as_json or quiet):
-        say(f"{counted(sum(counts.values()), 'item')} removed")
+        print_line(f"{counted(sum(counts.values()), 'item')} removed")
     return 0 if any(counts.values()) else 1

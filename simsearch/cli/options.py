@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.output import read_standard_input, tell
+from simsearch.cli.output import print_status, read_standard_input
 from simsearch.errors import UsageError
 from simsearch.types import Text
 
@@ -17,45 +17,57 @@ if TYPE_CHECKING:
     from simsearch.collection.facade import Collection
 
 index_option = click.option(
-    "--index", "index", metavar="NAME|PATH",
-    help="Which collection: a name under indexes/ (or $SIMSEARCH_HOME), or a folder. Default: the only one there is.",
-)  # fmt: skip
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
-quiet_option = click.option("--quiet", is_flag=True, help="No progress and no remarks; errors are still told.")
-text_option = click.option("--text", "as_text", is_flag=True, help="Take arguments as texts, also where a file is.")
-file_option = click.option("--file", "as_file", is_flag=True, help="Take arguments as files, also where none is.")
+    "--index",
+    "index",
+    metavar="NAME|PATH",
+    help="The collection: a name under indexes/ (or $SIMSEARCH_HOME), or a folder.  [default: the only one there is]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print no progress and no remarks, only results and errors.")
+text_option = click.option(
+    "--text", "as_text", is_flag=True, help="Treat all arguments as texts, even if such a file exists."
+)
+file_option = click.option("--file", "as_file", is_flag=True, help="Treat all arguments as files, even if none exists.")
 top_option = click.option(
-    "-k", "--top", default=10, show_default=True, type=click.IntRange(1), help="How many matches."
+    "-k", "--top", default=10, show_default=True, type=click.IntRange(1), help="Number of matches."
 )
 
 
 def comparable(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     """The value, unless it is "nan", which lies in every range and below no score."""
     if value is not None and math.isnan(value):
-        raise click.BadParameter("nan is no number to compare with", context, parameter)
+        raise click.BadParameter("nan is not a number to compare with", context, parameter)
     return value
 
 
 threshold_option = click.option(
-    "-t", "--threshold", type=click.FloatRange(-1, 1), callback=comparable,
-    help="Least score, a cosine from -1 to 1, of a known label.",
-)  # fmt: skip
+    "-t",
+    "--threshold",
+    type=click.FloatRange(-1, 1),
+    callback=comparable,
+    help="Minimum score of a known label, a cosine similarity from -1 to 1.",
+)
 min_score_option = click.option(
-    "-t", "--min-score", type=click.FloatRange(-1, 1), callback=comparable,
-    help="Least score of a match, a cosine from -1 to 1.",
-)  # fmt: skip
+    "-t",
+    "--min-score",
+    type=click.FloatRange(-1, 1),
+    callback=comparable,
+    help="Minimum score of a match, a cosine similarity from -1 to 1.",
+)
 
 
 convention_option = click.option(
-    "--convention", type=click.Choice(["same", "different"]),
-    help="What 1 means in a pair file whose column is not named same or different.",
-)  # fmt: skip
+    "--convention",
+    type=click.Choice(["same", "different"]),
+    help="Meaning of 1 in a table of pairs whose column is not named same or different.",
+)
 
 
 encoding_option = click.option(
-    "--encoding", metavar="NAME",
+    "--encoding",
+    metavar="NAME",
     help="Encoding of texts and tables without a byte order mark, as cp1252 or utf-16-le.  [default: utf-8]",
-)  # fmt: skip
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="Refuse tables with rows that cannot be used, in place of skipping these."
 )
@@ -69,30 +81,34 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
     except ValueError:
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise click.BadParameter(f"{value!r} is no range; give two numbers as 0,5", context, parameter) from None
+        raise click.BadParameter(f"{value!r} is not a range; give two numbers as 0,5", context, parameter) from None
     return low, high
 
 
 score_range_option = click.option(
-    "--score-range", callback=_range, metavar="LOW,HIGH",
-    help="The grades that mean not alike at all and the same, as 0,5.  [default: the least and largest there are]",
-)  # fmt: skip
+    "--score-range",
+    callback=_range,
+    metavar="LOW,HIGH",
+    help="The grades for dissimilar and for identical, as 0,5.  [default: the smallest and largest in the data]",
+)
 
 
 def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) -> None:
-    """Tells which arguments look like files that are not there, and are taken as texts, and which words are unknown."""
+    """Prints which arguments look like missing files and are treated as texts, and which words are unknown."""
     from simsearch.collection.querying import taken_as_text, unknown_words
 
     for words in taken_as_text(collection, given):
-        tell(f"{words}: no such file, taken as a text; --file wants a file, --text is sure that it is none")
+        print_status(
+            f"{words}: no such file, treated as a text; --file requires a file, --text states that it is a text"
+        )
     for word in unknown_words(collection, given):
-        tell(f"{word}: not known to {collection.encoder.name}, left out of what is asked")
+        print_status(f"{word}: not in the vocabulary of {collection.encoder.name}, ignored")
 
 
 def questions(arguments: Sequence[str], *, as_text: bool, as_file: bool) -> list[str | Path | bytes]:
-    """What the arguments stand for: - is standard input, others are texts or files where that is said.
+    """The arguments as queries: bytes of standard input for -, texts or paths as the options say, else plain strings.
 
-    What is left open the collection decides (see `querying.interpret`).
+    The collection decides what a plain string is (see `querying.interpret`).
     """
     if as_text and as_file:
         raise UsageError("--text and --file exclude each other; give one of them")

@@ -1,4 +1,4 @@
-"""What the commands print: for people by default, one JSON object a line with --json."""
+"""Printing of results and messages: for people by default, one JSON object per line with --json."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from simsearch.progress import Bar, Progress, Silent
 if TYPE_CHECKING:
     from simsearch.types import Match, Skip
 
-LEAST_ROOM = 40
-"""Letters of a text that are shown however narrow the terminal is."""
+MINIMUM_WIDTH = 40
+"""Minimum number of characters of a text that are shown, however narrow the terminal."""
 
 
 def shown(text: str) -> str:
@@ -29,18 +29,18 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def tell(text: str) -> None:
-    """A line on standard error."""
+def print_status(text: str) -> None:
+    """Prints a line on standard error."""
     click.echo(shown(text), err=True)
 
 
-def say(text: str) -> None:
-    """A line on standard output."""
+def print_line(text: str) -> None:
+    """Prints a line on standard output."""
     click.echo(shown(text))
 
 
-def say_json(record: Mapping[str, object]) -> None:
-    """One JSON object on a line; characters outside ASCII are escaped, so any file name survives any terminal."""
+def print_json(record: Mapping[str, object]) -> None:
+    """Prints a JSON object on a line, characters outside ASCII escaped, so that any file name survives any terminal."""
     click.echo(json.dumps(record))
 
 
@@ -53,43 +53,50 @@ def progress(quiet: bool) -> Progress:
     return Silent() if quiet else Bar()
 
 
-def tell_skipped(skipped: Sequence[Skip]) -> None:
-    """Every file that was left out with its reason, on standard error."""
+def print_skipped(skipped: Sequence[Skip]) -> None:
+    """Prints each skipped file with the reason, on standard error."""
     for skip in skipped:
-        tell(f"skipped {skip.path}: {skip.reason}")
+        print_status(f"skipped {skip.path}: {skip.reason}")
 
 
 def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:
-    """What was left out as programs get it."""
+    """The JSON records of skipped files."""
     return [{"path": skip.path, "reason": skip.reason} for skip in skipped]
 
 
 def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]:
-    """A match as programs get it."""
+    """The JSON record of a match."""
     item = match.item
     return {
-        "query": query, "rank": match.rank, "score": round(match.score, 6), "score_kind": score_kind,
-        "id": item.id, "path": item.uri, "label": item.label, "metadata": dict(item.metadata), "text": item.text,
-    }  # fmt: skip
+        "query": query,
+        "rank": match.rank,
+        "score": round(match.score, 6),
+        "score_kind": score_kind,
+        "id": item.id,
+        "path": item.uri,
+        "label": item.label,
+        "metadata": dict(item.metadata),
+        "text": item.text,
+    }
 
 
 def on_a_line(text: str, width: int = 200) -> str:
-    """The text on one line, cut with … where it is longer than `width`."""
+    """The text on one line, truncated with … to `width` characters."""
     if len(text) <= width and text.isprintable():
         return text
-    # Texts can be long: what is cut off is not looked at.
+    # Texts can be long: what is truncated is not processed.
     words = " ".join(text[: 4 * width].split())
     return words if len(words) <= width and len(text) <= 4 * width else f"{words[: width - 1]}…"
 
 
-def table(rows: Sequence[Sequence[object]], right: Sequence[int] = (), *, shortened: bool = False) -> None:
-    """Rows in columns as wide as their contents; the columns in `right` are aligned to the right.
+def print_table(rows: Sequence[Sequence[object]], right: Sequence[int] = (), *, shortened: bool = False) -> None:
+    """Prints rows in columns as wide as their contents; the columns in `right` are aligned to the right.
 
-    With `shortened` the last column is cut so that each row stays on a line of the terminal.
+    With `shortened` the last column is truncated so that each row fits on a line of the terminal.
     """
     if shortened:
         used = max(sum(len(shown(str(cell))) + 2 for cell in row[:-1]) for row in rows)
-        room = max(LEAST_ROOM, shutil.get_terminal_size().columns - used - 1)
+        room = max(MINIMUM_WIDTH, shutil.get_terminal_size().columns - used - 1)
         rows = [(*row[:-1], on_a_line(str(row[-1]), room)) for row in rows]
     cells = [[shown(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

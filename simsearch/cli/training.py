@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simsearch.cli.options import json_option, quiet_option
-from simsearch.cli.output import progress, say, say_json, skip_records, table, tell_skipped
+from simsearch.cli.output import print_json, print_line, print_skipped, print_table, progress, skip_records
 from simsearch.errors import UsageError
 from simsearch.training.settings import PARSERS, SETTINGS, Setting, in_group, parse_settings, replacement, setting_rows
 
@@ -40,8 +40,8 @@ def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
     from simsearch.training.losses.table import loss_rows, miner_rows
 
     for rows in (preset_rows(), loss_rows(), miner_rows(), [*setting_rows()]):
-        table(rows)
-        say("")
+        print_table(rows)
+        print_line("")
     context.exit()
 
 
@@ -128,11 +128,11 @@ def train_command(
 
 
 def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
-    tell_skipped(trained.skipped)
+    print_skipped(trained.skipped)
     start = trained.config.training["start"]
     if as_json:
         pictures = [str(path) for path in trained.pictures]
-        say_json({
+        print_json({
             "encoder": str(trained.folder), "start": start, "figures": dict(trained.figures), "pictures": pictures,
             "skipped_files": skip_records(trained.skipped),
         })  # fmt: skip
@@ -141,15 +141,15 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
             (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()
         ]
         began = [("start", _start_shown(start))] if isinstance(start, dict) else []
-        table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
+        print_table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
         seen_before = trained.figures.get("test_classes_seen_before")
         if seen_before:
-            say(
+            print_line(
                 f"{seen_before} of the test classes have names that its start had learned: if they are the same, the "
                 "figures flatter."
             )
         _tell_split(trained.config.training["split_record"])
-        say(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
+        print_line(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
 
 
 def _tell_split(record: JSONValue) -> None:
@@ -157,7 +157,9 @@ def _tell_split(record: JSONValue) -> None:
     assert isinstance(record, dict)
     twice = record.get("contents_with_two_labels")
     if twice:
-        say(f"Identical items with more than one label: {twice:,}; each counts for the first of its classes only.")
+        print_line(
+            f"Identical items with more than one label: {twice:,}; each counts for the first of its classes only."
+        )
 
 
 def _start_shown(start: Mapping[str, JSONValue]) -> str:

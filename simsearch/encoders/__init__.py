@@ -1,4 +1,4 @@
-"""Encoders: from a name or a folder to something that makes vectors."""
+"""Encoders, opened by name or folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def open_encoder(name: str | Path) -> OnnxEncoder | OnnxTextEncoder:
-    """The encoder that ships under this name ("photo", "glyph", "strokes", "text"), or the one in this folder.
+    """The bundled encoder of this name ("photo", "glyph", "strokes", "text"), or the encoder in this folder.
 
-    A folder is one of simsearch, or a pretrained model in the format of the Hugging Face hub. What is neither but has
-    the form OWNER/MODEL is a model of the hub: taken from its cache, or downloaded. Models of the hub are converted
-    when they are first opened; then they are in a cache of ours. Raises EncoderError.
+    A folder is an encoder folder, or a pretrained model in the format of the Hugging Face hub. Another name of the form
+    OWNER/MODEL is a model of the hub, taken from the hub's cache or downloaded. Models of the hub are converted when
+    they are first opened, and the result is cached. Raises EncoderError.
     """
     from simsearch.encoders.folder import encoder_folder, is_encoder
 
@@ -25,7 +25,7 @@ def open_encoder(name: str | Path) -> OnnxEncoder | OnnxTextEncoder:
     from simsearch.encoders.cached import cached_folder, converted_folder
 
     if is_pretrained(text):
-        # What opens it again, wherever we are by then: the name on the hub, or where the folder is.
+        # The name under which it can be opened again from any working directory.
         name_again = str(Path(text).absolute()) if Path(text).is_dir() else text
         return open_folder(converted_folder(text), name_again)
     cached = cached_folder(text)
@@ -33,7 +33,7 @@ def open_encoder(name: str | Path) -> OnnxEncoder | OnnxTextEncoder:
 
 
 def is_pretrained(name: str | Path) -> bool:
-    """Whether this is a folder in the hub's format, or has the form of a hub's name and is nothing of simsearch."""
+    """Whether this is a folder in the hub's format, or has the form of a hub name and is no encoder of simsearch."""
     from simsearch.encoders.folder import is_encoder
     from simsearch.encoders.pretrained_folder import is_hub_format
     from simsearch.encoders.pretrained_hub import is_hub_name
@@ -43,7 +43,7 @@ def is_pretrained(name: str | Path) -> bool:
 
 
 def open_folder(folder: Path, name: str | None = None) -> OnnxEncoder | OnnxTextEncoder:
-    """The encoder in a folder with encoder.json, under its own name or the one that is given. Raises EncoderError."""
+    """The encoder in a folder with encoder.json, under its own name or the given one. Raises EncoderError."""
     from dataclasses import replace
 
     from simsearch.encoders.folder import read_config

@@ -1,4 +1,4 @@
-"""Models of the hub as encoder folders, each converted once, when it is first asked for by its name."""
+"""The cache of converted hub models: each is converted once, when it is first opened by name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from simsearch.manifest import write_atomically
 
 BITS = 16
 VERSION = 1
-"""Counts up when models are converted in another way, so that folders made before are not taken for those of now."""
+"""Version of the conversion; increased when models are converted differently, so that older folders are not used."""
 CONVERTING = ".converting"
 
 
 def cache_home() -> Path:
-    """`$SIMSEARCH_CACHE`, or the place for caches that the system has for each user."""
+    """`$SIMSEARCH_CACHE`, or the user's cache directory of the operating system."""
     given = os.environ.get("SIMSEARCH_CACHE")
     if given:
         return Path(given)
@@ -35,10 +35,10 @@ def cache_home() -> Path:
 
 
 def cached_folder(name: str) -> Path | None:
-    """The encoder folder that a model was converted to, if it was. Needs no library and no network.
+    """The encoder folder that a model was converted to, or None. Needs no library and no network.
 
-    A folder in the hub's format is looked up by the checksums of its contents, and one that is gone, like a name on
-    the hub, by what it was when it was converted. Raises EncoderError for a folder that could not be converted.
+    A folder in the hub's format is looked up by the checksum of its contents; one that no longer exists, and a name on
+    the hub, by the record of its conversion. Raises EncoderError for a folder that could not be converted.
     """
     if is_hub_format(Path(name)):
         found = _place(read_folder(Path(name), name).fingerprint)
@@ -51,7 +51,7 @@ def cached_folder(name: str) -> Path | None:
 
 
 def converted_folder(name: str) -> Path:
-    """The same, converted now if it must be: the libraries for that are loaded, and a model may be downloaded.
+    """The encoder folder of a model, converted now if it is not cached; may download the model.
 
     Raises EncoderError, MissingExtraError.
     """
@@ -77,8 +77,8 @@ def converted_folder(name: str) -> Path:
             _remember(_full(name), place)
     except OSError as error:
         raise EncoderError(
-            f"{name} cannot be converted into {cache_home()}: {error.strerror or error}; choose another place by the "
-            "environment variable SIMSEARCH_CACHE, or convert it yourself: simsearch convert"
+            f"{name} cannot be converted into {cache_home()}: {error.strerror or error}; set the environment variable "
+            "SIMSEARCH_CACHE to another folder, or convert it explicitly: simsearch convert"
         ) from error
     return place
 
@@ -92,7 +92,7 @@ def _place(fingerprint: str) -> Path:
 
 
 def _remember(name: str, place: Path) -> None:
-    """Writes down which folder a model of this name was converted to."""
+    """Records which folder a model of this name was converted to."""
     note = _note(name)
     if not note.is_file() or note.read_text(encoding="ascii") != place.name:
         note.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The encoder folder: encoder.json beside its weights. Nothing in it can run code."""
+"""The encoder folder: encoder.json and its weights. Loading it never runs code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ENCODER_FORMAT = 2
 OLDEST_FORMAT = 1
-"""What asks for nothing that came with format 2 is written in this one, which simsearch 0.2 reads as well."""
+"""The format of encoders that use no feature of format 2; simsearch 0.2 reads it as well."""
 CONFIG_NAME = "encoder.json"
 ONNX_NAME = "encoder.onnx"
 WEIGHTS_NAME = "weights.safetensors"
@@ -25,24 +25,24 @@ TOKENIZER_NAME = "tokenizer.json"
 WORDS_NAME = "words.onnx"
 WORDS_TOKENIZER_NAME = "words-tokenizer.json"
 FILES = (ONNX_NAME, WEIGHTS_NAME, TOKENIZER_NAME, WORDS_NAME, WORDS_TOKENIZER_NAME)
-"""What an encoder folder may hold beside encoder.json. `weights.safetensors` is missing where training reads the
-weights from the network in use, or cannot go on at all."""
+"""The files of an encoder folder beside encoder.json. `weights.safetensors` is missing where training reads the weights
+from encoder.onnx, or where the encoder cannot be fine-tuned."""
 INPUTS = {"image": ("width", "height", "channels", "fit"), "text": ("max_tokens", "vocabulary", "codes")}
-"""The fields of encoder.json that say what goes into the network, by modality; those of another are left out."""
+"""The fields of encoder.json that describe the input of the network, by modality; the others are omitted."""
 KINDS = {"name": str, "modality": str, "dim": int, "model": dict, "training": dict, "figures": dict, "fingerprint": str}
-"""What the fields of encoder.json are that nothing else tells."""
+"""The types of the fields of encoder.json that are not checked elsewhere."""
 AGAIN = "the file was edited or damaged, copy the encoder folder again"
 BUNDLED = Path(__file__).parent / "bundled"
 RETIRED = {
-    "photo-copies": "photo finds edited copies too; use photo, and for a collection that photo-copies made "
+    "photo-copies": "photo finds edited copies too; use photo, and for a collection of photo-copies "
     "simsearch index SOURCE --encoder photo --rebuild",
 }
-"""The encoders that shipped with older versions, and what to do now."""
+"""The bundled encoders of older versions, and what to use instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A row of the table that `simsearch info` prints; `shape` is that of the output without the batch."""
+    """A row of the table of layers that `simsearch info` prints; `shape` is that of the output without the batch."""
 
     name: str
     kind: str
@@ -62,23 +62,23 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class WordsConfig:
-    """The text tower of an image encoder: `words.onnx` takes ids of `words-tokenizer.json` and gives unit vectors in
-    the space of the pictures."""
+    """The text tower of an image encoder: `words.onnx` maps ids of `words-tokenizer.json` to unit vectors in the
+    embedding space of the images."""
 
     max_tokens: int
     vocabulary: int
     codes: int = 0
     padding: int = 0
-    """The id that shorter texts of a batch are filled up with."""
+    """The id that shorter texts of a batch are padded with."""
     fixed_length: bool = False
-    """Whether every text is filled up to `max_tokens`."""
+    """Whether every text is padded to `max_tokens`."""
     unknown: int = 0
-    """The id of a word that the tower does not know; 0 where every word is cut into parts that it knows."""
+    """The id of an out-of-vocabulary word; 0 if every word is split into known parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaseRecord:
-    """The encoder whose features a head takes: where to look for it first, and which one it must be."""
+    """The base encoder of a head: its name, by which it is looked up, and the fingerprint that it must have."""
 
     name: str
     fingerprint: str
@@ -86,7 +86,7 @@ class BaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The contents of encoder.json. `model` is what the training code needs to build the network again."""
+    """The contents of encoder.json. `model` describes the architecture for the training code."""
 
     name: str
     modality: str
@@ -100,32 +100,32 @@ class EncoderConfig:
     channels: int = 0
     fit: str = ""
     max_tokens: int = 0
-    """What follows the first tokens of a text is not looked at."""
+    """Longer texts are truncated to this many tokens."""
     vocabulary: int = 0
-    """The token ids that the network knows are 0 to `vocabulary` - 1."""
+    """The token ids of the network are 0 to `vocabulary` - 1."""
     codes: int = 0
-    """How many of these, the last ones, stand for words with digits as wholes (see `encoders.tokens`)."""
+    """How many of these, the last ones, are hash buckets for whole words with digits (see `encoders.tokens`)."""
     padding: int = 0
-    """The id that shorter texts of a batch are filled up with."""
+    """The id that shorter texts of a batch are padded with."""
     resample: str = "bicubic"
     zoom: float = 1.0
-    """The share of the fitted picture's sides that the network sees, in its middle (see `media.images.PixelSpec`)."""
+    """The relative size of the center crop of the fitted image (see `media.images.PixelSpec`)."""
     words: WordsConfig | None = None
     base: BaseRecord | None = None
-    """Set where the network is a head: it takes the features of this encoder in place of pixels."""
+    """Set if the network is a head: its input is the features of this encoder in place of pixels."""
     curves: Mapping[str, JSONValue] = field(default_factory=dict)
-    """From scores to the probability of "the same" at prior one half, by what was compared, with their sources."""
+    """Calibration curves from scores to P(same) at prior one half, by what was compared."""
     files: Mapping[str, FileRecord] = field(default_factory=dict)
     fingerprint: str = ""
 
     def sealed(self, folder: Path) -> EncoderConfig:
-        """The same with the records of the files in `folder` and the fingerprint that follows from them."""
+        """The configuration with the records of the files in `folder` and the resulting fingerprint."""
         files = {name: FileRecord.of(folder / name) for name in FILES if (folder / name).is_file()}
         sealed = replace(self, files=files)
         return replace(sealed, fingerprint=sealed.expected_fingerprint())
 
     def expected_fingerprint(self) -> str:
-        """16 hexadecimal digits over the weights in use and the preprocessing: equal ones give equal vectors."""
+        """16 hexadecimal digits over weights and preprocessing: equal fingerprints give equal embeddings."""
         preprocessing = [self.modality, self.dim, *(getattr(self, name) for name in INPUTS[self.modality])]
         newer = {name: value for name, value in asdict(self).items() if name in NEWER and value != NEWER[name]}
         used = [self.files[name].sha256 for name in FILES if name in self.files and name != WEIGHTS_NAME]
@@ -138,13 +138,13 @@ class EncoderConfig:
 
     @property
     def format(self) -> int:
-        """The oldest format that can say all of this."""
+        """The oldest format that can represent this configuration."""
         plain = all(getattr(self, name) == value for name, value in NEWER.items()) and not self.curves
         return OLDEST_FORMAT if plain and WEIGHTS_NAME in self.files else ENCODER_FORMAT
 
 
 NEWER: Mapping[str, JSONValue] = {"padding": 0, "resample": "bicubic", "zoom": 1.0, "words": None, "base": None}
-"""What came with format 2 and decides what the vectors are, with the values that format 1 stands for."""
+"""The fields of format 2 that the embeddings depend on, with the values that format 1 implies."""
 
 
 def write_config(folder: Path, config: EncoderConfig) -> None:
@@ -153,7 +153,7 @@ def write_config(folder: Path, config: EncoderConfig) -> None:
 
 
 def described(config: EncoderConfig) -> dict[str, JSONValue]:
-    """The configuration as encoder.json tells it, without the fields of other modalities."""
+    """The configuration as it is written to encoder.json, without the fields of other modalities."""
     others = {name for modality, names in INPUTS.items() if modality != config.modality for name in names}
     plain = {name for name, value in NEWER.items() if getattr(config, name) == value}
     without = others | plain | (set() if config.curves else {"curves"})
@@ -161,29 +161,29 @@ def described(config: EncoderConfig) -> dict[str, JSONValue]:
 
 
 def read_config(folder: Path) -> EncoderConfig:
-    """The configuration of an encoder folder; its files are only named here, `read_verified` opens them.
+    """The configuration of an encoder folder; its files are read and verified by `read_verified`.
 
-    Raises EncoderError when the folder holds no encoder, or one of another format, or one whose fingerprint is
-    not what its files and preprocessing give.
+    Raises EncoderError when the folder has no encoder, or one of another format, or one whose fingerprint does not
+    match its files and preprocessing.
     """
     path = folder / CONFIG_NAME
     try:
         document = json.loads(path.read_bytes())
         if (found := document.pop("format")) not in range(OLDEST_FORMAT, ENCODER_FORMAT + 1):
             raise EncoderError(
-                f"{path}: format {found!r}, another than {OLDEST_FORMAT} to {ENCODER_FORMAT}; update simsearch"
+                f"{path}: format {found!r} is not one of {OLDEST_FORMAT} to {ENCODER_FORMAT}; update simsearch"
             )
         config = _parsed(document)
         expected = config.expected_fingerprint()
     except FileNotFoundError:
-        raise EncoderError(f"{folder} is no encoder folder: it has no {CONFIG_NAME}") from None
+        raise EncoderError(f"{folder} is not an encoder folder: it has no {CONFIG_NAME}") from None
     except KeyError as error:
-        raise EncoderError(f"{path}: not an encoder's description: {error} is missing; {AGAIN}") from error
+        raise EncoderError(f"{path}: not a valid encoder description: {error} is missing; {AGAIN}") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise EncoderError(f"{path}: not an encoder's description: {error}; {AGAIN}") from error
+        raise EncoderError(f"{path}: not a valid encoder description: {error}; {AGAIN}") from error
     if config.fingerprint != expected:
         raise EncoderError(
-            f"{path}: fingerprint {config.fingerprint!r}, but its weights and preprocessing give "
+            f"{path}: fingerprint {config.fingerprint!r}, but that of its weights and preprocessing is "
             f"{expected!r}: the file was edited; export the encoder again"
         )
     return config
@@ -199,9 +199,12 @@ def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
     files = {name: FileRecord(**record) for name, record in document.pop("files").items()}  # type: ignore[union-attr,arg-type]
     words, base = document.pop("words", None), document.pop("base", None)
     config = EncoderConfig(
-        layers=tuple(layers), files=files, words=None if words is None else WordsConfig(**words),  # type: ignore[arg-type]
-        base=None if base is None else BaseRecord(**base), **document,  # type: ignore[arg-type]
-    )  # fmt: skip
+        layers=tuple(layers),
+        files=files,
+        words=None if words is None else WordsConfig(**words),  # type: ignore[arg-type]
+        base=None if base is None else BaseRecord(**base),  # type: ignore[arg-type]
+        **document,  # type: ignore[arg-type]
+    )
     if config.modality not in INPUTS:
         raise ValueError(f"modality {config.modality!r}, but there are {', '.join(INPUTS)}")
     missing = [name for name in INPUTS[config.modality] if not getattr(config, name) and name != "codes"]
@@ -212,22 +215,22 @@ def _parsed(document: dict[str, JSONValue]) -> EncoderConfig:
 
 
 def _needed(config: EncoderConfig) -> Sequence[str]:
-    """The files that an encoder of this kind cannot be used without."""
+    """The files that an encoder of this kind requires."""
     texts = (TOKENIZER_NAME,) if config.modality == "text" else ()
     return ONNX_NAME, *texts, *((WORDS_NAME, WORDS_TOKENIZER_NAME) if config.words else ())
 
 
 def read_verified(folder: Path, config: EncoderConfig, name: str) -> bytes:
-    """The bytes of a file of the folder, after its size and checksum were compared with encoder.json."""
+    """The bytes of a file of the folder, verified against the size and checksum in encoder.json."""
     path = folder / name
     if name not in config.files:
-        raise EncoderError(f"{folder} has no {name}: this encoder was made for use only, not to train on from")
+        raise EncoderError(f"{folder} has no {name}: this encoder can be used, but not fine-tuned")
     record = config.files[name]
     try:
         size = path.stat().st_size
         content = path.read_bytes() if size == record.size else b""
     except FileNotFoundError:
-        raise EncoderError(f"{path} is missing, which is needed here; take the whole encoder folder") from None
+        raise EncoderError(f"{path} is missing; copy the whole encoder folder") from None
     except OSError as error:
         raise EncoderError(f"{path}: {error.strerror or error}") from error
     if size != record.size:
@@ -242,29 +245,29 @@ def read_verified(folder: Path, config: EncoderConfig, name: str) -> bytes:
 
 
 def bundled_names() -> Sequence[str]:
-    """The encoders that ship with simsearch."""
+    """The names of the bundled encoders."""
     return sorted(path.parent.name for path in BUNDLED.glob(f"*/{CONFIG_NAME}"))
 
 
 def bundled_with_words() -> Sequence[str]:
-    """Those of them whose pictures words can find."""
+    """The names of the bundled encoders with a text tower."""
     return [name for name in bundled_names() if read_config(BUNDLED / name).words is not None]
 
 
 def is_encoder(name: str) -> bool:
-    """Whether the name is that of an encoder that ships, or of a folder with encoder.json."""
+    """Whether the name is that of a bundled encoder, or of a folder with encoder.json."""
     return _is_bundled(name) or (Path(name) / CONFIG_NAME).is_file()
 
 
 def _is_bundled(name: str) -> bool:
-    """Whether an encoder of this name ships. A path is none, and is not looked for: nobody has to read our folder."""
+    """Whether this is the name of a bundled encoder; a path never is. Does not list the folder of the package."""
     return Path(name).name == name and (BUNDLED / name / CONFIG_NAME).is_file()
 
 
 def encoder_folder(name: str) -> Path:
-    """The folder that a bundled name or a path stands for.
+    """The folder of a bundled encoder, or of a path.
 
-    Raises EncoderError listing what there is, or saying what to use in place of a retired encoder.
+    Raises EncoderError listing the bundled encoders, or naming the replacement of a retired one.
     """
     if _is_bundled(name):
         return BUNDLED / name
@@ -272,8 +275,8 @@ def encoder_folder(name: str) -> Path:
     if (folder / CONFIG_NAME).is_file():
         return folder
     if name in RETIRED:
-        raise EncoderError(f"The encoder {name!r} no longer ships: {RETIRED[name]}")
+        raise EncoderError(f"The encoder {name!r} is no longer bundled: {RETIRED[name]}")
     raise EncoderError(
-        f"No encoder {name!r}: it is neither one that ships ({', '.join(bundled_names())}) nor a folder with "
-        f"{CONFIG_NAME}, nor a model of the hub, OWNER/MODEL. Train one: simsearch train LABELLED_FOLDER -o {name}"
+        f"No encoder {name!r}: it is neither a bundled one ({', '.join(bundled_names())}) nor a folder with "
+        f"{CONFIG_NAME}, nor a model of the hub, OWNER/MODEL. Train one: simsearch train LABELED_FOLDER -o {name}"
     )

@@ -1,4 +1,4 @@
-"""Encoders that are a head on another encoder: a small network that takes its features."""
+"""Encoders that are a head on the features of another encoder, their base."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HeadEncoder(OnnxEncoder):
-    """A head in use, on the encoder that it names. The network of both is loaded when it is first needed."""
+    """An opened head with its base encoder. Both networks are loaded on first use."""
 
     @cached_property
     def base(self) -> OnnxEncoder:
-        """The encoder whose features it takes. Raises EncoderError when it is not here."""
+        """The base encoder. Raises EncoderError when it is not found."""
         assert self.config.base is not None
         folder = base_folder(self.config.base, self.folder)
         return OnnxEncoder(folder, read_config(folder))
@@ -33,7 +33,7 @@ class HeadEncoder(OnnxEncoder):
 
 
 def base_folder(base: BaseRecord, head: Path) -> Path:
-    """The folder of the encoder that a head needs: one that ships, or one of its name beside it.
+    """The folder of the base encoder of a head: a bundled one, or one of its name beside the head.
 
     Raises EncoderError when none of these has the fingerprint.
     """
@@ -44,8 +44,8 @@ def base_folder(base: BaseRecord, head: Path) -> Path:
         except EncoderError:
             continue
     raise EncoderError(
-        f"{head} is a head on the encoder {base.name!r} with fingerprint {base.fingerprint}, which is neither among "
-        f"those that ship ({', '.join(bundled_names())}) nor in {head.parent / Path(base.name).name}: copy it there, "
+        f"{head} is a head on the encoder {base.name!r} with fingerprint {base.fingerprint}, which is neither a "
+        f"bundled one ({', '.join(bundled_names())}) nor in {head.parent / Path(base.name).name}: copy it there, "
         "or train the head again"
     )
 

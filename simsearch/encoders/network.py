@@ -1,4 +1,4 @@
-"""What image and text encoders share: an encoder folder and its network on ONNX Runtime."""
+"""The common base of image and text encoders: an encoder folder and its networks on ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FolderEncoder:
-    """An encoder folder in use. The network is loaded when it is first needed."""
+    """An opened encoder folder. The network is loaded on first use."""
 
     folder: Path
     config: EncoderConfig
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Reads the description only. Raises EncoderError."""
+        """Opens the folder, reading encoder.json only. Raises EncoderError."""
         return cls(folder, read_config(folder))
 
     @property
@@ -53,21 +53,21 @@ class FolderEncoder:
         return self.session(ONNX_NAME)
 
     def session(self, file: str) -> InferenceSession:
-        """The network in a file of the folder, loaded. Raises EncoderError."""
+        """An ONNX Runtime session of a file of the folder. Raises EncoderError."""
         return load_session(read_verified(self.folder, self.config, file), str(self.folder / file))
 
     def run(self, name: str, batch: NDArray[np.generic]) -> Vectors:
-        """What the network gives for its input `name`, on one thread. Raises EncoderError when it cannot take it."""
+        """The embeddings of a batch for the input `name`, on one thread. Raises EncoderError for an invalid batch."""
         return self.given_by(self._session, name, batch, ONNX_NAME)
 
     def given_by(self, session: InferenceSession, name: str, batch: NDArray[np.generic], file: str) -> Vectors:
-        """What a network of the folder gives. Raises EncoderError when it cannot take the batch, or gives no `dim`
-        numbers for each of its rows."""
+        """The embeddings by a network of the folder. Raises EncoderError for an invalid batch, or if the output is not
+        of shape (n, dim)."""
         embeddings = self.output_of(session, None, name, batch, file)
         if embeddings.shape != (len(batch), self.dim):
             raise EncoderError(
-                f"{self.folder / file} does not do what its description says: it gives an array of the shape "
-                f"{embeddings.shape}, not {(len(batch), self.dim)}"
+                f"{self.folder / file} does not match its description: the output has the shape {embeddings.shape}, "
+                f"not {(len(batch), self.dim)}"
             )
         return embeddings
 
@@ -76,7 +76,7 @@ class FolderEncoder:
     ) -> NDArray[np.float32]:
         """The first output of a network of the folder, or the one of this name.
 
-        Raises EncoderError when it cannot take the batch, or has no such output.
+        Raises EncoderError for an invalid batch, or if there is no such output.
         """
         from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -84,12 +84,12 @@ class FolderEncoder:
             found: NDArray[np.float32] = session.run(None if output is None else [output], {name: batch})[0]
         except (state.Fail, state.InvalidArgument, state.RuntimeException, ValueError) as error:
             raise EncoderError(
-                f"{self.folder / file} does not do what its description says: {str(error).splitlines()[0]}"
+                f"{self.folder / file} does not match its description: {str(error).splitlines()[0]}"
             ) from error
         return found
 
     def checked(self, vectors: Vectors) -> Vectors:
-        """The same vectors. Raises VectorError for a zero or non-finite one, naming the row."""
+        """The vectors, checked to be normalized. Raises VectorError for a zero or non-finite one, naming the row."""
         lengths = np.linalg.norm(vectors, axis=1)
         bad = np.flatnonzero(~(np.abs(lengths - 1.0) < 1e-3))
         if len(bad):
@@ -100,8 +100,8 @@ class FolderEncoder:
 
 
 def load_session(model: bytes, name: str) -> InferenceSession:
-    """The network in `model`. Raises EncoderError when it is broken, keeps weights in other files, which could be
-    any on the disk, or has operators that are not of the standard."""
+    """An ONNX Runtime session of `model`. Raises EncoderError when it is damaged, refers to external data (which could
+    be any file on the disk), or has non-standard operators."""
     check_contents(model, name)
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -109,8 +109,17 @@ def load_session(model: bytes, name: str) -> InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    failures = (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.InvalidArgument, state.NotImplemented,
-                state.RuntimeException, state.NoModel, RuntimeError, ValueError)  # fmt: skip
+    failures = (
+        state.Fail,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.InvalidArgument,
+        state.NotImplemented,
+        state.RuntimeException,
+        state.NoModel,
+        RuntimeError,
+        ValueError,
+    )
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except failures as error:

@@ -27,7 +27,7 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class OnnxEncoder(FolderEncoder):
-    """An image encoder's folder in use."""
+    """An opened image encoder."""
 
     @cached_property
     def spec(self) -> PixelSpec:
@@ -35,7 +35,7 @@ class OnnxEncoder(FolderEncoder):
         return PixelSpec(config.width, config.height, config.channels, config.fit, config.resample, config.zoom)
 
     def prepare(self, source: Source) -> Picture:
-        """The pixels that the network wants. Safe in threads. Raises MediaError with the reason alone."""
+        """The preprocessed pixels of a source. Thread-safe. Raises MediaError with the reason only."""
         if isinstance(source, bytes):
             return decode(source, self.spec)
         if isinstance(source, (str, Path)):
@@ -45,12 +45,12 @@ class OnnxEncoder(FolderEncoder):
         return from_image(source, self.spec)
 
     def embed(self, pictures: Sequence[Picture]) -> Vectors:
-        """Unit vectors of prepared pictures, shape (n, dim), computed in batches of 32 on all processors.
+        """Unit vectors of prepared images, shape (n, dim), computed in batches of 32 on all processors.
 
-        Raises VectorError when the network gives a zero or non-finite vector, naming the row.
+        Raises VectorError for a zero or non-finite embedding, naming the row.
         """
         chunks = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
-        # One thread a chunk and several chunks at a time: no thread waits for another at the end of each layer.
+        # One thread for each batch and several batches in parallel: no thread waits for others after each layer.
         parts = list(ahead(self._run, chunks)) if len(chunks) > 1 else [self._run(chunk) for chunk in chunks]
         vectors = np.concatenate(parts) if parts else np.empty((0, self.dim), dtype=np.float32)
         return self.checked(vectors)
@@ -59,12 +59,12 @@ class OnnxEncoder(FolderEncoder):
         return self.run("pixels", np.stack([each.pixels for each in pictures]))
 
     def features(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        """What the network gives to its head, shape (n, features). Raises EncoderError when it gives none."""
+        """The features that heads take, shape (n, features). Raises EncoderError if the network has no such output."""
         pixels = np.stack([each.pixels for each in pictures])
         return self.output_of(self._session, "features", "pixels", pixels, ONNX_NAME)
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
-        """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""
+        """Embeddings of shape (len(sources), dim), in order. Raises MediaError naming the first unreadable source."""
         parts, pending = [], []
         for picture in ahead(self.prepare_named, source_list(sources)):
             pending.append(picture)

@@ -1,4 +1,4 @@
-"""What an ONNX file would load or run beside its own network, found without reading its numbers and without a library.
+"""Checks of an ONNX file before it is loaded: external data, operators and tensor sizes, without any library.
 
 The layout is that of protocol buffers (https://protobuf.dev/programming-guides/encoding), the fields are those of
 onnx.proto3.
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from simsearch.errors import EncoderError
 
 STANDARD = ("", "ai.onnx")
-"""The domains of the operators that every ONNX Runtime has."""
+"""The domains of the standard operators."""
 DEEPEST = 16
-"""Graphs within graphs that are looked into; real ones have three or four."""
+"""Maximum depth of nested graphs; real ones have three or four."""
 SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8, 15: 16, 16: 2}
-"""Bytes of a number by the data type of its tensor."""
+"""Bytes of an element by data type."""
 _GRAPH_OF_MODEL, _FUNCTION_OF_MODEL = 7, 25
 _NODE, _INITIALIZER, _SPARSE = 1, 5, 15
 _DOMAIN, _ATTRIBUTE = 7, 5
@@ -27,7 +27,7 @@ _DIMS, _TYPE, _NAME, _RAW, _ELSEWHERE, _PLACE = 1, 2, 8, 9, 13, 14
 
 @dataclass
 class _Found:
-    """What the parts of a file hold that must not be there."""
+    """What was found in a file that is not allowed."""
 
     domains: set[str] = field(default_factory=set)
     external: bool = False
@@ -35,8 +35,8 @@ class _Found:
 
 
 def check_contents(model: bytes, name: str) -> None:
-    """Raises EncoderError for a model that refers to other files, has operators beyond the standard, or has tensors
-    whose shapes do not fit their bytes."""
+    """Raises EncoderError for a model that refers to external data, has non-standard operators, or has tensors whose
+    shapes do not match their size in bytes."""
     found = _Found()
     try:
         for number, part in _messages(memoryview(model)):
@@ -45,22 +45,22 @@ def check_contents(model: bytes, name: str) -> None:
             elif number == _FUNCTION_OF_MODEL:
                 found.domains.add("functions of its own")
     except (ValueError, RecursionError) as error:
-        raise EncoderError(f"{name}: ONNX Runtime cannot load it: it is no ONNX file ({error})") from None
+        raise EncoderError(f"{name}: ONNX Runtime cannot load it: it is not an ONNX file ({error})") from None
     if found.external:
         raise EncoderError(f"{name}: the model refers to external data; export it again as one file")
     if found.mismatch:
-        raise EncoderError(f"{name}: {found.mismatch}; the file is damaged or made to do harm")
+        raise EncoderError(f"{name}: {found.mismatch}; the file is damaged or malicious")
     if found.domains:
         domains = ", ".join(map(repr, sorted(found.domains)))
         raise EncoderError(
-            f"{name} has operators that are not of the standard ({domains}): export the model again with standard "
-            "operators only, before any optimisation for one runtime"
+            f"{name} has non-standard operators ({domains}): export the model again with standard operators only, "
+            "before any optimization for a runtime"
         )
 
 
 def _graph(graph: memoryview, found: _Found, depth: int) -> None:
     if depth > DEEPEST:
-        raise ValueError(f"graphs within graphs, more than {DEEPEST} deep")
+        raise ValueError(f"nested graphs, more than {DEEPEST} deep")
     for number, part in _messages(graph):
         if number == _NODE:
             _node(part, found, depth)
@@ -106,7 +106,7 @@ def _tensor(tensor: memoryview, found: _Found) -> None:
             found.external = True
     wanted = math.prod(dims) * SIZES.get(kind, 0)
     if raw >= 0 and kind in SIZES and raw != wanted:
-        found.mismatch = f"the tensor {name!r} has {raw:,} bytes where its shape asks for {wanted:,}"
+        found.mismatch = f"the tensor {name!r} has {raw:,} bytes, but its shape needs {wanted:,}"
 
 
 def _messages(part: memoryview) -> Iterator[tuple[int, memoryview]]:
@@ -122,7 +122,7 @@ def _packed(part: memoryview) -> list[int]:
 
 
 def _fields(part: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The number and the value of each field: a whole number, or bytes. Raises ValueError for what has no such form."""
+    """The number and the value of each field, an integer or bytes. Raises ValueError for malformed input."""
     place = 0
     while place < len(part):
         key, place = _varint(part, place)

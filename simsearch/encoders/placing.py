@@ -1,4 +1,4 @@
-"""Where an encoder folder is made, and how it takes the place of an earlier one."""
+"""Atomic creation and replacement of an encoder folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from simsearch.errors import UsageError
 
 
 def require_place(folder: Path, *, overwrite: bool) -> None:
-    """Raises UsageError where something is, unless that is an encoder and may be replaced."""
+    """Raises UsageError if `folder` exists, unless it is an encoder and `overwrite` is set."""
     if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
         raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
 
 
 @contextlib.contextmanager
 def placed(folder: Path, work: Path) -> Iterator[Path]:
-    """An empty folder within `work`, which becomes `folder` when all is written; an encoder there moves to `work`."""
+    """An empty folder within `work`, moved to `folder` at the end; an encoder there is moved into `work`."""
     made, replaced = work / "encoder", work / "replaced"
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)

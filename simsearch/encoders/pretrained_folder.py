@@ -1,4 +1,4 @@
-"""Folders in the format of the Hugging Face hub: what is in them, and what is refused before any library sees it."""
+"""Folders in the format of the Hugging Face hub, inspected and validated before any library loads them."""
 
 from __future__ import annotations
 
@@ -22,31 +22,47 @@ SHARDS = "model.safetensors.index.json"
 PICTURE_CONFIGS = ("preprocessor_config.json", "processor_config.json")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 DESCRIPTIONS = (
-    CONFIG, MODULES, SHARDS, *PICTURE_CONFIGS, *TOKENIZERS, "merges.txt", "tokenizer_config.json", "added_tokens.json",
-    "special_tokens_map.json", "sentence_bert_config.json", "config_sentence_transformers.json",
-)  # fmt: skip
-"""The files beside the weights that decide what the vectors are."""
+    CONFIG,
+    MODULES,
+    SHARDS,
+    *PICTURE_CONFIGS,
+    *TOKENIZERS,
+    "merges.txt",
+    "tokenizer_config.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+)
+"""The files beside the weights that the embeddings depend on."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
-WITH_WEIGHTS = {"Transformer": True, "Dense": True, "LayerNorm": True, "StaticEmbedding": True, "Pooling": False,
-                "Normalize": False, "Dropout": False}  # fmt: skip
-"""The modules of sentence-transformers that simsearch opens, and whether they have weights."""
+WITH_WEIGHTS = {
+    "Transformer": True,
+    "Dense": True,
+    "LayerNorm": True,
+    "StaticEmbedding": True,
+    "Pooling": False,
+    "Normalize": False,
+    "Dropout": False,
+}
+"""The supported modules of sentence-transformers, and whether they have weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class PretrainedFolder:
-    """A model in the hub's format. `name` is what opens it again: the hub's name, or the absolute path."""
+    """A model in the hub's format. `name` is its name on the hub, or the absolute path."""
 
     name: str
     path: Path
     modality: str
     has_words: bool
-    """Whether an image encoder has a text tower too."""
+    """Whether an image encoder has a text tower."""
     fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Module:
-    """A row of modules.json: the class of a module, and the folder that it is kept in."""
+    """A row of modules.json: the class of a module, and its folder."""
 
     kind: str
     path: str
@@ -58,7 +74,7 @@ def is_hub_format(path: Path) -> bool:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether a folder has all that `read_folder` looks for."""
+    """Whether a folder has all files that `read_folder` requires."""
     try:
         read_folder(path, str(path))
     except EncoderError:
@@ -67,14 +83,14 @@ def is_complete(path: Path) -> bool:
 
 
 def read_folder(path: Path, name: str) -> PretrainedFolder:
-    """What the folder holds, with the checksum of all that its vectors depend on. Loads no library.
+    """The model in a folder, with the checksum of all files that its embeddings depend on. Loads no library.
 
-    Raises EncoderError for a folder that needs code of its own, keeps its weights in a pickle, or holds neither a
-    vision model, nor one with towers for pictures and words, nor a text model.
+    Raises EncoderError for a folder that needs custom code, has its weights in a pickle, or is neither a vision model,
+    nor one with an image and a text tower, nor a text model.
     """
     config = _json(path / CONFIG) if (path / CONFIG).is_file() else {}
     if not isinstance(config, dict):
-        raise EncoderError(f"{path / CONFIG}: not the description of a model")
+        raise EncoderError(f"{path / CONFIG}: not a model configuration")
     if (path / "adapter_config.json").exists():
         raise EncoderError(f"{name} is an adapter, not a whole model: merge it into its base model and save that")
     modality, has_words = _kind(path, name, config)
@@ -88,7 +104,7 @@ def read_folder(path: Path, name: str) -> PretrainedFolder:
 
 
 def _kind(path: Path, name: str, config: dict[str, JSONValue]) -> tuple[str, bool]:
-    """The modality, and whether there is a text tower beside that of the pictures."""
+    """The modality, and whether there is a text tower beside the image tower."""
     if (path / MODULES).is_file():
         return "text", False
     if any((path / file).is_file() for file in PICTURE_CONFIGS):
@@ -102,17 +118,16 @@ def _kind(path: Path, name: str, config: dict[str, JSONValue]) -> tuple[str, boo
 
 
 def _check_tokenizer(path: Path, name: str) -> None:
-    """Raises EncoderError for a folder without one: the libraries would make up a tokenizer that knows no word."""
+    """Raises EncoderError for a folder without one: the libraries would create a tokenizer with an empty vocabulary."""
     places = {path, path / first_module(path)}
     if not any((place / file).is_file() for place in places for file in TOKENIZERS):
         raise EncoderError(
-            f"{name} has no tokenizer ({TOKENIZERS[0]}), without which its texts cannot be cut into tokens: save the "
-            "model together with it, by the tokenizer's save_pretrained"
+            f"{name} has no tokenizer ({TOKENIZERS[0]}): save it with the model, by the tokenizer's save_pretrained"
         )
 
 
 def _places(path: Path, name: str) -> Iterator[str]:
-    """The folders within the folder that hold weights or settings; '' is the folder itself."""
+    """The subfolders with weights or settings; '' is the folder itself."""
     yield ""
     if not (path / MODULES).is_file():
         _check_weights(path, name)
@@ -121,8 +136,8 @@ def _places(path: Path, name: str) -> Iterator[str]:
         library, _, kind = module.kind.rpartition(".")
         if library.partition(".")[0] != "sentence_transformers" or kind not in WITH_WEIGHTS:
             raise EncoderError(
-                f"{name}: {MODULES} names {module.kind}, but simsearch opens texts made of "
-                f"{', '.join(WITH_WEIGHTS)} of sentence_transformers only and runs no code of a model"
+                f"{name}: {MODULES} names {module.kind}, but simsearch supports only the modules "
+                f"{', '.join(WITH_WEIGHTS)} of sentence_transformers and runs no code of a model"
             )
         place = path / module.path
         if not place.resolve().is_relative_to(path.resolve()):
@@ -135,7 +150,7 @@ def _places(path: Path, name: str) -> Iterator[str]:
 
 
 def first_module(path: Path) -> str:
-    """Where in the folder of a text model the network lies that reads the texts; '' is the folder itself."""
+    """The subfolder of a text model with its first network; '' is the folder itself."""
     return _modules(path / MODULES)[0].path if (path / MODULES).is_file() else ""
 
 
@@ -153,14 +168,14 @@ def _modules(path: Path) -> list[_Module]:
 
 
 def _check_weights(place: Path, name: str) -> None:
-    """Raises EncoderError unless the weights are there as safetensors, which hold numbers only."""
+    """Raises EncoderError unless the weights are in safetensors files, which cannot contain code."""
     if (place / WEIGHTS).is_file() or (place / SHARDS).is_file():
         return
     pickles = sorted(file.name for pattern in PICKLES for file in place.glob(pattern))
     if pickles:
         raise EncoderError(
-            f"{name} keeps its weights in {pickles[0]}, which can run code when it is read; simsearch opens "
-            f"{WEIGHTS} only. Load it where you trust it, and save it with save_pretrained"
+            f"{name} has its weights in {pickles[0]}, a pickle, which can run code when it is loaded; simsearch loads "
+            f"{WEIGHTS} only. If you trust it, load it elsewhere and save it with save_pretrained"
         )
     raise EncoderError(f"{name} has no {WEIGHTS} in {place}: the copy is not complete")
 
@@ -178,7 +193,7 @@ def _shards(place: Path, name: str) -> Iterator[Path]:
     weights = index.get("weight_map") if isinstance(index, dict) else None
     for file in sorted(set(map(str, weights.values()))) if isinstance(weights, dict) else []:
         if Path(file).name != file or not file.endswith(".safetensors") or not (place / file).is_file():
-            raise EncoderError(f"{name}: {SHARDS} names {file!r}, which is no safetensors file beside it")
+            raise EncoderError(f"{name}: {SHARDS} names {file!r}, which is not a safetensors file beside it")
         yield place / file
 
 

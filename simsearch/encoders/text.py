@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 BATCH = 256
 BATCH_TOKENS = 8_192
-"""Most texts and most ids (with padding) that go through the network at once: bounds its memory."""
+"""Maximum number of texts and of ids (with padding) in a batch: bounds the memory."""
 CHUNK = 8_192
-"""Texts that `encode` holds the ids of at a time."""
+"""Number of texts that `encode` tokenizes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """The ids of a text's tokens. It has no `width` and no `height`."""
+    """A text with its token ids. `width` and `height` are None."""
 
     text: str
     ids: tuple[int, ...]
@@ -47,34 +47,37 @@ class PreparedText:
 
 @dataclass(frozen=True)
 class OnnxTextEncoder(FolderEncoder):
-    """A text encoder's folder in use. A str is the text itself, bytes are its UTF-8, a Path is a file of it."""
+    """An opened text encoder. A str is the text itself, bytes are its UTF-8 encoding, a Path is a file with it."""
 
     @cached_property
     def _tokens(self) -> Tokens:
         content = read_verified(self.folder, self.config, TOKENIZER_NAME)
         return load_tokens(
-            content, str(self.folder / TOKENIZER_NAME),
-            max_tokens=self.config.max_tokens, vocabulary=self.config.vocabulary, codes=self.config.codes,
+            content,
+            str(self.folder / TOKENIZER_NAME),
+            max_tokens=self.config.max_tokens,
+            vocabulary=self.config.vocabulary,
+            codes=self.config.codes,
             padding=self.config.padding,
-        )  # fmt: skip
+        )
 
     def prepare(self, source: Source) -> PreparedText:
-        """The text and its first `max_tokens` ids. Safe in threads. Raises MediaError with the reason alone."""
+        """The text and its first `max_tokens` ids. Thread-safe. Raises MediaError with the reason only."""
         text = source if isinstance(source, str) else text_of(source)
         return PreparedText(text, self._tokens.ids(text))
 
     def embed(self, texts: Sequence[PreparedText]) -> Vectors:
-        """Unit vectors of prepared texts, shape (n, dim), in their order.
+        """Normalized embeddings of prepared texts, shape (n, dim), in their order.
 
-        They are computed on all processors in batches of similar length. Raises VectorError when the network gives
-        a zero or non-finite vector, naming the row.
+        They are computed on all processors in batches of similar length. Raises VectorError for a zero or non-finite
+        embedding, naming the row.
         """
         return self.checked(
             embedded([each.ids for each in texts], self.dim, lambda ids: self.run("ids", ids), self.config.padding)
         )
 
     def encode(self, sources: Sequence[Source]) -> Vectors:
-        """Vectors of shape (len(sources), dim), in order. Raises MediaError naming the first unusable text."""
+        """Embeddings of shape (len(sources), dim), in order. Raises MediaError naming the first unusable text."""
         sources = source_list(sources)
         parts = [
             self.embed([self._numbered(row, sources[row]) for row in range(start, min(start + CHUNK, len(sources)))])
@@ -93,7 +96,7 @@ class OnnxTextEncoder(FolderEncoder):
 def embedded(
     ids: Sequence[Sequence[int]], dim: int, run: Callable[[Ids], Vectors], padding: int = 0, length: int = 0
 ) -> Vectors:
-    """The vectors (n, dim) that `run` gives of arrays of ids, in the order of `ids`; all processors call it."""
+    """The embeddings (n, dim) of token ids, in the order of `ids`; `run` is called on batches, on all processors."""
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     order = np.argsort(lengths, kind="stable")
     batches = list(_batches(order, np.maximum(lengths, length)))
@@ -109,7 +112,7 @@ def embedded(
 
 
 def padded(ids: Sequence[Sequence[int]], padding: int = 0, length: int = 0) -> Ids:
-    """The ids as one array (n, longest), at least `length` wide, filled up with `padding`."""
+    """The ids as one array (n, longest), at least `length` wide, padded with `padding`."""
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     rows = np.full((len(ids), max(length, int(lengths.max(initial=0)))), padding, dtype=np.int64)
     flat = np.fromiter(itertools.chain.from_iterable(ids), np.int64, int(lengths.sum()))
@@ -118,7 +121,7 @@ def padded(ids: Sequence[Sequence[int]], padding: int = 0, length: int = 0) -> I
 
 
 def _batches(order: Ids, lengths: Ids) -> Iterator[Ids]:
-    """Consecutive parts of `order`, in which lengths rise, each with at most 256 texts and 8,192 ids (or one text)."""
+    """Consecutive batches of `order`, sorted by length, of at most 256 texts and 8,192 ids (or one text)."""
     start = 0
     while start < len(order):
         part = order[start : start + BATCH]
@@ -129,11 +132,11 @@ def _batches(order: Ids, lengths: Ids) -> Iterator[Ids]:
 
 
 def text_of(source: object) -> str:
-    """The text that bytes or a file hold. Raises MediaError."""
+    """The text in bytes or a file. Raises MediaError."""
     if isinstance(source, Path):
         source = read_file(source)
     if not isinstance(source, bytes):
-        raise MediaError(f"{type(source).__name__} is no text: give a str, UTF-8 bytes or a Path")
+        raise MediaError(f"{type(source).__name__} is not a text: give a str, UTF-8 bytes or a Path")
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:

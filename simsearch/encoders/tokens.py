@@ -1,4 +1,4 @@
-"""From a text to token ids, by the tokenizer.json of an encoder folder."""
+"""Tokenization by the tokenizer.json of an encoder folder."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 
 PADDING = ("<pad>", "[PAD]")
 CHARACTERS_A_TOKEN = 64
-"""Of a text longer than this many characters for each token that counts, the rest is not even looked at."""
+"""Texts are truncated to this many characters for each of `max_tokens` before tokenization."""
 LONGEST_KNOWN = 40
 MOST_KNOWN = 1 << 17
-"""Words of up to 40 characters are remembered, at most this many: about 25 MB."""
+"""Maximum size of the cache of words of up to 40 characters: about 25 MB."""
 CODE = re.compile(r"[^\W_]+(?:[-._/][^\W_]+)*")
-"""Letters and digits, also with single signs between them: DSC-W120, 3.5mm, 10/2006."""
+"""Letters and digits, also with single punctuation marks between them: DSC-W120, 3.5mm, 10/2006."""
 PLAIN = re.compile(r"[!-~]+")
 PIECE = re.compile(r"[a-z0-9]+|[^a-z0-9]")
 
 
 class Tokens:
-    """A tokenizer in use: texts in, ids out, at most `max_tokens` of them. Safe in threads.
+    """A tokenizer: texts to ids, at most `max_tokens` of them. Thread-safe.
 
-    With `codes`, a word that has a digit and is cut into several tokens (a product code, a long number) is followed by
-    one more id, a hash of the whole of it: of two codes that share most of their parts, a bag of tokens could not tell
-    that they differ. The ids `vocabulary` - `codes` to `vocabulary` - 1 are for this.
+    With `codes`, a word that has a digit and is split into several tokens (a product code, a long number) is followed
+    by one more id, a hash of the whole word, so that a bag of tokens can distinguish codes that share most of their
+    parts. The ids `vocabulary` - `codes` to `vocabulary` - 1 are for these hashes.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, vocabulary: int, codes: int) -> None:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._first_code, self._codes = vocabulary - codes, codes
-        # Where each word is cut up by itself, a dictionary of words already met is ten times as fast as the cutting.
+        # If each word is tokenized separately, a cache of words is ten times as fast as the tokenizer.
         self._known: dict[str, list[int]] | None = {} if _by_words(tokenizer) else None
         self._whole: dict[str, int] = tokenizer.get_vocab() if _takes_whole_words(tokenizer) else {}
 
@@ -46,11 +46,11 @@ class Tokens:
             raise MediaError("empty text")
         found = self._cut(text) if self._known is None else self._looked_up(text, self._known)
         if not found:
-            raise MediaError("empty text: nothing in it is a token")
+            raise MediaError("empty text: it has no token")
         return tuple(found[: self._max_tokens])
 
     def places_of(self, text: str, token: int) -> list[str]:
-        """The parts of a text that are this token, in order."""
+        """The substrings of a text with this token, in order."""
         found = self._tokenizer.encode(text[: CHARACTERS_A_TOKEN * self._max_tokens])
         places = zip(found.ids, found.offsets, strict=True)
         return [text[start:end] for number, (start, end) in places if number == token]
@@ -67,7 +67,7 @@ class Tokens:
         return found
 
     def _cut_word(self, word: str) -> list[int]:
-        """What `_cut` gives, for most words without a call of the tokenizer, which costs ten times as much."""
+        """The result of `_cut`, for most words without a call of the tokenizer, which costs ten times as much."""
         if not self._whole or not PLAIN.fullmatch(word):
             return self._cut(word)
         ids: list[int] = []
@@ -93,7 +93,7 @@ class Tokens:
 
 
 def _by_words(tokenizer: Tokenizer) -> bool:
-    """Whether a space always ends a token, and what stands beyond it changes nothing."""
+    """Whether a space always ends a token, and tokens do not depend on what is beyond it."""
     from tokenizers import normalizers, pre_tokenizers
 
     splits = (pre_tokenizers.BertPreTokenizer, pre_tokenizers.Whitespace, pre_tokenizers.WhitespaceSplit)
@@ -109,8 +109,8 @@ def _by_words(tokenizer: Tokenizer) -> bool:
 
 
 def _takes_whole_words(tokenizer: Tokenizer) -> bool:
-    """Whether a word that is in the vocabulary is one token, lower case is all that is done to ASCII, and each sign
-    that is no letter or digit stands alone."""
+    """Whether a word in the vocabulary is one token, ASCII is normalized to lower case only, and each character that is
+    not a letter or digit is a separate token."""
     from tokenizers import models, normalizers, pre_tokenizers
 
     normalizer = tokenizer.normalizer
@@ -127,9 +127,9 @@ def load_tokens(
 ) -> Tokens:
     """The tokenizer in the bytes of a tokenizer.json (Hugging Face `tokenizers`).
 
-    What looks like a special token in a text is cut up like the rest of it. Raises EncoderError when it cannot be
-    read, when a text can have the token `padding`, when it has more tokens than the network's `vocabulary` less the
-    `codes`, or when it joins words so that codes cannot be told.
+    Special tokens that occur in a text are tokenized like ordinary text. Raises EncoderError when it cannot be read,
+    when a text can have the token `padding`, when it has more tokens than the network's `vocabulary` minus the `codes`,
+    or when its tokens span words, so that codes are undefined.
     """
     from tokenizers import Tokenizer
 
@@ -140,14 +140,14 @@ def load_tokens(
     filling, size = tokenizer.id_to_token(padding), tokenizer.get_vocab_size()
     if filling not in PADDING and not (filling is None and 0 < padding < vocabulary):
         raise EncoderError(
-            f"{name}: token {padding} is {filling!r}, but the network takes {padding} for padding ({PADDING[0]})"
+            f"{name}: token {padding} is {filling!r}, but the network uses {padding} for padding ({PADDING[0]})"
         )
     if size > vocabulary - codes:
         raise EncoderError(
-            f"{name} has {size:,} tokens, but the network knows {vocabulary - codes:,}: it belongs to another encoder"
+            f"{name} has {size:,} tokens, but the network has {vocabulary - codes:,}: it belongs to another encoder"
         )
     if codes and not _by_words(tokenizer):
-        raise EncoderError(f"{name} does not cut each word by itself, so codes ({codes:,} ids) cannot be told from it")
+        raise EncoderError(f"{name} does not tokenize each word separately, so codes ({codes:,} ids) are undefined")
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     tokenizer.encode_special_tokens = True

@@ -1,4 +1,4 @@
-"""Image encoders with a text tower: words find pictures."""
+"""Image encoders with a text tower, with which words find images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WordsEncoder(OnnxEncoder):
-    """An image encoder's folder with `words.onnx`, in use. Each network is loaded when it is first needed."""
+    """An opened image encoder with a text tower, `words.onnx`. Each network is loaded on first use."""
 
     @property
     def _words(self) -> WordsConfig:
@@ -36,18 +36,22 @@ class WordsEncoder(OnnxEncoder):
     def _tokens(self) -> Tokens:
         words, content = self._words, read_verified(self.folder, self.config, WORDS_TOKENIZER_NAME)
         return load_tokens(
-            content, str(self.folder / WORDS_TOKENIZER_NAME), max_tokens=words.max_tokens,
-            vocabulary=words.vocabulary, codes=words.codes, padding=words.padding,
-        )  # fmt: skip
+            content,
+            str(self.folder / WORDS_TOKENIZER_NAME),
+            max_tokens=words.max_tokens,
+            vocabulary=words.vocabulary,
+            codes=words.codes,
+            padding=words.padding,
+        )
 
     @cached_property
     def _words_session(self) -> InferenceSession:
         return self.session(WORDS_NAME)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dim) in the space of the pictures. What is too long for the model is cut off.
+        """Embeddings of shape (len(texts), dim) in the space of the images. Longer texts are truncated.
 
-        Raises MediaError for an empty text, and for one of which no word is known, with its number.
+        Raises MediaError for an empty text and for one without a known word, with its number.
         """
         words, texts = self._words, source_list(texts)
         ids = [self._ids(number, text) for number, text in enumerate(texts, start=1)]
@@ -55,15 +59,16 @@ class WordsEncoder(OnnxEncoder):
         vectors = embedded(ids, self.dim, self._run_words, words.padding, length)
         if words.unknown:
             for number in np.flatnonzero(~vectors.any(axis=1)):
-                unknown = ", ".join(self.unknown_words(texts[number])) or "its words say nothing of what is seen"
+                unknown = ", ".join(self.unknown_words(texts[number]))
+                reason = f"unknown words: {unknown:.100}" if unknown else "only stop words"
                 raise MediaError(
-                    f"text {number + 1}: {self.name} knows the names of things, and none here ({unknown:.100}); "
-                    "ask with another word, or with a picture"
+                    f"text {number + 1}: {self.name} cannot embed it ({reason}); query with the name of a "
+                    "visible thing, or with an image"
                 )
         return self.checked(vectors)
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that the tower does not know; none where it cuts every word into known parts."""
+        """The out-of-vocabulary words of a text; none if the tokenizer splits every word into known parts."""
         return self._tokens.places_of(text, self._words.unknown) if self._words.unknown else []
 
     def _run_words(self, ids: Ids) -> Vectors:

@@ -1,1 +1,1 @@
-"""How good vectors are: figures on arrays, protocols, baselines, and the pictures of a report."""
+"""Evaluation of embeddings: metrics on arrays, protocols, baselines, reports and charts."""

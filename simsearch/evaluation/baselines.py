@@ -1,4 +1,4 @@
-"""Vectors that need no learning, to report beside those that do."""
+"""Baselines for images: vectors computed without training."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from simsearch.types import Vectors
 
 LEVELS = 8
-"""Levels of each colour channel in a histogram."""
+"""Levels of each color channel in a histogram."""
 
 
-def colour_histogram(pixels: NDArray[np.uint8]) -> Vectors:
+def color_histogram(pixels: NDArray[np.uint8]) -> Vectors:
     """Joint histograms of 8 levels of red, green and blue, shape (n, 512), from pixels of shape (n, h, w, 3).
 
-    They hold square roots of shares, so that the cosine is the Bhattacharyya coefficient: 1 for equal histograms, 0
-    for pictures without a common colour.
+    The entries are square roots of relative frequencies, so that the cosine is the Bhattacharyya coefficient: 1 for
+    equal histograms, 0 for images without a common color.
     """
     _check(pixels)
     level = np.arange(256) * LEVELS // 256
@@ -33,13 +33,13 @@ def colour_histogram(pixels: NDArray[np.uint8]) -> Vectors:
 
 
 def raw_pixels(pixels: NDArray[np.uint8]) -> Vectors:
-    """The pixels of each picture less their mean, shape (n, h * w * 3); the cosine is the correlation of pictures.
+    """The pixels of each image minus their mean, shape (n, h * w * 3); the cosine is the correlation of the images.
 
-    A picture of one grey becomes the same vector as every other: a positive constant, at right angles to all the rest.
+    All images of a single gray value have the same vector, a positive constant, which is orthogonal to all others.
     """
     _check(pixels)
     vectors = pixels.reshape(len(pixels), int(np.prod(pixels.shape[1:]))).astype(np.float32)
-    # In float64 the mean of one grey is that grey exactly.
+    # In float64 the mean of one gray is that gray exactly.
     vectors -= vectors.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     return _unit(vectors)
 

@@ -1,4 +1,4 @@
-"""How well scores agree with graded truth. Pure functions on arrays."""
+"""Correlation of scores with grades. Pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALLEST_VARIANCE = 1e-24
-"""Of values scaled to a spread of one: what is below is rounding."""
+"""For values scaled to a spread of one: smaller variances are rounding errors."""
 
 
 def pearson(scores: NDArray[Any], truth: NDArray[Any]) -> float:
-    """The linear correlation, from -1 to 1. Raises VectorError when either side is constant."""
+    """Pearson's correlation, from -1 to 1. Raises VectorError when either array is constant."""
     left, right = _checked(scores, truth)
     return float(_correlation(_scaled(left), _scaled(right), np.ones(len(left))))
 
 
 def spearman(scores: NDArray[Any], truth: NDArray[Any]) -> float:
-    """The linear correlation of the ranks, equal values sharing the mean of theirs (Spearman 1904).
+    """Spearman's rank correlation, ties sharing their mean rank (Spearman 1904).
 
-    Raises VectorError when either side is constant.
+    Raises VectorError when either array is constant.
     """
     left, right = _checked(scores, truth)
     once = np.ones((1, len(left)))
@@ -35,21 +35,24 @@ def spearman(scores: NDArray[Any], truth: NDArray[Any]) -> float:
 def graded_figures(
     scores: NDArray[Any], truth: NDArray[Any], *, seed: int, rounds: int = ROUNDS, level: float = LEVEL
 ) -> dict[str, Figure]:
-    """`spearman` and `pearson` with intervals from resampling the pairs."""
+    """`spearman` and `pearson` with bootstrap intervals over the pairs."""
     left, right = _checked(scores, truth)
     straight = _scaled(left), _scaled(right)
     ends = bootstrap(
         lambda counts: np.stack([_rank_correlation(left, right, counts), _correlation(*straight, counts)], axis=1),
-        len(left), seed=seed, rounds=rounds, level=level,
-    )  # fmt: skip
+        len(left),
+        seed=seed,
+        rounds=rounds,
+        level=level,
+    )
     values = {"spearman": spearman(left, right), "pearson": pearson(left, right)}
     return {name: Figure(value, *map(float, pair)) for (name, value), pair in zip(values.items(), ends, strict=True)}
 
 
 def ranks(values: NDArray[Any], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rank of each value when it is there `counts` times, from 1 up, equal values sharing the mean of theirs.
+    """The rank of each value when it occurs `counts` times, from 1 up, ties sharing their mean rank.
 
-    `counts` and the ranks have shape (resamples, n); the rank of a value that is not there has no meaning.
+    `counts` and the ranks have shape (resamples, n); the rank of a value with count 0 is undefined.
     """
     order = np.argsort(values, kind="stable")
     rising = values[order]
@@ -74,7 +77,7 @@ def _rank_correlation(
 def _correlation(
     left: NDArray[np.float64], right: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The correlation in each resample; NaN where a side is constant."""
+    """The correlation in each resample; NaN where an array is constant."""
     total = counts.sum(axis=-1, keepdims=True)
     left = left - (counts * left).sum(axis=-1, keepdims=True) / total
     right = right - (counts * right).sum(axis=-1, keepdims=True) / total
@@ -88,12 +91,12 @@ def _correlation(
 
 
 def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same, moved and stretched so that the largest is at most 1 from a mean of zero."""
+    """The values centered and scaled to a largest magnitude of at most 1."""
     # Halves first: the difference of two large numbers of different signs can overflow.
     half = values / 2 / np.abs(values).max()
-    centred: NDArray[np.float64] = half - half.mean()
-    centred /= np.abs(centred).max()
-    return centred
+    centered: NDArray[np.float64] = half - half.mean()
+    centered /= np.abs(centered).max()
+    return centered
 
 
 def _checked(scores: NDArray[Any], truth: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

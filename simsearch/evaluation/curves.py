@@ -1,4 +1,4 @@
-"""The curve of accepted pairs, from the highest threshold to the lowest, and what can be read off it."""
+"""Counts of accepted pairs by threshold, and the verification metrics computed from them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What is accepted at each distinct score, from the highest: same (tp) and different pairs (fp).
+    """Numbers of accepted genuine (tp) and impostor pairs (fp) at each distinct score, from the highest.
 
     `tp` and `fp` have shape (..., scores): leading axes are resamples, in which pairs count as often as they were
-    drawn. Figures have the shape of the leading axes; all but the accuracy are NaN where pairs of one kind are
+    drawn. Metrics have the shape of the leading axes; all but the accuracy are NaN where pairs of one kind are
     missing.
     """
 
@@ -35,14 +35,14 @@ class Curve:
         return self.fp[..., -1]
 
     def rates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """FAR and TAR, starting with the zeros of a threshold above every score, as an ROC is drawn."""
+        """FAR and TAR at each threshold, starting with zeros for a threshold above every score (the ROC curve)."""
         with np.errstate(invalid="ignore"):
             far, tar = self.fp / self.fp[..., -1:], self.tp / self.tp[..., -1:]
         start = np.zeros((*far.shape[:-1], 1))
         return np.concatenate([start, far], axis=-1), np.concatenate([start, tar], axis=-1)
 
     def auc(self) -> NDArray[np.float64]:
-        """The probability that a same pair scores higher than a different one, equal scores counting one half."""
+        """The probability that a genuine pair scores higher than an impostor pair, ties counting one half."""
         height = self.tp - np.diff(self.tp, prepend=0) / 2
         area = (np.diff(self.fp, prepend=0) * height).sum(axis=-1)
         with np.errstate(invalid="ignore"):
@@ -50,7 +50,7 @@ class Curve:
         return share
 
     def equal_error_rate(self) -> NDArray[np.float64]:
-        """The rate at which FAR equals 1 - TAR, on the straight line between the two thresholds around it."""
+        """The rate at which FAR equals 1 - TAR, linearly interpolated between the two thresholds around it."""
         far, tar = self.rates()
         gap = far - (1 - tar)
         # The first gap is -1. Without pairs of one kind all others are NaN, and none is the first to reach 0.
@@ -70,7 +70,7 @@ class Curve:
         return np.where(np.isnan(reached[..., -1] + tar[..., -1]), np.nan, best)
 
     def average_precision(self) -> NDArray[np.float64]:
-        """The mean of the precisions at each threshold, weighted by what recall gains there."""
+        """The mean of the precisions at each threshold, weighted by the increase of recall."""
         accepted = self.tp + self.fp
         precision = self.tp / np.where(accepted > 0, accepted, 1)
         with np.errstate(invalid="ignore"):
@@ -78,7 +78,7 @@ class Curve:
         return np.where(self.different > 0, mean, np.nan)
 
     def accuracy_at(self, threshold: float) -> NDArray[np.float64]:
-        """The share of pairs that are judged right at `threshold`."""
+        """The share of pairs that are classified correctly at `threshold`."""
         accepted = int(np.count_nonzero(self.value >= threshold))
         tp = self.tp[..., accepted - 1] if accepted else np.zeros(self.tp.shape[:-1])
         fp = self.fp[..., accepted - 1] if accepted else np.zeros(self.fp.shape[:-1])
@@ -96,8 +96,8 @@ def curve(
     scores, same = checked_pairs(scores, same)
     positives = int(np.count_nonzero(same))
     if positives in {0, len(same)}:
-        kind = "same" if positives else "different"
-        raise VectorError(f"all {len(same)} pairs are of the {kind} kind; this figure needs pairs of both kinds")
+        kind = "genuine" if positives else "impostor"
+        raise VectorError(f"all {len(same)} pairs are {kind} pairs; this metric needs both kinds")
     order = np.argsort(-scores, kind="stable")
     falling, truth = scores[order], same[order]
     last = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
@@ -110,10 +110,12 @@ def curve(
 def checked_pairs(
     scores: NDArray[np.floating[Any]], same: NDArray[np.bool_]
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]:
-    """The same as floating scores and truths, one of each for a pair. Raises VectorError."""
+    """The scores as floats and the labels as booleans, one of each for a pair. Raises VectorError."""
     scores, same = np.asarray(scores), np.asarray(same, dtype=bool)
     if scores.ndim != 1 or scores.shape != same.shape or not len(scores):
-        raise VectorError(f"scores of shape {scores.shape} and truth of shape {same.shape}; give one truth a score")
+        raise VectorError(
+            f"scores of shape {scores.shape} and labels of shape {same.shape}; give one label for each score"
+        )
     if not np.isfinite(scores).all():
         raise VectorError("a score is not finite; check the vectors that it comes from")
     return scores if np.issubdtype(scores.dtype, np.floating) else scores.astype(np.float64), same

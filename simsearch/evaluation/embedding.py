@@ -1,4 +1,4 @@
-"""Vectors of what is judged: those of the encoder, and those that need no learning."""
+"""Embeddings of the evaluated data, by the encoder and by the baselines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import MediaError, UsageError
-from simsearch.evaluation.baselines import colour_histogram, raw_pixels
+from simsearch.evaluation.baselines import color_histogram, raw_pixels
 from simsearch.evaluation.tfidf import tfidf
 from simsearch.media.ahead import ahead
 from simsearch.media.images import PixelSpec, decode, read_file
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 BATCH = 128
 PIXELS = PixelSpec(32, 32, 3, "pad")
-COLOURS = PixelSpec(64, 64, 3, "pad")
+COLORS = PixelSpec(64, 64, 3, "pad")
 Embed = Callable[[Sequence[str]], "Vectors"]
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Vectors of the sources at `positions`; the others could not be read."""
+    """Embeddings of the sources at `positions`; the others could not be read."""
 
     vectors: Vectors
     positions: NDArray[np.int64]
@@ -37,9 +37,9 @@ class Embedded:
 
 
 def embed(encoder: Encoder, sources: Sequence[str], progress: Progress) -> Embedded:
-    """Vectors of all sources that can be read; the pictures ahead are decoded while the network works.
+    """Embeddings of all sources that can be read; the next images are decoded while the network runs.
 
-    Raises MediaError when none can be.
+    Raises MediaError when none can be read.
     """
 
     def prepared(source: str) -> Prepared | MediaError:
@@ -69,11 +69,11 @@ def embed(encoder: Encoder, sources: Sequence[str], progress: Progress) -> Embed
 
 
 def baselines_for(modality: str) -> dict[str, Embed]:
-    """What needs no learning, by name: for images raw pixels and histograms of colours, for texts TF-IDF."""
+    """The baselines of a modality by name: raw pixels and color histograms for images, TF-IDF for texts."""
     if modality == "image":
         return {
             "raw pixels": lambda paths: raw_pixels(_pixels(paths, PIXELS)),
-            "colour histogram": lambda paths: colour_histogram(_pixels(paths, COLOURS)),
+            "color histogram": lambda paths: color_histogram(_pixels(paths, COLORS)),
         }
     if modality == "text":
         return {"TF-IDF": tfidf}

@@ -1,4 +1,4 @@
-"""An encoder judged on material, beside what needs no learning."""
+"""Evaluation of an encoder on labeled data, with baselines."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
     from simsearch.types import Encoder, Skip, Vectors
 
 DEFAULTS = {
-    "classes": ("episodes", "verification", "retrieval"), "pairs": ("verification",), "graded": ("graded",),
+    "classes": ("episodes", "verification", "retrieval"),
+    "pairs": ("verification",),
+    "graded": ("graded",),
     "triplets": ("triplets",),
-}  # fmt: skip
+}
 VALIDATION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """What is judged on, every source of it readable, with the encoder's vectors."""
+    """The data that is evaluated on, without unreadable sources, and its embeddings."""
 
     sources: tuple[str, ...]
     vectors: Vectors
@@ -61,13 +63,13 @@ def evaluate(
     with_baselines: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """The figures of an encoder on a folder or file that `read_labelled` reads, or on a folder of runs.
+    """The metrics of an encoder on a folder or file that `read_labelled` reads, or on a folder of runs.
 
-    `encoder` is the encoder, its name or its folder. Without `protocols` all that fit the material are evaluated; one
-    that then does not fit after all is left out with a remark. The
-    accuracy of same or different is told at `threshold`, or at the best one for the pairs of `threshold_from`, or at
-    the one that the encoder's record took from its validation side; never at one chosen on the pairs that are judged.
-    `with_baselines`, baselines that need no learning are asked the same. Raises UsageError, TrainingError, MediaError,
+    `encoder` is the encoder, its name or its folder.
+    Without `protocols`, all that apply to the data are run; one that turns out not to apply is omitted with a remark.
+    The verification accuracy is at `threshold`, else at the best threshold for the pairs of `threshold_from`, else at
+    the one that was chosen on validation data when the encoder was trained; never at one chosen on the evaluated pairs.
+    `with_baselines` evaluates the baselines on the same data. Raises UsageError, TrainingError, MediaError,
     VectorError.
     """
     options, reading, progress = options or EvaluationOptions(), reading or Reading(), progress or Silent()
@@ -87,10 +89,19 @@ def evaluate(
         systems += [job.baseline(name, made, done) for name, made in baselines_for(encoder.modality).items()]
     data = material.data
     return Evaluation(
-        _shown(encoder), encoder.fingerprint, str(source), encoder.modality, material.sources,
-        None if data is None else data.labels, () if data is None else data.classes, tuple(systems),
-        (*material.remarks, *remarks), material.skipped, options.seed, options.rounds,
-    )  # fmt: skip
+        _shown(encoder),
+        encoder.fingerprint,
+        str(source),
+        encoder.modality,
+        material.sources,
+        None if data is None else data.labels,
+        () if data is None else data.classes,
+        tuple(systems),
+        (*material.remarks, *remarks),
+        material.skipped,
+        options.seed,
+        options.rounds,
+    )
 
 
 def _read(reading: Reading, source: Path, encoder: Encoder) -> Labelled:
@@ -102,7 +113,7 @@ def _read(reading: Reading, source: Path, encoder: Encoder) -> Labelled:
 
 
 def _shown(encoder: Encoder) -> str:
-    """The name of the encoder; of one that is named by its folder only the folder's own name."""
+    """The name of the encoder, or the last part of the path of its folder."""
     path = Path(encoder.name)
     return path.name if path.is_absolute() else encoder.name
 
@@ -112,26 +123,31 @@ def _check(protocols: Sequence[str], threshold: float | None, threshold_from: st
         if name not in KINDS_OF:
             raise UsageError(f"no protocol {name!r}; there are {', '.join(KINDS_OF)}")
     if threshold is not None and threshold_from is not None:
-        raise UsageError("--threshold and --threshold-from both give a threshold; choose one")
+        raise UsageError("--threshold and --threshold-from exclude each other; give one of them")
     if protocols and "verification" not in protocols and (threshold is not None or threshold_from is not None):
-        raise UsageError("a threshold is for --protocol verification, which was not asked for")
+        raise UsageError("a threshold applies to --protocol verification, which is not among the protocols")
 
 
 def _defaults(kind: str) -> tuple[str, ...]:
     if kind not in DEFAULTS:
-        raise UsageError(f"the material is {kind}: there is no truth to judge by; give classes, pairs or grades")
+        raise UsageError(f"the data is {kind}, without labels to evaluate by; give classes, pairs or grades")
     return DEFAULTS[kind]
 
 
 def _recorded(encoder: Encoder) -> Threshold | None:
     value = provenance(encoder).threshold
-    return None if value is None else Threshold(value, "from the encoder's validation side")
+    return None if value is None else Threshold(value, "from the encoder's validation")
 
 
 def _material(
-    encoder: Encoder, source: Path, selection: Selection, reading: Reading, protocols: Sequence[str],
-    options: EvaluationOptions, progress: Progress,
-) -> _Material:  # fmt: skip
+    encoder: Encoder,
+    source: Path,
+    selection: Selection,
+    reading: Reading,
+    protocols: Sequence[str],
+    options: EvaluationOptions,
+    progress: Progress,
+) -> _Material:
     if source.is_dir() and is_runs(source):
         return _of_runs(encoder, source, selection, protocols, progress)
     data, remarks = select(_read(reading, source, encoder), selection, provenance(encoder))
@@ -146,32 +162,36 @@ def _of_runs(
 ) -> _Material:
     unfit = sorted(set(protocols) - {"runs"})
     if unfit or selection != Selection():
-        what = f"--protocol {unfit[0]}" if unfit else "a choice of classes or sides"
+        what = f"--protocol {unfit[0]}" if unfit else "a choice of classes or of a partition"
         raise UsageError(f"{source} is a folder of runs, which {what} does not fit; give class folders")
     if encoder.modality != "image":
-        raise UsageError(f"{source} is a folder of runs of pictures, but {encoder.name} is for {encoder.modality}")
+        raise UsageError(
+            f"{source} is a folder of runs of images, but {encoder.name} is an encoder of modality {encoder.modality}"
+        )
     runs = read_runs(source)
     found = embed(encoder, runs.sources, progress)
     if found.skipped:
-        raise MediaError(f"{found.skipped[0].path}: {found.skipped[0].reason}; a run needs all of its pictures")
+        raise MediaError(f"{found.skipped[0].path}: {found.skipped[0].reason}; a run needs all of its images")
     return _Material(runs.sources, found.vectors, None, runs)
 
 
 def _other(encoder: Encoder, source: Path, reading: Reading, material: _Material) -> Labelled:
-    """The material that a threshold is chosen on: its validation side, where it has one. It shares no pairs."""
+    """The data that a threshold is chosen on: its validation partition, if it has one. It shares no pairs."""
     data = _read(reading, source, encoder)
     if data.partitions is not None and (data.partitions == VALIDATION).any():
         rows = np.flatnonzero(data.partitions == VALIDATION)
         data = data.keep(rows) if data.rows is None else used_only(data.take(rows))
     judged = material.data
     if judged is None or "verification" not in _fitting(judged.kind) or "verification" not in _fitting(data.kind):
-        raise UsageError(f"--threshold-from {source}: a threshold needs classes or pairs, there and in what is judged")
+        raise UsageError(
+            f"--threshold-from {source}: a threshold needs classes or pairs, there and in the evaluated data"
+        )
     shared = len(_contents(data) & _contents(judged))
     if shared:
         what = "pairs" if data.kind == "pairs" else "files or texts"
         raise UsageError(
-            f"--threshold-from {source}: {shared:,} of its {what} are also judged: a threshold chosen on them would "
-            "flatter; give others"
+            f"--threshold-from {source}: {shared:,} of its {what} are also evaluated on: a threshold chosen on them "
+            "would make the accuracy too high; give other data"
         )
     return data
 
@@ -181,7 +201,7 @@ def _fitting(kind: str) -> tuple[str, ...]:
 
 
 def _contents(data: Labelled) -> set[str | frozenset[str]]:
-    """What must not be on both sides: the pairs, or the sources of classes."""
+    """What must not be shared by both: the pairs, or the sources of classes."""
     if data.pairs is None:
         return set(data.sources)
     return {frozenset((data.sources[left], data.sources[right])) for left, right in data.pairs.tolist()}
@@ -193,12 +213,12 @@ class _Job:
     options: EvaluationOptions
     progress: Progress
     other: Labelled | None
-    """What a threshold is chosen on."""
+    """The data that a threshold is chosen on."""
 
     def first(
         self, encoder: Encoder, asked: Sequence[str], own: Threshold | None, strict: bool
     ) -> tuple[System, tuple[str, ...]]:
-        """The encoder judged, and a remark for each protocol that was left out."""
+        """The evaluated encoder, and a remark for each protocol that was omitted."""
         vectors = self.material.vectors
         if self.other is not None:
             found = embed(encoder, self.other.sources, self.progress)
@@ -211,13 +231,13 @@ class _Job:
                 if strict or (protocol == "episodes" and self.options.asks_for_episodes):
                     raise
                 failures.append(error)
-                remarks.append(f"{protocol} was left out: {error}")
+                remarks.append(f"{protocol} was omitted: {error}")
         if failures and not sections:
             raise failures[0]
         return System(_shown(encoder), encoder.dim, vectors, tuple(sections)), tuple(remarks)
 
     def baseline(self, name: str, made: Embed, asked: Sequence[str]) -> System:
-        """The same protocols, with a threshold of its own where one can be chosen."""
+        """The evaluated baseline, with a threshold of its own if one can be chosen."""
         vectors = made(self.material.sources)
         own = None if self.other is None else self._chosen(made(self.other.sources), self.other)
         return System(name, vectors.shape[1], vectors, tuple(self._judge(protocol, vectors, own) for protocol in asked))

@@ -1,7 +1,7 @@
-"""How sure a figure is: intervals from a normal distribution, and from resampling.
+"""Confidence intervals, from the normal distribution and by bootstrap.
 
-A resample is told by its counts: how often each unit (a pair, a query, a class) was drawn. Figures that take counts as
-weights are computed for many resamples at once, without a Python loop and without copying what is resampled.
+A resample is represented by counts: how often each unit (a pair, a query, a class) was drawn. Statistics that take
+counts as weights are computed for many resamples at once, without a Python loop and without copying the units.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     """From counts of shape (resamples, units) to figures of shape (resamples,) or (resamples, figures)."""
 
 CELLS = 2_097_152
-"""Counts held at once, at 8 bytes each."""
+"""Maximum number of counts in memory at once, at 8 bytes each."""
 ROUNDS = 1000
 LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and the ends of its interval."""
+    """A measured value and the ends of its confidence interval."""
 
     value: float
     low: float
@@ -37,7 +37,7 @@ class Figure:
 
 
 def mean_interval(values: Sequence[float] | NDArray[Any], level: float = LEVEL) -> tuple[float, float]:
-    """The mean, and half the width of its confidence interval, z s / sqrt(n) of the normal distribution."""
+    """The mean, and half the width of its normal confidence interval, z s / sqrt(n)."""
     sample = np.asarray(values)
     _check_level(level)
     if sample.ndim == 0 or not len(sample):
@@ -51,17 +51,19 @@ def mean_interval(values: Sequence[float] | NDArray[Any], level: float = LEVEL) 
 def bootstrap(
     statistic: Statistic, units: int, *, width: int = 1, seed: int, rounds: int = ROUNDS, level: float = LEVEL
 ) -> NDArray[np.float64]:
-    """The percentile interval of `statistic` over resamples of the units (Efron 1979); the last axis holds its ends.
+    """The bootstrap percentile interval of `statistic` (Efron 1979); the last axis holds its ends.
 
-    `width` is how many numbers `statistic` holds for a resample when these are more than the units.
+    `width` is how many numbers `statistic` holds for a resample, if more than the number of units.
 
-    A resample that gives no figure (NaN: all its pairs are of one kind, say) is left out; when none gives one,
-    VectorError.
+    A resample whose statistic is undefined (NaN, for instance because all its pairs are of one kind) is left out; if
+    all are, VectorError is raised.
     """
     _check_level(level)
     found = np.concatenate([statistic(counts) for counts in resamples(units, rounds, seed, width)])
     if np.isnan(found).all(axis=0).any():
-        raise VectorError(f"none of {rounds} resamples of {units} gives this figure: there are too few to resample")
+        raise VectorError(
+            f"the statistic is undefined in all {rounds} resamples of {units} units: there are too few to resample"
+        )
     ends: NDArray[np.float64] = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.moveaxis(ends, 0, -1)
 
@@ -71,7 +73,7 @@ def resamples(units: int, rounds: int, seed: int, width: int = 1) -> Iterator[ND
     if units < 1:
         raise VectorError("there are no values to take an interval of")
     if rounds < 1:
-        raise UsageError(f"{rounds} rounds of bootstrap; give at least 1")
+        raise UsageError(f"{rounds} bootstrap resamples; give at least 1")
     rng = np.random.default_rng(seed)
     block = max(1, CELLS // max(units, width))
     for begin in range(0, rounds, block):
@@ -84,16 +86,16 @@ def resamples(units: int, rounds: int, seed: int, width: int = 1) -> Iterator[ND
 def mean_figures(
     values: NDArray[Any], clusters: NDArray[Any] | None = None, *, seed: int, rounds: int = ROUNDS, level: float = LEVEL
 ) -> tuple[Figure, ...]:
-    """The mean of each column of `values`, shape (n, figures), with its interval.
+    """The mean of each column of `values`, shape (n, figures), with its bootstrap interval.
 
-    Rows of one cluster (the queries of one class) resemble each other: with `clusters`, the cluster of each row, whole
-    clusters are resampled, and the mean of a resample is the sum of its rows by their number.
+    Rows of one cluster (the queries of one class) are not independent: with `clusters`, the cluster of each row, whole
+    clusters are resampled, and the mean of a resample is the sum of its rows divided by their number.
     """
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 2 or not len(rows):
         raise VectorError(f"values of shape {rows.shape}; give one row of figures for each of at least one unit")
     if not np.isfinite(rows).all():
-        raise VectorError("a value is not finite; check what it was measured on")
+        raise VectorError("a value is not finite; check the data that it was measured on")
     sums, sizes = rows, np.ones(len(rows))
     if clusters is not None:
         cluster = np.unique(clusters, return_inverse=True)[1]

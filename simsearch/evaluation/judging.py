@@ -1,4 +1,4 @@
-"""One function a protocol: from vectors and what is known of their sources to a section of figures."""
+"""One function for each protocol, from embeddings and labels to a section of metrics."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ DEFAULT_WAYS = (5, 20)
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """How the protocols are asked; `rounds` and `seed` are those of every interval and draw."""
+    """Parameters of the protocols; `rounds` is the number of bootstrap resamples, `seed` that of all draws."""
 
     ways: tuple[int, ...] = ()
-    """Of episodes; by default 5 and 20, or as many as there are."""
+    """Ways of episodes; by default 5 and 20, or as many as there are classes."""
     shots: tuple[int, ...] = (1,)
     episodes: int = 1000
     runs: int = RUNS
@@ -48,14 +48,14 @@ class EvaluationOptions:
             given = getattr(self, name)
             for value in given if isinstance(given, tuple) else (given,):
                 if value < bound:
-                    raise UsageError(f"--{name} {value}: at least {bound} is needed")
+                    raise UsageError(f"--{name} {value}: must be at least {bound}")
         for far in self.fars:
             if not 0 <= far <= 1:
                 raise UsageError(f"--far {far}: give a rate from 0 to 1")
 
     @property
     def asks_for_episodes(self) -> bool:
-        """Whether their size was chosen, so that one that does not fit must be told."""
+        """Whether the size of episodes was given, so that one that does not fit the data is an error."""
         return bool(self.ways) or self.shots != (1,)
 
 
@@ -66,9 +66,15 @@ def judge_episodes(vectors: Vectors, data: Labelled, options: EvaluationOptions)
     for shots in options.shots:
         for ways in options.ways or _ways(labels, groups, shots):
             found = episodes(
-                vectors, labels, ways=ways, shots=shots, queries=1, count=options.episodes, seed=options.seed,
+                vectors,
+                labels,
+                ways=ways,
+                shots=shots,
+                queries=1,
+                count=options.episodes,
+                seed=options.seed,
                 groups=groups,
-            )  # fmt: skip
+            )
             figures[f"{ways}-way {shots}-shot"] = Figure(
                 found.accuracy, found.accuracy - found.half_width, found.accuracy + found.half_width
             )
@@ -77,28 +83,28 @@ def judge_episodes(vectors: Vectors, data: Labelled, options: EvaluationOptions)
 
 
 def _ways(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, shots: int) -> tuple[int, ...]:
-    """5 and 20, or as many classes as can be told apart at once."""
+    """5 and 20, or as many classes as there are in a group."""
     _, first, sizes = np.unique(labels, return_index=True, return_counts=True)
     enough = sizes > shots
     most = int(enough.sum()) if groups is None else int(np.bincount(groups[first][enough]).max(initial=0))
-    # Where there are too few for any, `episodes` says so.
+    # If there are too few for any, `episodes` raises.
     return tuple(sorted({max(2, min(ways, most)) for ways in DEFAULT_WAYS}))
 
 
 def judge_runs(vectors: Vectors, runs: Runs, options: EvaluationOptions) -> Section:
-    """The accuracy over the runs, each of two drawers; the runs are resampled."""
+    """The accuracy over the runs, each of two drawers; the bootstrap is over runs."""
     given = run_answers(vectors, runs)
     shares = np.array([np.mean(found == true) for found, true in zip(given, runs.answers, strict=True)])
     (figure,) = mean_figures(shares[:, None], seed=options.seed, rounds=options.rounds)
     asked = sum(map(len, runs.asked))
     sizes = sorted({len(known) for known in runs.known})
     ways = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-    setting = f"{len(runs.names)} runs of two drawers, {ways} ways, {asked:,} questions"
+    setting = f"{len(runs.names)} runs of two drawers, {ways} ways, {asked:,} queries"
     return Section("runs", setting, {"accuracy": figure}, RunsDetail(runs, given))
 
 
 def runs_of(data: Labelled, options: EvaluationOptions) -> Runs:
-    """Runs drawn from class folders of drawings, within their groups, 20 ways unless `ways` says another number."""
+    """Runs drawn from class folders of drawings, within their groups, with `ways` characters, by default 20."""
     labels = _labels(data, "runs")
     groups = class_groups(data)
     names = np.array(data.groups)[labels] if groups is not None else np.full(len(labels), "all classes")
@@ -109,14 +115,19 @@ def runs_of(data: Labelled, options: EvaluationOptions) -> Runs:
 def judge_verification(
     vectors: Vectors, data: Labelled, options: EvaluationOptions, threshold: Threshold | None
 ) -> Section:
-    """Same or different: the given pairs, or pairs drawn from the classes, half of them of one class."""
+    """Verification of the given pairs, or of pairs drawn from the classes, half of them genuine."""
     pairs, scores, same = scored_pairs(vectors, data, options)
     classes = None if data.labels is None else data.labels[pairs]
     figures = verification_figures(
-        scores, same, fars=options.fars, threshold=None if threshold is None else threshold.value, classes=classes,
-        seed=options.seed, rounds=options.rounds,
-    )  # fmt: skip
-    setting = f"{len(same):,} pairs, {np.count_nonzero(same):,} of them the same"
+        scores,
+        same,
+        fars=options.fars,
+        threshold=None if threshold is None else threshold.value,
+        classes=classes,
+        seed=options.seed,
+        rounds=options.rounds,
+    )
+    setting = f"{len(same):,} pairs, {np.count_nonzero(same):,} of them genuine"
     if data.labels is not None:
         setting += f", of {len(np.unique(data.labels)):,} classes"
     if threshold is not None:
@@ -127,7 +138,7 @@ def judge_verification(
 def scored_pairs(
     vectors: Vectors, data: Labelled, options: EvaluationOptions
 ) -> tuple[NDArray[np.int64], Scores, NDArray[np.bool_]]:
-    """The pairs to judge, their cosines and whether they are the same."""
+    """The pairs to verify, their cosine similarities, and whether they are genuine."""
     if data.kind == "classes":
         labels = _labels(data, "verification")
         pairs = sample_pairs(labels, options.pairs, np.random.default_rng(options.seed))
@@ -138,7 +149,7 @@ def scored_pairs(
 
 
 def judge_retrieval(vectors: Vectors, data: Labelled, options: EvaluationOptions, progress: Progress) -> Section:
-    """How well the nearest neighbours share the class; the classes of the queries are resampled."""
+    """Retrieval metrics of items of the same class; the bootstrap is over the classes of the queries."""
     labels = _labels(data, "retrieval")
     ranked = rank_queries(vectors, labels, options.at, progress=progress)
     found = mean_figures(ranked.values, labels[ranked.rows], seed=options.seed, rounds=options.rounds)
@@ -147,7 +158,7 @@ def judge_retrieval(vectors: Vectors, data: Labelled, options: EvaluationOptions
 
 
 def judge_graded(vectors: Vectors, data: Labelled, options: EvaluationOptions) -> Section:
-    """How well the cosines of pairs agree with their grades; the pairs are resampled."""
+    """Correlation of cosine similarities with grades; the bootstrap is over pairs."""
     if data.kind != "graded" or data.pairs is None or data.scores is None:
         raise UsageError(_unfit("graded", "graded pairs", data))
     low, high = data.score_range or (0.0, 1.0)
@@ -159,7 +170,7 @@ def judge_graded(vectors: Vectors, data: Labelled, options: EvaluationOptions) -
 
 
 def judge_triplets(vectors: Vectors, data: Labelled, options: EvaluationOptions) -> Section:
-    """How often the positive is nearer to the anchor than the negative, equal ones counting one half."""
+    """How often the positive is nearer to the anchor than the negative, ties counting one half."""
     if data.triplets is None:
         raise UsageError(_unfit("triplets", "triplets", data))
     near, far = (cosines(vectors, data.triplets[:, [0, side]]) for side in (1, 2))
@@ -183,12 +194,16 @@ def _labels(data: Labelled, protocol: str) -> NDArray[np.int64]:
 
 
 def _unfit(protocol: str, needed: str, data: Labelled) -> str:
-    fitting = ", ".join(name for name, kinds in KINDS_OF.items() if data.kind in kinds) or "none: label it"
-    return f"--protocol {protocol} needs {needed}, but the material is {data.kind}; what fits: {fitting}"
+    fitting = ", ".join(name for name, kinds in KINDS_OF.items() if data.kind in kinds) or "none without labels"
+    return f"--protocol {protocol} needs {needed}, but the data is {data.kind}; protocols for it: {fitting}"
 
 
 KINDS_OF = {
-    "episodes": ("classes",), "runs": ("classes",), "verification": ("classes", "pairs"), "retrieval": ("classes",),
-    "graded": ("graded",), "triplets": ("triplets",),
-}  # fmt: skip
-"""The kinds of material that each protocol takes; `runs` also takes a folder of runs."""
+    "episodes": ("classes",),
+    "runs": ("classes",),
+    "verification": ("classes", "pairs"),
+    "retrieval": ("classes",),
+    "graded": ("graded",),
+    "triplets": ("triplets",),
+}
+"""The kinds of data that each protocol applies to; `runs` also applies to a folder of runs."""

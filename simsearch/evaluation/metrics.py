@@ -1,7 +1,7 @@
-"""Figures of scored pairs, and how sure they are. Pure functions on arrays.
+"""Metrics of scored pairs, with confidence intervals. Pure functions on arrays.
 
-A pair is *accepted* (called the same) when its score is at least the threshold. FAR is the share of different pairs
-that are accepted, TAR the share of same pairs that are. A figure that the pairs cannot give raises VectorError.
+A pair is *accepted* (classified as the same) when its score is at least the threshold. FAR is the share of impostor
+pairs that are accepted, TAR the share of genuine pairs. A metric that is undefined for the pairs raises VectorError.
 """
 
 from __future__ import annotations
@@ -22,15 +22,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "Confusion", "Figure", "accuracy_at", "all_pairs", "average_precision", "best_threshold", "bootstrap", "confusion",
-    "cosine_to_distance", "equal_error_rate", "graded_figures", "mean_figures", "mean_interval", "pair_scores",
-    "pearson", "recall_at", "retrieval", "roc_auc", "sample_pairs", "spearman", "tar_at_far", "verification_figures",
-]  # fmt: skip
+    "Confusion",
+    "Figure",
+    "accuracy_at",
+    "all_pairs",
+    "average_precision",
+    "best_threshold",
+    "bootstrap",
+    "confusion",
+    "cosine_to_distance",
+    "equal_error_rate",
+    "graded_figures",
+    "mean_figures",
+    "mean_interval",
+    "pair_scores",
+    "pearson",
+    "recall_at",
+    "retrieval",
+    "roc_auc",
+    "sample_pairs",
+    "spearman",
+    "tar_at_far",
+    "verification_figures",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Counts of pairs: accepted same (tp) and different (fp), rejected different (tn) and same (fn)."""
+    """Counts of pairs: accepted genuine (tp) and impostor (fp), rejected impostor (tn) and genuine (fn)."""
 
     tp: int
     fp: int
@@ -39,12 +58,12 @@ class Confusion:
 
     @property
     def accuracy(self) -> float:
-        """The share of pairs that are judged right."""
+        """The share of pairs that are classified correctly."""
         return (self.tp + self.tn) / (self.tp + self.fp + self.tn + self.fn)
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean of the shares of same and of different pairs that are judged right."""
+        """The mean of the true accept rate and the true reject rate."""
         return (self.tp / (self.tp + self.fn) + self.tn / (self.tn + self.fp)) / 2
 
 
@@ -56,7 +75,7 @@ def cosine_to_distance(scores: NDArray[np.floating[Any]]) -> NDArray[np.floating
 
 
 def accuracy_at(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], threshold: float) -> float:
-    """The share of pairs that are judged right at `threshold`."""
+    """The share of pairs that are classified correctly at `threshold`."""
     return confusion(scores, same, threshold).accuracy
 
 
@@ -73,12 +92,12 @@ def confusion(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], thresh
 def best_threshold(
     scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], *, balanced: bool = False
 ) -> tuple[float, float]:
-    """A threshold with the largest accuracy that any has, and that accuracy; of equally good ones the highest.
+    """The threshold with the largest accuracy, and that accuracy; of equally good ones the highest.
 
-    With `balanced` it is the balanced accuracy: the same and the different pairs count for as much, however many.
+    With `balanced` it is the balanced accuracy: genuine and impostor pairs have the same total weight.
 
-    It lies half way between the two scores that it parts, and is a number of the precision of `scores`, so that
-    comparing in that precision or in float64 decides alike. Exact, O(n log n).
+    It lies half way between the two scores that it separates, rounded to the precision of `scores`, so that comparing
+    in that precision or in float64 gives the same result. Exact, O(n log n).
     """
     steps = curve(scores, same)
     same_counts, different_counts = (steps.different, steps.positives) if balanced else (1, 1)
@@ -97,12 +116,12 @@ def best_threshold(
 
 
 def roc_auc(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_]) -> float:
-    """The probability that a same pair scores higher than a different one, equal scores counting one half."""
+    """The probability that a genuine pair scores higher than an impostor pair, ties counting one half."""
     return float(curve(scores, same).auc())
 
 
 def equal_error_rate(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_]) -> float:
-    """The rate at which FAR equals 1 - TAR, on the straight line between the two thresholds around it."""
+    """The rate at which FAR equals 1 - TAR, linearly interpolated between the two thresholds around it."""
     return float(curve(scores, same).equal_error_rate())
 
 
@@ -112,5 +131,5 @@ def tar_at_far(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], far: 
 
 
 def average_precision(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_]) -> float:
-    """The mean of the precisions at each threshold, weighted by what recall gains there."""
+    """The mean of the precisions at each threshold, weighted by the increase of recall."""
     return float(curve(scores, same).average_precision())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simsearch.types import Scores, Vectors
 
 BLOCK = 65_536
-"""Pairs scored at once."""
+"""Number of pairs that are scored at once."""
 
 
 def all_pairs(n: int) -> NDArray[np.int64]:
@@ -34,7 +34,7 @@ def sample_pairs(
     """`count` pairs i < j, shape (count, 2), ceil(count * positive_fraction) of one class and the rest of two.
 
     Every pair of a kind is equally likely; a pair can be drawn twice. Positive pairs come first. Memory grows with
-    `count` and the number of labels only. Raises VectorError when a kind is asked for that the labels cannot give.
+    `count` and the number of labels only. Raises VectorError when the labels have no pair of a wanted kind.
     """
     if count < 0 or not 0 <= positive_fraction <= 1:
         raise UsageError(f"{count} pairs with {positive_fraction} positive: give a count >= 0 and a share from 0 to 1")
@@ -57,7 +57,7 @@ def sample_pairs(
 
 
 def _draw(rng: np.random.Generator, weights: NDArray[np.int64], count: int, otherwise: str) -> NDArray[np.int64]:
-    """`count` positions, each as likely as its integer weight says."""
+    """`count` positions, drawn with probabilities proportional to their integer weights."""
     reached = np.cumsum(weights)
     total = int(reached[-1]) if len(reached) else 0
     if count and not total:

@@ -1,6 +1,6 @@
-"""The pictures of a training report, as PNG files. Needs the extra "plots".
+"""The charts of a training report, as PNG files. Needs the extra "plots".
 
-Each function replaces its file whole or not at all, and raises MissingExtraError when matplotlib is not installed.
+Each function replaces its file atomically, and raises MissingExtraError when matplotlib is not installed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from simsearch.evaluation.metrics import Confusion
     from simsearch.types import Vectors
 
-BLUE, ORANGE, GREY, INK = "#0072b2", "#d55e00", "#b8b8b8", "#262626"
-COLOURS = (BLUE, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", ORANGE)
-"""Of Okabe and Ito 2008, told apart with any kind of colour blindness."""
+BLUE, ORANGE, GRAY, INK = "#0072b2", "#d55e00", "#b8b8b8", "#262626"
+COLORS = (BLUE, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", ORANGE)
+"""The palette of Okabe and Ito 2008, which can be distinguished with any kind of color blindness."""
 MARKERS = ("o", "^")
-MOST_NAMED = len(COLOURS) * len(MARKERS)
+MOST_NAMED = len(COLORS) * len(MARKERS)
 LONGEST_NAME = 28
 DOTS_PER_INCH = 120
 
@@ -36,18 +36,18 @@ DOTS_PER_INCH = 120
 def project(vectors: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The first `k` principal components of the rows, shape (n, k), and the share of variance that each explains.
 
-    The largest coefficient of an axis is positive, so that the picture is not mirrored from run to run. Components
-    that the rows do not have are zero.
+    The largest coefficient of an axis is positive, so that the plot is not mirrored from run to run. Components
+    beyond the rank of the rows are zero.
     """
     if vectors.ndim != 2 or not len(vectors) or k < 1:
         raise VectorError(f"{k} components of vectors of shape {vectors.shape}: give k >= 1 and at least one row")
-    centred = np.asarray(vectors, dtype=np.float64)
-    centred = centred - centred.mean(axis=0)
-    left, size, axes = np.linalg.svd(centred, full_matrices=False)
+    centered = np.asarray(vectors, dtype=np.float64)
+    centered = centered - centered.mean(axis=0)
+    left, size, axes = np.linalg.svd(centered, full_matrices=False)
     strongest = np.abs(axes).argmax(axis=1)
     signs = np.where(axes[np.arange(len(axes)), strongest] < 0, -1.0, 1.0)
     total = float((size**2).sum())
-    points, explained = np.zeros((len(centred), k)), np.zeros(k)
+    points, explained = np.zeros((len(centered), k)), np.zeros(k)
     width = min(k, len(size))
     points[:, :width] = (left * size * signs)[:, :width]
     if total > 0:
@@ -56,9 +56,9 @@ def project(vectors: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.floa
 
 
 def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Draws each series of `history` over its "step", the loss first, and marks the best of "validation"."""
+    """Plots each series of `history` over its "step", the loss first, and marks the best "validation"."""
     if not history:
-        raise VectorError("the history is empty; there is no curve to draw")
+        raise VectorError("the history is empty; there is no curve to plot")
     names = [name for name in history[0] if name != "step"]
     figure = _figure(7.0, 1.0 + 2.4 * len(names))
     steps = np.array([row["step"] for row in history])
@@ -67,8 +67,8 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         axes = figure.add_subplot(len(names), 1, position + 1, sharex=first)
         first = first or axes
         values = np.array([row[name] for row in history])
-        colour = COLOURS[(0, 5, 2, 3)[position % 4]]
-        axes.plot(steps, values, color=colour, linewidth=1.8, marker="o", markersize=3 if len(steps) < 60 else 0)
+        color = COLORS[(0, 5, 2, 3)[position % 4]]
+        axes.plot(steps, values, color=color, linewidth=1.8, marker="o", markersize=3 if len(steps) < 60 else 0)
         axes.set_ylabel(name)
         if name == "validation":
             best = int(np.argmax(values))
@@ -83,9 +83,9 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 
 
 def plot_embedding(path: Path, vectors: Vectors, labels: Sequence[str]) -> None:
-    """Draws the first two and the first three principal components side by side, coloured by class.
+    """Plots the first two and the first three principal components side by side, colored by class.
 
-    The 12 classes with the most vectors are named; all others are grey.
+    The 12 classes with the most vectors are named; all others are gray.
     """
     if len(labels) != len(vectors):
         raise VectorError(f"{len(vectors)} vectors but {len(labels)} labels; give one label for each vector")
@@ -103,10 +103,10 @@ def plot_embedding(path: Path, vectors: Vectors, labels: Sequence[str]) -> None:
     flat.set_axisbelow(True)
     size = float(np.clip(12_000 / len(points), 10, 36))
     handles, texts = [], []
-    for name, colour, marker, chosen in _named_classes(labels):
-        style: dict[str, Any] = {"color": colour, "marker": marker, "linewidths": 0, "alpha": 0.75, "s": size}
-        # Grey lies below the colours.
-        style["zorder"] = 1 if colour == GREY else 2
+    for name, color, marker, chosen in _named_classes(labels):
+        style: dict[str, Any] = {"color": color, "marker": marker, "linewidths": 0, "alpha": 0.75, "s": size}
+        # Gray lies below the colors.
+        style["zorder"] = 1 if color == GRAY else 2
         handles.append(flat.scatter(points[chosen, 0], points[chosen, 1], **style))
         deep.scatter(points[chosen, 0], points[chosen, 1], points[chosen, 2], depthshade=False, **style)
         texts.append(name)
@@ -116,7 +116,7 @@ def plot_embedding(path: Path, vectors: Vectors, labels: Sequence[str]) -> None:
 
 
 def plot_confusion(path: Path, confusion: Confusion) -> None:
-    """Draws the table of truth and verdict: counts, and their share of the pairs of that truth."""
+    """Plots the confusion matrix: counts, and their share of the pairs with that label."""
     counts = np.array([[confusion.tp, confusion.fn], [confusion.fp, confusion.tn]])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = _figure(5.6, 5.0)
@@ -124,23 +124,23 @@ def plot_confusion(path: Path, confusion: Confusion) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         share = shares[row, column]
-        colour = "white" if share > 0.55 else INK
-        axes.text(column, row - 0.07, f"{count:,}", ha="center", va="center", fontsize=19, color=colour)
-        axes.text(column, row + 0.17, f"{share:.1%}", ha="center", va="center", fontsize=12, color=colour)
+        color = "white" if share > 0.55 else INK
+        axes.text(column, row - 0.07, f"{count:,}", ha="center", va="center", fontsize=19, color=color)
+        axes.text(column, row + 0.17, f"{share:.1%}", ha="center", va="center", fontsize=12, color=color)
     totals = counts.sum(axis=1)
     axes.set_xticks([0, 1], ["same", "different"])
     axes.set_yticks([0, 1], [f"same\n({totals[0]:,})", f"different\n({totals[1]:,})"])
     axes.set(xlabel="judged", ylabel="truth")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{confusion.accuracy:.1%} of {counts.sum():,} pairs judged right")
+    axes.set_title(f"{confusion.accuracy:.1%} of {counts.sum():,} pairs classified correctly")
     _save(figure, path)
 
 
 def plot_scores(path: Path, scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], threshold: float) -> None:
-    """Draws how the scores of same and of different pairs are spread, and the threshold between them.
+    """Plots the score distributions of same and of different pairs, and the threshold.
 
-    Each kind is scaled to its own number of pairs, so that a rare kind can be seen.
+    Each distribution is normalized by its own number of pairs, so that a rare kind can be seen.
     """
     if not len(scores) or len(scores) != len(same):
         raise VectorError(f"{len(scores)} scores and {len(same)} truths; give at least one of each, equally many")
@@ -148,16 +148,16 @@ def plot_scores(path: Path, scores: NDArray[np.floating[Any]], same: NDArray[np.
     axes = figure.add_subplot()
     low, high = float(np.min(scores)), float(np.max(scores))
     edges = np.linspace(low, high if high > low else low + 1e-3, 51)
-    for name, kind, colour in (("different", ~same, ORANGE), ("same", same, BLUE)):
+    for name, kind, color in (("different", ~same, ORANGE), ("same", same, BLUE)):
         if not kind.any():
             continue
         share = np.histogram(scores[kind], edges)[0] / np.count_nonzero(kind)
         side = np.count_nonzero((scores[kind] >= threshold) == (name == "same")) / np.count_nonzero(kind)
-        label = f"{name}: {np.count_nonzero(kind):,} pairs, {side:.1%} on the right side"
-        axes.stairs(share, edges, fill=True, color=colour, alpha=0.35)
-        axes.stairs(share, edges, color=colour, linewidth=1.5, label=label)
+        label = f"{name}: {np.count_nonzero(kind):,} pairs, {side:.1%} classified correctly"
+        axes.stairs(share, edges, fill=True, color=color, alpha=0.35)
+        axes.stairs(share, edges, color=color, linewidth=1.5, label=label)
     axes.axvline(threshold, color=INK, linestyle="--", linewidth=1.3, label=f"threshold {threshold:.3f}")
-    axes.set(xlabel="score (cosine similarity)", ylabel="share of the pairs of its kind")
+    axes.set(xlabel="score (cosine similarity)", ylabel="share of its pairs")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
     figure.legend(loc="outside upper center", ncols=1, frameon=False)
@@ -173,17 +173,17 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _named_classes(labels: Sequence[str]) -> list[tuple[str, str, str, NDArray[np.bool_]]]:
-    """Name, colour, marker and rows of each class to draw; those without a name are one grey class, the last."""
+    """Name, color, marker and rows of each class to draw; those without a name are one gray class, the last."""
     counts = Counter(labels)
     named = sorted(sorted(counts), key=lambda name: -counts[name])[:MOST_NAMED]
     array = np.array(labels, dtype=object)
     classes = [
-        (name, COLOURS[number % len(COLOURS)], MARKERS[number // len(COLOURS)], array == name)
+        (name, COLORS[number % len(COLORS)], MARKERS[number // len(COLORS)], array == name)
         for number, name in enumerate(sorted(named))
     ]
     if len(counts) > len(named):
         rest = ~np.any([chosen for *_, chosen in classes], axis=0)
-        classes.append((f"{len(counts) - len(named):,} other classes", GREY, "o", rest))
+        classes.append((f"{len(counts) - len(named):,} other classes", GRAY, "o", rest))
     return classes
 
 
@@ -203,6 +203,6 @@ def _short(name: str) -> str:
 
 def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary, warnings.catch_warnings():
-        # A class name in a script that the font lacks shows as boxes; that is no reason to warn.
+        # A class name in a script that the font lacks is drawn as boxes; that is no reason to warn.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(temporary, format="png")

@@ -1,4 +1,4 @@
-"""From scores to the probability that two inputs are the same."""
+"""Calibration: from scores to the probability that two inputs are the same."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from simsearch.types import JSONValue
 
 POINTS = 33
-"""Scores at which a curve is kept."""
+"""Maximum number of scores at which a curve is stored."""
 DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SameCurve:
-    """P(same) at a prior of one half, and the rates of accepted pairs, at rising scores; never falling, never rising.
+    """P(same) at prior one half (non-decreasing), and FAR and TAR (non-increasing), at increasing scores.
 
-    Between two scores it is a straight line, beyond the last ones it stays.
+    Between two scores it is interpolated linearly, beyond the outermost it is constant.
     """
 
     source: str
-    """The inputs that the pairs were made of."""
+    """The data that the pairs were drawn from."""
     same_pairs: int
     different_pairs: int
     scores: tuple[float, ...]
@@ -37,19 +37,24 @@ class SameCurve:
     tar: tuple[float, ...]
 
     def probability(self, scores: NDArray[np.floating[Any]] | float) -> NDArray[np.float64]:
-        """P(same) of pairs with these scores, where as many are the same as are not."""
+        """P(same) of pairs with these scores, at prior one half."""
         return np.asarray(np.interp(scores, self.scores, self.p_same), dtype=np.float64)
 
     def document(self) -> dict[str, JSONValue]:
-        """The curve as encoder.json keeps it."""
+        """The curve as it is stored in encoder.json."""
         return {
-            "source": self.source, "same_pairs": self.same_pairs, "different_pairs": self.different_pairs,
-            "scores": list(self.scores), "p_same": list(self.p_same), "far": list(self.far), "tar": list(self.tar),
-        }  # fmt: skip
+            "source": self.source,
+            "same_pairs": self.same_pairs,
+            "different_pairs": self.different_pairs,
+            "scores": list(self.scores),
+            "p_same": list(self.p_same),
+            "far": list(self.far),
+            "tar": list(self.tar),
+        }
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> SameCurve:
-        """The curve that encoder.json keeps. Raises KeyError, TypeError or ValueError for what is none."""
+        """The curve stored in encoder.json. Raises KeyError, TypeError or ValueError for an invalid one."""
         lists = {name: tuple(map(float, document[name])) for name in ("scores", "p_same", "far", "tar")}
         if len({len(values) for values in lists.values()}) != 1 or not lists["scores"]:
             raise ValueError("a curve has as many probabilities and rates as scores, and at least one")
@@ -57,10 +62,10 @@ class SameCurve:
 
 
 def same_curve(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], source: str) -> SameCurve:
-    """The curve of these pairs, in which same and different ones weigh equally, however many there are of each.
+    """The calibration curve of these pairs, with equal total weight of same and of different pairs.
 
-    The probabilities are the isotonic regression of the truth on the score (Zadrozny and Elkan 2002), kept at scores
-    between which equal shares of both kinds lie. Raises VectorError unless there are pairs of both kinds.
+    The probabilities are the isotonic regression of the labels on the scores (Zadrozny and Elkan 2002), stored at
+    quantiles of both kinds. Raises VectorError unless there are pairs of both kinds.
     """
     accepted = curve(scores, same)
     tp, fp = (rate[1:] for rate in reversed(accepted.rates()))
@@ -71,13 +76,15 @@ def same_curve(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], sourc
     places = np.searchsorted(rising, kept)
     at = len(rising) - 1 - places
     return SameCurve(
-        source, round(float(accepted.positives)), round(float(accepted.different)),
+        source,
+        round(float(accepted.positives)),
+        round(float(accepted.different)),
         *(tuple(np.round(values, DIGITS).tolist()) for values in (kept, fitted[places], fp[at], tp[at])),
-    )  # fmt: skip
+    )
 
 
 def _kept_scores(accepted: Curve) -> NDArray[np.float64]:
-    """Distinct scores of pairs, rising: those that divide same and different pairs evenly, and the outermost."""
+    """Distinct scores of pairs, increasing: quantiles of the same and of the different pairs, and the outermost."""
     far, tar = accepted.rates()
     shares = np.linspace(0.0, 1.0, POINTS // 2 + 1)
     places = [np.searchsorted(rate[1:], shares).clip(max=len(rate) - 2) for rate in (far, tar)]
@@ -86,8 +93,8 @@ def _kept_scores(accepted: Curve) -> NDArray[np.float64]:
 
 
 def isotonic(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The never falling numbers nearest to `values` in weighted squares, by pooling adjacent violators (Barlow et al.
-    1972). O(n).
+    """The non-decreasing sequence nearest to `values` in weighted least squares, by pool adjacent violators (Barlow et
+    al. 1972). O(n).
     """
     means: list[float] = []
     totals: list[float] = []

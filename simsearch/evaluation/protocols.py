@@ -1,4 +1,4 @@
-"""Few-shot episodes: one example of each of N classes, and queries to be recognized."""
+"""Few-shot episodes: N-way k-shot recognition, drawn at random."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simsearch.types import Vectors
 
 CELLS = 4_194_304
-"""Numbers gathered at once, at 4 bytes each."""
+"""Maximum number of values gathered at once, at 4 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def episodes(
     groups: NDArray[Any] | None = None,
     by: Literal["mean", "nearest"] = "mean",
 ) -> EpisodeResult:
-    """How often a query is given its own class among `ways` classes known by `shots` examples each.
+    """N-way K-shot accuracy: how often a query is assigned its class among `ways` classes with `shots` examples each.
 
     Each of `count` episodes draws classes, and from each class `shots` examples and `queries` others; a query goes to
     the class whose mean of shots (`by="mean"`; Snell et al. 2017) or whose nearest shot has the largest cosine. With
@@ -88,7 +88,7 @@ def _classes(labels: NDArray[Any], groups: NDArray[Any] | None, count: int, exam
         group_of_row = np.unique(groups, return_inverse=True)[1].astype(np.int64)
     group = group_of_row[first_row]
     if not np.array_equal(group[inverse], group_of_row):
-        raise UsageError("a class lies in several groups; give its parts labels of their own")
+        raise UsageError("a class is in several groups; give it a separate label in each")
     enough = sizes >= examples
     members = np.bincount(group[enough], minlength=int(group.max(initial=0)) + 1)
     kept = enough & (members[group] >= ways)
@@ -96,7 +96,7 @@ def _classes(labels: NDArray[Any], groups: NDArray[Any] | None, count: int, exam
         where = " in one group" if groups is not None else ""
         raise UsageError(
             f"{ways} ways need {ways} classes with at least {examples} examples{where}; there are {members.max()}. "
-            "Ask for fewer ways, shots or queries"
+            "Choose fewer ways, shots or queries"
         )
     numbers = np.flatnonzero(kept)
     numbers = numbers[np.argsort(group[numbers], kind="stable")]
@@ -131,7 +131,7 @@ def _distinct(rng: np.random.Generator, sizes: NDArray[np.int64], count: int) ->
 def _accuracy(
     vectors: Vectors, shots: NDArray[np.int64], queries: NDArray[np.int64], by: Literal["mean", "nearest"]
 ) -> NDArray[np.float64]:
-    """The share of right answers in each episode; rows of shape (episodes, ways, shots or queries)."""
+    """The accuracy of each episode; rows of shape (episodes, ways, shots or queries)."""
     count, ways, per_way = queries.shape
     asked = vectors[queries].reshape(count, ways * per_way, -1)
     known = vectors[shots]

@@ -1,4 +1,4 @@
-"""How well the nearest neighbours of each vector share its label."""
+"""Retrieval metrics: ranking of the nearest neighbors of each vector by label."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from simsearch.types import Scores, Vectors
 
 CELLS = 4_194_304
-"""Scores held at once, at 13 bytes each at most."""
+"""Maximum number of scores in memory at once, at up to 13 bytes each."""
 STRIDE = 16
-"""Of so many scores one is looked at to guess where the best begin."""
+"""One in this many scores is sampled to estimate a lower bound of the best."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The figures of each query. `rows` are the vectors that were asked, `best` the answer ranked first for each."""
+    """The metrics of each query. `rows` are the queries, `best` the first result of each."""
 
     rows: NDArray[np.int64]
     best: NDArray[np.int64]
@@ -33,12 +33,12 @@ class Ranked:
     """(queries, figures), in the order of `names`."""
 
     def means(self) -> dict[str, float]:
-        """Each figure over all queries."""
+        """The mean of each metric over all queries."""
         return dict(zip(self.names, self.values.mean(axis=0).tolist(), strict=True))
 
 
 def recall_at(ranked_hits: NDArray[np.bool_], k: int) -> float:
-    """The share of rows with a hit among their first `k`; rows are ranked best first, shape (q, ranks)."""
+    """The share of queries with a hit among their first `k` results; rows are ranked best first, shape (q, ranks)."""
     if k < 1 or ranked_hits.ndim != 2 or not len(ranked_hits):
         raise VectorError(f"recall@{k} of hits of shape {ranked_hits.shape}: give k >= 1 and at least one row")
     return float(ranked_hits[:, :k].any(axis=1).mean())
@@ -47,7 +47,7 @@ def recall_at(ranked_hits: NDArray[np.bool_], k: int) -> float:
 def retrieval(
     vectors: Vectors, labels: NDArray[Any], ks: Sequence[int] = (1, 5, 10), block: int = 1024
 ) -> dict[str, float]:
-    """The means of the figures that `rank_queries` gives."""
+    """The means over all queries of the metrics of `rank_queries`."""
     return rank_queries(vectors, labels, ks, block).means()
 
 
@@ -58,13 +58,13 @@ def rank_queries(
     block: int = 1024,
     progress: Progress | None = None,
 ) -> Ranked:
-    """`recall@k` for each k, `map@r`, `r_precision`, `mrr` and `ndcg` of each vector, asked for others of its class.
+    """`recall@k` for each k, `map@r`, `r_precision`, `mrr` and `ndcg@k`, each vector a query for others of its class.
 
-    R is the number of others of the class; MAP@R as Musgrave et al. 2020, section 3.2. `mrr` is the reciprocal of
-    the rank of the first hit, wherever it is. `ndcg@k`, for the largest k, is that of Järvelin and Kekäläinen 2002
-    with gain 1 for a hit. Vectors that are alone in their class are searched but not asked. Equal scores rank by rising
-    row. At most `block` rows are asked at once, fewer when there are many vectors, so that memory stays bounded:
-    the best of each row are kept, never all scores. Raises VectorError when no class has two vectors.
+    R is the number of others of the class; MAP@R as Musgrave et al. 2020, section 3.2. `mrr` is the reciprocal rank of
+    the first hit, wherever it is. `ndcg@k`, for the largest k, is that of Järvelin and Kekäläinen 2002 with gain 1 for
+    a hit. Vectors that are alone in their class are in the gallery but no queries. Ties rank by increasing row. At most
+    `block` queries are ranked at once, fewer when there are many vectors, so that memory stays bounded: only the best
+    results of each query are kept. Raises VectorError when no class has two vectors.
     """
     inverse, sizes = _checked(vectors, labels)
     if block < 1 or not ks or min(ks) < 1:
@@ -89,8 +89,8 @@ def rank_queries(
     return Ranked(asked, best, names, values)
 
 
-def neighbours(vectors: Vectors, rows: NDArray[np.int64], ranks: int) -> NDArray[np.int64]:
-    """The `ranks` nearest other rows of each of these rows, best first, equal scores by rising row."""
+def neighbors(vectors: Vectors, rows: NDArray[np.int64], ranks: int) -> NDArray[np.int64]:
+    """The `ranks` nearest other rows of each of these rows, best first, ties by increasing row."""
     ranks = min(ranks, len(vectors) - 1)
     return np.concatenate([nearest for *_, nearest in _blocks(vectors, rows, ranks, len(rows))])
 
@@ -134,7 +134,7 @@ def _ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.int64]) -> NDArray[np.fl
 def _first_hits(
     hits: NDArray[np.bool_], scores: Scores, rows: NDArray[np.int64], inverse: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The rank of the first hit of each row, from 1; where it lies behind those that were kept, it is counted."""
+    """The rank of the first hit of each row, from 1, also beyond the results that are kept."""
     first: NDArray[np.int64] = hits.argmax(axis=1) + 1
     for place in np.flatnonzero(~hits.any(axis=1)):
         others = np.flatnonzero(inverse == inverse[rows[place]])
@@ -148,7 +148,7 @@ def _first_hits(
 def _blocks(
     vectors: Vectors, asked: NDArray[np.int64], ranks: int, block: int
 ) -> Iterator[tuple[NDArray[np.int64], Scores, NDArray[np.int64]]]:
-    """Blocks of asked rows with their scores, that of a row with itself being lowest, and their `ranks` nearest."""
+    """Blocks of queries with their scores, that of a query with itself being lowest, and their `ranks` nearest."""
     block = min(block, max(1, CELLS // len(vectors)))
     for begin in range(0, len(asked), block):
         rows = asked[begin : begin + block]
@@ -158,10 +158,10 @@ def _blocks(
 
 
 def _best(scores: Scores, ranks: int) -> NDArray[np.int64]:
-    """The columns of the `ranks` largest scores of each row, best first, equal scores by rising column.
+    """The columns of the `ranks` largest scores of each row, best first, ties by increasing column.
 
-    A sample of the columns gives a bound that about twice as many scores reach, so that few are sorted. Rows in which
-    too few or too many do are bounded by a partial sort of all their scores.
+    A sample of the columns gives a bound that about twice as many scores reach, so that few are sorted. For rows in
+    which too few or too many do, the bound is found by a partial sort of all scores.
     """
     sample = scores[:, ::STRIDE]
     wanted = 2 * ranks // STRIDE + 8

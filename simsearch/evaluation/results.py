@@ -1,4 +1,4 @@
-"""What an evaluation gives: figures with intervals, and what a report needs to show more than figures."""
+"""The result of an evaluation: metrics with intervals, and the details that a report shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Threshold:
     value: float
     origin: str
-    """Where it was chosen, never on the pairs that it judges."""
+    """Where it was chosen; never on the evaluated pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class GradedDetail:
     pairs: NDArray[np.int64]
     scores: Scores
     truth: NDArray[np.float64]
-    """In the range of the file."""
+    """Grades, in the range of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ Detail: TypeAlias = "PairDetail | GradedDetail | RunsDetail | Ranked"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The figures of one protocol, in the order in which they are told."""
+    """The metrics of one protocol, in the order in which they are reported."""
 
     protocol: str
     setting: str
@@ -62,7 +62,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """An encoder or a baseline, with its vectors and what it reached, by protocol."""
+    """An encoder or a baseline, with its embeddings and its metrics by protocol."""
 
     name: str
     dim: int
@@ -72,7 +72,7 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The encoder first, then the baselines; all were asked the same."""
+    """The encoder first, then the baselines, all evaluated on the same data."""
 
     encoder: str
     fingerprint: str
@@ -88,10 +88,12 @@ class Evaluation:
     rounds: int
 
     def record(self) -> dict[str, JSONValue]:
-        """All of it that is a figure or a word, as JSON has it."""
+        """The JSON record, without embeddings and details."""
         results: list[JSONValue] = [
             {
-                "system": system.name, "protocol": section.protocol, "setting": section.setting,
+                "system": system.name,
+                "protocol": section.protocol,
+                "setting": section.setting,
                 "figures": {
                     name: {"value": figure.value, "low": figure.low, "high": figure.high}
                     for name, figure in section.figures.items()
@@ -100,12 +102,20 @@ class Evaluation:
             }
             for system in self.systems
             for section in system.sections
-        ]  # fmt: skip
+        ]
         return {
-            "encoder": self.encoder, "fingerprint": self.fingerprint, "data": self.data, "modality": self.modality,
-            "items": len(self.sources), "classes": len(self.classes), "seed": self.seed, "rounds": self.rounds,
-            "results": results, "remarks": list(self.remarks), "skipped": sum(skip.count for skip in self.skipped),
-        }  # fmt: skip
+            "encoder": self.encoder,
+            "fingerprint": self.fingerprint,
+            "data": self.data,
+            "modality": self.modality,
+            "items": len(self.sources),
+            "classes": len(self.classes),
+            "seed": self.seed,
+            "rounds": self.rounds,
+            "results": results,
+            "remarks": list(self.remarks),
+            "skipped": sum(skip.count for skip in self.skipped),
+        }
 
 
 def _threshold(detail: Detail | None) -> JSONValue:
@@ -115,11 +125,17 @@ def _threshold(detail: Detail | None) -> JSONValue:
 
 
 def figure_name(name: str) -> str:
-    """The name of a figure as people write it."""
+    """The display name of a metric."""
     if name.startswith("tar@far="):
         return f"TAR at FAR {name.removeprefix('tar@far=')}"
     known = {
-        "roc_auc": "ROC AUC", "average_precision": "average precision", "eer": "EER", "map@r": "MAP@R",
-        "r_precision": "R-precision", "mrr": "MRR", "spearman": "Spearman", "pearson": "Pearson",
-    }  # fmt: skip
+        "roc_auc": "ROC AUC",
+        "average_precision": "average precision",
+        "eer": "EER",
+        "map@r": "MAP@R",
+        "r_precision": "R-precision",
+        "mrr": "MRR",
+        "spearman": "Spearman",
+        "pearson": "Pearson",
+    }
     return known.get(name, name.replace("ndcg@", "nDCG@"))

@@ -1,7 +1,7 @@
 """The 20-run protocol: one drawing of each of 20 characters of an alphabet, and the same 20 by another drawer.
 
 Lake et al. 2015, "Human-level concept learning through probabilistic program induction". Each run has two drawers: the
-characters of the one are known, those of the other are asked for, and each is given to the known one that is nearest.
+drawings of one are the gallery, those of the other the queries, and each query is assigned to its nearest neighbor.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ ANSWERS = "class_labels.txt"
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What each run knows and asks for, as positions in `sources`; the runs need not be of one size."""
+    """The gallery (`known`) and the queries (`asked`) of each run, as positions in `sources`; sizes may differ."""
 
     sources: tuple[str, ...]
     names: tuple[str, ...]
     known: tuple[NDArray[np.int64], ...]
     asked: tuple[NDArray[np.int64], ...]
     answers: tuple[NDArray[np.int64], ...]
-    """Of each that is asked for, its place in `known` of its run."""
+    """For each query, the position of the correct answer in `known` of its run."""
 
 
 def run_answers(vectors: Vectors, runs: Runs) -> tuple[NDArray[np.int64], ...]:
-    """The place in `known` that each asked one is given to, run by run: the largest cosine, the first of equal ones.
+    """The position in `known` that each query is assigned to, run by run: the largest cosine, the first of ties.
 
-    `vectors` are those of `runs.sources`.
+    `vectors` are the embeddings of `runs.sources`.
     """
     if len(vectors) != len(runs.sources):
-        raise VectorError(f"{len(vectors)} vectors of {len(runs.sources)} pictures; give one for each")
+        raise VectorError(f"{len(vectors)} vectors of {len(runs.sources)} images; give one for each")
     return tuple(
         (vectors[asked] @ vectors[known].T).argmax(axis=1).astype(np.int64)
         for known, asked in zip(runs.known, runs.asked, strict=True)
@@ -53,13 +53,13 @@ def run_answers(vectors: Vectors, runs: Runs) -> tuple[NDArray[np.int64], ...]:
 
 
 def run_accuracies(vectors: Vectors, runs: Runs) -> NDArray[np.float64]:
-    """The share of right answers in each run."""
+    """The accuracy of each run."""
     given = run_answers(vectors, runs)
     return np.array([np.mean(found == true) for found, true in zip(given, runs.answers, strict=True)])
 
 
 def drawer_of(path: str) -> int:
-    """Who drew a picture, from a name as Omniglot's 0643_07.png: 7. Raises UsageError for another name."""
+    """The number of an image's drawer, from a name like Omniglot's 0643_07.png: 7. Raises UsageError for others."""
     found = re.search(r"_(\d+)\.\w+$", path)
     if found is None:
         raise UsageError(f"{path}: its name does not end in _NN, the number of its drawer, as 0643_07.png does")
@@ -76,12 +76,12 @@ def draw_runs(
     ways: int = WAYS,
     seed: int = 0,
 ) -> Runs:
-    """Runs made from labelled drawings, so that alphabets that were held out are measured as the published ones are.
+    """Runs drawn from labeled drawings, so that held-out alphabets are measured by the published protocol.
 
     `labels` and `groups` are the character and the alphabet of each drawing, `drawers` who drew it (by default from
-    the names of the files). The alphabets take turns; each run takes two drawers of its alphabet who both drew at
-    least `ways` of the same characters, at random, and as many of those characters. Alphabets without two such
-    drawers are left out; UsageError when all are.
+    the names of the files). The alphabets take turns; each run has two random drawers of its alphabet who both drew at
+    least `ways` of the same characters, and as many random ones of those characters. Alphabets without two such
+    drawers are left out; if all are, UsageError is raised.
     """
     if runs < 1 or ways < 2:
         raise UsageError(f"{runs} runs of {ways} ways; give at least 1 run and 2 ways")
@@ -97,7 +97,7 @@ def draw_runs(
     if not able:
         raise UsageError(
             f"none of {len(alphabets)} alphabets has two drawers who both drew {ways} of its characters; "
-            "ask for fewer ways, or give class folders of ALPHABET/CHARACTER/0643_07.png"
+            "choose fewer ways, or give class folders of ALPHABET/CHARACTER/0643_07.png"
         )
     drawn = [able[number % len(able)][1].run(ways, rng) for number in range(runs)]
     names = tuple(f"{able[number % len(able)][0]} {number // len(able) + 1}" for number in range(runs))
@@ -113,7 +113,7 @@ class _Alphabet:
     """(pairs, 2): drawers who share enough characters, each two in both orders."""
 
     def run(self, ways: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
-        """Positions of the known ones and of the asked ones, and the answers."""
+        """Positions of the gallery and of the queries, and the correct answers."""
         first, second = self.drawings[self.partners[rng.integers(len(self.partners))]]
         character = rng.permutation(np.flatnonzero((first >= 0) & (second >= 0)))[:ways]
         answers = rng.permutation(ways).astype(np.int64)
@@ -133,8 +133,8 @@ def _alphabet(rows: NDArray[np.int64], labels: NDArray[Any], who: NDArray[Any], 
 def read_runs(folder: Path) -> Runs:
     """The runs of a folder laid out as Omniglot's `all_runs`.
 
-    `run01/class_labels.txt` has a line `run01/test/item01.png run01/training/class13.png` for each test picture; all
-    pictures of `run01/training` are known. Raises TrainingError naming what is missing or does not fit.
+    `run01/class_labels.txt` has a line `run01/test/item01.png run01/training/class13.png` for each test image; the
+    images of `run01/training` are the gallery. Raises TrainingError naming what is missing or does not fit.
     """
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and path.name.startswith("run"))
     if not folders:
@@ -166,7 +166,7 @@ def _pictures(folder: Path) -> list[Path]:
         raise TrainingError(f"{folder} is missing: each run has training/, test/ and {ANSWERS}")
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
-        raise TrainingError(f"{folder} has no picture; the formats are {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise TrainingError(f"{folder} has no image; the formats are {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found
 
 
@@ -177,22 +177,20 @@ def _lines(file: Path) -> list[tuple[int, str]]:
         raise TrainingError(f"{file} cannot be read: {error}; each run has training/, test/ and {ANSWERS}") from error
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        raise TrainingError(f"{file} is empty; it says which training picture each test picture is of")
+        raise TrainingError(f"{file} is empty; it must name the matching training image of each test image")
     return lines
 
 
 def _pair(line: str, number: int, run: Path, place: dict[Path, int]) -> tuple[Path, int]:
-    """The test picture of a line, and the place of its answer."""
+    """The test image of a line, and the position of its answer."""
     words = line.split()
     if len(words) != 2:
         raise TrainingError(
-            f"{run / ANSWERS}, line {number}: {line.strip()!r}; a test picture and a training picture are needed"
+            f"{run / ANSWERS}, line {number}: {line.strip()!r}; a test image and a training image are needed"
         )
     test, answer = (run.parent / word for word in words)
     if not test.is_file():
         raise TrainingError(f"{run / ANSWERS}, line {number}: {test} is missing")
     if answer not in place:
-        raise TrainingError(
-            f"{run / ANSWERS}, line {number}: {words[1]} is not among the pictures of {run / 'training'}"
-        )
+        raise TrainingError(f"{run / ANSWERS}, line {number}: {words[1]} is not among the images of {run / 'training'}")
     return test, place[answer]

@@ -1,4 +1,4 @@
-"""Which part of the material is judged, and what must be said about it."""
+"""Which part of the data is evaluated on, and remarks about it."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What an encoder's record tells of the classes, or groups of them, that it was made with."""
+    """What the record of an encoder's training contains about classes, or groups of them."""
 
     seen: frozenset[str]
-    """Trained on, or chosen by; empty when the record does not name them."""
+    """Classes of the train and validation partitions; empty when the record does not name them."""
     held_out: frozenset[str]
     threshold: float | None
-    """The score that parted the pairs of its validation side best."""
+    """The best threshold for the pairs of the validation partition."""
 
 
 def provenance(encoder: Encoder) -> Provenance:
-    """What encoder.json says under `training` and `figures`; without one it is empty."""
+    """The provenance in `training` and `figures` of encoder.json; empty without one."""
     config = getattr(encoder, "config", None)
     if not isinstance(config, EncoderConfig):
         return Provenance(frozenset(), frozenset(), None)
     seen = seen_in(config.training)
     held_out = {*_texts(config.training.get("held_out"))}
     if not config.training.get("seen_before"):
-        # Else a group on the test side may have classes that were seen before.
+        # Else a group of the test partition may have classes that the initial encoder was trained on.
         held_out |= {*_on(config.training, "test")}
     threshold = config.figures.get("threshold")
     return Provenance(seen, frozenset(held_out), float(threshold) if isinstance(threshold, float) else None)
 
 
 def seen_in(training: Mapping[str, JSONValue]) -> frozenset[str]:
-    """The classes, or groups of them, that a record of a training names as trained on or chosen by.
+    """The classes, or groups of them, that a training record names as used for training or validation.
 
-    Also those of the encoders that it began with or was taught by (`seen_before`), or that were joined. Older
+    Includes those of the initial encoder or teacher (`seen_before`), and of concatenated encoders (`joined`). Older
     records name those of a split by class alone.
     """
     names = {*_on(training, "train"), *_on(training, "validation")}
@@ -57,16 +57,16 @@ def seen_in(training: Mapping[str, JSONValue]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _on(training: Mapping[str, JSONValue], side: str) -> Iterator[str]:
+def _on(training: Mapping[str, JSONValue], partition: str) -> Iterator[str]:
     split = training.get("split_record")
-    return _names(split.get(side)) if isinstance(split, Mapping) else iter(())
+    return _names(split.get(partition)) if isinstance(split, Mapping) else iter(())
 
 
-def _names(side: JSONValue) -> Iterator[str]:
-    """The classes or groups that the record of a side names."""
-    if isinstance(side, Mapping):
+def _names(partition: JSONValue) -> Iterator[str]:
+    """The classes or groups that the record of a partition names."""
+    if isinstance(partition, Mapping):
         for what in ("classes", "groups"):
-            yield from _texts(side.get(what))
+            yield from _texts(partition.get(what))
 
 
 def _texts(values: JSONValue) -> Iterator[str]:
@@ -76,26 +76,26 @@ def _texts(values: JSONValue) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the user asked to judge on: a side of the material, classes or groups by name, or those held out."""
+    """What to evaluate on: a partition of the data, classes or groups by name, or the held-out classes."""
 
-    side: str | None = None
+    partition: str | None = None
     tests: tuple[str, ...] = ()
     held_out: bool = False
 
 
 def select(data: Labelled, chosen: Selection, known: Provenance) -> tuple[Labelled, tuple[str, ...]]:
-    """The material that is judged, and remarks on it.
+    """The data to evaluate on, and remarks about it.
 
-    Without a choice it is the test side where the material names one, else all. Raises UsageError when nothing is left.
+    By default it is the test partition if the data has one, else all. Raises UsageError when nothing is left.
     """
-    data, remarks = _side(data, chosen.side)
+    data, remarks = _partition(data, chosen.partition)
     wanted = set(chosen.tests)
     if chosen.held_out:
         if not known.held_out:
             raise UsageError(
-                "--held-out: the encoder's record names no classes that were held out: it was not trained with "
-                "--split class, or what it began with or was taught by had learned them, or no record was kept. Name "
-                "classes with --test"
+                "--held-out: the encoder's record names no held-out classes: it was not trained with --split class, or "
+                "its initial encoder or teacher had been trained on them, or there is no record. Name classes with "
+                "--test"
             )
         wanted |= known.held_out
     if wanted:
@@ -103,33 +103,33 @@ def select(data: Labelled, chosen: Selection, known: Provenance) -> tuple[Labell
     return data, (*remarks, *_warnings(data, known))
 
 
-def _side(data: Labelled, side: str | None) -> tuple[Labelled, tuple[str, ...]]:
-    if side not in (None, "all", *PARTITIONS):
-        raise UsageError(f"no side {side!r}; there are {', '.join(PARTITIONS)} and all")
+def _partition(data: Labelled, partition: str | None) -> tuple[Labelled, tuple[str, ...]]:
+    if partition not in (None, "all", *PARTITIONS):
+        raise UsageError(f"no partition {partition!r}; there are {', '.join(PARTITIONS)} and all")
     if data.partitions is None:
-        if side not in (None, "all"):
-            raise UsageError(f"--side {side}: the material names no sides: it has no column 'split'")
+        if partition not in (None, "all"):
+            raise UsageError(f"--partition {partition}: the data has no partitions: it has no column 'split'")
         return data, ()
-    if side is None:
-        side = "test" if (data.partitions == 2).any() else "all"
-    if side == "all":
-        return data, ("All sides of the material were judged, also the one for training.",)
-    rows = np.flatnonzero(data.partitions == PARTITIONS.index(side))
+    if partition is None:
+        partition = "test" if (data.partitions == 2).any() else "all"
+    if partition == "all":
+        return data, ("Evaluated on all partitions of the data, including train.",)
+    rows = np.flatnonzero(data.partitions == PARTITIONS.index(partition))
     if not len(rows):
-        raise UsageError(f"--side {side}: nothing in the material is on that side")
+        raise UsageError(f"--partition {partition}: the data has no rows in this partition")
     total = len(data.partitions)
-    remark = f"Judged on the {side} side of the material, {len(rows):,} of {total:,} rows."
+    remark = f"Evaluated on the {partition} partition of the data, {len(rows):,} of {total:,} rows."
     return (data.keep(rows) if data.rows is None else used_only(data.take(rows))), (remark,)
 
 
 def used_only(data: Labelled) -> Labelled:
-    """The same without the sources that no pair or triplet uses."""
+    """The data without the sources that no pair or triplet uses."""
     return data if data.rows is None else data.keep(np.unique(data.rows))
 
 
 def _of_classes(data: Labelled, wanted: set[str], named: Sequence[str]) -> Labelled:
     if data.labels is None:
-        raise UsageError(f"{data.kind} have no classes to choose from; leave --test and --held-out away")
+        raise UsageError(f"{data.kind} have no classes to choose from; omit --test and --held-out")
     unknown = sorted(set(named) - set(data.classes) - set(data.groups))
     if unknown:
         raise UsageError(f"no class or group {unknown[0]!r}; there are {', '.join(sorted(set(data.groups))[:10])}")
@@ -137,14 +137,14 @@ def _of_classes(data: Labelled, wanted: set[str], named: Sequence[str]) -> Label
     rows = np.flatnonzero(np.array(chosen)[data.labels])
     if not len(rows):
         raise UsageError(
-            f"none of the {len(data.classes)} classes ({data.classes[0]}, ...) is among the {len(wanted)} that the "
-            f"encoder held out ({min(wanted)}, ...); give the folder that it was trained on"
+            f"none of the {len(data.classes)} classes ({data.classes[0]}, ...) is among the {len(wanted)} that were "
+            f"held out of the encoder's training ({min(wanted)}, ...); give the data that it was trained on"
         )
     return data.keep(rows)
 
 
 def _warnings(data: Labelled, known: Provenance) -> Iterator[str]:
-    """Whether classes of the material were trained on, as far as the record tells."""
+    """Warnings about classes of the data that were trained on, as far as the record shows."""
     if data.labels is None:
         return
     present = np.unique(data.labels)
@@ -152,11 +152,11 @@ def _warnings(data: Labelled, known: Provenance) -> Iterator[str]:
     seen = sum(name in known.seen or group in known.seen for name, group in names)
     if seen:
         cure = " --held-out leaves them out." if known.held_out else ""
-        yield f"{seen} of {len(names)} classes were trained on, by their names: the figures flatter.{cure}"
+        yield f"{seen} of {len(names)} classes were trained on, by their names, so the figures are too high.{cure}"
         return
     unseen = sum(name in known.held_out or group in known.held_out for name, group in names)
     if 0 < unseen < len(names) and not known.seen:
         yield (
-            f"{len(names) - unseen} of {len(names)} classes are not among those that the encoder held out: if they "
-            "were trained on, the figures flatter. --held-out leaves them out."
+            f"{len(names) - unseen} of {len(names)} classes are not among those held out of the encoder's training: if "
+            "they were trained on, the figures are too high. --held-out leaves them out."
         )

@@ -1,4 +1,4 @@
-"""TF-IDF: vectors of texts that need no learning, to report beside those that do."""
+"""TF-IDF vectors, the baseline for texts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _WORD = re.compile(r"\w+")
 
 
 def tfidf(texts: Sequence[str]) -> Vectors:
-    """Unit vectors of shape (n, 2048) over the words of the texts, and the runs of 2 to 4 letters within them.
+    """Unit TF-IDF vectors of shape (n, 2048) over words and character n-grams of 2 to 4 letters.
 
-    Each counts 1 + log(times) (Manning et al. 2008, section 6.4) times log((1 + n) / (1 + texts with it)) + 1, and is
-    added to or taken from one of 2048 places by its hash (Weinberger et al. 2009), so that memory is bounded: the
-    products of the vectors are those of the whole table but for a small error. A text without a letter or digit is a
-    constant vector.
+    Term frequency is 1 + log(count) (Manning et al. 2008, section 6.4), inverse document frequency
+    log((1 + n) / (1 + documents with it)) + 1. Each term is hashed with a sign to one of 2048 dimensions (Weinberger et
+    al. 2009), so that memory is bounded and dot products are those of the full vectors up to a small error. A text
+    without a letter or digit has a constant vector.
     """
     if not len(texts):
-        raise VectorError("there are no texts to take TF-IDF of")
+        raise VectorError("there are no texts to compute TF-IDF of")
     shared = Counter(part for text in texts for part in set(_parts(text)))
     places = {part: _place(part, count, len(texts)) for part, count in shared.items()}
     vectors = np.zeros((len(texts), DIM), dtype=np.float32)
@@ -45,7 +45,7 @@ def tfidf(texts: Sequence[str]) -> Vectors:
 def _parts(text: str) -> Iterator[str]:
     for word in _WORD.findall(text.casefold()):
         yield word
-        # A space marks the ends of the word, and tells its runs from words.
+        # Spaces mark the ends of the word, and distinguish its n-grams from words.
         padded = f" {word} "
         for length in LETTERS:
             for start in range(len(padded) - length + 1):

@@ -1,4 +1,4 @@
-"""Same or different: all figures of scored pairs at once, with their intervals."""
+"""All verification metrics of scored pairs at once, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FARS = (0.1, 0.01, 0.001)
 
 @dataclass(frozen=True, slots=True)
 class _Units:
-    """What is resampled with pairs: each pair alone, or the classes that its two sides are of, shape (pairs, 2)."""
+    """The units that are resampled: the pairs, or the classes of the two items of each pair, shape (pairs, 2)."""
 
     pairs: int
     classes: NDArray[np.int64] | None = None
 
     def weighted(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How often each pair is in the resamples. A pair of two classes is there as often as both together were
-        drawn (Owen 2007, the pigeonhole bootstrap), one of a single class as often as that."""
+        """The weight of each pair in the resamples: for a pair of two classes the product of their counts (Owen 2007,
+        the pigeonhole bootstrap), for one of a single class the count of that class."""
         if self.classes is None:
             return counts
         left, right = self.classes.T
@@ -48,10 +48,10 @@ def verification_figures(
     rounds: int = ROUNDS,
     level: float = LEVEL,
 ) -> dict[str, Figure]:
-    """`roc_auc`, `average_precision`, `eer`, `tar@far=...` and, at a `threshold` from elsewhere, `accuracy`.
+    """`roc_auc`, `average_precision`, `eer`, `tar@far=...` and, at a `threshold` chosen on other data, `accuracy`.
 
-    Their intervals come from resampling the pairs, or with `classes`, the classes of both sides of each pair, shape
-    (pairs, 2), from resampling the classes: pairs that share a class are not independent.
+    The bootstrap is over pairs or, with `classes`, the classes of both items of each pair, shape (pairs, 2), over
+    classes, since pairs that share a class are not independent.
     """
     scores, same = checked_pairs(scores, same)
     names = ["roc_auc", "average_precision", "eer", *(f"tar@far={far:g}" for far in fars)]
@@ -72,5 +72,5 @@ def _units(pairs: int, classes: NDArray[Any] | None) -> _Units:
     if classes is None:
         return _Units(pairs)
     if np.shape(classes) != (pairs, 2):
-        raise VectorError(f"{pairs} pairs but classes of shape {np.shape(classes)}; give the classes of both sides")
+        raise VectorError(f"{pairs} pairs but classes of shape {np.shape(classes)}; give the classes of both items")
     return _Units(pairs, np.unique(classes, return_inverse=True)[1].reshape(pairs, 2).astype(np.int64))

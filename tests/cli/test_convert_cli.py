@@ -14,14 +14,15 @@ from simsearch.encoders import open_encoder
 
 @pytest.fixture
 def face(place: Path) -> Path:
-    """A file of a user: a linear map of pictures of 8 x 8."""
+    """A file of a user: a linear map of images of 8 x 8."""
     weights = np.random.default_rng(0).normal(size=(192, 12)).astype(np.float32)
     graph = helper.make_graph(
-        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["y"])], "g",
+        [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "w"], ["y"])],
+        "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 12])],
         [numpy_helper.from_array(weights, "w")],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     path = place / "face.onnx"
     path.write_bytes(model.SerializeToString())
@@ -29,8 +30,23 @@ def face(place: Path) -> Path:
 
 
 def test_a_file_becomes_an_encoder_that_indexes(command, face, gallery):
-    done = command("convert", face, "-o", "encoders/face", "--mean", "0.5,0.5,0.5", "--std", "0.5", "--size", "8x8",
-                   "--layout", "nchw", "--bgr", "--json", "--quiet")  # fmt: skip
+    done = command(
+        "convert",
+        face,
+        "-o",
+        "encoders/face",
+        "--mean",
+        "0.5,0.5,0.5",
+        "--std",
+        "0.5",
+        "--size",
+        "8x8",
+        "--layout",
+        "nchw",
+        "--bgr",
+        "--json",
+        "--quiet",
+    )
     assert (done.code, done.err) == (0, "")
     (record,) = done.records
     encoder = open_encoder("encoders/face")
@@ -42,7 +58,7 @@ def test_a_file_becomes_an_encoder_that_indexes(command, face, gallery):
     told = command("info", "encoders/face")
     assert "training: converted_from" in told.out and "face.onnx" in told.out
     told = command("convert", face, "-o", "encoders/other", "--bits", "8")
-    assert told.out.splitlines()[0].startswith("encoders/other: takes images, gives 12 numbers")
+    assert told.out.splitlines()[0].startswith("encoders/other: images to 12 dimensions")
     assert "lowest cosine to 32 bits" in told.out and told.err.startswith("converting ")
 
 
@@ -63,14 +79,14 @@ def test_an_encoder_that_is_there_stays_unless_it_may_be_replaced(command, face,
     [
         (["nothing"], 1, "No model 'nothing': it is neither an ONNX file"),
         (["nothing.onnx"], 1, "nothing.onnx: No such file"),
-        (["photo"], 2, "photo is an encoder of simsearch already"),
-        (["face.onnx", "--size", "9"], 1, "takes pictures of 8x8, not of 9x9 as --size says"),
+        (["photo"], 2, "photo is already an encoder of simsearch"),
+        (["face.onnx", "--size", "9"], 1, "takes images of 8x8, not of 9x9 as --size says"),
         (["face.onnx", "--size", "9x9x9"], 2, "is neither a number of pixels nor WIDTHxHEIGHT"),
         (["face.onnx", "--mean", "a,b"], 2, "are no numbers with commas between them"),
         (["face.onnx", "--output", "z"], 2, "has no output 'z'; there are y"),
         (["face.onnx", "--bits", "4"], 2, "'4' is not one of"),
     ],
-)  # fmt: skip
+)
 def test_failures_are_told_in_one_line(command, face, place, words, code, said):
     done = command("convert", *words, "-o", "encoders/x", "--quiet")
     assert (done.code, done.out) == (code, "")
@@ -84,7 +100,7 @@ def test_words_are_asked_of_an_encoder_that_takes_none(command, indexed):
     assert "a red dress: no such file, and tiny does not take words; index the pictures with an encoder" in done.err
     assert "a CLIP or SigLIP model (simsearch convert)" in done.err
     done = command("query", "--text", "a red dress")
-    assert done.code == 2 and "the encoder tiny takes pictures, not words" in done.err
+    assert done.code == 2 and "the encoder tiny takes images, not words" in done.err
 
 
 def test_the_function_is_public(face, place):

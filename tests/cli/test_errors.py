@@ -50,8 +50,16 @@ FAILURES = [
     (["index", "a.png", "--encoder", "nope"], 1, "No encoder 'nope'"),
     (["index", "a.png", "--encoder", "a.png"], 1, "No encoder 'a.png'"),
     (["info", "nope"], 1, "No encoder 'nope'"),
-    (["index", "a.png", "--encoder", "photo-copies"], 1, "The encoder 'photo-copies' no longer ships: photo finds"),
-    (["info", "photo-copies"], 1, "The encoder 'photo-copies' no longer ships: photo finds edited copies too; use"),
+    (
+        ["index", "a.png", "--encoder", "photo-copies"],
+        1,
+        "The encoder 'photo-copies' is no longer bundled: photo finds",
+    ),
+    (
+        ["info", "photo-copies"],
+        1,
+        "The encoder 'photo-copies' is no longer bundled: photo finds edited copies too; use",
+    ),
     (["query", "a.png", "--index", "a.png"], 1, "No collection at indexes/a.png"),
     (["index", "a.png", "--index", "a.png/x"], 1, "a.png/x cannot be made"),
     (["index", LONG], 1, "File name too long"),

@@ -14,7 +14,7 @@ QUICK = ("--episodes", "20", "--pairs", "60", "--rounds", "20")
 
 @pytest.fixture(scope="module")
 def classes(tmp_path_factory, image):
-    """Three classes of four noisy pictures each."""
+    """Three classes of four noisy images each."""
     root = tmp_path_factory.mktemp("evaluate") / "classes"
     for number in range(12):
         base = np.asarray(image(number % 3).resize((24, 24))).astype(np.int64)
@@ -30,9 +30,9 @@ def test_a_table_names_each_system_and_figure(command, tiny, classes):
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0] == "episodes: 20 episodes, one query for each class"
-    assert lines[1].split() == ["tiny", "raw", "pixels", "colour", "histogram"]
+    assert lines[1].split() == ["tiny", "raw", "pixels", "color", "histogram"]
     assert lines[2].startswith("  3-way 1-shot  1.000 [1.000, 1.000]")
-    assert lines[3] == "verification: 60 pairs, 30 of them the same, of 3 classes; threshold 0.500 as given"
+    assert lines[3] == "verification: 60 pairs, 30 of them genuine, of 3 classes; threshold 0.500 as given"
     rows = {line.strip().split("  ")[0]: line for line in lines if line.startswith("  ")}
     for name in ("ROC AUC", "TAR at FAR 0.01", "EER", "MAP@R", "R-precision", "MRR", "nDCG@10", "recall@1"):
         assert rows[name].count("[") == 3
@@ -83,16 +83,16 @@ def test_skipped_files_are_told_and_the_rest_is_judged(command, tiny, classes, p
     [
         (["nothing"], 1, "does not exist"),
         (["CLASSES", "--protocol", "best"], 2, "no protocol 'best'; there are episodes, runs"),
-        (["CLASSES", "--protocol", "graded"], 2, "needs graded pairs, but the material is classes"),
-        (["CLASSES", "--held-out"], 2, "names no classes that were held out"),
+        (["CLASSES", "--protocol", "graded"], 2, "needs graded pairs, but the data is classes"),
+        (["CLASSES", "--held-out"], 2, "names no held-out classes"),
         (["CLASSES", "--ways", "20"], 2, "20 ways need 20 classes with at least 2 examples; there are 3"),
-        (["CLASSES", "--threshold-from", "CLASSES"], 2, "12 of its files or texts are also judged"),
-        (["CLASSES", "--rounds", "0"], 2, "--rounds 0: at least 1 is needed"),
-        (["CLASSES", "--seed", "-1"], 2, "--seed -1: at least 0 is needed"),
+        (["CLASSES", "--threshold-from", "CLASSES"], 2, "12 of its files or texts are also evaluated on"),
+        (["CLASSES", "--rounds", "0"], 2, "--rounds 0: must be at least 1"),
+        (["CLASSES", "--seed", "-1"], 2, "--seed -1: must be at least 0"),
         (["CLASSES", "--far", "2"], 2, "--far 2.0: give a rate from 0 to 1"),
-        (["CLASSES", "--score-range", "wide"], 2, "'wide' is no range; give two numbers as 0,5"),
-        (["CLASSES", "--score-range", "0,nan"], 2, "'0,nan' is no range; give two numbers as 0,5"),
-        (["CLASSES", "--threshold", "nan"], 2, "nan is no number to compare with"),
+        (["CLASSES", "--score-range", "wide"], 2, "'wide' is not a range; give two numbers as 0,5"),
+        (["CLASSES", "--score-range", "0,nan"], 2, "'0,nan' is not a range; give two numbers as 0,5"),
+        (["CLASSES", "--threshold", "nan"], 2, "nan is not a number to compare with"),
     ],
 )
 def test_wrong_requests_are_told_in_one_line(command, tiny, classes, words, code, said):

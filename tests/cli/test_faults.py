@@ -188,7 +188,7 @@ def test_a_damaged_schema_is_told_in_one_line(command, indexed, place, name, wor
 
 
 def damaged_pictures(folder: Path, count: int) -> None:
-    """Small pictures in six formats, each with bytes changed, cut off or repeated."""
+    """Small images in six formats, each with bytes changed, cut off or repeated."""
     folder.mkdir()
     rng = np.random.default_rng(11)
     noise = Image.fromarray(rng.integers(0, 256, size=(40, 50, 3), dtype=np.uint8))

@@ -10,7 +10,7 @@ from simsearch.encoders import open_encoder
 
 @pytest.fixture
 def people(command, indexed, draw, place):
-    """Ana with pictures 20 and 21, Ben with 22."""
+    """Ana with images 20 and 21, Ben with 22."""
     for seed in (20, 21, 22, 23):
         draw(place / "people" / f"{seed}.png", seed)
     assert command("enroll", "Ana", "people/20.png", "people/21.png", "--quiet").code == 0
@@ -84,7 +84,7 @@ def test_forget_removes_a_label_and_an_unknown_one_exits_1(command, people):
     done = command("forget", "Ana", "--json")
     assert (done.code, done.records) == (0, [{"label": "Ana", "removed": 2}])
     again = command("forget", "Ana")
-    assert (again.code, again.out, again.err) == (1, "", "Error: nobody is enrolled as 'Ana'; there are 1 labels\n")
+    assert (again.code, again.out, again.err) == (1, "", "Error: no example is enrolled as 'Ana'; there are 1 labels\n")
     assert command("forget", "Ana", "--json").records == [{"label": "Ana", "removed": 0}]
     assert command("recognize", people / "20.png", "--json").records[0]["label"] == "Ben"
     assert command("forget", "Ben").out == "Ben: 1 example removed; 0 labels left\n"

@@ -22,11 +22,20 @@ def test_info_describes_the_collection(command, indexed, tiny):
     fingerprint = read_config(tiny).fingerprint
     assert record.pop("bytes_on_disk") > 10_000
     assert record == {
-        "folder": "indexes/gallery", "encoder": str(tiny), "fingerprint": fingerprint, "modality": "image", "dim": 24,
-        "items": 8, "contents": 8, "labels": {"Ana": 1}, "roots": [str(indexed)], "readings": {}, "generation": 1,
-    }  # fmt: skip
+        "folder": "indexes/gallery",
+        "encoder": str(tiny),
+        "fingerprint": fingerprint,
+        "modality": "image",
+        "dim": 24,
+        "items": 8,
+        "contents": 8,
+        "labels": {"Ana": 1},
+        "roots": [str(indexed)],
+        "readings": {},
+        "generation": 1,
+    }
     lines = command("info").out.splitlines()
-    assert lines[1] == "items       8 with 8 different contents"
+    assert lines[1] == "items       8 with 8 distinct contents"
     assert lines[-1] == "enrolled    Ana: 1 example"
 
 
@@ -48,7 +57,7 @@ def test_info_describes_an_encoder_without_loading_torch(command, tiny):
 def test_info_describes_a_text_encoder(command, tiny_text):
     record = command("info", tiny_text, "--json").records[0]
     assert (record["modality"], record["max_tokens"], "width" in record) == ("text", 64, False)
-    assert "text, the first 64 tokens, 746 different ones" in command("info", tiny_text).out
+    assert "text, the first 64 tokens, vocabulary of 746" in command("info", tiny_text).out
 
 
 def test_check_says_clean(command, indexed):
@@ -56,9 +65,14 @@ def test_check_says_clean(command, indexed):
     assert (done.code, done.out, done.err) == (0, "indexes/gallery is clean: 8 items, 8 contents\n", "")
     record = command("check", "--json").records[0]
     assert record == {
-        "collection": "indexes/gallery", "clean": True, "store_problems": [], "index_problems": [], "repaired": [],
-        "items": 8, "contents": 8,
-    }  # fmt: skip
+        "collection": "indexes/gallery",
+        "clean": True,
+        "store_problems": [],
+        "index_problems": [],
+        "repaired": [],
+        "items": 8,
+        "contents": 8,
+    }
 
 
 def test_check_without_any_collection_says_so(command):
@@ -78,7 +92,7 @@ def test_check_finds_a_damaged_index_file_and_repair_mends_it(command, indexed, 
     assert (found.code, found.out) == (1, "")
     assert found.err.splitlines() == [
         f"damaged: {vectors.relative_to(place)}: the checksum differs from the manifest",
-        "The database has all vectors: simsearch check --repair makes the index file anew.",
+        "The database holds all vectors: simsearch check --repair rebuilds the index file.",
     ]
     assert command("check", "--json").records[0]["clean"] is False
     mended = command("check", "--repair")
@@ -162,7 +176,7 @@ def test_help_loads_nothing_heavy_and_a_query_no_torch(indexed, place):
 def test_info_prints_what_the_scores_of_an_encoder_that_ships_mean(command):
     for name, compared in (("photo", "pictures"), ("glyph", "pictures"), ("strokes", "pictures"), ("text", "texts")):
         told = command("info", name).out
-        assert f"scores of {compared}, measured on " in told
+        assert f"calibration for {compared}, measured on " in told
         head, *rows = told[told.index("score  P(same)") :].splitlines()
         assert head.split("  ")[0] == "score"
         shares = [

@@ -46,7 +46,7 @@ def committed(folder: Path) -> set[str]:
 
 
 class Pictures:
-    """Four hundred pictures in a folder."""
+    """Four hundred images in a folder."""
 
     kills = 30
 
@@ -194,7 +194,7 @@ def test_kills_at_any_moment_lose_nothing(place, request, draw, command, kind):
 
 
 def draw_slow(gallery: Path, count: int) -> None:
-    """Pictures that take a while to decode and come last in the order of names. What follows the end of a PNG is not
+    """Images that take a while to decode and come last in the order of names. What follows the end of a PNG is not
     read, but makes it another content, which is decoded for itself."""
     Image.new("L", (5000, 5000), 100).save(gallery / "z0.png")
     drawn = (gallery / "z0.png").read_bytes()
@@ -223,7 +223,7 @@ def test_an_interrupt_ends_with_130_and_one_line_and_goes_on(place, tiny, draw, 
         out, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
     assert out == b""
-    assert err.split() == b"Interrupted. What was saved is kept; the same command goes on from there.".split()
+    assert err.split() == b"Interrupted. What was saved is kept; run the same command again to resume.".split()
     stored = len(committed(folder))
     assert 0 < stored < 350
     with Collection.open(folder) as opened:

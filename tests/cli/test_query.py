@@ -56,7 +56,7 @@ def test_when_none_can_be_read_it_exits_1(command, indexed):
     done = command("query", "missing.png")
     assert (done.code, done.out, done.err) == (1, "", "skipped missing.png: no such file\n")
     assert command("query", "-", given=b"").code == 1
-    assert command("query", "-", given=b"no picture").code == 1
+    assert command("query", "-", given=b"no image").code == 1
 
 
 def test_no_match_is_no_failure(command, indexed, place, draw):
@@ -85,8 +85,9 @@ def test_labels_and_equal_contents_are_shown(command, place, tiny, draw):
     command("index", "root", "--encoder", tiny, "--labels", "folder", "--quiet")
     done = command("query", "root/cats/1.png")
     assert done.out.splitlines() == [
-        f"1  1.000        {place / 'root' / '2.png'}", f"2  1.000  cats  {place / 'root' / 'cats' / '1.png'}",
-    ]  # fmt: skip
+        f"1  1.000        {place / 'root' / '2.png'}",
+        f"2  1.000  cats  {place / 'root' / 'cats' / '1.png'}",
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
@@ -157,9 +158,9 @@ def test_words_find_photos_and_say_what_kind_of_score_and_which_words_they_do_no
     asked = command("query", "sneakers xyzzy", "--json", "-k", "3")
     assert [record["score_kind"] for record in asked.records] == ["words"] * 3
     assert {record["label"] for record in asked.records} == {"shoes"}
-    assert asked.err == "xyzzy: not known to photo, left out of what is asked\n"
+    assert asked.err == "xyzzy: not in the vocabulary of photo, ignored\n"
     by_photo = command("query", next((place / "photos" / "dress").iterdir()), "--json", "-k", "1").records
     assert [record["score_kind"] for record in by_photo] == ["pictures"]
     refused = command("query", "qwrtp")
     assert (refused.code, refused.out) == (1, "")
-    assert "photo knows the names of things, and none here (qwrtp)" in refused.err
+    assert "photo cannot embed it (unknown words: qwrtp)" in refused.err

@@ -31,20 +31,27 @@ def test_words_find_rows_and_json_has_their_texts(command, faq):
     assert (done.code, done.err) == (0, "")
     (record,) = done.records
     assert record == {
-        "query": "return my dress", "rank": 1, "score": record["score"], "score_kind": "texts", "id": 1,
-        "path": f"{faq}#1", "label": "returns", "metadata": {}, "text": "how do I return a dress",
-    }  # fmt: skip
+        "query": "return my dress",
+        "rank": 1,
+        "score": record["score"],
+        "score_kind": "texts",
+        "id": 1,
+        "path": f"{faq}#1",
+        "label": "returns",
+        "metadata": {},
+        "text": "how do I return a dress",
+    }
     assert 0.3 < record["score"] < 1
 
 
 def test_people_get_the_texts_shortened_to_the_line(command, faq, monkeypatch):
-    faq.write_text("id,text,topic\n1," + "word " * 500 + ',\n2,"two\nlines\tand\x1b[31m colour",\n')
+    faq.write_text("id,text,topic\n1," + "word " * 500 + ',\n2,"two\nlines\tand\x1b[31m color",\n')
     assert command("index", "faq.csv", "--quiet").code == 0
     monkeypatch.setenv("COLUMNS", str(len(str(faq)) + 90))
     found = {line.split()[2]: line for line in command("query", "word").out.splitlines()}
     assert len(found[f"{faq}#1"]) == len(str(faq)) + 89
     assert found[f"{faq}#1"].endswith("word word wor…") or found[f"{faq}#1"].endswith("…")
-    assert found[f"{faq}#2"].endswith("two lines and\\x1b[31m colour")
+    assert found[f"{faq}#2"].endswith("two lines and\\x1b[31m color")
     monkeypatch.setenv("COLUMNS", "20")
     assert len(command("query", "word", "-k", "1").out.splitlines()[0].split(f"{faq}#1  ")[1]) == 40
 
@@ -52,9 +59,12 @@ def test_people_get_the_texts_shortened_to_the_line(command, faq, monkeypatch):
 def test_text_and_file_say_what_an_argument_is(command, faq, place):
     (place / "hats").write_text("when will it arrive")
     for words, path in (
-        (["hats"], f"{faq}#2"), (["hats", "--text"], f"{faq}#3"), (["hats", "--file"], f"{faq}#2"),
-        (["-"], f"{faq}#2"), (["faq.csv#3"], f"{faq}#3"),
-    ):  # fmt: skip
+        (["hats"], f"{faq}#2"),
+        (["hats", "--text"], f"{faq}#3"),
+        (["hats", "--file"], f"{faq}#2"),
+        (["-"], f"{faq}#2"),
+        (["faq.csv#3"], f"{faq}#3"),
+    ):
         done = command("query", *words, "--json", "-k", "1", given=b"when will it arrive\n")
         assert (done.code, done.records[0]["path"], done.records[0]["query"]) == (0, path, words[0])
     missing = command("query", "do you sell hats", "--file")
@@ -72,11 +82,11 @@ def test_a_name_of_no_file_is_told_to_be_taken_as_a_text(command, faq, place):
     (place / "there.txt").write_text("refund", encoding="utf-8")
     for words in ("nosuch.txt", "folder", "faq.csv#9999"):
         for ask in (("query", words, "--index", "faq.csv"), ("enroll", "x", words), ("recognize", words)):
-            assert f"{words}: no such file, taken as a text" in command(*ask).err
-            assert "taken as a text" not in command(*ask, "--text").err
-            assert "taken as a text" not in command(*ask, "--quiet").err
+            assert f"{words}: no such file, treated as a text" in command(*ask).err
+            assert "treated as a text" not in command(*ask, "--text").err
+            assert "treated as a text" not in command(*ask, "--quiet").err
     for words in ("there.txt", "refund please", "see nosuch.txt", "faq.csv#3"):
-        assert "taken as a text" not in command("query", words).err
+        assert "treated as a text" not in command("query", words).err
 
 
 def test_every_row_that_is_left_out_is_counted(command, place, tiny_text):
@@ -89,7 +99,7 @@ def test_every_row_that_is_left_out_is_counted(command, place, tiny_text):
     assert (record["skipped"], len(record["skipped_files"])) == (298, 101)
 
 
-def test_texts_are_enrolled_recognised_and_forgotten(command, faq, place):
+def test_texts_are_enrolled_recognized_and_forgotten(command, faq, place):
     assert command("enroll", "returns", "I want my money back", "faq.csv#1").out == (
         "returns: 2 examples added, 2 in all; 1 label\n"
     )
@@ -100,8 +110,11 @@ def test_texts_are_enrolled_recognised_and_forgotten(command, faq, place):
     record = command("recognize", "--text", "I want my money back", "-t", "0.99", "--json").records[0]
     assert record["label"] == "returns"
     assert record["evidence"][0] == {
-        "label": "returns", "path": "", "score": pytest.approx(1, abs=1e-5), "text": "I want my money back",
-    }  # fmt: skip
+        "label": "returns",
+        "path": "",
+        "score": pytest.approx(1, abs=1e-5),
+        "text": "I want my money back",
+    }
     assert command("recognize", "zzz", "-t", "0.99").out.split() == [
         "unknown",
         *command("recognize", "zzz").out.split()[1:],
@@ -116,8 +129,11 @@ def test_rows_are_removed_and_bad_ones_are_told(command, faq):
     assert done.code == 0
     assert done.err == f"skipped {faq}:5: 4 cells, but the header has 3\n"
     assert {key: done.records[0][key] for key in ("added", "unchanged", "skipped", "items")} == {
-        "added": 1, "unchanged": 2, "skipped": 1, "items": 3,
-    }  # fmt: skip
+        "added": 1,
+        "unchanged": 2,
+        "skipped": 1,
+        "items": 3,
+    }
     assert command("remove", "faq.csv", "--json").records == [{"path": "faq.csv", "removed": 3}]
     info = command("info", "--json").records[0]
     assert (info["items"], info["modality"]) == (0, "text")
@@ -145,7 +161,7 @@ def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, 
     shutil.rmtree(place / "indexes")
     with pytest.raises(UsageError, match="8 of pictures and 1 of texts"):
         default_encoder([str(gallery), str(place / "notes")])
-    (gallery / "read me.txt").write_text("pictures of mine")
+    (gallery / "read me.txt").write_text("images of mine")
     mixed = command("index", gallery)
     assert (mixed.code, mixed.out) == (2, "")
     assert mixed.err == (
@@ -184,8 +200,10 @@ def test_the_python_of_the_page_on_texts_runs(place, tiny_text):
     assert isinstance(collection, Collection)
     with collection:
         assert [(Path(item.uri).name, item.label, item.metadata) for item in collection.items()] == [
-            ("faq.csv#1", "returns", {}), ("mail 1", None, {"year": 2024}), ("mail 2", None, {"year": 2025}),
-        ]  # fmt: skip
+            ("faq.csv#1", "returns", {}),
+            ("mail 1", None, {"year": 2024}),
+            ("mail 2", None, {"year": 2025}),
+        ]
         assert collection.labels() == {"returns": 1}
 
 
@@ -198,8 +216,9 @@ def test_an_encoding_is_named_once_and_remembered(command, place, tiny_text):
     done = command("index", "notes", "--encoder", tiny_text, "--encoding", "cp1252", "--json", "--quiet")
     assert (done.code, done.records[0]["added"], done.records[0]["skipped"]) == (0, 3, 2)
     assert done.err.splitlines() == [
-        f"skipped {notes}/b.ndjson:2: no text", f"skipped {notes}/b.ndjson:3: not a JSON object but []",
-    ]  # fmt: skip
+        f"skipped {notes}/b.ndjson:2: no text",
+        f"skipped {notes}/b.ndjson:3: not a JSON object but []",
+    ]
     with Collection.open(place / "indexes" / "notes") as collection:
         assert sorted(item.text for item in collection.items()) == ["café au lait", "marked é", "naïve"]
     assert f"{notes}  --encoding cp1252" in command("info", "--index", "notes").out
@@ -215,10 +234,11 @@ def test_an_encoding_is_named_once_and_remembered(command, place, tiny_text):
 def test_an_encoding_that_there_is_not_is_refused_in_one_line(command, faq, place):
     reason = "Error: no encoding 'utf-9'; for instance utf-8, utf-16, cp1252, latin-1, shift-jis or gb18030\n"
     for words in (
-        ["index", "faq.csv", "--encoding", "utf-9"], ["train", "faq.csv", "-o", "out", "--set", "encoding=utf-9"],
+        ["index", "faq.csv", "--encoding", "utf-9"],
+        ["train", "faq.csv", "-o", "out", "--set", "encoding=utf-9"],
         ["evaluate", "text", "faq.csv", "--encoding", "utf-9"],
         ["distill", "text", "faq.csv", "-o", "out", "--encoding", "utf-9"],
-    ):  # fmt: skip
+    ):
         done = command(*words, "--quiet")
         assert (done.code, done.out, done.err) == (2, "", reason)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory, image):
-    """Three classes of twenty noisy pictures each."""
+    """Three classes of twenty noisy images each."""
     root = tmp_path_factory.mktemp("train") / "labelled"
     for number in range(60):
         base = np.asarray(image(number % 3).resize((28, 28))).astype(np.int64)

@@ -1,4 +1,4 @@
-"""simsearch train on every kind of data, pictures and texts, and what it says of runs that fail."""
+"""simsearch train on every kind of data, images and texts, and what it says of runs that fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL = ("--preset", "digits", "--set", "batch_classes=2", "--set", "batch_image
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory, image):
-    """Three folders of ten noisy pictures each, and beside them tables of them."""
+    """Three folders of ten noisy images each, and beside them tables of them."""
     root = tmp_path_factory.mktemp("kinds")
     names = []
     for number in range(30):
@@ -26,7 +26,7 @@ def pictures(tmp_path_factory, image):
         (root / names[-1]).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(root / names[-1])
     table(root / "manifest.csv", "path,label", [(name, name[3]) for name in names])
-    # No picture is in two rows, so that rows can be held out.
+    # No image is in two rows, so that rows can be held out.
     blocks = [names[start : start + 6] for start in range(0, 30, 6)]
     alike = [(block[n], block[n + 3], 1) for block in blocks[::2] for n in range(3)]
     apart = [(block[n], block[3 + (n + 1) % 3], 0) for block in blocks[1::2] for n in range(3)]
@@ -107,6 +107,7 @@ def test_rows_that_cannot_be_used_are_skipped_and_listed_or_refused(command, pic
         assert (done.code, done.out) == (1, "")
         assert done.err.splitlines() == [
             f"Error: {table}: 2 bad rows; without --strict such rows are skipped",
-            f"  {table}:32: 1 cell, but the header has 2", f"  {table}:33: label is missing",
-        ]  # fmt: skip
+            f"  {table}:32: 1 cell, but the header has 2",
+            f"  {table}:33: label is missing",
+        ]
     assert not (place / "strict").exists()

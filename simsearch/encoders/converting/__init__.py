@@ -1,6 +1,6 @@
-"""From somebody else's model to an encoder folder that runs on ONNX Runtime alone.
+"""Conversion of pretrained models to encoder folders that run on ONNX Runtime alone.
 
-Converting may load torch, transformers and onnx, each where it is needed; using what was made loads none of them.
+Converting may load torch, transformers and onnx, each where it is needed; using the result loads none of them.
 """
 
 from simsearch.encoders.converting.models import convert

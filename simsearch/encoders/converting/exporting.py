@@ -1,4 +1,4 @@
-"""From a torch network to one ONNX file, and the proof that both give the same."""
+"""Export of a torch network to one ONNX file, and the comparison of both."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def large(tensor: Tensor) -> bool:
-    """Whether a tensor is stored in 16 bits where that is asked for."""
+    """Whether a tensor is stored in 16 bits, when 16-bit weights are requested."""
     return tensor.is_floating_point() and tensor.numel() > SMALL and tensor.dim() > 1
 
 
 def round_large(network: nn.Module) -> None:
-    """Rounds the large weights to what 16 bits can hold; doing it again changes nothing."""
+    """Rounds the large weights to 16-bit precision; idempotent."""
     rounded = {key: tensor.half().float() if large(tensor) else tensor for key, tensor in network.state_dict().items()}
     network.load_state_dict(rounded)
 
@@ -46,16 +46,15 @@ def to_onnx(
     folded: bool = True,
     outputs: Sequence[str] = ("embeddings",),
 ) -> bytes:
-    """The network as one ONNX file to `outputs`, without traces of its making, for any batch.
+    """The network as one ONNX file with these `outputs`, without debug information, for any batch size.
 
-    It takes `pixels` (uint8), `features` (float32), as a head does, or, where `example` is token ids, `ids` (int64)
-    of any length up to `longest`, or with `fixed` of that of the example only. Where it is `folded`, batch
-    normalisations become part of the layers before them. Raises EncoderError for a network that is too large, or that
-    the exporter cannot follow.
+    The input is `pixels` (uint8), `features` (float32) for a head, or, if `example` is token ids, `ids` (int64) of any
+    length up to `longest`, or with `fixed` of that of the example only. With `folded`, batch normalization is folded
+    into the layers before it. Raises EncoderError for a network that is too large or that cannot be exported.
     """
     try:
         import onnx
-        import onnxscript  # noqa: F401  (torch's exporter needs it and says so less clearly)
+        import onnxscript  # noqa: F401  (torch's exporter needs it; its own message is less clear)
     except ImportError:
         raise MissingExtraError("Exporting an encoder", "train") from None
     size = sum(tensor.numel() * tensor.element_size() for tensor in network.parameters())
@@ -81,14 +80,20 @@ def _exported(network: nn.Module, example: Inputs, shape: dict[int, Any], folded
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     quiet = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
     with quiet[0], quiet[1], warnings.catch_warnings(), torch.no_grad():
-        # The exporter uses parts of torch that torch itself calls outdated.
+        # The exporter uses deprecated parts of torch.
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
-                network, (torch.from_numpy(np.array(example)),), dynamo=True, external_data=False, verbose=False,
-                input_names=[input_name(example)], output_names=list(outputs), dynamic_shapes=(shape,),
+                network,
+                (torch.from_numpy(np.array(example)),),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+                input_names=[input_name(example)],
+                output_names=list(outputs),
+                dynamic_shapes=(shape,),
                 optimize=folded,
-            )  # fmt: skip
+            )
         except torch.onnx.errors.OnnxExporterError as error:
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise EncoderError(f"torch cannot export this network to ONNX: {reason:.200}") from error
@@ -97,12 +102,12 @@ def _exported(network: nn.Module, example: Inputs, shape: dict[int, Any], folded
 
 
 def input_name(inputs: Inputs) -> str:
-    """What the network calls its input."""
+    """The name of the network's input."""
     return {"i": "ids", "u": "pixels", "f": "features"}[inputs.dtype.kind]
 
 
 def _strip(model: Any) -> None:
-    """Takes out stack traces and documentation: they hold paths of the machine that exported."""
+    """Removes stack traces and documentation, which contain local paths."""
     model.doc_string = ""
     del model.metadata_props[:]
     graph = model.graph
@@ -112,7 +117,7 @@ def _strip(model: Any) -> None:
 
 
 def check_parity(network: nn.Module, model: bytes, sample: Inputs) -> float:
-    """The largest difference of an embedding's component between torch and ONNX Runtime, on the sample.
+    """The largest absolute difference between the embeddings by torch and by ONNX Runtime, on the sample.
 
     Raises EncoderError above 1e-4, or when anything is not finite.
     """

@@ -1,4 +1,4 @@
-"""The networks of pretrained models, loaded by their own libraries: numbers in, features out."""
+"""Loading of pretrained models by their own libraries."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from simsearch.encoders.pretrained_folder import PretrainedFolder
 
 FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, IndexError)
-"""What the libraries raise for a folder that they cannot load."""
+"""The exceptions that the libraries raise for a folder that they cannot load."""
 
 
 class VisionTower(nn.Module):
-    """Features (n, dim) of normalized pictures (n, 3, h, w), not of unit length.
+    """Features (n, dim) of normalized images (n, 3, h, w), not of unit length.
 
-    They are what the model itself pools, or its class token where it pools nothing.
+    They are the pooled output of the model, or its class token if it has none.
     """
 
     def __init__(self, model: nn.Module, *, shared: bool, pooled: bool) -> None:
@@ -47,7 +47,7 @@ class VisionTower(nn.Module):
 
 @contextlib.contextmanager
 def loading(folder: PretrainedFolder) -> Iterator[None]:
-    """Turns what the libraries raise inside into an EncoderError of one line; they print nothing meanwhile."""
+    """Converts exceptions of the libraries to an EncoderError of one line, and silences their output."""
     from safetensors import SafetensorError
     from transformers.utils import logging as voices
 
@@ -76,10 +76,10 @@ def load_vision(folder: PretrainedFolder) -> VisionTower:
     model, missing = _model(folder)
     shared = folder.has_words
     if shared and not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
-        raise EncoderError(f"{folder.name}: {type(model).__name__} gives no vectors of pictures and of words")
+        raise EncoderError(f"{folder.name}: {type(model).__name__} has no embeddings of images and of texts")
     pooled = True
     if missing and all(key.startswith("pooler.") for key in missing):
-        # A model that was trained to tell classes has no pooler; the library would make one of random numbers.
+        # A classification model has no pooler; the library would initialize one randomly.
         model.pooler = None  # type: ignore[assignment]
         pooled, missing = False, set()
     _check_missing(folder, missing)
@@ -87,14 +87,18 @@ def load_vision(folder: PretrainedFolder) -> VisionTower:
 
 
 def _model(folder: PretrainedFolder) -> tuple[nn.Module, set[str]]:
-    """The model as 32-bit numbers, and the names of the weights that its files lack."""
+    """The model in float32, and the names of the weights that are missing in its files."""
     with loading(folder):
         from transformers import AutoModel
 
         model, found = AutoModel.from_pretrained(
-            folder.path, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+            folder.path,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
             output_loading_info=True,
-        )  # fmt: skip
+        )
     return model, set(found["missing_keys"])
 
 
@@ -108,18 +112,18 @@ def _check_missing(folder: PretrainedFolder, missing: set[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WordsReader:
-    """What a text tower is given its texts by."""
+    """The tokenization for a text tower."""
 
     tokenizer: Any
     max_tokens: int
     fixed: bool
-    """Whether every text is filled up to `max_tokens`."""
+    """Whether every text is padded to `max_tokens`."""
     masked: bool
-    """Whether the tower is told which tokens are none."""
+    """Whether the tower takes an attention mask."""
 
 
 def load_words(folder: PretrainedFolder) -> WordsReader:
-    """How the texts for a text tower are cut. Raises EncoderError."""
+    """The tokenization for a text tower. Raises EncoderError."""
     with loading(folder):
         from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -128,15 +132,17 @@ def load_words(folder: PretrainedFolder) -> WordsReader:
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder.path, **options)
         except ImportError:
-            # The older form of a tokenizer may need a library that is not here; its newer form says the same.
+            # The slow tokenizer may need a library that is not installed; the fast one is equivalent.
             if not (folder.path / "tokenizer.json").is_file():
                 raise
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder.path, **options)
         # SigLIP was trained on texts padded to the full length (Zhai et al. 2023).
         return WordsReader(
-            tokenizer, int(config.text_config.max_position_embeddings), "siglip" in config.model_type,
+            tokenizer,
+            int(config.text_config.max_position_embeddings),
+            "siglip" in config.model_type,
             "attention_mask" in tokenizer.model_input_names,
-        )  # fmt: skip
+        )
 
 
 def load_sentences(folder: PretrainedFolder) -> SentenceTransformer:
@@ -145,15 +151,23 @@ def load_sentences(folder: PretrainedFolder) -> SentenceTransformer:
         from sentence_transformers import SentenceTransformer
 
         model = SentenceTransformer(
-            str(folder.path), device="cpu", local_files_only=True, trust_remote_code=False,
+            str(folder.path),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-        )  # fmt: skip
+        )
         network = getattr(model[0], "auto_model", None)
         if network is not None:
-            # The library only logs what is missing and goes on with random numbers. Without numbers, loading is cheap.
+            # The library only logs missing weights and initializes them randomly. On the meta device, loading is cheap.
             _, found = type(network).from_pretrained(
-                folder.path, subfolder=first_module(folder.path), local_files_only=True, use_safetensors=True,
-                trust_remote_code=False, device_map="meta", output_loading_info=True,
-            )  # fmt: skip
+                folder.path,
+                subfolder=first_module(folder.path),
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                device_map="meta",
+                output_loading_info=True,
+            )
             _check_missing(folder, {key for key in found["missing_keys"] if not key.startswith("pooler.")})
     return model.eval()

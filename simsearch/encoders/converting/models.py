@@ -1,4 +1,4 @@
-"""The conversion of a model as a whole: from its name to an encoder folder that is there, or is not."""
+"""Conversion of a model, from its name to an encoder folder that is created atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simsearch.types import JSONValue
 
 CONVERTED = "converted"
-"""The kind of a network that was not built here."""
+"""The `kind` of a converted network."""
 
 
 def convert(
@@ -31,25 +31,25 @@ def convert(
     onnx: OnnxOptions | None = None,
     overwrite: bool = False,
 ) -> EncoderConfig:
-    """Makes the encoder folder `out` of somebody else's model; using it needs ONNX Runtime only.
+    """Converts a pretrained model to the encoder folder `out`, which needs only ONNX Runtime.
 
-    `source` is a folder in the format of the Hugging Face hub, a name on the hub, OWNER/MODEL, or an ONNX file, of
-    which `onnx` says what the file itself does not. Large weights are stored in 32, 16 or 8 bits. What the folder
-    gives is compared with the model itself: `figures` of the result says by how much they differ.
-    Raises EncoderError for a model that cannot be had or converted, or that comes out otherwise, MissingExtraError
-    without the libraries that read it, UsageError for options that do not fit.
+    `source` is a folder in the format of the Hugging Face hub, a name on the hub, OWNER/MODEL, or an ONNX file with the
+    options `onnx`. Large weights are stored in 32, 16 or 8 bits. The embeddings are compared with those of the model
+    itself; the differences are in `figures` of the result. Raises EncoderError for a model that is not available or
+    cannot be converted, or whose embeddings differ, MissingExtraError without the libraries that load it, UsageError
+    for options that do not apply.
     """
     folder, path = Path(out), Path(source)
     if bits not in BITS:
-        raise UsageError(f"bits {bits}: one of {', '.join(map(str, BITS))} is possible")
+        raise UsageError(f"bits {bits}: must be one of {', '.join(map(str, BITS))}")
     require_place(folder, overwrite=overwrite)
     if path.suffix.lower() == ".onnx":
         return _converted_onnx(path, folder, onnx or OnnxOptions(), bits)
-    if onnx is not None and onnx.said():
-        option = onnx.said()[0].replace("_", "-")
-        raise UsageError(f"--{option} is for ONNX files; a model of the hub says itself what it takes")
+    if onnx is not None and onnx.given():
+        option = onnx.given()[0].replace("_", "-")
+        raise UsageError(f"--{option} is for ONNX files; a model of the hub has its own configuration")
     if is_encoder(str(source)):
-        raise UsageError(f"{source} is an encoder of simsearch already, there is nothing to convert")
+        raise UsageError(f"{source} is already an encoder of simsearch, there is nothing to convert")
     if not (is_hub_format(path) or is_hub_name(str(source))):
         raise EncoderError(
             f"No model {str(source)!r}: it is neither an ONNX file (NAME.onnx), nor a folder with config.json in the "
@@ -59,7 +59,7 @@ def convert(
 
 
 def convert_pretrained(source: PretrainedFolder, folder: Path, name: str, bits: int) -> EncoderConfig:
-    """Makes the folder of a model in the hub's format, whole or not at all; one that is there is replaced."""
+    """Converts a model in the hub's format to `folder` atomically; an existing one is replaced."""
     if source.modality == "text":
         from simsearch.encoders.converting.sentences import convert_sentences as convert_model
     else:
@@ -83,7 +83,7 @@ def _converted_onnx(path: Path, folder: Path, options: OnnxOptions, bits: int) -
 
 
 def _placed(folder: Path, make: Callable[[Path], EncoderConfig]) -> EncoderConfig:
-    """What `make` says of the folder that it is given and fills, which then takes its place."""
+    """The result of `make`, which fills a temporary folder that is then moved to `folder`."""
     work = folder.with_name(f"{folder.name}.converting")
     try:
         with placed(folder, work) as made:
@@ -95,7 +95,7 @@ def _placed(folder: Path, make: Callable[[Path], EncoderConfig]) -> EncoderConfi
 
 
 def _beginning(name: str, origin: str, fingerprint: str, bits: int) -> EncoderConfig:
-    """What is known of a folder before its networks are made."""
+    """The configuration before the networks are converted."""
     model: dict[str, JSONValue] = {"kind": CONVERTED, "source": origin, "bits": bits}
     record: dict[str, JSONValue] = {"converted_from": origin, "source_fingerprint": fingerprint}
     return EncoderConfig(name=name, modality="", dim=0, model=model, layers=(), training=record, figures={})

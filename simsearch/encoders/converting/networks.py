@@ -1,4 +1,4 @@
-"""Models of libraries as networks with one input: pixels or token ids in, unit embeddings out."""
+"""Wrappers of library models as networks with one input, pixels or token ids, and normalized embeddings as output."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from simsearch.encoders.converting.processors import Pixels
 
 NORM_FLOOR = 1e-6
-"""Outputs shorter than this are divided by it: an all-zero output stays zero instead of becoming NaN."""
+"""Lower bound of the norm that outputs are divided by, so that an all-zero output stays zero instead of NaN."""
 
 
 class Unit(nn.Module):
-    """Unit embeddings of what `trunk` takes."""
+    """Normalized embeddings of the inputs of `trunk`."""
 
     def __init__(self, trunk: nn.Module) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class Pictures(nn.Module):
 
 
 class Words(nn.Module):
-    """Features (n, dim), in the space of the pictures, of token ids (n, length) in which `padding` stands for none.
+    """Features (n, dim), in the space of the images, of token ids (n, length) padded with `padding`.
 
-    The model itself is given `filler` there, and where it is `masked` also told that it is none.
+    In the model's input, padding is replaced by `filler`, with an attention mask if it is `masked`.
     """
 
     def __init__(self, model: nn.Module, *, padding: int, filler: int, masked: bool) -> None:
@@ -59,13 +59,13 @@ class Words(nn.Module):
 
 
 class SentenceTrunk(nn.Module):
-    """Features (n, dim) of token ids (n, length) int64 in which `padding` stands for none; the model itself is given
-    `filler` there."""
+    """Features (n, dim) of token ids (n, length) int64 padded with `padding`, which is replaced by `filler` in the
+    model's input."""
 
     def __init__(self, reader: nn.Module, modules: list[nn.Module], *, padding: int, filler: int) -> None:
         super().__init__()
         self.reader = reader
-        # Pooling is a leaf that gives a dictionary, which a table of layers has no row for: kept out of the children.
+        # Pooling returns a dictionary, which the table of layers cannot show: kept out of the children.
         self.after = tuple(modules)
         self.learned = nn.ModuleList(module for module in modules if any(True for _ in module.parameters()))
         self.padding, self.filler = padding, filler
@@ -81,7 +81,7 @@ class SentenceTrunk(nn.Module):
 
 
 class StaticTrunk(nn.Module):
-    """Features (n, dim): the sum of a vector for each token, whatever follows; `padding` is the row behind the last."""
+    """Features (n, dim): the sum of the token embeddings; `padding` is the row after the last."""
 
     def __init__(self, table: Tensor, modules: list[nn.Module]) -> None:
         super().__init__()

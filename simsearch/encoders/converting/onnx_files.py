@@ -1,4 +1,4 @@
-"""Somebody's ONNX file: read with suspicion, and what it takes and gives."""
+"""Validation of an ONNX file, and its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_NUMBERS = 1 << 28
-"""The numbers of one array within the network, for one picture or one token: 1 GB in 32 bits."""
+"""Maximum size of an intermediate array of the network, for one image or one token: 1 GB in 32 bits."""
 FAILURES = (ValueError, RuntimeError, TypeError)
-"""What the checker and shape inference raise for a broken file, beside their own errors."""
+"""The exceptions that the checker and shape inference raise for a damaged file, beside their own."""
 OLDEST_OPERATORS = 9
-"""The version of the standard's operators that the ones put around a network are of."""
+"""The oldest operator set version with the operators that are added to a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of a graph; a side of its shape is None where any is possible."""
+    """An input of a graph; a dynamic axis of its shape is None."""
 
     name: str
     kind: int
-    """The number that ONNX has for the type of its values."""
+    """The ONNX code of its data type."""
     shape: tuple[int | None, ...]
 
     def __str__(self) -> str:
@@ -40,9 +40,9 @@ class Input:
 
 
 def read_model(path: Path) -> Any:
-    """The model in a file, which is standard, refers to nothing outside and asks for no hostile amounts of memory.
+    """The model in a file, with standard operators, no external data and bounded memory.
 
-    Raises EncoderError for any other, MissingExtraError without the library that reads it.
+    Raises EncoderError for any other, MissingExtraError without the onnx library.
     """
     try:
         import onnx
@@ -68,7 +68,7 @@ def read_model(path: Path) -> Any:
     version = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if version < OLDEST_OPERATORS:
         raise EncoderError(
-            f"{path}: its operators are of version {version}, older than {OLDEST_OPERATORS}: export it again"
+            f"{path}: its operator set has version {version}, older than {OLDEST_OPERATORS}: export it again"
         )
     return model
 
@@ -78,13 +78,13 @@ def _check_sizes(inferred: Any, path: Path) -> None:
         numbers = math.prod(abs(side.dim_value) or 1 for side in value.type.tensor_type.shape.dim)
         if numbers > MOST_NUMBERS:
             raise EncoderError(
-                f"{path}: the array {value.name[:80]!r} within the network has {numbers:,} numbers, more than "
-                f"{MOST_NUMBERS:,}; the file is damaged or made to do harm"
+                f"{path}: the array {value.name[:80]!r} within the network has {numbers:,} elements, more than "
+                f"{MOST_NUMBERS:,}; the file is damaged or malicious"
             )
 
 
 def inputs_of(model: Any) -> list[Input]:
-    """The inputs that must be given, in the file's order; weights can be listed among them."""
+    """The inputs that are not initializers, in the file's order."""
     weights = {tensor.name for tensor in model.graph.initializer}
     found = []
     for value in model.graph.input:
@@ -96,19 +96,19 @@ def inputs_of(model: Any) -> list[Input]:
 
 
 def output_of(model: Any, asked: str | None, path: Path) -> str:
-    """The output with the embeddings. Raises UsageError where it must be named, or is not there."""
+    """The output with the embeddings. Raises UsageError if it must be named, or does not exist."""
     names = [value.name for value in model.graph.output]
     if asked in names or (not asked and len(names) == 1):
         return asked or names[0]
     if asked:
         raise UsageError(f"{path} has no output {asked!r}; there are {', '.join(names)}")
-    raise UsageError(f"{path} has {len(names)} outputs: say which are the embeddings: --output {' | '.join(names)}")
+    raise UsageError(f"{path} has {len(names)} outputs; name the one with the embeddings: --output {' | '.join(names)}")
 
 
 def run_original(
     model: Any, given: dict[str, NDArray[Any]], output: str, path: Path, *, one_by_one: bool
 ) -> NDArray[Any]:
-    """What the file gives as it is, for arrays of equally many rows. Raises EncoderError when it cannot take them."""
+    """The output of the unchanged file for a batch. Raises EncoderError for an invalid batch."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     session = load_session(model.SerializeToString(), str(path))
@@ -119,7 +119,7 @@ def run_original(
         found = [session.run([output], {name: rows[part] for name, rows in given.items()})[0] for part in parts]
     except failures as error:
         shapes = ", ".join(f"{name} {each.shape}" for name, each in given.items())
-        raise EncoderError(f"{path} cannot take {shapes}: {str(error).splitlines()[0]:.300}") from error
+        raise EncoderError(f"{path} does not accept {shapes}: {str(error).splitlines()[0]:.300}") from error
     return np.concatenate(found)
 
 

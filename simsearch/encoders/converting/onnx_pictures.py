@@ -1,4 +1,4 @@
-"""An ONNX file that takes pictures, to an encoder folder."""
+"""Conversion of an ONNX file of an image model."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from simsearch.encoders.converting.options import OnnxOptions
 
 OF_TEXTS = ("tokenizer", "max_tokens")
-"""The options that mean nothing to a network of pictures."""
+"""The options that do not apply to image models."""
 SAMPLE = 4
-"""Pictures on which the file and what it was converted to are compared."""
+"""Images on which the file and what it was converted to are compared."""
 FLOATS = {1: np.float32, 10: np.float16, 11: np.float64}
-"""The types of numbers that a network may take, by ONNX's number for them."""
+"""The supported data types of the input, by their ONNX codes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The pictures that a network takes."""
+    """The input images of a network."""
 
     input: Input
     nchw: bool
@@ -47,11 +47,11 @@ class Wanted:
 def convert_onnx_pictures(
     path: Path, model: Any, given: list[Input], made: Path, config: EncoderConfig, options: OnnxOptions, bits: int
 ) -> EncoderConfig:
-    """Writes the network into the folder `made`; returns `config` with what it says of it. Raises EncoderError, and
+    """Writes the network into the folder `made`; returns `config` with its fields. Raises EncoderError, and
     UsageError for options that do not fit the file."""
-    idle = [name for name in options.said() if name in OF_TEXTS]
+    idle = [name for name in options.given() if name in OF_TEXTS]
     if idle:
-        raise UsageError(f"{path} takes pictures, for which --{idle[0].replace('_', '-')} has no meaning")
+        raise UsageError(f"{path} is an image model, to which --{idle[0].replace('_', '-')} does not apply")
     wanted, output = wanted_pictures(given, options, path), output_of(model, options.output, path)
     PixelSpec(wanted.width, wanted.height, wanted.channels, options.fit)
     factor, offset = _affine(options, wanted, path)
@@ -70,31 +70,39 @@ def convert_onnx_pictures(
     found = stored(model, Around(path, original, operated, "pixels", sample, most), bits)
     write_atomically(made / ONNX_NAME, found.content)
     return replace(
-        config, modality="image", dim=found.dim, width=wanted.width, height=wanted.height, channels=wanted.channels,
-        fit=options.fit, resample=options.resample, layers=(found.layer,), figures=found.figures,
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="image",
+        dim=found.dim,
+        width=wanted.width,
+        height=wanted.height,
+        channels=wanted.channels,
+        fit=options.fit,
+        resample=options.resample,
+        layers=(found.layer,),
+        figures=found.figures,
+    ).sealed(made)
 
 
 def wanted_pictures(given: list[Input], options: OnnxOptions, path: Path) -> Wanted:
-    """What the file's only input takes, by its shape and the options. Raises EncoderError where they contradict."""
+    """The input images, from the shape of the only input and the options. Raises EncoderError if they contradict."""
     if len(given) != 1:
-        raise EncoderError(f"{path} has {len(given)} inputs ({named(given)}); a network of pictures takes one")
+        raise EncoderError(f"{path} has {len(given)} inputs ({named(given)}); an image model has one")
     (only,) = given
     if len(only.shape) != 4 or only.kind not in FLOATS:
         raise EncoderError(
-            f"{path}: its input {only} does not take pictures, which are floating-point arrays of 4 axes; for a text "
-            "model the input is called input_ids"
+            f"{path}: its input {only} is not an image input, a floating-point array of 4 axes; that of a text model "
+            "is called input_ids"
         )
     nchw = _layout(only, options, path) == "nchw"
     channels, height, width = only.shape[1:] if nchw else (only.shape[3], *only.shape[1:3])
     if (channels or 3) not in (1, 3):
-        raise EncoderError(f"{path}: its input {only} has {channels} channels; 1 (grey) or 3 (colour) are possible")
+        raise EncoderError(f"{path}: its input {only} has {channels} channels; it must be 1 (grayscale) or 3 (color)")
     if options.size is None and not (width and height):
-        raise UsageError(f"{path}: its input {only} takes pictures of any size; say which: --size 224 or --size WxH")
+        raise UsageError(f"{path}: its input {only} has no fixed size; give one: --size 224 or --size WxH")
     asked = options.size or (width or 0, height or 0)
     if (width or asked[0], height or asked[1]) != asked:
         raise EncoderError(
-            f"{path}: its input {only} takes pictures of {width or 'any'}x{height or 'any'}, not of "
+            f"{path}: its input {only} takes images of {width or 'any'}x{height or 'any'}, not of "
             f"{asked[0]}x{asked[1]} as --size says"
         )
     return Wanted(only, nchw, *asked, channels or 3)
@@ -106,11 +114,11 @@ def _layout(only: Input, options: OnnxOptions, path: Path) -> str:
         side = only.shape[1 if options.layout == "nchw" else 3]
         if side not in (None, 1, 3):
             raise EncoderError(
-                f"{path}: its input {only} has {side} where --layout {options.layout} has the channels; try the other"
+                f"{path}: its input {only} has {side} channels in --layout {options.layout}; try the other"
             )
         return options.layout
     if first == last:
-        raise UsageError(f"{path}: its input {only} does not show which axis is that of the colours; say --layout")
+        raise UsageError(f"{path}: its input {only} does not show which axis is that of the channels; give --layout")
     return "nchw" if first else "nhwc"
 
 
@@ -118,9 +126,9 @@ def _affine(options: OnnxOptions, wanted: Wanted, path: Path) -> tuple[NDArray[n
     """The factor and the offset of each channel, for pixels from 0 to 255."""
     for name, values in (("mean", options.mean), ("std", options.std)):
         if len(values) not in (1, wanted.channels):
-            raise UsageError(f"{path} takes {wanted.channels} channels, but --{name} has {len(values)} numbers")
+            raise UsageError(f"{path} has {wanted.channels} channels, but --{name} has {len(values)} numbers")
     if options.bgr and wanted.channels == 1:
-        raise UsageError(f"{path} takes grey pictures, in which --bgr has no meaning")
+        raise UsageError(f"{path} takes grayscale images, to which --bgr does not apply")
     mean, std = (np.broadcast_to(np.array(each, np.float64), wanted.channels) for each in (options.mean, options.std))
     return (options.scale / 255.0 / std).astype(np.float32), (-mean / std).astype(np.float32)
 
@@ -128,7 +136,7 @@ def _affine(options: OnnxOptions, wanted: Wanted, path: Path) -> tuple[NDArray[n
 def _prepared(
     pixels: NDArray[np.uint8], wanted: Wanted, bgr: bool, factor: NDArray[np.float32], offset: NDArray[np.float32]
 ) -> NDArray[Any]:
-    """The pixels as the file itself takes them."""
+    """The pixels as input of the unchanged file."""
     values = (pixels[:, :, :, ::-1] if bgr else pixels).astype(np.float32) * factor + offset
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if wanted.nchw else values).astype(
         FLOATS[wanted.input.kind]
@@ -136,15 +144,25 @@ def _prepared(
 
 
 def _operated(
-    wanted: Wanted, options: OnnxOptions, factor: NDArray[np.float32], offset: NDArray[np.float32], output: str,
-    rank: int, model: Any,
-) -> Any:  # fmt: skip
+    wanted: Wanted,
+    options: OnnxOptions,
+    factor: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    output: str,
+    rank: int,
+    model: Any,
+) -> Any:
     from onnx import TensorProto
 
     surgery = Surgery(model)
     pixels_before(
-        surgery, wanted.input.name, kind=wanted.input.kind, nchw=wanted.nchw, bgr=options.bgr, factor=factor,
+        surgery,
+        wanted.input.name,
+        kind=wanted.input.kind,
+        nchw=wanted.nchw,
+        bgr=options.bgr,
+        factor=factor,
         offset=offset,
-    )  # fmt: skip
+    )
     embeddings_behind(surgery, output, rank=rank, pooling=options.pooling)
     return surgery.finished("pixels", TensorProto.UINT8, ["batch", wanted.height, wanted.width, wanted.channels])

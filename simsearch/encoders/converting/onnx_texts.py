@@ -1,4 +1,4 @@
-"""An ONNX file that takes token ids, to an encoder folder."""
+"""Conversion of an ONNX file of a text model."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 IDS = "input_ids"
 KNOWN = (IDS, "attention_mask", "token_type_ids")
-"""The inputs that text models have, and what goes into them: ids, 1 where there is a token, and 0."""
+"""The inputs of text models: token ids, attention mask, and token types (0)."""
 WHOLE = {6: np.int32, 7: np.int64}
-"""The types of numbers that they may take, by ONNX's number for them."""
+"""The supported data types of the inputs, by their ONNX codes."""
 ANY = 1 << 31
-"""More ids than any tokenizer has."""
+"""More token ids than any tokenizer has."""
 MOST_TOKENS = 1 << 15
 EXTRA = ("tokenizer", "max_tokens", "output", "pooling")
-"""The options that mean something to a text model."""
+"""The options that apply to text models."""
 
 
 def is_text_model(given: list[Input]) -> bool:
@@ -46,7 +46,7 @@ def is_text_model(given: list[Input]) -> bool:
 def convert_onnx_texts(
     path: Path, model: Any, given: list[Input], made: Path, config: EncoderConfig, options: OnnxOptions, bits: int
 ) -> EncoderConfig:
-    """Writes network and tokenizer into the folder `made`; returns `config` with what it says of them. Raises
+    """Writes network and tokenizer into the folder `made`; returns `config` with their fields. Raises
     EncoderError, and UsageError for options that do not fit the file."""
     _check(given, options, path)
     output = output_of(model, options.output, path)
@@ -65,16 +65,22 @@ def convert_onnx_texts(
     write_atomically(made / ONNX_NAME, found.content)
     write_atomically(made / TOKENIZER_NAME, cut.content)
     return replace(
-        config, modality="text", dim=found.dim, max_tokens=max_tokens, vocabulary=cut.vocabulary, padding=cut.padding,
-        layers=(found.layer,), figures=found.figures,
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="text",
+        dim=found.dim,
+        max_tokens=max_tokens,
+        vocabulary=cut.vocabulary,
+        padding=cut.padding,
+        layers=(found.layer,),
+        figures=found.figures,
+    ).sealed(made)
 
 
 def _check(given: list[Input], options: OnnxOptions, path: Path) -> None:
     unknown = [each for each in given if each.name not in KNOWN or each.kind not in WHOLE or len(each.shape) != 2]
     if unknown:
         raise EncoderError(
-            f"{path} takes {named(unknown)}; a text model takes {', '.join(KNOWN)} as whole numbers (n, length)"
+            f"{path} takes {named(unknown)}; a text model takes {', '.join(KNOWN)} as integers (n, length)"
         )
     for each in given:
         if each.shape[1] is not None:
@@ -82,13 +88,13 @@ def _check(given: list[Input], options: OnnxOptions, path: Path) -> None:
                 f"{path}: its input {each} takes texts of exactly {each.shape[1]} tokens; export it again with a "
                 "length of any size (a dynamic axis)"
             )
-    idle = [name for name in options.said() if name not in EXTRA]
+    idle = [name for name in options.given() if name not in EXTRA]
     if idle:
-        raise UsageError(f"{path} takes texts, for which --{idle[0].replace('_', '-')} has no meaning")
+        raise UsageError(f"{path} is a text model, to which --{idle[0].replace('_', '-')} does not apply")
 
 
 def _cut(path: Path, model: Any, options: OnnxOptions) -> tuple[Cutting, int]:
-    """The tokenizer, and the most tokens of a text."""
+    """The tokenizer, and the maximum number of tokens of a text."""
     place = options.tokenizer or path.with_name(TOKENIZER)
     try:
         text = place.read_text(encoding="utf-8")
@@ -101,11 +107,11 @@ def _cut(path: Path, model: Any, options: OnnxOptions) -> tuple[Cutting, int]:
             "the model: --tokenizer tokenizer.json"
         ) from error
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise EncoderError(f"{place} is no tokenizer.json ({type(error).__name__}: {error})") from error
+        raise EncoderError(f"{place} is not a tokenizer.json ({type(error).__name__}: {error})") from error
     most = options.max_tokens or given.get("max_length")
     if not isinstance(most, int) or not 1 <= most <= MOST_TOKENS:
-        said = f"says that a text may have {most} tokens" if most else "does not say how many tokens a text may have"
-        raise UsageError(f"{place} {said}; say how many, up to {MOST_TOKENS:,}: --max-tokens 256")
+        limit = f"allows {most} tokens in a text" if most else "has no maximum number of tokens"
+        raise UsageError(f"{place} {limit}; give one, up to {MOST_TOKENS:,}: --max-tokens 256")
     content = tokenizer_json(text)
     load_tokens(content, str(place), max_tokens=most, vocabulary=ANY, padding=ANY - 1)
     pad = next((added[name] for name in PADDING if name in added), None)
@@ -113,17 +119,20 @@ def _cut(path: Path, model: Any, options: OnnxOptions) -> tuple[Cutting, int]:
 
 
 def _rows(model: Any, content: bytes) -> int:
-    """How many ids the network knows: the rows of the table that they choose from; without one, the tokenizer's."""
+    """The vocabulary size of the network: the rows of its embedding table, or without one that of the tokenizer."""
     from tokenizers import Tokenizer
 
     tables = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if tensor.dims}
-    found = [tables[node.input[0]] for node in model.graph.node
-             if node.op_type == "Gather" and node.input[1] == IDS and node.input[0] in tables]  # fmt: skip
+    found = [
+        tables[node.input[0]]
+        for node in model.graph.node
+        if node.op_type == "Gather" and node.input[1] == IDS and node.input[0] in tables
+    ]
     return int(found[0]) if found else int(Tokenizer.from_buffer(content).get_vocab_size())
 
 
 def _prepared(ids: Ids, given: list[Input], cut: Cutting) -> dict[str, NDArray[Any]]:
-    """The ids as the file itself takes them."""
+    """The token ids as inputs of the unchanged file."""
     none = ids == cut.padding
     values = {IDS: np.where(none, cut.filler, ids), "attention_mask": ~none, "token_type_ids": np.zeros_like(ids)}
     return {each.name: values[each.name].astype(WHOLE[each.kind]) for each in given}

@@ -1,4 +1,4 @@
-"""The network of an ONNX file with what was put around it, measured against the file as it was."""
+"""Storage of a converted ONNX network, compared with the original file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The ways to the same embeddings: of the file as it is, and of the file with what is put around it."""
+    """Two ways to the same embeddings: by the original file, and by the file with added operators."""
 
     path: Path
     original: Callable[[Any], NDArray[np.float32]]
-    """The features (n, dim) that a model gives by itself for the sample, prepared without it."""
+    """The features (n, dim) of the sample by the unchanged model, with preprocessing outside of it."""
     operated: Callable[[Any], Any]
-    """The same model with operators before and behind it."""
+    """The model with added operators for preprocessing and normalization."""
     input_name: str
     sample: NDArray[Any]
     most: float = PARITY
-    """By how much the two may differ."""
+    """The largest accepted difference of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Stored:
 
 
 def stored(model: Any, around: Around, bits: int) -> Stored:
-    """The model in so many bits. Raises EncoderError when its embeddings are others than those of the file itself.
+    """The model with weights in `bits`. Raises EncoderError when its embeddings differ from those of the original file.
 
-    With weights rounded in both alike they differ by 1e-4 at most; in 8 bits the cosine to those in 32 is 0.99 at
-    least. Rows of a batch must not depend on each other.
+    With weights rounded equally in both they may differ by 1e-4; in 8 bits the cosine to those in 32 must be at least
+    0.99. Rows of a batch must not depend on each other.
     """
     lift_constants(model)
     wide = unit(around.original(model), around.path)
@@ -89,8 +89,8 @@ def _run(model: Any, around: Around, sample: NDArray[Any]) -> Vectors:
         found: Vectors = session.run(None, {around.input_name: sample})[0]
     except (state.Fail, state.InvalidArgument, state.RuntimeException) as error:
         raise EncoderError(
-            f"{around.path} cannot take {len(sample)} at once ({str(error).splitlines()[0]:.200}); export it again "
-            "with a batch of any size (a dynamic axis)"
+            f"{around.path} does not accept a batch of {len(sample)} ({str(error).splitlines()[0]:.200}); export it "
+            "again with a batch of any size (a dynamic axis)"
         ) from error
     return found
 
@@ -101,19 +101,19 @@ def _bytes(model: Any) -> bytes:
 
 
 def unit(features: NDArray[np.float32], path: Path) -> Vectors:
-    """The rows divided by their length. Raises EncoderError for what are no features of several numbers a row."""
+    """The normalized rows. Raises EncoderError unless the shape is (n, dim) with dim > 1."""
     if features.ndim != 2 or features.shape[1] < 2:
-        raise EncoderError(f"{path} gives an array of the shape {features.shape}, which are no embeddings (n, dim)")
+        raise EncoderError(f"{path}: the output has the shape {features.shape}, not that of embeddings (n, dim)")
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        raise EncoderError(f"{path} gives embeddings of length zero, or numbers that are not finite, for the sample")
+        raise EncoderError(f"{path}: embeddings of the sample are zero or not finite")
     return np.asarray(features / lengths, dtype=np.float32)
 
 
 def pooled(
     found: NDArray[Any], pooling: str | None, mask: NDArray[np.bool_] | None, path: Path, output: str
 ) -> NDArray[np.float32]:
-    """The features (n, dim) that an output holds. Raises EncoderError where it must be said how it is pooled."""
+    """The features (n, dim) of an output. Raises EncoderError if the pooling must be given."""
     values = found.astype(np.float32)
     if values.ndim == 3 and pooling == "cls":
         return np.asarray(values[:, 0])
@@ -124,10 +124,10 @@ def pooled(
         return np.asarray(values.mean(axis=(2, 3)))
     if values.ndim == 2 or (values.ndim == 4 and values.shape[2:] == (1, 1)):
         if pooling is not None:
-            raise UsageError(f"{path}: the output {output!r} is a vector a row already; leave out --pooling {pooling}")
+            raise UsageError(f"{path}: the output {output!r} is one vector per input; omit --pooling {pooling}")
         return np.asarray(values.reshape(len(values), -1))
     possible = {3: "--pooling mean or --pooling cls", 4: "--pooling mean"}.get(values.ndim)
     raise UsageError(
-        f"{path}: the output {output!r} has the shape {found.shape}, which is not a vector a row; "
-        + (f"say what to take: {possible}" if possible else "name another: --output")
+        f"{path}: the output {output!r} has the shape {found.shape}, which is not one vector per input; "
+        + (f"choose a pooling: {possible}" if possible else "name another: --output")
     )

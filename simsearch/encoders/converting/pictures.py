@@ -1,4 +1,4 @@
-"""Vision models, and models with towers for pictures and for words, to encoder folders."""
+"""Conversion of vision models, and of models with an image and a text tower."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from simsearch.types import Vectors
 
 SAMPLE = 6
-"""Pictures on which torch and ONNX Runtime are compared."""
+"""Images on which torch and ONNX Runtime are compared."""
 
 
 def convert_pictures(source: PretrainedFolder, made: Path, config: EncoderConfig, bits: int) -> EncoderConfig:
-    """Writes the network of pictures, and where there is one that of words with its tokenizer, into the folder `made`;
-    returns `config` with what it says of them.
+    """Writes the image tower, and if there is one the text tower with its tokenizer, into the folder `made`; returns
+    `config` with their fields.
 
     Raises EncoderError for a model that cannot be converted.
     """
@@ -58,14 +58,23 @@ def convert_pictures(source: PretrainedFolder, made: Path, config: EncoderConfig
         "processor_cosine": round(_processor_cosine(towers["pictures"].content, pixels, spec), 6),
     }
     return replace(
-        config, modality="image", dim=towers["pictures"].dim, width=spec.width, height=spec.height, channels=3,
-        fit=spec.fit, resample=spec.resample, zoom=spec.zoom, words=words,
-        layers=tuple(each.layer for each in towers.values()), figures={**figures(towers), **fits},
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="image",
+        dim=towers["pictures"].dim,
+        width=spec.width,
+        height=spec.height,
+        channels=3,
+        fit=spec.fit,
+        resample=spec.resample,
+        zoom=spec.zoom,
+        words=words,
+        layers=tuple(each.layer for each in towers.values()),
+        figures={**figures(towers), **fits},
+    ).sealed(made)
 
 
 def _processor_cosine(content: bytes, pixels: Pixels, spec: PixelSpec) -> float:
-    """The lowest cosine between the embedding of a picture as the model's own processor fits it, and as we do."""
+    """The lowest cosine between the embeddings of an image preprocessed by the model's own processor and by `spec`."""
     given = pictures(spec.width, spec.height)
     theirs = np.ascontiguousarray(np.stack([pixels.fitted(each) for each in given]))
     return lowest_cosine(
@@ -74,7 +83,7 @@ def _processor_cosine(content: bytes, pixels: Pixels, spec: PixelSpec) -> float:
 
 
 def _words(source: PretrainedFolder, vision: VisionTower, made: Path, bits: int) -> tuple[Tower, WordsConfig]:
-    """The text tower, written down; its texts must come out as those of the library."""
+    """The text tower, written to `made`; its embeddings must equal those of the library."""
     given = load_words(source)
     model: Any = vision.model
     rows = int(model.text_model.get_input_embeddings().num_embeddings)
@@ -98,12 +107,15 @@ def _words(source: PretrainedFolder, vision: VisionTower, made: Path, bits: int)
 
 
 def _library(source: PretrainedFolder, model: Any, given: WordsReader) -> Vectors:
-    """The unit vectors of the sample's texts as the library itself gives them."""
+    """The normalized embeddings of the sample texts by the library itself."""
     with loading(source), torch.inference_mode():
         ids = given.tokenizer(
-            list(TEXTS), padding="max_length" if given.fixed else True, truncation=True, max_length=given.max_tokens,
+            list(TEXTS),
+            padding="max_length" if given.fixed else True,
+            truncation=True,
+            max_length=given.max_tokens,
             return_tensors="pt",
-        )  # fmt: skip
+        )
         found = torch.nn.functional.normalize(model.get_text_features(**ids).pooler_output, dim=1)
     vectors: Vectors = found.numpy()
     return vectors

@@ -1,4 +1,4 @@
-"""How a model's own library fits pictures, and the same by the words of encoder.json."""
+"""The image processor of a model's library, and the equivalent preprocessing of encoder.json."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 PROBES = ((97, 64), (50, 131))
 RESAMPLES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers, which the libraries use."""
+"""Pillow's codes of resampling filters, which the libraries use."""
 MOST_LEVELS = 5.0
-"""The mean difference, in grey levels of 256, between the library's pixels and ours that a model is converted with."""
+"""The largest accepted mean difference between the library's pixels and ours, in gray levels of 256."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """How a picture becomes the network's numbers: the model's own processor fits it, then mean and deviation of each
-    channel (for pixels in [0, 1]) normalize it."""
+    """The preprocessing of an image: the model's own processor fits it, then it is normalized by mean and standard
+    deviation of each channel (for pixels in [0, 1])."""
 
     processor: Any
     width: int
@@ -39,7 +39,7 @@ class Pixels:
     std: tuple[float, ...]
 
     def fitted(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Pixels (h, w, 3) of a picture as uint8 (height, width, 3)."""
+        """Pixels (h, w, 3) of an image as uint8 (height, width, 3)."""
         return _processed(self.processor, pixels, raw=True).transpose(1, 2, 0)
 
     def normalized(self, pixels: Tensor) -> Tensor:
@@ -49,11 +49,11 @@ class Pixels:
 
 
 def load_pixels(folder: PretrainedFolder) -> Pixels:
-    """The processor of a folder. Raises EncoderError for one whose pictures differ in size, or that does more."""
+    """The processor of a folder. Raises EncoderError for one whose images differ in size, or that does more."""
     with loading(folder):
         from transformers import AutoImageProcessor
 
-        # Always Pillow: whether torchvision is installed must not change the vectors.
+        # Always Pillow: embeddings must not depend on whether torchvision is installed.
         processor: Any = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
             folder.path, backend="pil", local_files_only=True, trust_remote_code=False
         )
@@ -65,16 +65,16 @@ def load_pixels(folder: PretrainedFolder) -> Pixels:
         std = np.array(processor.image_std if processor.do_normalize else [1.0] * 3, dtype=np.float64) / scale
     shapes = {(each.shape, each.dtype) for each in raw}
     if len(shapes) != 1 or raw[0].dtype != np.uint8 or raw[0].ndim != 3 or len(raw[0]) != 3:
-        raise EncoderError(f"{folder.name}: its pictures have no fixed size ({raw[0].shape}, {raw[1].shape})")
+        raise EncoderError(f"{folder.name}: its images have no fixed size ({raw[0].shape}, {raw[1].shape})")
     pixels = Pixels(processor, raw[0].shape[2], raw[0].shape[1], tuple(mean.tolist()), tuple(std.tolist()))
     given = torch.from_numpy(np.stack(raw)).permute(0, 2, 3, 1)
     if not np.allclose(pixels.normalized(given).numpy(), np.stack(wanted), atol=1e-4):
-        raise EncoderError(f"{folder.name}: its processor does more than to fit and normalize pictures")
+        raise EncoderError(f"{folder.name}: its processor does more than to fit and normalize images")
     return pixels
 
 
 def _processed(processor: Any, pixels: NDArray[np.uint8], *, raw: bool) -> NDArray[Any]:
-    """One picture through the processor, shape (3, h, w); `raw` leaves out scaling and normalizing."""
+    """One image through the processor, shape (3, h, w); `raw` leaves out scaling and normalizing."""
     options = {"do_rescale": False, "do_normalize": False} if raw else {}
     found = processor(images=pixels, return_tensors="np", input_data_format="channels_last", **options)
     first: NDArray[Any] = found["pixel_values"][0]
@@ -82,11 +82,11 @@ def _processed(processor: Any, pixels: NDArray[np.uint8], *, raw: bool) -> NDArr
 
 
 def pixel_spec(pixels: Pixels, name: str) -> tuple[PixelSpec, float]:
-    """The way of fitting pictures that comes nearest to the processor's, and by how many grey levels of 256 its pixels
-    differ in the mean on the picture of which they differ most.
+    """The preprocessing that is closest to the processor's, and the mean difference of its pixels in gray levels of 256
+    on the image with the largest one.
 
-    Half a pixel, by which the middle of a picture can lie elsewhere, makes up to 3 of these fine patterns. Raises
-    EncoderError when it is more than 5: then the processor does what encoder.json has no words for.
+    A shift of the center crop by half a pixel makes a difference of up to 3 on these fine patterns. Raises EncoderError
+    when it is more than 5: then encoder.json cannot represent what the processor does.
     """
     given = pictures(pixels.width, pixels.height)
     wanted = [pixels.fitted(each).astype(np.float32) for each in given]
@@ -99,14 +99,14 @@ def pixel_spec(pixels: Pixels, name: str) -> tuple[PixelSpec, float]:
     levels, spec = min(found, key=lambda each: each[0])
     if levels > MOST_LEVELS:
         raise EncoderError(
-            f"{name}: its processor fits pictures in a way that encoder.json cannot tell; the nearest ({spec.fit}) "
-            f"differs by {levels:.1f} grey levels of 256, more than {MOST_LEVELS:g}"
+            f"{name}: encoder.json cannot represent the preprocessing of its processor; the closest ({spec.fit}) "
+            f"differs by {levels:.1f} gray levels of 256, more than {MOST_LEVELS:g}"
         )
     return spec, levels
 
 
 def _candidates(pixels: Pixels) -> Iterator[PixelSpec]:
-    """What the processor's settings could mean; the simplest first."""
+    """The possible interpretations of the processor's settings, the simplest first."""
     processor = pixels.processor
     known = RESAMPLES.get(int(processor.resample)) if processor.resample is not None else None
     for resample in [known] if known else RESAMPLES.values():
@@ -115,7 +115,7 @@ def _candidates(pixels: Pixels) -> Iterator[PixelSpec]:
 
 
 def _zooms(processor: Any, pixels: Pixels) -> list[float]:
-    """The shares of a fitted picture that its middle may be."""
+    """The possible relative sizes of the center crop."""
     size = processor.size or {}
     shortest = [size.get(name) for name in ("shortest_edge", "height")]
     shares = [min(pixels.width, pixels.height) / each for each in shortest if each]

@@ -1,4 +1,4 @@
-"""Text models, as sentence-transformers keeps them, to encoder folders."""
+"""Conversion of sentence-transformers models."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from simsearch.encoders.pretrained_folder import PretrainedFolder
 
 LONGEST = 512
-"""Tokens of a text, where a model names no limit."""
+"""Maximum number of tokens of a text, if a model has no limit."""
 MOST_TOKENS = 8 * LONGEST
 
 
 def convert_sentences(source: PretrainedFolder, made: Path, config: EncoderConfig, bits: int) -> EncoderConfig:
-    """Writes network and tokenizer into the folder `made`; returns `config` with what it says of them.
+    """Writes network and tokenizer into the folder `made`; returns `config` with their fields.
 
-    Raises EncoderError for a model that cannot be converted, or whose texts come out otherwise than of its library.
+    Raises EncoderError for a model that cannot be converted, or whose embeddings differ from those of its library.
     """
     model = load_sentences(source)
     trunk, cut, max_tokens = _parts(model, source)
@@ -50,9 +50,15 @@ def convert_sentences(source: PretrainedFolder, made: Path, config: EncoderConfi
     write_atomically(made / ONNX_NAME, found.content)
     write_atomically(made / TOKENIZER_NAME, cut.content)
     config = replace(
-        config, modality="text", dim=found.dim, max_tokens=max_tokens, vocabulary=cut.vocabulary, padding=cut.padding,
-        layers=(found.layer,), figures=figures({"texts": found}),
-    ).sealed(made)  # fmt: skip
+        config,
+        modality="text",
+        dim=found.dim,
+        max_tokens=max_tokens,
+        vocabulary=cut.vocabulary,
+        padding=cut.padding,
+        layers=(found.layer,),
+        figures=figures({"texts": found}),
+    ).sealed(made)
     if bits == 16:
         # Static embeddings are copied into the network, so that the library's were not rounded with it.
         round_large(model)
@@ -67,7 +73,7 @@ def convert_sentences(source: PretrainedFolder, made: Path, config: EncoderConfi
 
 
 def _parts(model: SentenceTransformer, source: PretrainedFolder) -> tuple[nn.Module, Cutting, int]:
-    """The network, its tokenizer, and the most tokens of a text."""
+    """The network, its tokenizer, and the maximum number of tokens of a text."""
     parts: list[Any] = list(model)
     first, *others = parts
     after = [module for module in others if type(module).__name__ not in ("Normalize", "Dropout")]
@@ -78,7 +84,7 @@ def _parts(model: SentenceTransformer, source: PretrainedFolder) -> tuple[nn.Mod
         return StaticTrunk(table, after), Cutting(content, len(table) + 1, len(table), 0), MOST_TOKENS
     reader = getattr(first, "auto_model", None)
     if reader is None:
-        raise EncoderError(f"{source.name}: {type(first).__name__} is no network of texts that can be converted")
+        raise EncoderError(f"{source.name}: {type(first).__name__} is not a text model that can be converted")
     if getattr(reader, "pooler", None) is not None:
         reader.pooler = None
     reader.config.use_cache = False
@@ -101,17 +107,17 @@ def _pad(model: SentenceTransformer) -> int | None:
 
 
 def _prompt(model: SentenceTransformer, after: list[nn.Module], source: PretrainedFolder) -> str:
-    """What the model puts before each text."""
+    """The prompt that the model puts before each text."""
     name = model.default_prompt_name
     prompt = model.prompts.get(name, "") if name is not None else ""
     if prompt and not all(getattr(module, "include_prompt", True) for module in after):
         raise EncoderError(
-            f"{source.name} leaves its prompt {prompt!r} out of the mean over a text, which an encoder folder cannot"
+            f"{source.name} excludes its prompt {prompt!r} from mean pooling, which an encoder folder cannot represent"
         )
     return prompt or ""
 
 
 def longest(model: SentenceTransformer) -> int:
-    """The most tokens of a text that the model takes."""
+    """The maximum number of tokens of a text that the model takes."""
     found: Any = model.max_seq_length
     return min(int(found) if found and np.isfinite(found) else LONGEST, MOST_TOKENS)

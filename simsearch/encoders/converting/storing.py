@@ -1,6 +1,6 @@
-"""The weights of an ONNX graph in 16 or 8 bits. ONNX Runtime makes them 32 again, once, when it loads the file.
+"""Quantization of the weights of an ONNX graph to 16 or 8 bits. ONNX Runtime restores 32 bits when it loads the file.
 
-Both use operators of the oldest kind, Cast and Mul, on constants: every runtime has these and computes them ahead.
+Both use the operators Cast and Mul on constants, which every runtime has and folds.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALL = 256
-"""Tensors with at most this many numbers, and single rows, keep full precision: they weigh nothing."""
+"""Tensors with at most this many elements, and single rows, keep full precision: their size is negligible."""
 HALF = ".half"
-"""What the name of a tensor in 16 bits ends with."""
+"""The suffix of the names of tensors in 16 bits."""
 STEPS = 127
 BITS = (32, 16, 8)
 MOST_BYTES = 2_000_000_000
-"""A file of protocol buffers holds a little more than this."""
+"""The maximum size of a protocol buffers file, rounded down."""
 
 
 def large_weights(model: Any) -> list[tuple[Any, NDArray[np.float32]]]:
-    """The tensors of the graph that are stored in fewer bits, with their numbers."""
+    """The tensors of the graph that are quantized, with their values."""
     import onnx
     from onnx import numpy_helper
 
@@ -33,7 +33,7 @@ def large_weights(model: Any) -> list[tuple[Any, NDArray[np.float32]]]:
 
 
 def lift_constants(model: Any) -> None:
-    """Makes large constants among the nodes initializers, as which weights are looked for."""
+    """Converts large Constant nodes to initializers, so that they are quantized too."""
     for node in [node for node in model.graph.node if node.op_type == "Constant"]:
         given = {attribute.name: attribute for attribute in node.attribute}
         if "value" in given and len(given["value"].t.dims) > 1:
@@ -44,7 +44,7 @@ def lift_constants(model: Any) -> None:
 
 
 def round_to_half(model: Any) -> None:
-    """Rounds large weights to what 16 bits can hold; what they cannot hold at all stays."""
+    """Rounds large weights to 16-bit precision; tensors beyond its range stay."""
     from onnx import numpy_helper
 
     for tensor, values in large_weights(model):
@@ -55,7 +55,7 @@ def round_to_half(model: Any) -> None:
 
 
 def halve(model: Any) -> None:
-    """Stores large weights in 16 bits where these hold them exactly, with a cast to 32 behind each."""
+    """Stores large weights in 16 bits where that is exact, with a cast to 32 bits after each."""
     import onnx
     from onnx import helper, numpy_helper
 
@@ -72,7 +72,7 @@ def halve(model: Any) -> None:
 
 
 def to_eight_bits(model: Any) -> None:
-    """Stores large weights as int8 and a factor for each row, or for each column where that is more exact."""
+    """Stores large weights as int8 with a scale for each row, or for each column if that is more accurate."""
     import onnx
     from onnx import helper, numpy_helper
 
@@ -90,7 +90,7 @@ def to_eight_bits(model: Any) -> None:
 
 
 def eight_bits(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """The numbers as int8 in [-127, 127] and the factors that give them back, one along the first or the last axis."""
+    """The values as int8 in [-127, 127] and their scales, along the first or the last axis."""
     found = []
     for axis in (0, values.ndim - 1):
         factors = np.abs(values).max(axis=_others(values, axis), keepdims=True) / np.float32(STEPS)
@@ -102,7 +102,7 @@ def eight_bits(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[n
 
 
 def _lost(values: NDArray[np.float32], kept: NDArray[np.float32]) -> float:
-    """The share of the squares of a row, and of a column, that rounding takes, in the mean: small ones count too."""
+    """The mean relative squared error of rounding over rows and columns, so that small ones count too."""
     lost = 0.0
     for axis in (0, values.ndim - 1):
         squares = [
@@ -122,9 +122,9 @@ def _put_first(model: Any, nodes: list[Any]) -> None:
 
 
 def initializers(content: bytes) -> dict[str, NDArray[Any]]:
-    """The weights in an ONNX file by their names, without what `halve` adds to these.
+    """The weights in an ONNX file by their names, without the suffix of `halve`.
 
-    Raises ValueError for what is no ONNX file.
+    Raises ValueError if it is not an ONNX file.
     """
     import onnx
     from google.protobuf.message import DecodeError

@@ -1,4 +1,4 @@
-"""Operators put before and behind the network of an ONNX file. All of them are older than its version can be."""
+"""Operators added before and after the network of an ONNX file, all of the oldest supported operator set."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OURS, THEIRS = "simsearch/", "model/"
-"""What the names of our arrays and of the file's begin with, so that none are the same."""
+"""The prefixes of the names of added arrays and of those of the file, so that they do not collide."""
 
 
 class Surgery:
-    """A copy of a model that gets another input and another output."""
+    """A copy of a model whose input and output are replaced."""
 
     def __init__(self, model: Any) -> None:
         import onnx
@@ -30,7 +30,7 @@ class Surgery:
         self._count = 0
 
     def constant(self, values: NDArray[Any]) -> str:
-        """The name of an array that is always the same."""
+        """Adds a constant array; returns its name."""
         from onnx import numpy_helper
 
         name = self._name()
@@ -38,7 +38,7 @@ class Surgery:
         return name
 
     def node(self, kind: str, *inputs: str, behind: bool = False, result: str = "", **attributes: Any) -> str:
-        """The name of what an operator gives."""
+        """Adds an operator; returns the name of its output."""
         from onnx import helper
 
         name = result or self._name()
@@ -58,7 +58,7 @@ class Surgery:
         kept = list(graph.node)
         del graph.node[:]
         graph.node.extend([*self.before, *kept, *self.behind])
-        # Weights that older files list among the inputs are constants from now on, which the version must allow.
+        # Weights that older files list among the inputs become initializers only, which needs a newer IR version.
         del graph.input[:]
         del graph.output[:]
         graph.input.append(helper.make_tensor_value_info(name, kind, list(shape)))
@@ -68,7 +68,7 @@ class Surgery:
         return self.model
 
     def _strip(self) -> None:
-        """Takes out what documentation and the names of the authors' machine the file has."""
+        """Removes documentation and metadata of the authors' machine."""
         self.model.doc_string = ""
         self.model.graph.doc_string = ""
         del self.model.metadata_props[:]
@@ -78,10 +78,16 @@ class Surgery:
 
 
 def pixels_before(
-    surgery: Surgery, target: str, *, kind: int, nchw: bool, bgr: bool, factor: NDArray[np.float32],
+    surgery: Surgery,
+    target: str,
+    *,
+    kind: int,
+    nchw: bool,
+    bgr: bool,
+    factor: NDArray[np.float32],
     offset: NDArray[np.float32],
-) -> None:  # fmt: skip
-    """From uint8 `pixels` (n, height, width, channels) to the input `target`: pixel x factor + offset."""
+) -> None:
+    """Adds the input `pixels`, uint8 (n, height, width, channels), before `target`: pixel x factor + offset."""
     from onnx import TensorProto
 
     name = "pixels"
@@ -96,9 +102,9 @@ def pixels_before(
 
 
 def ids_before(surgery: Surgery, targets: dict[str, int], padding: int, filler: int) -> str:
-    """From int64 `ids` (n, length) to the inputs of a text model, by the types they have; the name of the mask.
+    """Adds the input `ids`, int64 (n, length), before the inputs of a text model; returns the name of the mask.
 
-    The mask is 1.0 where there is a token, shape (n, length).
+    The mask is 1.0 for tokens and 0.0 for padding, shape (n, length).
     """
     from onnx import TensorProto
 
@@ -112,7 +118,7 @@ def ids_before(surgery: Surgery, targets: dict[str, int], padding: int, filler: 
 
 
 def embeddings_behind(surgery: Surgery, output: str, *, rank: int, pooling: str | None, mask: str = "") -> None:
-    """From the output to `embeddings` of length one. The mean of places or tokens needs no division before that."""
+    """Adds the normalized output `embeddings`. Mean pooling needs no division, as the result is normalized."""
     from onnx import TensorProto
 
     name = surgery.node("Cast", THEIRS + output, behind=True, to=TensorProto.FLOAT)

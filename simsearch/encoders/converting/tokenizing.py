@@ -1,4 +1,4 @@
-"""The tokenizer of a model as the tokenizer.json of an encoder folder."""
+"""Conversion of a model's tokenizer to the tokenizer.json of an encoder folder."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """A tokenizer.json and how texts of different lengths are put into one array."""
+    """A tokenizer.json and the padding of batches."""
 
     content: bytes
     vocabulary: int
-    """The ids that the network is given are 0 to `vocabulary` - 1; the last is the padding where no token is."""
+    """The ids in the network's input are 0 to `vocabulary` - 1, with the last for padding if no token is."""
     padding: int
     filler: int
-    """The id that the model itself has in the place of padding."""
+    """The model's own id for padding."""
 
 
 def cutting(content: bytes, *, rows: int, pad: int | None) -> Cutting:
-    """The tokenizer with the padding that tells itself from every token of a text.
+    """The tokenizer with a padding id that differs from every token of a text.
 
-    That is the model's own `pad` where it has a token for it alone; else, as in models whose padding is the token that
-    ends a text, an id behind the last of the model's `rows`.
+    It is the model's own `pad` if that token is used only for padding; else, as in models that pad with the
+    end-of-text token, an id after the last of the model's `rows`.
     """
     from tokenizers import Tokenizer
 
@@ -43,10 +43,10 @@ def cutting(content: bytes, *, rows: int, pad: int | None) -> Cutting:
 
 
 def tokenizer_json(text: str, *, lower: bool = False, prompt: str = "", bare: bool = False) -> bytes:
-    """The contents of a tokenizer.json without truncation and padding, which are the encoder's business.
+    """The contents of a tokenizer.json without truncation and padding, which the encoder does.
 
-    With `lower` texts are put into lower case first, with a `prompt` that is put before each; `bare` leaves out the
-    special tokens around a text.
+    With `lower` texts are converted to lower case first, `prompt` is put before each, `bare` omits the special tokens
+    around a text.
     """
     document: dict[str, Any] = json.loads(text)
     document["truncation"] = document["padding"] = None
@@ -61,7 +61,7 @@ def tokenizer_json(text: str, *, lower: bool = False, prompt: str = "", bare: bo
 
 
 def fast_tokenizer(tokenizer: Any, folder: PretrainedFolder) -> str:
-    """The library's tokenizer as text of a tokenizer.json. Raises EncoderError where it has none."""
+    """The tokenizer.json of the library's tokenizer. Raises EncoderError if it has none."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         return str(backend.to_str())
@@ -69,7 +69,7 @@ def fast_tokenizer(tokenizer: Any, folder: PretrainedFolder) -> str:
 
 
 def read_tokenizer(place: Path, why: str) -> str:
-    """The contents of tokenizer.json in a folder. Raises EncoderError, saying `why` it is needed."""
+    """The contents of tokenizer.json in a folder. Raises EncoderError with `why` it is needed."""
     try:
         return (place / TOKENIZER).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

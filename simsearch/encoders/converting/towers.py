@@ -1,4 +1,4 @@
-"""One network of a model, from torch to the bytes of an ONNX file, measured against itself in 32 bits."""
+"""Export of one torch network of a model to ONNX, compared with the network itself in 32 bits."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """A network that is stored, and how near it is to the library's: `parity` is the largest difference of a number
-    between torch, with its weights rounded as they are stored, and ONNX Runtime; `cosine` the lowest between an
-    embedding and the one that 32 bits give. In 8 bits `parity` is that of the network before it is rounded."""
+    """An exported network and its accuracy: `parity` is the largest absolute difference between torch, with weights
+    rounded as stored, and ONNX Runtime; `cosine` the lowest cosine between an embedding and that with weights in 32
+    bits. For 8 bits, `parity` is that before quantization."""
 
     content: bytes
     dim: int
@@ -45,8 +45,8 @@ def tower(
     longest: int | None = None,
     fixed: bool = False,
 ) -> Tower:
-    """The network, in evaluation mode, in so many bits; with 16 its own weights are rounded too. `kind` is what its
-    library calls it.
+    """The network, in evaluation mode, exported with weights in `bits`; with 16 its own weights are rounded too. `kind`
+    is its class in the library.
 
     Raises EncoderError when torch and ONNX Runtime differ by more than 1e-4, or embeddings in 8 bits by more than the
     cosine 0.99 from those in 32.
@@ -68,13 +68,13 @@ def tower(
 
 
 def embedded(content: bytes, sample: Inputs) -> Vectors:
-    """The embeddings of what the network takes."""
+    """The embeddings of the sample."""
     found: Vectors = load_session(content, "the converted model").run(None, {input_name(sample): sample})[0]
     return found
 
 
 def figures(towers: dict[str, Tower]) -> dict[str, JSONValue]:
-    """What encoder.json tells of the conversion."""
+    """The figures of the conversion in encoder.json."""
     return {
         "onnx_parity": max(each.parity for each in towers.values()),
         "lowest_cosine_to_32_bits": min(each.cosine for each in towers.values()),

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML file that needs nothing else: no network, no scripts, pictures within it."""
+"""The evaluation report: one HTML file without scripts and external resources."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUFFIXES = (".html", ".htm")
 
 
 def check_report(path: Path) -> None:
-    """Raises UsageError unless a report can be written there; asked before an evaluation takes its time."""
+    """Raises UsageError unless a report can be written there; called before an evaluation starts."""
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: a report is one HTML file; give a name that ends in .html")
     if not path.parent.is_dir():
@@ -22,10 +22,10 @@ def check_report(path: Path) -> None:
 
 
 def write_report(evaluation: Evaluation, path: Path) -> None:
-    """Writes the report, whole or not at all. Raises UsageError for a name that is not of an HTML file."""
+    """Writes the report atomically. Raises UsageError for a name that does not end in .html."""
     from simsearch.evaluation.report.page import page
     from simsearch.manifest import write_atomically
 
     check_report(path)
-    # A file name can hold what is no character.
+    # A file name can have undecodable bytes.
     write_atomically(path, page(evaluation).encode("utf-8", "replace"))

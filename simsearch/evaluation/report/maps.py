@@ -1,4 +1,4 @@
-"""The map of the embedding: every item where its vector lies, some of them as pictures."""
+"""The map of the embeddings: items at their first two principal components, some with thumbnails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from simsearch.errors import MediaError
 from simsearch.evaluation.plots import project
 from simsearch.evaluation.report.pictures import Gallery
-from simsearch.evaluation.report.svg import COLOURS, chart, colour, drawing, legend
+from simsearch.evaluation.report.svg import COLORS, chart, color, drawing, legend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ MOST_SNIPPETS = 60
 
 
 def embedding_map(vectors: Vectors, gallery: Gallery, seed: int) -> str:
-    """The two main directions of the vectors; of many items some, of these as many as pictures as have room."""
+    """The first two principal components of the embeddings; of many items a sample, with thumbnails where they fit."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:MOST_POINTS])
     points, explained = project(vectors[chosen], 2)
     x, y, height = _places(points)
@@ -41,23 +41,25 @@ def embedding_map(vectors: Vectors, gallery: Gallery, seed: int) -> str:
     )
     if gallery.modality == "image":
         shown = _pictures(x, y, shades, chosen, gallery)
-        moved = " Pictures are moved aside so that none covers another."
+        moved = " Thumbnails are moved so that none covers another."
     else:
         shown, moved = _snippets(x, y, chosen, gallery), ""
-    some = "" if len(chosen) == len(vectors) else f" {len(chosen):,} of {len(vectors):,} items are drawn."
+    some = "" if len(chosen) == len(vectors) else f" {len(chosen):,} of {len(vectors):,} items are shown."
     caption = (
-        f"Each item where its vector lies along the two main directions, which hold {explained.sum():.0%} of the "
-        f"variance: what is apart here is apart, what is together here need not be.{moved}{some}"
+        f"Items at the first two principal components of their embeddings, which explain {explained.sum():.0%} of the "
+        f"variance: items that are far apart here are dissimilar, but close ones need not be similar.{moved}{some}"
     )
     svg = drawing(
-        "Map of the embedding", "Items at the first two principal components of their vectors.",
-        f'<g fill-opacity=".8">{dots}</g>{shown}', (SIDE, height),
-    )  # fmt: skip
+        "Map of the embeddings",
+        "Items at the first two principal components of their embeddings.",
+        f'<g fill-opacity=".8">{dots}</g>{shown}',
+        (SIDE, height),
+    )
     return chart(svg, caption, legend(key))
 
 
 def _places(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Places on the drawing, and its height; both directions have one scale."""
+    """Positions on the map, and its height; both axes have the same scale."""
     low, high = points.min(axis=0), points.max(axis=0)
     scale = (SIDE - 2 * MARGIN) / max(float((high - low)[0]), float((high - low)[1]), 1e-9)
     x = MARGIN + (points[:, 0] - low[0]) * scale
@@ -66,23 +68,23 @@ def _places(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _shades(gallery: Gallery, chosen: NDArray[np.int64]) -> tuple[list[str], list[tuple[str, str]]]:
-    """A colour for each item: the largest classes have one of their own."""
+    """A color for each item; the largest classes have their own."""
     if gallery.labels is None:
-        return [colour(0)] * len(chosen), []
+        return [color(0)] * len(chosen), []
     counts = Counter(gallery.labels[chosen].tolist())
-    named = sorted(sorted(counts), key=lambda label: -counts[label])[:COLOURS]
+    named = sorted(sorted(counts), key=lambda label: -counts[label])[:COLORS]
     number = {label: place for place, label in enumerate(sorted(named))}
-    shades = [colour(number.get(int(label), COLOURS)) for label in gallery.labels[chosen]]
-    key = [(gallery.classes[label], colour(place)) for label, place in number.items()]
+    shades = [color(number.get(int(label), COLORS)) for label in gallery.labels[chosen]]
+    key = [(gallery.classes[label], color(place)) for label, place in number.items()]
     if len(counts) > len(named):
-        key.append((f"{len(counts) - len(named):,} other classes", colour(COLOURS)))
+        key.append((f"{len(counts) - len(named):,} other classes", color(COLORS)))
     return shades, key
 
 
 def _pictures(
     x: NDArray[np.float64], y: NDArray[np.float64], shades: list[str], chosen: NDArray[np.int64], gallery: Gallery
 ) -> str:
-    """One picture for each cell of a grid that has an item, framed in the colour of its class."""
+    """One image for each cell of a grid that has an item, framed in the color of its class."""
     taken: set[tuple[int, int]] = set()
     parts = []
     for a, b, row, shade in zip(x.tolist(), y.tolist(), chosen.tolist(), shades, strict=True):

@@ -1,4 +1,4 @@
-"""The page itself: head, figures, and what each section shows."""
+"""The HTML page: header, metrics and sections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simsearch.evaluation.report.maps import embedding_map
 from simsearch.evaluation.report.pictures import Gallery
 from simsearch.evaluation.report.sections import show
 from simsearch.evaluation.report.style import STYLE
-from simsearch.evaluation.report.svg import colour, legend
+from simsearch.evaluation.report.svg import color, legend
 from simsearch.evaluation.results import figure_name
 
 if TYPE_CHECKING:
@@ -21,23 +21,29 @@ if TYPE_CHECKING:
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 TITLES = {
-    "episodes": "Recognition from few examples", "runs": "One-shot runs, one drawer against another",
-    "verification": "Same or different", "retrieval": "Nearest neighbours", "graded": "Agreement with grades",
+    "episodes": "Recognition from few examples",
+    "runs": "One-shot runs of two drawers",
+    "verification": "Verification",
+    "retrieval": "Nearest neighbors",
+    "graded": "Correlation with grades",
     "triplets": "Triplets",
-}  # fmt: skip
+}
 HEADLINES = {
-    "runs": ("accuracy",), "verification": ("roc_auc", "accuracy"), "retrieval": ("recall@1", "map@r"),
-    "graded": ("spearman",), "triplets": ("accuracy",),
-}  # fmt: skip
-MAP = "Map of the embedding"
+    "runs": ("accuracy",),
+    "verification": ("roc_auc", "accuracy"),
+    "retrieval": ("recall@1", "map@r"),
+    "graded": ("spearman",),
+    "triplets": ("accuracy",),
+}
+MAP = "Map of the embeddings"
 ABOUT = """\
-Intervals hold 95 % of {rounds:,} resamples (of the classes where there are classes, else of the pairs or runs); those
-of episodes are 95 % by the normal distribution. One seed, {seed}, makes all draws: the same command gives the same
-figures."""
+95 % confidence intervals, from {rounds:,} bootstrap resamples (of the classes, or without classes of the pairs or
+runs); those of episodes are from the normal distribution. All random draws have the seed {seed}: the same command gives
+the same figures."""
 
 
 def page(evaluation: Evaluation) -> str:
-    """The report as HTML; nothing in it runs code or loads anything."""
+    """The report as HTML without scripts and external resources."""
     title = escape(f"{evaluation.encoder} on {PurePath(evaluation.data).name or evaluation.data}")
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -76,12 +82,12 @@ def _facts(evaluation: Evaluation) -> str:
     facts = [f"{len(evaluation.sources):,} {what}"]
     if evaluation.labels is not None:
         facts.append(f"{len(set(evaluation.labels.tolist())):,} classes")
-    facts.append(f"encoder {evaluation.fingerprint}, {evaluation.systems[0].dim} numbers a vector")
+    facts.append(f"encoder {evaluation.fingerprint}, {evaluation.systems[0].dim} dimensions")
     return escape(" · ".join(facts))
 
 
 def _cards(sections: Sequence[Section]) -> str:
-    """The figures that are asked for first."""
+    """The main metrics."""
     cards = []
     for section in sections:
         names = HEADLINES.get(section.protocol, tuple(section.figures))
@@ -106,26 +112,26 @@ def _section(evaluation: Evaluation, number: int, gallery: Gallery) -> str:
 
 
 def _table(systems: Sequence[tuple[str, Section]]) -> str:
-    """Figures by row, systems by column, and all intervals of a row on one scale."""
+    """Metrics by row, systems by column, and all intervals of a row on one scale."""
     figures = [section.figures for _, section in systems]
     low = 0.0 if min(figure.low for each in figures for figure in each.values()) >= 0 else -1.0
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name, _ in systems)
     body = "".join(
         f'<tr><th scope="row">{escape(figure_name(name))}</th>'
-        + "".join(f"<td>{_told(each.get(name))}</td>" for each in figures)
+        + "".join(f"<td>{_formatted(each.get(name))}</td>" for each in figures)
         + f"<td>{interval([each.get(name) for each in figures], low)}</td></tr>"
         for name in figures[0]
     )
-    key = legend([(name, colour(place)) for place, (name, _) in enumerate(systems)]) if len(systems) > 1 else ""
+    key = legend([(name, color(place)) for place, (name, _) in enumerate(systems)]) if len(systems) > 1 else ""
     return (
-        '<div class="scroll"><table><caption>Figures with their 95 % intervals</caption><thead><tr><th></th>'
+        '<div class="scroll"><table><caption>Metrics with 95 % confidence intervals</caption><thead><tr><th></th>'
         f'{head}<th scope="col">{low:g} to 1</th></tr></thead><tbody>{body}</tbody></table></div>{key}'
     )
 
 
-def _told(figure: Figure | None) -> str:
+def _formatted(figure: Figure | None) -> str:
     if figure is None:
-        return "<small>not told</small>"
+        return "<small>not measured</small>"
     return f"{_number(figure.value)} <small>{_number(figure.low)} to {_number(figure.high)}</small>"
 
 
@@ -138,4 +144,4 @@ def _skipped(evaluation: Evaluation) -> str:
         return ""
     lines = "".join(f"<li>{escape(skip.path)}: {escape(skip.reason)}</li>" for skip in evaluation.skipped[:100])
     count = sum(skip.count for skip in evaluation.skipped)
-    return f"<section><h2>Left out</h2><p>{count:,} could not be read.</p><ul>{lines}</ul></section>"
+    return f"<section><h2>Skipped</h2><p>{count:,} could not be read.</p><ul>{lines}</ul></section>"

@@ -1,4 +1,4 @@
-"""Items as a report shows them: small pictures within the page itself, or the texts."""
+"""Items as a report shows them: embedded thumbnails, or the texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation
 
 Mark: TypeAlias = Literal["", "query", "right", "wrong"]
-WORDS = {"": "", "query": "asked: ", "right": "right: ", "wrong": "wrong: "}
+WORDS = {"": "", "query": "query: ", "right": "correct: ", "wrong": "wrong: "}
 SIDE = 108
 LONGEST_TEXT = 220
 
@@ -45,7 +45,7 @@ class Gallery:
         return Path(self.sources[position]).stem if self.modality == "image" else self.sources[position]
 
     def tile(self, position: int, mark: Mark = "", note: str = "") -> str:
-        """An item in a frame that tells its mark, by its look and in words."""
+        """An item in a frame that shows its mark by its style and in words."""
         caption = f"{WORDS[mark]}{self.name(position) if self.modality == 'image' or self.labels is not None else ''}"
         told = "<br>".join(escape(line) for line in (caption.rstrip(": "), note) if line)
         told = f"<figcaption>{told}</figcaption>" if told else ""
@@ -65,7 +65,7 @@ class Gallery:
             return f'<div class="blank">{escape(str(error))}</div>'
 
     def uri(self, position: int, side: int) -> str:
-        """The picture, its long side `side` pixels, as a data URI. Raises MediaError."""
+        """The image, its long side `side` pixels, as a data URI. Raises MediaError."""
         return data_uri(thumbnail(read_file(self.sources[position]), side))
 
 

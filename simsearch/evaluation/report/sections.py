@@ -1,4 +1,4 @@
-"""What a report shows of each protocol beside its figures: charts, and the worst of what was asked."""
+"""The sections of a report: charts, and the worst queries and pairs of each protocol."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simsearch.evaluation.metrics import Confusion, confusion
-from simsearch.evaluation.ranking import Ranked, neighbours
+from simsearch.evaluation.ranking import Ranked, neighbors
 from simsearch.evaluation.report.charts import grades, heatmap, histogram, roc
 from simsearch.evaluation.report.pictures import Gallery, Mark
 from simsearch.evaluation.results import GradedDetail, PairDetail, RunsDetail
@@ -30,7 +30,7 @@ CONFUSIONS = 15
 def show(
     section: Section, systems: Sequence[tuple[str, Section]], vectors: Vectors, gallery: Gallery, seed: int
 ) -> str:
-    """The pictures of a section; `systems` are the same section of every system, that of the encoder first."""
+    """The charts and items of a section; `systems` has this section of every system, that of the encoder first."""
     detail = section.detail
     if isinstance(detail, PairDetail):
         return _verification(detail, systems, gallery)
@@ -47,19 +47,21 @@ def _verification(detail: PairDetail, systems: Sequence[tuple[str, Section]], ga
     curves = [(name, each.detail) for name, each in systems if isinstance(each.detail, PairDetail)]
     parts = [f'<div class="pair">{roc(curves)}{histogram(detail)}</div>']
     if detail.threshold is not None:
-        parts.append(_verdicts(confusion(detail.scores, detail.same, detail.threshold.value), detail.threshold.value))
+        parts.append(
+            _confusion_matrix(confusion(detail.scores, detail.same, detail.threshold.value), detail.threshold.value)
+        )
     same, different = np.flatnonzero(detail.same), np.flatnonzero(~detail.same)
     for title, rows in (
-        ("Different, yet with the highest scores", different[_order(-detail.scores[different])]),
-        ("Same, yet with the lowest scores", same[_order(detail.scores[same])]),
+        ("Impostor pairs with the highest scores", different[_order(-detail.scores[different])]),
+        ("Genuine pairs with the lowest scores", same[_order(detail.scores[same])]),
     ):
         notes = [f"score {score:.3f}" for score in detail.scores[rows]]
         parts.append(_pairs(title, detail.pairs[rows], notes, gallery))
     return "".join(parts)
 
 
-def _verdicts(counts: Confusion, threshold: float) -> str:
-    """The table of truth and verdict."""
+def _confusion_matrix(counts: Confusion, threshold: float) -> str:
+    """The confusion matrix of pairs as a table."""
     body = ""
     for name, both in (("same", (counts.tp, counts.fn)), ("different", (counts.fp, counts.tn))):
         cells = "".join(
@@ -67,15 +69,16 @@ def _verdicts(counts: Confusion, threshold: float) -> str:
         )
         body += f'<tr><th scope="row">{name}</th>{cells}</tr>'
     return (
-        f'<div class="scroll"><table><caption>Truth by row, verdict at the threshold {threshold:.3f} by column'
+        f'<div class="scroll"><table><caption>Confusion matrix at the threshold {threshold:.3f}, '
+        "labels by row, predictions by column"
         "</caption>"
-        '<thead><tr><th></th><th scope="col">judged same</th><th scope="col">judged different</th></tr></thead>'
+        '<thead><tr><th></th><th scope="col">predicted same</th><th scope="col">predicted different</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
 def _order(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Positions from the smallest value to the largest, of equal ones the first before."""
+    """Positions from the smallest value to the largest, ties in their order."""
     order: NDArray[np.int64] = np.argsort(values, kind="stable")
     return order
 
@@ -114,7 +117,7 @@ def _retrieval(ranked: Ranked, vectors: Vectors, gallery: Gallery) -> str:
     worst = np.lexsort((ranked.rows, rank, precision))
     rows = _of_different_classes(ranked.rows[worst], gallery.labels)
     shown = []
-    for row, nearest in zip(rows.tolist(), neighbours(vectors, rows, ANSWERS), strict=True):
+    for row, nearest in zip(rows.tolist(), neighbors(vectors, rows, ANSWERS), strict=True):
         tiles = [gallery.tile(row, "query")]
         for answer in nearest.tolist():
             right = gallery.labels[answer] == gallery.labels[row]
@@ -122,14 +125,14 @@ def _retrieval(ranked: Ranked, vectors: Vectors, gallery: Gallery) -> str:
             tiles.append(gallery.tile(answer, "right" if right else "wrong", f"score {score:.3f}"))
         shown.append(f'<div class="row">{"".join(tiles)}</div>')
     return (
-        f'{_confusion_of_classes(asked, found, gallery)}<h3>The worst queries</h3><p class="setting">What was asked, '
-        "then its nearest neighbours; at most one query of a class, those with the least MAP@R first.</p>"
+        f'{_confusion_of_classes(asked, found, gallery)}<h3>The worst queries</h3><p class="setting">Each query '
+        "and its nearest neighbors; at most one query of a class, those with the lowest MAP@R first.</p>"
         f'<div class="rows">{"".join(shown)}</div>'
     )
 
 
 def _confusion_of_classes(asked: NDArray[np.int64], found: NDArray[np.int64], gallery: Gallery) -> str:
-    """Where there are few classes all counts as shades, and always the largest."""
+    """The most frequent confusions, and for few classes the whole confusion matrix."""
     present = np.unique(np.concatenate([asked, found]))
     table = _confusions(asked, found, gallery)
     if len(present) > MOST_CLASSES:
@@ -147,10 +150,10 @@ def _of_different_classes(rows: NDArray[np.int64], labels: NDArray[np.int64]) ->
 
 
 def _confusions(asked: NDArray[np.int64], found: NDArray[np.int64], gallery: Gallery) -> str:
-    """The classes that are most often taken for each other."""
+    """The most frequently confused classes."""
     wrong = np.flatnonzero(asked != found)
     if not len(wrong):
-        return "<p>Every query has one of its own class as its nearest neighbour.</p>"
+        return "<p>Every query has one of its own class as its nearest neighbor.</p>"
     pairs, times = np.unique(np.stack([asked[wrong], found[wrong]], axis=1), axis=0, return_counts=True)
     sizes = dict(zip(*(part.tolist() for part in np.unique(asked, return_counts=True)), strict=True))
     body = ""
@@ -162,7 +165,7 @@ def _confusions(asked: NDArray[np.int64], found: NDArray[np.int64], gallery: Gal
         )
     return (
         '<div class="scroll"><table><caption>The most frequent confusions with the class of the nearest '
-        'neighbour</caption><thead><tr><th scope="col">query</th><th scope="col">taken for</th><th scope="col" '
+        'neighbor</caption><thead><tr><th scope="col">query</th><th scope="col">confused with</th><th scope="col" '
         'class="number">queries</th><th scope="col" class="number">of the class</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
@@ -183,8 +186,9 @@ def _runs(detail: RunsDetail, gallery: Gallery) -> str:
             (asked[place], known[given[place]], known[answers[place]]) for place in np.flatnonzero(given != answers)
         ]
     table = (
-        '<div class="scroll"><table><caption>Right answers in each run</caption><thead><tr><th scope="col">run</th>'
-        f'<th scope="col" class="number">right</th><th></th></tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+        '<div class="scroll"><table><caption>Accuracy of each run</caption><thead><tr><th scope="col">run</th>'
+        '<th scope="col" class="number">accuracy</th><th></th></tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
     marks: tuple[Mark, ...] = ("query", "wrong", "right")
     shown = "".join(
@@ -192,8 +196,8 @@ def _runs(detail: RunsDetail, gallery: Gallery) -> str:
         for rows in wrong[:: max(1, len(wrong) // WORST_PAIRS)][:WORST_PAIRS]
     )
     if not wrong:
-        return f"{table}<p>Every answer is right.</p>"
+        return f"{table}<p>Every answer is correct.</p>"
     return (
-        f'{table}<h3>Wrong answers</h3><p class="setting">What was asked, what was answered, and what it is; '
+        f'{table}<h3>Wrong answers</h3><p class="setting">The query, the answer, and the correct answer; '
         f'{min(len(wrong), WORST_PAIRS)} of {len(wrong):,}.</p><div class="tags three">{shown}</div>'
     )

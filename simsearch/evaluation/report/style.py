@@ -1,4 +1,4 @@
-"""How a report looks: one style sheet for light and dark, screens and paper. Nothing is loaded from elsewhere."""
+"""The style sheet of a report, for light and dark mode, screens and print."""
 
 from __future__ import annotations
 

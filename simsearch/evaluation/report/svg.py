@@ -1,4 +1,4 @@
-"""Drawing in SVG: a plane with axes, and marks on it. Colours are those of the style sheet, so that dark pages work."""
+"""SVG charts: axes and marks. Colors are those of the style sheet, so that dark mode works."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 520, 330
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 44
-COLOURS = 6
+COLORS = 6
 
 
-def colour(number: int) -> str:
-    """The colour of a system or a class by its number; the last ones are grey."""
-    return f"var(--s{number})" if 0 <= number < COLOURS else "var(--rest)"
+def color(number: int) -> str:
+    """The color of a system or a class by its number; the last ones are gray."""
+    return f"var(--s{number})" if 0 <= number < COLORS else "var(--rest)"
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """From values to places on a drawing of 520 x 330; an axis in `logs` is logarithmic."""
+    """The mapping from values to positions on a chart of 520 x 330, with an optional logarithmic x axis."""
 
     x: tuple[float, float]
     y: tuple[float, float]
@@ -80,7 +80,7 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def drawing(name: str, description: str, content: str, size: tuple[float, float] = (WIDTH, HEIGHT)) -> str:
-    """An SVG that screen readers can name and describe. `content` is SVG already."""
+    """An SVG with a title and a description for screen readers. `content` is SVG already."""
     return (
         f'<svg role="img" viewBox="0 0 {size[0]:g} {size[1]:g}"><title>{escape(name)}</title>'
         f"<desc>{escape(description)}</desc>{content}</svg>"
@@ -88,14 +88,16 @@ def drawing(name: str, description: str, content: str, size: tuple[float, float]
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> str:
-    """Names with their colours; of nothing, nothing."""
+    """The legend: names with their colors. Empty without entries."""
     if not entries:
         return ""
-    return '<ul class="legend">' + "".join(
-        f'<li><i style="background:{shade}"></i>{escape(name)}</li>' for name, shade in entries
-    ) + "</ul>"  # fmt: skip
+    return (
+        '<ul class="legend">'
+        + "".join(f'<li><i style="background:{shade}"></i>{escape(name)}</li>' for name, shade in entries)
+        + "</ul>"
+    )
 
 
 def chart(svg: str, caption: str, key: str = "") -> str:
-    """A drawing in its frame, with a legend and a caption."""
+    """A chart in a frame, with a legend and a caption."""
     return f'<figure class="chart">{svg}{key}<figcaption>{escape(caption)}</figcaption></figure>'

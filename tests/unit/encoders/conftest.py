@@ -118,8 +118,14 @@ def _vit(folder: Path) -> Path:
 def _clip(folder: Path) -> Path:
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-    text = {**TOWER, "vocab_size": 32, "max_position_embeddings": 8, "pad_token_id": 0, "bos_token_id": 2,
-            "eos_token_id": 3}  # fmt: skip
+    text = {
+        **TOWER,
+        "vocab_size": 32,
+        "max_position_embeddings": 8,
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+    }
     config = CLIPConfig(text_config=text, vision_config=EYES, projection_dim=24)
     _seeded(CLIPModel, config).save_pretrained(folder)
     CLIPImageProcessorPil(
@@ -131,8 +137,15 @@ def _clip(folder: Path) -> Path:
 def _siglip(folder: Path) -> Path:
     from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
 
-    text = {**TOWER, "vocab_size": 32, "max_position_embeddings": 8, "projection_size": 32, "pad_token_id": 0,
-            "bos_token_id": 2, "eos_token_id": 3}  # fmt: skip
+    text = {
+        **TOWER,
+        "vocab_size": 32,
+        "max_position_embeddings": 8,
+        "projection_size": 32,
+        "pad_token_id": 0,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+    }
     _seeded(SiglipModel, SiglipConfig(text_config=text, vision_config=EYES)).save_pretrained(folder)
     SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     return _tokenizer(folder)
@@ -163,17 +176,31 @@ def _roberta(folder: Path) -> Path:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
-    config = RobertaConfig(**TOWER, vocab_size=10, max_position_embeddings=16, pad_token_id=1, bos_token_id=0,
-                           eos_token_id=2, type_vocab_size=1)  # fmt: skip
+    config = RobertaConfig(
+        **TOWER,
+        vocab_size=10,
+        max_position_embeddings=16,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        type_vocab_size=1,
+    )
     _seeded(RobertaModel, config).save_pretrained(folder)
     words = ["<s>", "<pad>", "</s>", "<unk>", "red", "green", "dog", "a", "square", "circle"]
     tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", cls_token="<s>", sep_token="</s>",
-        bos_token="<s>", eos_token="</s>", model_max_length=12, model_input_names=["input_ids", "attention_mask"],
-    ).save_pretrained(folder)  # fmt: skip
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        unk_token="<unk>",
+        cls_token="<s>",
+        sep_token="</s>",
+        bos_token="<s>",
+        eos_token="</s>",
+        model_max_length=12,
+        model_input_names=["input_ids", "attention_mask"],
+    ).save_pretrained(folder)
     return folder
 
 
@@ -188,9 +215,13 @@ def _tokenizer(folder: Path) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
         model_input_names=["input_ids", "attention_mask"],
-    ).save_pretrained(folder)  # fmt: skip
+    ).save_pretrained(folder)
     return folder
 
 
@@ -202,6 +233,11 @@ def _seeded(kind: Callable[..., object], config: object) -> object:
 
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
-    "dinov2": _dinov2, "vit": _vit, "clip": _clip, "siglip": _siglip, "bert": _bert, "sentences": _sentences,
+    "dinov2": _dinov2,
+    "vit": _vit,
+    "clip": _clip,
+    "siglip": _siglip,
+    "bert": _bert,
+    "sentences": _sentences,
     "roberta": _roberta,
-}  # fmt: skip
+}

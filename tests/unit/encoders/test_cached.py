@@ -42,8 +42,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_was_converted_is_used_without_any_library(hub_models: dict[str, Path], tmp_path: Path) -> None:
     folder, pics = hub_models["clip"], tmp_path / "pics"
     pics.mkdir()
-    for name, colour in (("red", (220, 20, 20)), ("blue", (20, 30, 220))):
-        Image.new("RGB", (40, 40), colour).save(pics / f"{name}.png")
+    for name, color in (("red", (220, 20, 20)), ("blue", (20, 30, 220))):
+        Image.new("RGB", (40, 40), color).save(pics / f"{name}.png")
     expected = open_encoder(folder).encode_texts(["a red square"])  # type: ignore[union-attr]
     code = f"""{WITHOUT}
 import json
@@ -69,14 +69,20 @@ def test_what_was_not_converted_yet_asks_for_the_extra(
     code = f"{WITHOUT}\nfrom simsearch.cli import main\nmain()"
     done = subprocess.run(
         [sys.executable, "-c", code, "index", "pics", "--encoder", str(hub_models["clip"])],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 2 and "pics does not exist" in done.stderr
     (tmp_path / "pics").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", code, "index", "pics", "--encoder", str(hub_models["clip"])],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 1 and done.stderr.endswith('pip install "simsearch[pretrained]"\n')
     assert not own_cache.exists()
 
@@ -168,9 +174,10 @@ def test_the_cache_is_where_the_system_has_its_caches(monkeypatch: pytest.Monkey
     monkeypatch.delenv("SIMSEARCH_CACHE")
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     for platform, expected in (
-        ("linux", tmp_path / ".cache" / "simsearch"), ("darwin", tmp_path / "Library" / "Caches" / "simsearch"),
+        ("linux", tmp_path / ".cache" / "simsearch"),
+        ("darwin", tmp_path / "Library" / "Caches" / "simsearch"),
         ("win32", tmp_path / "AppData" / "Local" / "simsearch" / "Cache"),
-    ):  # fmt: skip
+    ):
         for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(cached.sys, "platform", platform)

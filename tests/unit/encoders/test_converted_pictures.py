@@ -37,7 +37,7 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 
 def expected(kind: str, folder: Path, given: list[NDArray[np.uint8]], *, half: bool = False) -> NDArray[np.float64]:
-    """What the library itself gives, one picture at a time; float64 rows of length one."""
+    """What the library itself gives, one image at a time; float64 rows of length one."""
     from transformers import AutoImageProcessor, CLIPModel, Dinov2Model, SiglipModel, ViTModel
 
     model = {"dinov2": Dinov2Model, "vit": ViTModel, "clip": CLIPModel, "siglip": SiglipModel}[kind]
@@ -71,7 +71,7 @@ def test_vectors_are_those_of_the_library(
     assert encoder.modality == "image"
     assert isinstance(encoder, DualEncoder) == (kind in ("clip", "siglip"))
     if kind in ("vit", "siglip"):
-        # Where pictures are squashed, pixels are the same; a middle that is cut out lies half a pixel elsewhere.
+        # Where images are squashed, pixels are the same; a middle that is cut out lies half a pixel elsewhere.
         np.testing.assert_allclose(vectors, truth, atol=2e-5)
     patterns = samples.pictures(32, 32)
     cosines = (encoder.encode(patterns) * expected(kind, hub_models[kind], patterns)).sum(axis=1)
@@ -92,8 +92,11 @@ def test_in_16_bits_they_are_those_of_the_library_with_rounded_weights(
     np.testing.assert_allclose(vectors, expected("vit", hub_models["vit"], pictures(), half=True), atol=2e-5)
     assert np.abs(vectors - expected("vit", hub_models["vit"], pictures())).max() > 2e-5
     stored = onnx.load_model_from_string((converted("vit", 16) / ONNX_NAME).read_bytes()).graph.initializer
-    assert not [each for each in stored if each.data_type == TensorProto.FLOAT and len(each.dims) > 1
-                and np.prod(each.dims) > SMALL]  # fmt: skip
+    assert not [
+        each
+        for each in stored
+        if each.data_type == TensorProto.FLOAT and len(each.dims) > 1 and np.prod(each.dims) > SMALL
+    ]
 
 
 def test_fewer_bits_take_less_room_and_say_what_they_cost(converted: Callable[..., Path]) -> None:
@@ -109,7 +112,7 @@ def test_fewer_bits_take_less_room_and_say_what_they_cost(converted: Callable[..
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_batch_normalisation_does_not_undo_the_rounding(tmp_path: Path) -> None:
+def test_batch_normalization_does_not_undo_the_rounding(tmp_path: Path) -> None:
     """Folded into the layers before it, it would change weights that were rounded for storage."""
     from transformers import ConvNextImageProcessorPil, ResNetConfig, ResNetModel
 
@@ -197,7 +200,7 @@ def test_a_processor_without_words_in_encoder_json_is_refused(hub_models: dict[s
     pixels = load_pixels(find_pretrained(str(hub_models["vit"])))
     assert pixel_spec(pixels, "it")[1] == 0.0
     mirrored = Mirrored(pixels.processor, pixels.width, pixels.height, pixels.mean, pixels.std)
-    with pytest.raises(EncoderError, match=r"that encoder.json cannot tell; the nearest \(squash\) differs by"):
+    with pytest.raises(EncoderError, match=r"encoder.json cannot represent .* \(squash\) differs by"):
         pixel_spec(mirrored, "it")
 
 
@@ -221,13 +224,13 @@ def test_requests_that_make_no_sense_are_refused_before_anything_is_loaded(
     hub_models: dict[str, Path], converted: Callable[..., Path], tmp_path: Path
 ) -> None:
     vit = hub_models["vit"]
-    with pytest.raises(UsageError, match="bits 4: one of 32, 16, 8 is possible"):
+    with pytest.raises(UsageError, match="bits 4: must be one of 32, 16, 8"):
         convert(vit, tmp_path / "out", bits=4)
     with pytest.raises(UsageError, match="--max-tokens is for ONNX files"):
         convert(vit, tmp_path / "out", onnx=OnnxOptions(max_tokens=3))
     with pytest.raises(UsageError, match="exists; choose another name"):
         convert(vit, tmp_path)
-    with pytest.raises(UsageError, match="is an encoder of simsearch already"):
+    with pytest.raises(UsageError, match="is already an encoder of simsearch"):
         convert(converted("vit", 16), tmp_path / "out")
     with pytest.raises(EncoderError, match=r"No model 'nothing': it is neither an ONNX file"):
         convert("nothing", tmp_path / "out")

@@ -107,9 +107,12 @@ def expected_words(kind: str, folder: Path) -> NDArray[np.float64]:
     rows = []
     for text in TEXTS:
         given = tokenizer(
-            text, padding="max_length" if kind == "siglip" else False, truncation=True, max_length=8,
+            text,
+            padding="max_length" if kind == "siglip" else False,
+            truncation=True,
+            max_length=8,
             return_tensors="pt",
-        )  # fmt: skip
+        )
         with torch.inference_mode():
             rows.append(network.get_text_features(**given).pooler_output[0].double().numpy())
     return units(np.stack(rows))
@@ -153,8 +156,9 @@ def test_the_models_own_prompt_is_put_before_each_text(hub_models: dict[str, Pat
     library = SentenceTransformer(str(folder), device="cpu")
     np.testing.assert_allclose(
         open_encoder(tmp_path / "out").encode(["dog", "a cat"]),
-        library.encode(["dog", "a cat"], normalize_embeddings=True), atol=1e-5,
-    )  # fmt: skip
+        library.encode(["dog", "a cat"], normalize_embeddings=True),
+        atol=1e-5,
+    )
     plain = SentenceTransformer(str(hub_models["sentences"]), device="cpu").encode(["dog"], normalize_embeddings=True)
     assert np.abs(plain - open_encoder(tmp_path / "out").encode(["dog"])).max() > 1e-3
 

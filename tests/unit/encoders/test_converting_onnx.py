@@ -1,4 +1,4 @@
-"""ONNX files of users, of pictures and of texts: the vectors of the file itself, by hand, and what is refused."""
+"""ONNX files of users, of images and of texts: the vectors of the file itself, by hand, and what is refused."""
 
 from __future__ import annotations
 
@@ -44,15 +44,16 @@ def value(name: str, shape: list[Any], kind: int = TensorProto.FLOAT) -> Any:
 def pictures(
     path: Path, shape: tuple[Any, ...] = ("n", 3, SIDE, SIDE), *, kind: int = TensorProto.FLOAT, reshape: Any = None
 ) -> Path:
-    """A linear map of all numbers of a picture, in the order in which they are given; output `embeddings`, to see that
+    """A linear map of all numbers of an image, in the order in which they are given; output `embeddings`, to see that
     a name of ours is no trouble."""
     flatten = helper.make_node("Flatten", ["pixels"], ["flat"], axis=1)
     if reshape is not None:
         flatten = helper.make_node("Reshape", ["pixels", "shape"], ["flat"])
     nodes = [
-        flatten, helper.make_node("Cast", ["flat"], ["wide"], to=TensorProto.FLOAT),
+        flatten,
+        helper.make_node("Cast", ["flat"], ["wide"], to=TensorProto.FLOAT),
         helper.make_node("MatMul", ["wide", "weights"], ["embeddings"]),
-    ]  # fmt: skip
+    ]
     weights: dict[str, Any] = {"weights": PIXELS}
     if reshape is not None:
         weights["shape"] = np.array(reshape, dtype=np.int64)
@@ -83,14 +84,23 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
         (("n", 3, SIDE, SIDE), {}, {"nchw": True}),
         (("n", SIDE, SIDE, 3), {}, {"nchw": False}),
         ((1, 3, SIDE, SIDE), {"bgr": True}, {"nchw": True, "bgr": True}),
-        (("n", 3, "h", "w"), {"size": (SIDE, SIDE), "mean": (0.5,), "std": (0.5,)},
-         {"nchw": True, "mean": 0.5, "std": 0.5}),
-        (("n", "c", SIDE, SIDE), {"layout": "nchw", "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True},
-         {"nchw": True, "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True}),
-        (("n", 3, SIDE, SIDE), {"scale": 255.0, "mean": (127.5,), "std": (128.0,)},
-         {"nchw": True, "mean": 0.5, "std": 128 / 255}),
+        (
+            ("n", 3, "h", "w"),
+            {"size": (SIDE, SIDE), "mean": (0.5,), "std": (0.5,)},
+            {"nchw": True, "mean": 0.5, "std": 0.5},
+        ),
+        (
+            ("n", "c", SIDE, SIDE),
+            {"layout": "nchw", "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True},
+            {"nchw": True, "mean": IMAGENET[0], "std": IMAGENET[1], "bgr": True},
+        ),
+        (
+            ("n", 3, SIDE, SIDE),
+            {"scale": 255.0, "mean": (127.5,), "std": (128.0,)},
+            {"nchw": True, "mean": 0.5, "std": 128 / 255},
+        ),
     ],
-)  # fmt: skip
+)
 def test_pictures_come_out_as_by_hand(
     shape: tuple[Any, ...], options: dict[str, Any], expected: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -117,7 +127,7 @@ def test_fewer_bits_and_what_the_folder_says(tmp_path: Path) -> None:
     assert b"somebody" not in (tmp_path / "out" / ONNX_NAME).read_bytes()
 
 
-def test_grey_pictures_and_numbers_of_16_bits(tmp_path: Path) -> None:
+def test_gray_pictures_and_numbers_of_16_bits(tmp_path: Path) -> None:
     weights = {"weights": PIXELS[: SIDE * SIDE].astype(np.float16)}
     nodes = [helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "weights"], ["y"])]
     kind = TensorProto.FLOAT16
@@ -134,7 +144,7 @@ def test_grey_pictures_and_numbers_of_16_bits(tmp_path: Path) -> None:
 
 
 def tokens(path: Path) -> Path:
-    """A vector for each column of a picture, and one for all."""
+    """A vector for each column of an image, and one for all."""
     nodes = [
         helper.make_node("Transpose", ["x"], ["columns"], perm=[0, 3, 1, 2]),
         helper.make_node("Reshape", ["columns", "shape"], ["tokens"]),
@@ -150,18 +160,22 @@ def tokens(path: Path) -> Path:
 def test_the_output_and_its_pooling_are_chosen(tmp_path: Path) -> None:
     path = tokens(tmp_path / "m.onnx")
     values = np.stack(some()).transpose(0, 2, 3, 1).reshape(3, SIDE, -1) / 255 @ PIXELS[: 3 * SIDE].astype(np.float64)
-    for number, (output, pooling, expected) in enumerate([
-        ("each", "mean", values.mean(axis=1)), ("each", "cls", values[:, 0]), ("all", None, values.mean(axis=1)),
-    ]):  # fmt: skip
+    for number, (output, pooling, expected) in enumerate(
+        [
+            ("each", "mean", values.mean(axis=1)),
+            ("each", "cls", values[:, 0]),
+            ("all", None, values.mean(axis=1)),
+        ]
+    ):
         out = tmp_path / str(number)
         convert(path, out, bits=32, onnx=OnnxOptions(output=output, pooling=pooling))
         np.testing.assert_allclose(open_encoder(out).encode(some()), unit(expected), atol=1e-5)
     for options, reason in [
-        ({}, r"has 2 outputs: say which are the embeddings: --output each \| all"),
+        ({}, r"has 2 outputs; name the one with the embeddings: --output each \| all"),
         ({"output": "none"}, "has no output 'none'; there are each, all"),
         ({"output": "each"}, r"'each' has the shape \(1, 8, 12\), .* --pooling mean or --pooling cls"),
-        ({"output": "all", "pooling": "mean"}, "'all' is a vector a row already; leave out --pooling mean"),
-    ]:  # fmt: skip
+        ({"output": "all", "pooling": "mean"}, "'all' is one vector per input; omit --pooling mean"),
+    ]:
         with pytest.raises(UsageError, match=reason):
             convert(path, tmp_path / "out", onnx=OnnxOptions(**options))
     assert not list(tmp_path.glob("out*"))
@@ -170,19 +184,19 @@ def test_the_output_and_its_pooling_are_chosen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "options", "kind", "reason"),
     [
-        (("n", 3, 8, 8), {"size": (9, 8)}, EncoderError, r"\(any, 3, 8, 8\) takes pictures of 8x8, not of 9x8"),
-        (("n", 3, "h", 8), {"size": (9, 9)}, EncoderError, "takes pictures of 8xany, not of 9x9 as --size says"),
-        (("n", 3, "h", "w"), {}, UsageError, "takes pictures of any size; say which: --size 224"),
-        (("n", 3, 8, 8), {"layout": "nhwc"}, EncoderError, "has 8 where --layout nhwc has the channels"),
-        (("n", "c", 8, 8), {}, UsageError, "does not show which axis is that of the colours; say --layout"),
+        (("n", 3, 8, 8), {"size": (9, 8)}, EncoderError, r"\(any, 3, 8, 8\) takes images of 8x8, not of 9x8"),
+        (("n", 3, "h", 8), {"size": (9, 9)}, EncoderError, "takes images of 8xany, not of 9x9 as --size says"),
+        (("n", 3, "h", "w"), {}, UsageError, "has no fixed size; give one: --size 224"),
+        (("n", 3, 8, 8), {"layout": "nhwc"}, EncoderError, "has 8 channels in --layout nhwc"),
+        (("n", "c", 8, 8), {}, UsageError, "does not show which axis is that of the channels; give --layout"),
         (("n", 4, 8, 8), {}, UsageError, "does not show which axis"),
-        (("n", 3, 8, 8), {"mean": (0.1, 0.2)}, UsageError, "takes 3 channels, but --mean has 2 numbers"),
-        (("n", 3, 8, 8), {"max_tokens": 7}, UsageError, "takes pictures, for which --max-tokens has no meaning"),
-        (("n", 1, 8, 8), {"bgr": True}, UsageError, "takes grey pictures, in which --bgr has no meaning"),
-        (("n", 3, 8), {}, EncoderError, "does not take pictures"),
+        (("n", 3, 8, 8), {"mean": (0.1, 0.2)}, UsageError, "has 3 channels, but --mean has 2 numbers"),
+        (("n", 3, 8, 8), {"max_tokens": 7}, UsageError, "is an image model, to which --max-tokens does not apply"),
+        (("n", 1, 8, 8), {"bgr": True}, UsageError, "takes grayscale images, to which --bgr does not apply"),
+        (("n", 3, 8), {}, EncoderError, "is not an image input"),
         (("n", 3, 9, 8), {}, EncoderError, "Incompatible dimensions"),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_another_shape_than_the_options_say(
     shape: tuple[Any, ...], options: dict[str, Any], kind: type[Exception], reason: str, tmp_path: Path
 ) -> None:
@@ -194,13 +208,15 @@ def test_a_file_of_another_shape_than_the_options_say(
 
 def test_a_batch_that_is_built_in_is_found(tmp_path: Path) -> None:
     flat = [1, 3 * SIDE * SIDE]
-    with pytest.raises(EncoderError, match=r"cannot take 4 at once .* with a batch of any size"):
+    with pytest.raises(EncoderError, match=r"does not accept a batch of 4 .* with a batch of any size"):
         convert(pictures(tmp_path / "m.onnx", (1, 3, SIDE, SIDE), reshape=flat), tmp_path / "out")
     nodes = [
-        helper.make_node("Flatten", ["x"], ["f"], axis=1), helper.make_node("MatMul", ["f", "weights"], ["y"]),
-        helper.make_node("ReduceMean", ["y"], ["m"], axes=[0], keepdims=1), helper.make_node("Sub", ["y", "m"], ["d"]),
+        helper.make_node("Flatten", ["x"], ["f"], axis=1),
+        helper.make_node("MatMul", ["f", "weights"], ["y"]),
+        helper.make_node("ReduceMean", ["y"], ["m"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["y", "m"], ["d"]),
         helper.make_node("Add", ["d", "one"], ["z"]),
-    ]  # fmt: skip
+    ]
     weights = {"weights": PIXELS, "one": np.ones(DIM, np.float32)}
     path = saved(tmp_path / "b.onnx", nodes, [value("x", ["n", 3, SIDE, SIDE])], [value("z", ["n", "d"])], weights)
     with pytest.raises(EncoderError, match="rows alone and in a batch differ by"):
@@ -243,11 +259,13 @@ def old(model: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (elsewhere, "refers to external data"), (foreign, r"operators that are not of the standard \('evil'\)"),
-        (bomb, "'ones' within the network has 274,877,906,944 numbers"), (lying, "bytes where its shape asks for"),
-        (old, "operators are of version 7, older than 9"),
+        (elsewhere, "refers to external data"),
+        (foreign, r"non-standard operators \('evil'\)"),
+        (bomb, "'ones' within the network has 274,877,906,944 elements"),
+        (lying, "bytes, but its shape needs"),
+        (old, "operator set has version 7, older than 9"),
     ],
-)  # fmt: skip
+)
 def test_hostile_files_are_refused(change: Callable[[Any], None], reason: str, tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=reason):
         convert(hostile(tmp_path / "m.onnx", change), tmp_path / "out")
@@ -320,16 +338,16 @@ def test_a_text_model_needs_its_tokenizer(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"takes token ids, and .*tokenizer\.json cannot be read .*: --tokenizer"):
         convert(path, out)
     (tmp_path / "bad.json").write_text('{"model": 3}')
-    with pytest.raises(UsageError, match=r"bad\.json does not say how many tokens"):
+    with pytest.raises(UsageError, match=r"bad\.json has no maximum number of tokens"):
         convert(path, out, onnx=OnnxOptions(tokenizer=tmp_path / "bad.json"))
     with pytest.raises(EncoderError, match=r"not a tokenizer|no tokenizer"):
         convert(path, out, onnx=OnnxOptions(tokenizer=tmp_path / "bad.json", max_tokens=5))
     given = tokenizer(tmp_path / "t.json", most=None)
-    with pytest.raises(UsageError, match="does not say how many tokens a text may have; say how many"):
+    with pytest.raises(UsageError, match="has no maximum number of tokens; give one"):
         convert(path, out, onnx=OnnxOptions(tokenizer=given, **mean))
     assert convert(path, out, onnx=OnnxOptions(tokenizer=given, max_tokens=9, **mean)).max_tokens == 9
     large = tokenizer(tmp_path / "large.json", [*WORDS, *map(str, range(99))])
-    with pytest.raises(EncoderError, match="has 107 tokens, but the network knows 40: it belongs to another encoder"):
+    with pytest.raises(EncoderError, match="has 107 tokens, but the network has 40: it belongs to another encoder"):
         convert(path, tmp_path / "other", onnx=OnnxOptions(tokenizer=large, **mean))
 
 
@@ -338,9 +356,9 @@ def test_a_text_model_needs_its_tokenizer(tmp_path: Path) -> None:
     [
         ({"names": ("input_ids", "attention_mask", "position_ids")}, {}, r"takes 'position_ids' \(any, any\); a text"),
         ({"length": 16}, {}, "takes texts of exactly 16 tokens; export it again"),
-        ({}, {"size": (8, 8)}, "takes texts, for which --size has no meaning"),
+        ({}, {"size": (8, 8)}, "is a text model, to which --size does not apply"),
     ],
-)  # fmt: skip
+)
 def test_text_models_that_do_not_fit(
     changes: dict[str, Any], options: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
@@ -353,11 +371,15 @@ def test_text_models_that_do_not_fit(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"layout": "chwn"}, "layout 'chwn': one of nchw, nhwc is possible"), ({"pooling": "max"}, "pooling 'max'"),
-        ({"fit": "cover"}, "fit 'cover'"), ({"resample": "box"}, "resample 'box'"), ({"scale": 0.0}, "scale 0"),
-        ({"std": (1.0, 0.0, 1.0)}, "no deviation is 0"), ({"max_tokens": 0}, "max tokens must be 1 or more, not 0"),
+        ({"layout": "chwn"}, "layout 'chwn': must be one of nchw, nhwc"),
+        ({"pooling": "max"}, "pooling 'max'"),
+        ({"fit": "cover"}, "fit 'cover'"),
+        ({"resample": "box"}, "resample 'box'"),
+        ({"scale": 0.0}, "scale 0"),
+        ({"std": (1.0, 0.0, 1.0)}, "no deviation may be 0"),
+        ({"max_tokens": 0}, "max tokens must be 1 or more, not 0"),
     ],
-)  # fmt: skip
+)
 def test_options_that_make_no_sense(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         OnnxOptions(**options)

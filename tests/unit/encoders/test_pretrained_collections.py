@@ -18,18 +18,18 @@ from simsearch.encoders.pretrained_folder import read_folder
 from simsearch.errors import EncoderMismatchError
 from simsearch.types import DualEncoder
 
-COLOURS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220)}
+COLORS = {"red": (220, 20, 20), "green": (20, 200, 30), "blue": (20, 30, 220)}
 
 
 @pytest.fixture
 def place(hub_models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a tiny CLIP and pictures of squares."""
+    """A working folder with a tiny CLIP and images of squares."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(hub_models["clip"], tmp_path / "tiny-clip")
     (tmp_path / "pics").mkdir()
-    for name, colour in COLOURS.items():
+    for name, color in COLORS.items():
         picture = Image.new("RGB", (48, 40), "white")
-        picture.paste(colour, (8, 8, 36, 32))
+        picture.paste(color, (8, 8, 36, 32))
         picture.save(tmp_path / "pics" / f"{name}.png")
     return tmp_path
 

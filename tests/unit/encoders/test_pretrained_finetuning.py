@@ -20,10 +20,10 @@ STILL = {"steps": 1, "learning_rate": 1e-12, "evaluate_every": 1, "batch_classes
 @pytest.fixture
 def squares(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
-    for label, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
+    for label, color in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
         (tmp_path / "in" / label).mkdir(parents=True)
         for number in range(8):
-            pixels = np.clip(np.array(colour) + rng.integers(-30, 30, (20, 20, 3)), 0, 255).astype(np.uint8)
+            pixels = np.clip(np.array(color) + rng.integers(-30, 30, (20, 20, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "in" / label / f"{number}.png")
     return tmp_path / "in"
 
@@ -55,6 +55,10 @@ def test_texts(tmp_path: Path, hub_models: dict[str, Path]) -> None:
     )
     with pytest.raises(UsageError, match="cannot be frozen in part"):
         train(
-            tmp_path / "in.csv", tmp_path / "other", recipe=recipe, start=hub_models["sentences"], freeze="part",
+            tmp_path / "in.csv",
+            tmp_path / "other",
+            recipe=recipe,
+            start=hub_models["sentences"],
+            freeze="part",
             report=False,
-        )  # fmt: skip
+        )

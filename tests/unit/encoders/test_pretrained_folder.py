@@ -35,7 +35,7 @@ def test_a_pickle_is_never_opened(kind: str, copy: Callable[[str], Path]) -> Non
     folder = copy(kind)
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps({}))
-    with pytest.raises(EncoderError, match=r"keeps its weights in pytorch_model\.bin, which can run code"):
+    with pytest.raises(EncoderError, match=r"has its weights in pytorch_model\.bin, a pickle, which can run code"):
         open_encoder(folder)
 
 
@@ -53,7 +53,7 @@ def test_code_in_the_folder_is_never_run(copy: Callable[[str], Path], tmp_path: 
     for kind in ("reader.Reader", "sentence_transformers.models.CLIPModel", "sentence_transformersx.Dense"):
         rows[0]["type"] = kind
         (folder / "modules.json").write_text(json.dumps(rows), encoding="utf-8")
-        with pytest.raises(EncoderError, match=f"modules.json names {kind}, but simsearch opens"):
+        with pytest.raises(EncoderError, match=f"modules.json names {kind}, but simsearch supports only"):
             open_encoder(folder)
     assert not trace.exists()
 
@@ -95,7 +95,7 @@ def test_parts_of_the_weights_are_read_and_stay_beside(
     assert (whole.encode([picture]) == parted.encode([picture])).all()
     for bad in ("../model.safetensors", "part-9.safetensors", "part-0.bin"):
         index.write_text(json.dumps({"weight_map": place | {"x": bad}}), encoding="utf-8")
-        with pytest.raises(EncoderError, match="which is no safetensors file beside it"):
+        with pytest.raises(EncoderError, match="which is not a safetensors file beside it"):
             open_encoder(folder)
 
 
@@ -115,7 +115,7 @@ def test_gaps_are_named(copy: Callable[[str], Path]) -> None:
     with pytest.raises(EncoderError, match=r"neither preprocessor_config\.json .* nor tokenizer\.json"):
         open_encoder(folder)
     (folder / "config.json").write_text("[1]", encoding="utf-8")
-    with pytest.raises(EncoderError, match=r"config\.json: not the description of a model"):
+    with pytest.raises(EncoderError, match=r"config\.json: not a model configuration"):
         open_encoder(folder)
     (folder / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(EncoderError, match=r"config\.json: cannot be read \(JSONDecodeError"):
@@ -168,21 +168,24 @@ def test_info_tells_what_is_known_before_a_model_is_converted(
     told = CliRunner().invoke(info_command, [folder], catch_exceptions=False)
     assert told.output.splitlines() == [
         f"model   {folder} {found.fingerprint}",
-        f"takes   {takes}",
+        f"input   {takes}",
         f"folder  {folder}",
-        "state   not converted yet; that is done when it is first used, or by simsearch convert",
+        "state   not converted yet; it is converted when it is first used, or by simsearch convert",
     ]
     told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
     assert json.loads(told.output) == {
-        "name": folder, "fingerprint": found.fingerprint, "modality": found.modality, "words": kind == "clip",
+        "name": folder,
+        "fingerprint": found.fingerprint,
+        "modality": found.modality,
+        "words": kind == "clip",
         "folder": folder,
-    }  # fmt: skip
+    }
 
 
 def test_info_tells_all_of_a_model_that_was_converted(hub_models: dict[str, Path]) -> None:
     folder, config = str(hub_models["clip"]), open_encoder(hub_models["clip"]).config
     told = CliRunner().invoke(info_command, [folder], catch_exceptions=False)
     assert config.fingerprint in told.output.splitlines()[0]
-    assert "fitted by crop; words find its pictures" in told.output
+    assert "fitted by crop; also words, which find images" in told.output
     told = CliRunner().invoke(info_command, [folder, "--json"], catch_exceptions=False)
     assert json.loads(told.output)["model"]["kind"] == "converted"

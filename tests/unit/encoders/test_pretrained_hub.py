@@ -121,8 +121,8 @@ def test_a_cache_with_a_part_of_the_model_is_completed(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (200, "No encoder 'someone/other': neither a folder here nor a model on the hub"),
-        (403, "someone/other: its owner wants to be asked; accept the terms on its page and log in"),
+        (200, "No encoder 'someone/other': neither a local folder nor a model on the hub"),
+        (403, "someone/other: the model is gated; accept its terms on its page and log in"),
     ],
 )
 def test_what_the_hub_refuses_is_told(status: int, message: str, hub: Hub) -> None:
@@ -157,13 +157,17 @@ def test_offline_is_told_in_one_line(tmp_path: Path, draw: Callable[..., Path]) 
         "HF_HOME": str(tmp_path / "home"),
         "HF_ENDPOINT": "http://127.0.0.1:9",
     }
-    for offline, reason in (("0", "the hub cannot be reached"), ("1", "HF_HUB_OFFLINE forbids to download it")):
+    for offline, reason in (("0", "the hub cannot be reached"), ("1", "HF_HUB_OFFLINE forbids downloading it")):
         done = subprocess.run(
             [sys.executable, "-m", "simsearch", "index", "pics", "--encoder", NAME],
-            cwd=tmp_path, env={**environment, "HF_HUB_OFFLINE": offline}, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env={**environment, "HF_HUB_OFFLINE": offline},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 1 and done.stdout == ""
-        assert done.stderr.startswith(f"Error: No encoder '{NAME}': neither a folder nor in the hub's cache here")
+        assert done.stderr.startswith(f"Error: No encoder '{NAME}': neither a local folder nor in the hub's cache")
         assert reason in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "indexes").exists()
 
@@ -172,7 +176,7 @@ def test_a_mistyped_folder_is_not_sought_on_the_hub(hub: Hub, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "someone").mkdir()
     monkeypatch.setenv("SIMSEARCH_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(EncoderError, match="someone is a folder here, without a model in someone/tiny"):
+    with pytest.raises(EncoderError, match="someone is a local folder, without a model in someone/tiny"):
         open_encoder(NAME)
     assert not hub.asked
 

@@ -44,8 +44,10 @@ def test_pictures_give_the_vectors_of_the_encoder(
         found = start.network(torch.from_numpy(pixels)).numpy()
     np.testing.assert_allclose(found, encoder.embed(prepared), atol=1e-5)
     assert (start.fingerprint, start.modality, start.dim) == (
-        read_folder(hub_models[kind], "it").fingerprint, "image", encoder.dim,
-    )  # fmt: skip
+        read_folder(hub_models[kind], "it").fingerprint,
+        "image",
+        encoder.dim,
+    )
     assert (start.height, start.width, start.channels) == pixels.shape[1:]
     assert start.fit == ("crop" if kind in ("dinov2", "clip") else "squash")
     assert not any("text_model" in name for name in start.network.state_dict())
@@ -66,8 +68,10 @@ def test_texts_give_the_vectors_of_the_encoder(
         found = start.network(torch.from_numpy(ids)).numpy()
     np.testing.assert_allclose(found, encoder.encode(TEXTS), atol=1e-5)
     assert (start.fingerprint, start.modality, start.dim) == (
-        read_folder(folder, "it").fingerprint, "text", encoder.dim,
-    )  # fmt: skip
+        read_folder(folder, "it").fingerprint,
+        "text",
+        encoder.dim,
+    )
     start.network.train()(torch.from_numpy(ids))[:, 0].sum().backward()
     idle = [name for name, each in start.network.named_parameters() if each.requires_grad and each.grad is None]
     assert idle == []
@@ -132,9 +136,16 @@ def test_an_exported_text_model_needs_its_libraries_no_more(
     (tmp_path / TOKENIZER_NAME).write_bytes(start.tokenizer)
     save_file(start.network.state_dict(), tmp_path / WEIGHTS_NAME)
     config = EncoderConfig(
-        name="mine", modality="text", dim=start.dim, max_tokens=start.max_tokens, vocabulary=start.vocabulary,
-        model={}, layers=layer_table(start.network, sample[:2]), training={"from": start.fingerprint}, figures={},
-    )  # fmt: skip
+        name="mine",
+        modality="text",
+        dim=start.dim,
+        max_tokens=start.max_tokens,
+        vocabulary=start.vocabulary,
+        model={},
+        layers=layer_table(start.network, sample[:2]),
+        training={"from": start.fingerprint},
+        figures={},
+    )
     write_config(tmp_path, config.sealed(tmp_path))
     exported = open_encoder(tmp_path)
     assert isinstance(exported, OnnxTextEncoder)

@@ -143,9 +143,7 @@ def wordpiece(**parts: object) -> Tokenizer:
 
 
 SPLITTERS: dict[str, Callable[[], Tokenizer]] = {
-    "bert": lambda: wordpiece(
-        normalizer=normalizers.BertNormalizer(), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
-    ),
+    "bert": lambda: wordpiece(normalizer=normalizers.BertNormalizer(), pre_tokenizer=pre_tokenizers.BertPreTokenizer()),
     "bert with case": lambda: wordpiece(
         normalizer=normalizers.BertNormalizer(lowercase=False), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
     ),
@@ -161,7 +159,7 @@ SPLITTERS: dict[str, Callable[[], Tokenizer]] = {
     "replacing": lambda: wordpiece(
         normalizer=normalizers.Replace("a b", "dad"), pre_tokenizer=pre_tokenizers.BertPreTokenizer()
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module", params=SPLITTERS.values(), ids=SPLITTERS)
@@ -232,7 +230,7 @@ def test_what_is_no_text_is_refused(tiny_text: Path, tmp_path: Path) -> None:
         encoder.prepare(b"ab\xff")
     with pytest.raises(MediaError, match=r"U\+DC80 is half of a surrogate pair"):
         encoder.prepare("ab \udc80")
-    with pytest.raises(MediaError, match="ndarray is no text: give a str"):
+    with pytest.raises(MediaError, match="ndarray is not a text: give a str"):
         encoder.prepare(np.zeros((2, 2), dtype=np.uint8))
     with pytest.raises(MediaError, match=r"missing\.txt: "):
         encoder.encode([tmp_path / "missing.txt"])
@@ -296,7 +294,7 @@ def test_an_edited_number_is_found(copy: Path, field: str) -> None:
         read_config(copy)
     del document[field]
     (copy / CONFIG_NAME).write_text(json.dumps(document))
-    with pytest.raises(EncoderError, match=f"not an encoder's description: .{field}. is missing"):
+    with pytest.raises(EncoderError, match=f"not a valid encoder description: .{field}. is missing"):
         read_config(copy)
 
 
@@ -324,14 +322,14 @@ def test_a_tokenizer_with_more_tokens_than_the_network_is_refused(copy: Path) ->
     tokenizer = Tokenizer.from_file(str(copy / TOKENIZER_NAME))
     tokenizer.add_tokens(["extra", "token"])
     encoder = resealed(copy, tokenizer.to_str().encode())
-    wanted = rf"has {len(VOCABULARY) + 2} tokens, but the network knows {len(VOCABULARY)}: it belongs to another"
+    wanted = rf"has {len(VOCABULARY) + 2} tokens, but the network has {len(VOCABULARY)}: it belongs to another"
     with pytest.raises(EncoderError, match=wanted):
         encoder.prepare("a text")
 
 
 def test_a_tokenizer_whose_first_token_is_a_word_is_refused(copy: Path) -> None:
     words = Tokenizer(models.WordLevel({"the": 0, "cat": 1}, unk_token="the"))
-    with pytest.raises(EncoderError, match="token 0 is 'the', but the network takes 0 for padding"):
+    with pytest.raises(EncoderError, match="token 0 is 'the', but the network uses 0 for padding"):
         resealed(copy, words.to_str().encode()).prepare("a text")
 
 
@@ -347,7 +345,7 @@ def test_a_network_with_fewer_rows_than_its_description_says_is_an_encoder_error
     (copy / TOKENIZER_NAME).write_bytes(words.to_str().encode())
     object.__setattr__(config, "vocabulary", len(VOCABULARY) + 9)
     write_config(copy, config.sealed(copy))
-    with pytest.raises(EncoderError, match=r"encoder\.onnx does not do what its description says"):
+    with pytest.raises(EncoderError, match=r"encoder\.onnx does not match its description"):
         opened(copy).encode(["far"])
 
 
@@ -378,8 +376,8 @@ def test_codes_need_room_and_words(tiny_text: Path) -> None:
     content = (tiny_text / TOKENIZER_NAME).read_bytes()
     size = len(VOCABULARY)
     load_tokens(content, "it", max_tokens=9, vocabulary=size + 4, codes=4)
-    with pytest.raises(EncoderError, match=f"it has {size} tokens, but the network knows {size - 1}"):
+    with pytest.raises(EncoderError, match=f"it has {size} tokens, but the network has {size - 1}"):
         load_tokens(content, "it", max_tokens=9, vocabulary=size + 3, codes=4)
     joined = SPLITTERS["metaspace"]().to_str().encode()
-    with pytest.raises(EncoderError, match=r"does not cut each word by itself, so codes \(4 ids\) cannot be told"):
+    with pytest.raises(EncoderError, match=r"does not tokenize each word separately, so codes \(4 ids\) are undefined"):
         load_tokens(joined, "it", max_tokens=9, vocabulary=100, codes=4)

@@ -1,4 +1,4 @@
-"""Material to judge on: class folders of pictures, and drawings by several drawers."""
+"""Material to judge on: class folders of images, and drawings by several drawers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 @pytest.fixture(scope="session")
 def alphabets(tmp_path_factory: pytest.TempPathFactory, image: Callable[[int], Image.Image]) -> Path:
-    """Two groups of four classes of five noisy pictures, named as Omniglot's: NNNN_05.png is of the fifth drawer."""
+    """Two groups of four classes of five noisy images, named as Omniglot's: NNNN_05.png is of the fifth drawer."""
     root = tmp_path_factory.mktemp("material") / "alphabets"
     for number in range(8):
         folder = root / ("Greek", "Latin")[number % 2] / f"character{number // 2}"

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from simsearch.errors import VectorError
-from simsearch.evaluation.baselines import colour_histogram, raw_pixels
+from simsearch.evaluation.baselines import color_histogram, raw_pixels
 
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(6, 5, 4, 3), dtype=np.uint8)
 
 
 def test_histograms_are_those_of_numpy() -> None:
-    found = colour_histogram(PIXELS)
+    found = color_histogram(PIXELS)
     for picture, vector in zip(PIXELS, found, strict=True):
         counts = np.histogramdd(picture.reshape(-1, 3), bins=8, range=[(0, 256)] * 3)[0]
         np.testing.assert_allclose(vector, np.sqrt(counts.ravel() / 20), atol=1e-6)
@@ -20,10 +20,10 @@ def test_histograms_are_those_of_numpy() -> None:
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
-def test_a_histogram_knows_colours_and_not_places() -> None:
+def test_a_histogram_knows_colors_and_not_places() -> None:
     red, blue = np.array([200, 0, 0], dtype=np.uint8), np.array([0, 0, 200], dtype=np.uint8)
     pictures = np.array([[[red, blue]], [[blue, red]], [[red, red]], [[blue, blue]]])
-    scores = colour_histogram(pictures) @ colour_histogram(pictures).T
+    scores = color_histogram(pictures) @ color_histogram(pictures).T
     half = np.sqrt(0.5)
     np.testing.assert_allclose(scores[0], [1, 1, half, half], atol=1e-6)
     assert scores[2, 3] == 0
@@ -35,22 +35,22 @@ def test_raw_pixels_give_the_correlation() -> None:
     np.testing.assert_allclose(found @ found.T, np.corrcoef(PIXELS.reshape(6, -1).astype(float)), atol=1e-5)
 
 
-def test_pictures_of_one_grey_are_one_vector_and_no_nan() -> None:
-    flat = np.stack([np.full((30, 30, 3), grey, dtype=np.uint8) for grey in (0, 7, 255)])
+def test_pictures_of_one_gray_are_one_vector_and_no_nan() -> None:
+    flat = np.stack([np.full((30, 30, 3), gray, dtype=np.uint8) for gray in (0, 7, 255)])
     found = raw_pixels(flat)
     np.testing.assert_allclose(found, np.full((3, 2700), 2700**-0.5), rtol=1e-5)
     bumped = flat[:1].copy()
     bumped[0, 0, 0, 0] = 1
     assert abs(float(raw_pixels(bumped)[0] @ found[0])) < 1e-5
-    np.testing.assert_allclose(np.linalg.norm(colour_histogram(flat), axis=1), 1)
+    np.testing.assert_allclose(np.linalg.norm(color_histogram(flat), axis=1), 1)
 
 
 def test_no_pictures_are_no_vectors() -> None:
-    assert colour_histogram(PIXELS[:0]).shape == (0, 512)
+    assert color_histogram(PIXELS[:0]).shape == (0, 512)
     assert raw_pixels(PIXELS[:0]).shape == (0, 60)
 
 
-@pytest.mark.parametrize("baseline", [colour_histogram, raw_pixels])
+@pytest.mark.parametrize("baseline", [color_histogram, raw_pixels])
 @pytest.mark.parametrize(
     "pixels",
     [PIXELS[0], PIXELS[..., :2], PIXELS.astype(np.float32), PIXELS[:, :0]],

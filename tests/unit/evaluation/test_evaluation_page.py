@@ -14,9 +14,20 @@ from simsearch.evaluation.results import figure_name
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text(encoding="utf-8")
 NAMES = [
-    "roc_auc", "average_precision", "eer", "tar@far=0.001", "accuracy", "recall@10", "map@r", "r_precision", "mrr",
-    "ndcg@10", "spearman", "pearson", "20-way 1-shot",
-]  # fmt: skip
+    "roc_auc",
+    "average_precision",
+    "eer",
+    "tar@far=0.001",
+    "accuracy",
+    "recall@10",
+    "map@r",
+    "r_precision",
+    "mrr",
+    "ndcg@10",
+    "spearman",
+    "pearson",
+    "20-way 1-shot",
+]
 
 
 def test_the_python_runs() -> None:

@@ -101,7 +101,7 @@ def test_a_resample_without_a_figure_is_left_out() -> None:
         return np.where(counts[:, 0] > 0, 7.0, np.nan)
 
     assert bootstrap(first, 4, seed=0).tolist() == [7.0, 7.0]
-    with pytest.raises(VectorError, match="none of 9 resamples of 4"):
+    with pytest.raises(VectorError, match="all 9 resamples of 4 units"):
         bootstrap(lambda counts: np.full(len(counts), np.nan), 4, seed=0, rounds=9)
 
 
@@ -126,5 +126,5 @@ def test_intervals_of_too_little_are_refused() -> None:
         mean_figures(np.ones((3, 1)), np.arange(2), seed=0)
     with pytest.raises(VectorError, match="no values"):
         list(resamples(0, 5, 0))
-    with pytest.raises(UsageError, match="0 rounds"):
+    with pytest.raises(UsageError, match="0 bootstrap resamples"):
         mean_figures(np.ones((2, 1)), seed=0, rounds=0)

@@ -118,7 +118,7 @@ def test_the_same_request_gives_the_same_record(encoder: OnnxEncoder, alphabets:
 
 def test_baselines_are_asked_the_same(encoder: OnnxEncoder, alphabets: Path) -> None:
     found = evaluate(encoder, alphabets, options=SMALL, with_baselines=True)
-    assert [system.name for system in found.systems] == ["tiny", "raw pixels", "colour histogram"]
+    assert [system.name for system in found.systems] == ["tiny", "raw pixels", "color histogram"]
     details = [by_protocol(system.sections)["verification"].detail for system in found.systems]
     for detail in details:
         assert isinstance(detail, PairDetail) and isinstance(details[0], PairDetail)
@@ -133,7 +133,7 @@ def test_runs_are_drawn_within_the_alphabets(encoder: OnnxEncoder, alphabets: Pa
     groups = np.array([Path(path).parent.parent.name for path in found.sources])
     runs = draw_runs(found.sources, found.labels, groups, runs=6, ways=4, seed=0)
     assert section.figures["accuracy"].value == run_accuracies(encoder.encode(found.sources), runs).mean()
-    assert section.setting == "6 runs of two drawers, 4 ways, 24 questions"
+    assert section.setting == "6 runs of two drawers, 4 ways, 24 queries"
     with pytest.raises(UsageError, match="drew 20 of its characters"):
         evaluate(encoder, alphabets, protocols=["runs"], options=SMALL)
 
@@ -158,12 +158,12 @@ def test_a_folder_of_runs_is_judged_as_it_stands(
     assert detail.given[0].tolist() == (vectors[4:] @ vectors[:4].T).argmax(axis=1).tolist()
     with pytest.raises(UsageError, match="folder of runs, which --protocol retrieval does not fit"):
         evaluate(encoder, run.parent, protocols=["retrieval"])
-    with pytest.raises(UsageError, match="runs of pictures, but tiny-text is for text"):
+    with pytest.raises(UsageError, match="runs of images, but tiny-text is an encoder of modality text"):
         evaluate(open_encoder(tiny_text), run.parent)
     with pytest.raises(UsageError, match="which a choice of classes"):
         evaluate(encoder, run.parent, selection=Selection(held_out=True))
-    (run / "test" / "2.png").write_bytes(b"no picture")
-    with pytest.raises(MediaError, match=r"2\.png: .*a run needs all of its pictures"):
+    (run / "test" / "2.png").write_bytes(b"no image")
+    with pytest.raises(MediaError, match=r"2\.png: .*a run needs all of its images"):
         evaluate(encoder, run.parent)
 
 
@@ -225,14 +225,14 @@ def test_the_threshold_comes_from_elsewhere(encoder: OnnxEncoder, alphabets: Pat
 def test_a_threshold_that_would_flatter_is_refused(
     encoder: OnnxEncoder, alphabets: Path, tiny_text: Path, pairs: Path, graded: Path
 ) -> None:
-    with pytest.raises(UsageError, match="20 of its files or texts are also judged"):
+    with pytest.raises(UsageError, match="20 of its files or texts are also evaluated on"):
         evaluate(encoder, alphabets, threshold_from=alphabets, selection=Selection(tests=("Latin",)))
     text = open_encoder(tiny_text)
-    with pytest.raises(UsageError, match="5 of its pairs are also judged"):
+    with pytest.raises(UsageError, match="5 of its pairs are also evaluated on"):
         evaluate(text, pairs, threshold_from=pairs)
     with pytest.raises(UsageError, match="a threshold needs classes or pairs"):
         evaluate(text, pairs, threshold_from=graded)
-    with pytest.raises(UsageError, match="choose one"):
+    with pytest.raises(UsageError, match="give one of them"):
         evaluate(text, pairs, threshold_from=pairs, threshold=0.5)
     with pytest.raises(UsageError, match="which was not asked for"):
         evaluate(text, pairs, protocols=["graded"], threshold=0.5)
@@ -250,13 +250,13 @@ def test_a_threshold_from_the_validation_side_of_the_same_file(tiny_text: Path, 
     detail = found.systems[0].sections[0].detail
     assert isinstance(detail, PairDetail) and detail.threshold is not None
     assert (len(detail.pairs), detail.threshold.origin) == (5, "chosen on 5 other pairs")
-    assert found.remarks == ("Judged on the test side of the material, 5 of 10 rows.",)
-    everything = evaluate(open_encoder(tiny_text), table, options=SMALL, selection=Selection(side="all"))
-    assert everything.remarks == ("All sides of the material were judged, also the one for training.",)
-    with pytest.raises(UsageError, match="nothing in the material is on that side"):
-        evaluate(open_encoder(tiny_text), table, selection=Selection(side="train"))
-    with pytest.raises(UsageError, match="no side 'left'"):
-        evaluate(open_encoder(tiny_text), table, selection=Selection(side="left"))
+    assert found.remarks == ("Evaluated on the test partition of the data, 5 of 10 rows.",)
+    everything = evaluate(open_encoder(tiny_text), table, options=SMALL, selection=Selection(partition="all"))
+    assert everything.remarks == ("Evaluated on all partitions of the data, including train.",)
+    with pytest.raises(UsageError, match="the data has no rows in this partition"):
+        evaluate(open_encoder(tiny_text), table, selection=Selection(partition="train"))
+    with pytest.raises(UsageError, match="no partition 'left'"):
+        evaluate(open_encoder(tiny_text), table, selection=Selection(partition="left"))
 
 
 def test_held_out_classes_are_those_of_the_record(tiny: Path, alphabets: Path, tmp_path: Path) -> None:
@@ -270,15 +270,15 @@ def test_held_out_classes_are_those_of_the_record(tiny: Path, alphabets: Path, t
         assert found.remarks == ()
     assert "4 of 8 classes are not among those" in evaluate(old, alphabets, options=SMALL).remarks[0]
     assert (
-        "4 of 8 classes were trained on, by their names: the figures flatter. --held-out leaves"
+        "4 of 8 classes were trained on, by their names, so the figures are too high. --held-out leaves"
         in evaluate(new, alphabets, options=SMALL).remarks[0]
     )
     greek = Selection(tests=("Greek",))
     assert "4 of 4 classes were trained on" in evaluate(new, alphabets, options=SMALL, selection=greek).remarks[0]
-    with pytest.raises(UsageError, match=r"none of the 8 classes .* is among the 1 that the encoder held out"):
+    with pytest.raises(UsageError, match=r"none of the 8 classes .* is among the 1 that were held out"):
         strange = told(tmp_path / "strange", tiny, held_out=["Tifinagh/character1"])
         evaluate(strange, alphabets, selection=Selection(held_out=True))
-    with pytest.raises(UsageError, match="names no classes that were held out"):
+    with pytest.raises(UsageError, match="names no held-out classes"):
         evaluate(open_encoder(tiny), alphabets, selection=Selection(held_out=True))
     with pytest.raises(UsageError, match="no class or group 'Runes'; there are Greek, Latin"):
         evaluate(old, alphabets, selection=Selection(tests=("Runes",)))
@@ -299,17 +299,19 @@ def test_what_its_start_or_a_member_has_learned_is_not_unseen(tiny: Path, alphab
 
 def test_what_does_not_fit_is_told(encoder: OnnxEncoder, alphabets: Path, tiny_text: Path, graded: Path) -> None:
     text = open_encoder(tiny_text)
-    with pytest.raises(UsageError, match="needs graded pairs, but the material is classes; what fits: episodes, runs"):
+    with pytest.raises(
+        UsageError, match="needs graded pairs, but the data is classes; protocols for it: episodes, runs"
+    ):
         evaluate(encoder, alphabets, protocols=["graded"])
     for protocol in ("episodes", "verification", "retrieval", "triplets"):
-        with pytest.raises(UsageError, match="but the material is graded; what fits: graded"):
+        with pytest.raises(UsageError, match="but the data is graded; protocols for it: graded"):
             evaluate(text, graded, protocols=[protocol])
     with pytest.raises(UsageError, match="graded have no classes to choose from"):
         evaluate(text, graded, selection=Selection(tests=("a",)))
     with pytest.raises(UsageError, match="no protocol 'best'; there are episodes"):
         evaluate(encoder, alphabets, protocols=["best"])
-    with pytest.raises(UsageError, match="--side test: the material names no sides"):
-        evaluate(encoder, alphabets, selection=Selection(side="test"))
+    with pytest.raises(UsageError, match="--partition test: the data has no partitions"):
+        evaluate(encoder, alphabets, selection=Selection(partition="test"))
     with pytest.raises(TrainingError, match="does not exist"):
         evaluate(encoder, alphabets / "nothing")
 
@@ -324,7 +326,7 @@ def test_a_default_that_cannot_be_measured_is_left_out_with_a_remark(
             shutil.copy(source, tmp_path / "few" / name)
     found = evaluate(encoder, tmp_path / "few", options=SMALL)
     assert [section.protocol for section in found.systems[0].sections] == ["verification", "retrieval"]
-    assert found.remarks[0].startswith("episodes was left out: 2 ways need 2 classes with at least 2 examples")
+    assert found.remarks[0].startswith("episodes was omitted: 2 ways need 2 classes with at least 2 examples")
     with pytest.raises(UsageError, match="2 ways need 2 classes"):
         evaluate(encoder, tmp_path / "few", protocols=["episodes"])
     (tmp_path / "few" / "a" / "0000_02.png").unlink()
@@ -356,5 +358,5 @@ def test_other_modalities_have_no_baselines() -> None:
 
 def test_nothing_to_judge_by_is_told(tiny_text: Path, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("one\ntwo\n")
-    with pytest.raises(UsageError, match="the material is unlabelled: there is no truth"):
+    with pytest.raises(UsageError, match="the data is unlabelled, without labels"):
         evaluate(open_encoder(tiny_text), tmp_path / "lines.txt", reading=Reading(kind="unlabelled"))

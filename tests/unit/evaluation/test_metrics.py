@@ -84,7 +84,7 @@ def test_best_balanced_threshold_is_the_highest_of_the_best_of_all(pairs: tuple[
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_best_threshold_parts_neighbouring_numbers(dtype: type[np.floating]) -> None:
+def test_best_threshold_parts_neighboring_numbers(dtype: type[np.floating]) -> None:
     low = dtype(0.7)
     high = np.nextafter(low, dtype(1))
     scores = np.array([low, high], dtype=dtype)
@@ -122,9 +122,7 @@ def test_equal_error_rate_is_where_the_curve_of_scikit_learn_meets_the_diagonal(
 @given(scored(), st.sampled_from([0.0, 0.001, 0.1, 0.25, 0.5, 1.0]))
 def test_tar_at_far_is_the_best_that_a_threshold_reaches(pairs: tuple[np.ndarray, np.ndarray], far: float) -> None:
     scores, same = pairs
-    reached = [
-        (scores[same] >= cut).mean() for cut in thresholds(scores) if (scores[~same] >= cut).mean() <= far
-    ]  # fmt: skip
+    reached = [(scores[same] >= cut).mean() for cut in thresholds(scores) if (scores[~same] >= cut).mean() <= far]
     assert metrics.tar_at_far(scores, same, far) == pytest.approx(max(reached))
 
 
@@ -158,7 +156,7 @@ def test_equal_scores_are_worth_a_coin() -> None:
     [metrics.roc_auc, metrics.equal_error_rate, metrics.best_threshold, lambda s, t: metrics.tar_at_far(s, t, 0.1)],
 )
 def test_figures_need_both_kinds(figure: object, kind: bool) -> None:
-    with pytest.raises(VectorError, match=f"all 3 pairs are of the {'same' if kind else 'different'} kind"):
+    with pytest.raises(VectorError, match=f"all 3 pairs are {'genuine' if kind else 'impostor'} pairs"):
         figure(np.array([0.1, 0.2, 0.3]), np.full(3, kind))  # type: ignore[operator]
 
 
@@ -166,7 +164,7 @@ def test_figures_need_both_kinds(figure: object, kind: bool) -> None:
     ("scores", "same", "message"),
     [
         (np.array([]), np.array([], dtype=bool), r"shape \(0,\)"),
-        (np.array([0.1, 0.2]), np.array([True]), r"truth of shape \(1,\)"),
+        (np.array([0.1, 0.2]), np.array([True]), r"labels of shape \(1,\)"),
         (np.array([[0.1]]), np.array([[True]]), r"shape \(1, 1\)"),
         (np.array([0.1, np.nan]), np.array([True, False]), "not finite"),
     ],

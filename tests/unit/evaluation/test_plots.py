@@ -1,4 +1,4 @@
-"""The pictures hold what they should, whatever the classes are called."""
+"""The images hold what they should, whatever the classes are called."""
 
 from __future__ import annotations
 
@@ -119,9 +119,7 @@ def test_embedding_names_the_twelve_largest_classes(tmp_path: Path, saved: list[
     assert legend_of(saved[0]) == [*(f"class {i:02d}" for i in range(3, 15)), "3 other classes"]
     scatters = saved[0].axes[0].collections
     assert [len(scatter.get_offsets()) for scatter in scatters] == [7, *[4] * 11, 9]
-    looks = {
-        (tuple(scatter.get_facecolor()[0]), len(scatter.get_paths()[0].vertices)) for scatter in scatters
-    }  # fmt: skip
+    looks = {(tuple(scatter.get_facecolor()[0]), len(scatter.get_paths()[0].vertices)) for scatter in scatters}
     assert len(looks) == 13
 
 
@@ -151,10 +149,13 @@ def test_confusion_shows_counts_and_shares_of_the_truth(tmp_path: Path, saved: l
     for text in axes.texts:
         cells[round(text.get_position()[1]), text.get_position()[0]].append(text.get_text())
     assert cells == {
-        (0, 0): ["30", "75.0%"], (0, 1): ["10", "25.0%"], (1, 0): ["5", "5.0%"], (1, 1): ["95", "95.0%"],
-    }  # fmt: skip
+        (0, 0): ["30", "75.0%"],
+        (0, 1): ["10", "25.0%"],
+        (1, 0): ["5", "5.0%"],
+        (1, 1): ["95", "95.0%"],
+    }
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["same\n(40)", "different\n(100)"]
-    assert axes.get_title() == "89.3% of 140 pairs judged right"
+    assert axes.get_title() == "89.3% of 140 pairs classified correctly"
 
 
 def test_confusion_of_one_kind_is_still_a_picture(tmp_path: Path) -> None:
@@ -169,8 +170,10 @@ def test_scores_show_both_kinds_and_the_threshold(tmp_path: Path, saved: list[Fi
     assert_picture(tmp_path / "scores.png")
     axes = saved[0].axes[0]
     assert legend_of(saved[0]) == [
-        "different: 4 pairs, 75.0% on the right side", "same: 3 pairs, 66.7% on the right side", "threshold 0.500",
-    ]  # fmt: skip
+        "different: 4 pairs, 75.0% classified correctly",
+        "same: 3 pairs, 66.7% classified correctly",
+        "threshold 0.500",
+    ]
     for patch in axes.patches:
         assert patch.get_data().values.sum() == pytest.approx(1)
     assert axes.lines[0].get_xdata()[0] == 0.5

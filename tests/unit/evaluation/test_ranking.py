@@ -10,17 +10,23 @@ from sklearn.metrics import ndcg_score
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import ranking
-from simsearch.evaluation.ranking import neighbours, rank_queries, recall_at, retrieval
+from simsearch.evaluation.ranking import neighbors, rank_queries, recall_at, retrieval
 from simsearch.progress import Silent
 
 # Products of these rows are exact in float32, so that equal scores are equal.
 ROWS = np.array(
     [
-        [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [-1, 0, 0, 0],
-        [0.5, 0.5, 0.5, 0.5], [0.5, 0.5, -0.5, -0.5], [-0.5, 0.5, 0.5, -0.5], [0, 0, 0, 0],
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 0, 0, 1],
+        [-1, 0, 0, 0],
+        [0.5, 0.5, 0.5, 0.5],
+        [0.5, 0.5, -0.5, -0.5],
+        [-0.5, 0.5, 0.5, -0.5],
+        [0, 0, 0, 0],
     ],
     dtype=np.float32,
-)  # fmt: skip
+)
 
 
 def names(ks: tuple[int, ...]) -> list[str]:
@@ -88,9 +94,13 @@ def test_figures_of_a_ranking_done_by_hand() -> None:
     # R is 2. Rows 0 and 1 rank hit, miss, hit; row 3 ranks miss, hit, hit; row 2 is not asked.
     second = 1 / np.log2(3)
     expected = {
-        "recall@1": 2 / 3, "recall@2": 1.0, "map@r": (1 / 2 + 1 / 2 + (1 / 2) / 2) / 3, "r_precision": 1 / 2,
-        "mrr": (1 + 1 + 1 / 2) / 3, "ndcg@2": (1 + 1 + second) / (1 + second) / 3,
-    }  # fmt: skip
+        "recall@1": 2 / 3,
+        "recall@2": 1.0,
+        "map@r": (1 / 2 + 1 / 2 + (1 / 2) / 2) / 3,
+        "r_precision": 1 / 2,
+        "mrr": (1 + 1 + 1 / 2) / 3,
+        "ndcg@2": (1 + 1 + second) / (1 + second) / 3,
+    }
     assert retrieval(vectors, labels, ks=(1, 2)) == pytest.approx(expected)
 
 
@@ -127,14 +137,14 @@ def test_the_best_are_those_of_a_stable_sort(seed: int, width: int, levels: int,
     np.testing.assert_array_equal(ranking._best(scores.copy(), ranks), expected)
 
 
-def test_neighbours_are_those_of_a_loop() -> None:
+def test_neighbors_are_those_of_a_loop() -> None:
     rng = np.random.default_rng(1)
     vectors = ROWS[rng.integers(0, 8, size=60)]
     rows = np.array([59, 3, 17])
-    for row, found in zip(rows, neighbours(vectors, rows, 5), strict=True):
+    for row, found in zip(rows, neighbors(vectors, rows, 5), strict=True):
         others = sorted(set(range(60)) - {row}, key=lambda other: (-float(vectors[row] @ vectors[other]), other))
         assert found.tolist() == others[:5]
-    assert neighbours(vectors, rows, 100).shape == (3, 59)
+    assert neighbors(vectors, rows, 100).shape == (3, 59)
 
 
 def test_each_query_has_its_figures_and_its_best_answer() -> None:
@@ -143,7 +153,7 @@ def test_each_query_has_its_figures_and_its_best_answer() -> None:
     ranked = rank_queries(vectors, labels, (1, 3))
     counts = np.bincount(labels)
     assert ranked.rows.tolist() == [row for row in range(40) if counts[labels[row]] > 1]
-    assert ranked.best.tolist() == neighbours(vectors, ranked.rows, 1)[:, 0].tolist()
+    assert ranked.best.tolist() == neighbors(vectors, ranked.rows, 1)[:, 0].tolist()
     assert ranked.values[:, 0].tolist() == (labels[ranked.best] == labels[ranked.rows]).tolist()
     assert ranked.means() == retrieval(vectors, labels, (1, 3))
 

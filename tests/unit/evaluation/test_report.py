@@ -76,9 +76,13 @@ class Page(HTMLParser):
 def pictures(tiny: Path, alphabets: Path) -> Evaluation:
     protocols = ("runs", "episodes", "verification", "retrieval")
     return evaluate(
-        open_encoder(tiny), alphabets, protocols=protocols, options=replace(SMALL, ways=(4,), runs=6), threshold=0.5,
+        open_encoder(tiny),
+        alphabets,
+        protocols=protocols,
+        options=replace(SMALL, ways=(4,), runs=6),
+        threshold=0.5,
         with_baselines=True,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +137,7 @@ def test_every_figure_is_on_the_page(pictures: Evaluation, written: str) -> None
             assert section.setting in words
             for figure in section.figures.values():
                 assert f"{figure.value:.3f}".replace("-", "−") in words
-    assert "accuracy · runs" in words and "TAR at FAR 0.001" in words and "judged different" in words
+    assert "accuracy · runs" in words and "TAR at FAR 0.001" in words and "predicted different" in words
 
 
 def test_pictures_are_within_the_page_and_are_those_of_the_files(pictures: Evaluation, written: str) -> None:
@@ -184,8 +188,8 @@ def test_a_picture_that_is_gone_leaves_a_word(pictures: Evaluation, tmp_path: Pa
 def test_what_was_left_out_is_listed_and_other_protocols_have_figures_alone(pictures: Evaluation) -> None:
     section = Section("triplets", "3 triplets", {"accuracy": Figure(0.5, 0.25, 0.75)})
     system = replace(pictures.systems[0], sections=(section,))
-    words = Page(page(replace(pictures, systems=(system,), skipped=(Skip("a<b.png", "no picture"),)))).words
-    assert "1 could not be read. a<b.png: no picture" in words
+    words = Page(page(replace(pictures, systems=(system,), skipped=(Skip("a<b.png", "no image"),)))).words
+    assert "1 could not be read. a<b.png: no image" in words
     assert "accuracy 0.500 0.250 to 0.750" in words
 
 
@@ -230,8 +234,8 @@ def test_nothing_wrong_is_told(tiny: Path, alphabets: Path) -> None:
 
     found = evaluate(Perfect(), alphabets, protocols=["retrieval", "runs"], options=replace(SMALL, ways=(4,)))  # type: ignore[arg-type]
     words = Page(page(found)).words
-    assert "Every query has one of its own class as its nearest neighbour." in words
-    assert "Every answer is right." in words
+    assert "Every query has one of its own class as its nearest neighbor." in words
+    assert "Every answer is correct." in words
 
 
 def test_a_report_is_one_html_file(pictures: Evaluation, tmp_path: Path) -> None:
@@ -297,7 +301,7 @@ def test_grades_are_dots_where_the_pairs_lie() -> None:
     steps = np.diff(dots, axis=0)
     assert steps[1, 0] / steps[0, 0] == pytest.approx(3, abs=0.02)
     assert steps[0, 1] == pytest.approx(steps[1, 1], abs=0.2) and (steps[:, 1] < 0).all()
-    assert "4,000 of 5,000 pairs are drawn" in grades(
+    assert "4,000 of 5,000 pairs are shown" in grades(
         GradedDetail(np.zeros((5000, 2), dtype=np.int64), np.ones(5000, dtype=np.float32), np.ones(5000)), 0
     )
 

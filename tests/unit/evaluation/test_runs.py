@@ -15,7 +15,7 @@ from simsearch.evaluation.runs import Runs, draw_runs, drawer_of, is_runs, read_
 
 
 def write_runs(root: Path, answers: list[list[int]], known: int = 3) -> Path:
-    """Runs of empty picture files; `answers` are the numbers of the training pictures, run by run."""
+    """Runs of empty image files; `answers` are the numbers of the training images, run by run."""
     for number, run in enumerate(answers, 1):
         folder = root / f"run{number:02}"
         for part in ("training", "test"):
@@ -82,21 +82,21 @@ def test_a_malformed_folder_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"class_labels.txt, line 2: .*item02.png is missing"):
         read_runs(tmp_path / "c")
     (broken("d") / "run01" / "training" / "class01.png").unlink()
-    with pytest.raises(TrainingError, match=r"line 2: run01/training/class01.png is not among the pictures"):
+    with pytest.raises(TrainingError, match=r"line 2: run01/training/class01.png is not among the images"):
         read_runs(tmp_path / "d")
     (broken("e") / "run01" / "test" / "item99.png").touch()
     with pytest.raises(TrainingError, match=r"no line for run01.test.item99.png"):
         read_runs(tmp_path / "e")
     labels = broken("f") / "run01" / "class_labels.txt"
     labels.write_text("run01/test/item01.png\n")
-    with pytest.raises(TrainingError, match=r"line 1: 'run01/test/item01.png'; a test picture and a training picture"):
+    with pytest.raises(TrainingError, match=r"line 1: 'run01/test/item01.png'; a test image and a training image"):
         read_runs(tmp_path / "f")
     labels.write_text("\n")
     with pytest.raises(TrainingError, match="is empty"):
         read_runs(tmp_path / "f")
     for path in (broken("g") / "run01" / "training").iterdir():
         path.unlink()
-    with pytest.raises(TrainingError, match="has no picture"):
+    with pytest.raises(TrainingError, match="has no image"):
         read_runs(tmp_path / "g")
 
 
@@ -143,8 +143,13 @@ def test_drawn_runs_repeat_with_their_seed_and_differ_from_run_to_run() -> None:
 def test_alphabets_without_two_drawers_of_enough_characters_are_left_out() -> None:
     names, labels, groups = drawings(3, 5, 3)
     # In the second alphabet drawers 1 and 2 share four characters only, and drawer 3 draws nothing.
-    kept = ~((groups == "alphabet1") & [drawer_of(name) == 3 or (label == 5 and drawer_of(name) == 1)
-                                        for name, label in zip(names, labels, strict=True)])  # fmt: skip
+    kept = ~(
+        (groups == "alphabet1")
+        & [
+            drawer_of(name) == 3 or (label == 5 and drawer_of(name) == 1)
+            for name, label in zip(names, labels, strict=True)
+        ]
+    )
     runs = draw_runs([n for n, k in zip(names, kept, strict=True) if k], labels[kept], groups[kept], runs=4, ways=5)
     assert [name.split()[0] for name in runs.names] == ["alphabet0", "alphabet2"] * 2
     with pytest.raises(UsageError, match="none of 3 alphabets has two drawers who both drew 6"):

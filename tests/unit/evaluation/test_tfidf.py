@@ -36,9 +36,14 @@ def cosines(texts: list[str]) -> np.ndarray:
 
 
 TEXTS = [
-    "A man plays a guitar.", "A man is playing the guitar", "the dog, the dog, THE DOG!", "Straße und STRASSE",
-    "order 4711 for John", "order 4712 for John", "x",
-]  # fmt: skip
+    "A man plays a guitar.",
+    "A man is playing the guitar",
+    "the dog, the dog, THE DOG!",
+    "Straße und STRASSE",
+    "order 4711 for John",
+    "order 4712 for John",
+    "x",
+]
 
 
 def test_cosines_are_those_of_the_whole_table_but_for_a_small_error() -> None:

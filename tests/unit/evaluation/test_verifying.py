@@ -104,7 +104,7 @@ def test_unusable_requests_are_refused() -> None:
         verification_figures(scores, same, classes=np.arange(9), seed=0)
     with pytest.raises(UsageError, match="the FAR is 2"):
         verification_figures(scores, same, fars=(2,), seed=0)
-    with pytest.raises(VectorError, match="of the different kind"):
+    with pytest.raises(VectorError, match="are impostor pairs"):
         verification_figures(scores, np.zeros(9, dtype=bool), seed=0)
     with pytest.raises(VectorError, match="not finite"):
         verification_figures(np.where(same, np.nan, scores), same, seed=0)

@@ -349,25 +349,25 @@ BREAKS: dict[str, Callable[[dict[str, object]], object]] = {
 @pytest.mark.parametrize("change", BREAKS.values(), ids=BREAKS)
 def test_a_broken_description_is_an_encoder_error(copy: Path, change: Callable[[dict[str, object]], object]) -> None:
     edited(copy, change)
-    with pytest.raises(EncoderError, match="not an encoder's description"):
+    with pytest.raises(EncoderError, match="not a valid encoder description"):
         read_config(copy)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "\udcff"])
 def test_a_description_that_is_no_object_is_an_encoder_error(copy: Path, text: str) -> None:
     (copy / CONFIG_NAME).write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(EncoderError, match="not an encoder's description"):
+    with pytest.raises(EncoderError, match="not a valid encoder description"):
         read_config(copy)
 
 
 def test_a_later_format_asks_for_an_update(copy: Path) -> None:
     edited(copy, lambda document: document.update(format=3))
-    with pytest.raises(EncoderError, match="format 3, another than 1 to 2; update simsearch"):
+    with pytest.raises(EncoderError, match="format 3 is not one of 1 to 2; update simsearch"):
         read_config(copy)
 
 
 def test_a_folder_without_a_description_is_no_encoder(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="is no encoder folder"):
+    with pytest.raises(EncoderError, match="is not an encoder folder"):
         read_config(tmp_path)
 
 
@@ -387,7 +387,7 @@ def test_damaged_files_are_found_before_they_are_used(copy: Path, name: str) -> 
         with pytest.raises(EncoderError, match="checksum differs"):
             read_verified(copy, config, name)
     path.unlink()
-    with pytest.raises(EncoderError, match="is missing, which is needed here; take the whole"):
+    with pytest.raises(EncoderError, match="is missing; copy the whole"):
         read_verified(copy, config, name)
 
 
