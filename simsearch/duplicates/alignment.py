@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SMALL = 100
 """The longer side, in pixels, at which places are looked for."""
-WINDOWS = tuple(0.95 * 0.9**step for step in range(9))
-"""The scales at which one picture is looked for within the other, from 0.95 to 0.41."""
+WINDOWS = tuple(0.9**step for step in range(9))
+"""The scales at which one picture is looked for within the other, from 1 to 0.43."""
 _COARSE = 8.0
 PROMISING = 0.35
 """The least correlation of an alignment that is refined."""

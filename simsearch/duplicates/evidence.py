@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 CERTAIN = 12.0
 """From this significance on the fit of the features is believed, and the views are not aligned by themselves."""
-FEW, POOR, RICH = 40, 100, 200
+FEW, POOR = 40, 100
 """Fewer inliers than `FEW` in a picture of fewer than `POOR` features cannot tell a thing laid over a drawing from a
-drawing of another thing. Two pictures of `RICH` features that fit nowhere are no copies, however alike they look."""
+drawing of another thing; nor can an alignment without any."""
 _HALF_SURE = 5.0
 _SHARES, _CORRELATIONS, _TILES, _COLORS = (0.2, 0.6), (0.6, 0.85), (4.0, 20.0), (40.0, 12.0)
 _CHANGED = 0.005
@@ -67,9 +67,7 @@ def examine(left: Described, right: Described) -> Evidence | None:
     found = []
     if (proof := fit(left.features, right.features, left.view.pixels.shape[1])) is not None:
         found.append(_evidence(left, right, proof))
-    poor = min(len(left.features), len(right.features)) < RICH
-    unsure = poor and not (found and found[0].significance >= CERTAIN)
-    if unsure and (proof := align(left.view, right.view)) is not None:
+    if not (found and found[0].significance >= CERTAIN) and (proof := align(left.view, right.view)) is not None:
         found.append(_evidence(left, right, proof))
     return max(found, key=lambda evidence: evidence.score, default=None)
 
@@ -90,7 +88,8 @@ def score(proof: Proof, agreement: Agreement, significance: float, features: int
         sure, agrees = significance / (significance + _HALF_SURE), _ramp(agreement.share, *_SHARES)
     else:
         sure, agrees = _ramp(agreement.tiles, *_TILES), _ramp(agreement.correlation, *_CORRELATIONS)
-    doubted = proof.inliers < FEW and features < POOR and agreement.changed > _CHANGED
+    few = not proof.inliers or (proof.inliers < FEW and features < POOR)
+    doubted = few and agreement.changed > _CHANGED
     return sure * agrees * _ramp(agreement.recolored, *_COLORS) * (_DOUBTED if doubted else 1.0)
 
 

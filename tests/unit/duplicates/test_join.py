@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simsearch.duplicates import join
 from simsearch.duplicates.join import pairs_between, pairs_within
-from simsearch.duplicates.pairs import Pairs
+from simsearch.duplicates.pairs import Pairs, strongest
 from simsearch.errors import UsageError, VectorError
 from simsearch.vectors.arrays import as_vectors
 
@@ -105,11 +105,26 @@ def test_pairs_come_in_order_and_bit_equal_rows_score_one() -> None:
     assert len(pairs) == 3 * 190 and (order == np.arange(len(pairs))).all() and (pairs.scores == 1).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_the_strongest_pairs_are_those_of_the_nearest_of_either_row(count: int, seed: int, most: int) -> None:
+    rows = drawn(count, 6, seed)
+    pairs = Pairs.joined(pairs_within(rows, 0.2, workers=1))
+    nearest: dict[int, list[tuple[float, int, int]]] = {}
+    for (left, right), score in as_found(pairs).items():
+        nearest.setdefault(left, []).append((-score, right, left))
+        nearest.setdefault(right, []).append((-score, left, right))
+    wanted = {tuple(sorted(pair[1:])) for some in nearest.values() for pair in sorted(some)[:most]}
+    assert as_found(strongest(pairs, most)).keys() == wanted
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     rows = drawn(4, 8, 0)
     with pytest.raises(UsageError, match=r"threshold 1\.5"):
         list(pairs_within(rows, 1.5))
     with pytest.raises(UsageError, match="first 5: there are 4 rows"):
         list(pairs_within(rows, 0.5, first=5))
+    with pytest.raises(UsageError, match="most 0"):
+        strongest(Pairs.none(), 0)
     with pytest.raises(VectorError, match="shapes"):
         list(pairs_between(rows, drawn(4, 9, 0), 0.5))
