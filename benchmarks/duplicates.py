@@ -220,8 +220,9 @@ def main() -> None:
     without: list[tuple[str, Callable[[], list[Image.Image]]]] = [
         ("drawn pages", lambda: [page(n) for n in range(100)]),
         ("drawn series", lambda: [product(n) for n in range(100)]),
-        *[(folder.name, lambda folder=folder: photos(folder, 300, options.seed)[1]) for folder in options.others],
-    ]  # fmt: skip
+    ]
+    for folder in options.others:
+        without.append((folder.name, lambda folder=folder: photos(folder, options.distractors, options.seed)[1]))
     for name, made in without:
         count, pairs, highest = false_pairs(made(), DEFAULT.score)
         bound = f"at most {3 / pairs:.1e} at 95 %" if not count else ""

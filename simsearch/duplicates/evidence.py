@@ -21,7 +21,7 @@ FEW, POOR = 40, 100
 """Fewer inliers than `FEW` in a picture of fewer than `POOR` features cannot tell a thing laid over a drawing from a
 drawing of another thing; nor can an alignment without any."""
 _HALF_SURE = 5.0
-_SHARES, _CORRELATIONS, _TILES, _COLORS = (0.2, 0.6), (0.6, 0.85), (4.0, 20.0), (40.0, 12.0)
+_SHARES, _CORRELATIONS, _TILES, _COLORS = (0.2, 0.6), (0.7, 0.9), (4.0, 20.0), (40.0, 12.0)
 _CHANGED = 0.005
 _DOUBTED = 0.55
 

@@ -44,7 +44,7 @@ class Preset:
             raise UsageError(f"cosine {self.cosine} and score {self.score}: from -1 to 1, and from above 0 to 1")
 
 
-PRESETS = {"strict": Preset(0.6, 0.85), "default": Preset(0.45, 0.6), "loose": Preset(0.4, 0.3)}
+PRESETS = {"strict": Preset(0.5, 0.85), "default": Preset(0.4, 0.6), "loose": Preset(0.35, 0.3)}
 """From benchmarks/duplicates.py, on flowers: see there for what each finds."""
 
 

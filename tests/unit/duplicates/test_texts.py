@@ -52,7 +52,8 @@ def test_the_reason_says_which_numbers_and_names() -> None:
 
 def test_numbers_are_written_in_many_ways() -> None:
     assert numbers("1,000 and 07 and 7") == numbers("1.000, 7, 7") == {"1000": 1, "7": 2}
-    assert numbers("none") == {}
+    assert numbers("none") == numbers("kie&#946;ling") == {}
+    assert compare("r. k&#228;mper 98", "r. kämper 98", 0.5).kind == "normalized"
 
 
 def test_names_are_capital_words_within_a_text() -> None:
