@@ -237,7 +237,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     assert training == {"torch", "onnx", "onnxscript", "safetensors", "pytorch-metric-learning", "accelerate"}
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
-    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic,trash]"]
+    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic,trash,dedupe]"]
 
 
 def test_every_requirement_has_a_pin_that_satisfies_it() -> None:

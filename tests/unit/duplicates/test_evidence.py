@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import looked_at, scene, soft
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+from scenes import looked_at, scene, soft
 
 from simsearch.duplicates import alignment
 from simsearch.duplicates.evidence import Evidence, describe, examine
@@ -16,6 +16,11 @@ from simsearch.duplicates.features import FEATURES, SIDE, Features, features, mi
 from simsearch.duplicates.geometry import Proof, fit, plausible
 from simsearch.duplicates.kinds import PRESETS, Preset, kind_of, pixel_digest
 from simsearch.errors import MissingExtraError, UsageError
+
+
+@pytest.fixture(scope="module")
+def original() -> Image.Image:
+    return scene(1)
 
 
 def jpeg(picture: Image.Image, quality: int) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from simsearch.duplicates.evidence import Described, described
@@ -28,8 +27,3 @@ def soft(seed: int, width: int = 480, height: int = 360) -> Image.Image:
 
 def looked_at(picture: Image.Image) -> Described:
     return described(view_of(np.asarray(picture.convert("RGB"))))
-
-
-@pytest.fixture(scope="session")
-def original() -> Image.Image:
-    return scene(1)
