@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simsearch.duplicates.apply import apply_plan
-from simsearch.duplicates.journal import journals
-from simsearch.duplicates.plan import Companion, FileState, Group, Header, Plan, PlannedFile
-from simsearch.duplicates.plan_file import read_plan, write_plan
-from simsearch.duplicates.undo import undo_run
+from simsearch.duplicates.removal.apply import apply_plan
+from simsearch.duplicates.removal.journal import journals
+from simsearch.duplicates.removal.plan import Companion, FileState, Group, Header, Plan, PlannedFile
+from simsearch.duplicates.removal.plan_file import read_plan, write_plan
+from simsearch.duplicates.removal.undo import undo_run
 from simsearch.errors import PlanError
 
 METHODS = ("quarantine", "quarantine on another file system", "hardlink", "symlink")

@@ -26,13 +26,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "simsearch"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HEAVY = ("torch", "faiss", "onnxruntime", "sqlalchemy", "numpy", "PIL", "onnx", "safetensors", "matplotlib", "tqdm",
-         "tokenizers", "transformers", "sentence_transformers", "huggingface_hub")  # fmt: skip
+         "tokenizers", "transformers", "sentence_transformers", "huggingface_hub", "cv2")  # fmt: skip
 OWNERS = {
     "torch": "training encoders", "onnx": "encoders", "onnxscript": "encoders", "safetensors": "training encoders",
     "transformers": "encoders", "sentence_transformers": "encoders", "huggingface_hub": "encoders",
     "pytorch_metric_learning": "training",
     "faiss": "vectors", "sqlalchemy": "store", "sqlite3": "store", "onnxruntime": "encoders", "click": "cli",
     "matplotlib": "evaluation", "PIL": "media", "send2trash": "duplicates", "pillow_heif": "media", "tqdm": "progress",
+    "cv2": "duplicates",
 }  # fmt: skip
 TRAINING_ONLY = ("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "pillow_heif",
                  "transformers", "sentence_transformers", "huggingface_hub", "accelerate")  # fmt: skip
@@ -236,7 +237,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     assert training == {"torch", "onnx", "onnxscript", "safetensors", "pytorch-metric-learning", "accelerate"}
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
-    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic,trash]"]
+    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic,trash,dedupe]"]
 
 
 def test_every_requirement_has_a_pin_that_satisfies_it() -> None:

@@ -1,1 +1,1 @@
-"""Duplicates: found, grouped, planned, removed and put back."""
+"""Duplicates: `finding` proves and groups them, `removal` applies a plan and undoes it; neither uses the other."""

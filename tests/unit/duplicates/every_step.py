@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 from removals import age, keep, plan_of, put, remove
 from undo import KILLED, METHODS, Task, divided, kept_are_there, leftovers, run, snapshot
 
-from simsearch.duplicates.apply import apply_plan
-from simsearch.duplicates.journal import journals
-from simsearch.duplicates.plan import Plan
-from simsearch.duplicates.plan_file import write_plan
-from simsearch.duplicates.undo import undo_run
+from simsearch.duplicates.removal.apply import apply_plan
+from simsearch.duplicates.removal.journal import journals
+from simsearch.duplicates.removal.plan import Plan
+from simsearch.duplicates.removal.plan_file import write_plan
+from simsearch.duplicates.removal.undo import undo_run
 
 
 def make(root: Path) -> Plan:

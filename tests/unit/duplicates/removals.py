@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from simsearch.duplicates.plan import Companion, FileState, Group, Header, Plan, PlannedFile
+from simsearch.duplicates.removal.plan import Companion, FileState, Group, Header, Plan, PlannedFile
 
 OLD = 1_500_000_000_123_456_789
 """A time, in nanoseconds, that no file gets by itself."""

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from removals import OLD, keep, plan_of, put, remove, tree
 
-from simsearch.duplicates import apply, journal, moving
-from simsearch.duplicates.apply import apply_plan
-from simsearch.duplicates.journal import journals, read_journal
-from simsearch.duplicates.locking import locked
-from simsearch.duplicates.plan import Plan
-from simsearch.duplicates.targets import default_quarantine
-from simsearch.duplicates.undo import undo_run
+from simsearch.duplicates.removal import apply, journal, moving
+from simsearch.duplicates.removal.apply import apply_plan
+from simsearch.duplicates.removal.journal import journals, read_journal
+from simsearch.duplicates.removal.locking import locked
+from simsearch.duplicates.removal.plan import Plan
+from simsearch.duplicates.removal.targets import default_quarantine
+from simsearch.duplicates.removal.undo import undo_run
 from simsearch.errors import DamagedError, LockedError, MissingExtraError, PlanError, UsageError
 
 
@@ -411,7 +411,7 @@ def test_two_runs_at_once_are_refused(root: Path, quarantine: Path, tmp_path: Pa
     plan = pair(root)
     quarantine.mkdir()
     holding = (
-        "import sys\nfrom pathlib import Path\nfrom simsearch.duplicates.locking import locked\n"
+        "import sys\nfrom pathlib import Path\nfrom simsearch.duplicates.removal.locking import locked\n"
         "with locked(Path(sys.argv[1]), sys.argv[2:]):\n    print(flush=True)\n    sys.stdin.read()\n"
     )
     for searched, other in (([], quarantine), ([str(root)], tmp_path / "another")):

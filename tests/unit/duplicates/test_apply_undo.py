@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from removals import OLD, age, keep, plan_of, put, remove, tree
 
-from simsearch.duplicates.apply import apply_plan
-from simsearch.duplicates.journal import journals, latest_journal, read_journal
-from simsearch.duplicates.plan import Companion, Plan
-from simsearch.duplicates.undo import undo_run
+from simsearch.duplicates.removal.apply import apply_plan
+from simsearch.duplicates.removal.journal import journals, latest_journal, read_journal
+from simsearch.duplicates.removal.plan import Companion, Plan
+from simsearch.duplicates.removal.undo import undo_run
 from simsearch.errors import PlanError
 from simsearch.types import Skip
 

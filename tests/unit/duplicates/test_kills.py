@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from removals import keep, plan_of, put, remove, tree
 
-from simsearch.duplicates.apply import apply_plan
-from simsearch.duplicates.journal import Journal, journals, read_journal
-from simsearch.duplicates.undo import undo_run
+from simsearch.duplicates.removal.apply import apply_plan
+from simsearch.duplicates.removal.journal import Journal, journals, read_journal
+from simsearch.duplicates.removal.undo import undo_run
 
 HERE = Path(__file__).parent
 BENCHMARKS = HERE.parents[2] / "benchmarks"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from simsearch.duplicates import places
-from simsearch.duplicates.places import Roots, location, parse_mounts, same_entry
+from simsearch.duplicates.removal import places
+from simsearch.duplicates.removal.places import Roots, location, parse_mounts, same_entry
 
 
 def touch(path: Path) -> Path:
@@ -119,7 +119,7 @@ def test_an_entry_is_a_name_in_a_folder(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_process_without_the_extras_can_use_all_of_it(tmp_path: Path) -> None:
     """Nothing heavy is loaded for removing files."""
     code = (
-        "import sys, simsearch.duplicates.apply, simsearch.duplicates.undo\n"
+        "import sys, simsearch.duplicates.removal.apply, simsearch.duplicates.removal.undo\n"
         "print(sorted({'numpy', 'PIL', 'filelock', 'send2trash'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch.duplicates.plan import (
+from simsearch.duplicates.removal.plan import (
     Companion,
     FileState,
     Group,
@@ -24,7 +24,7 @@ from simsearch.duplicates.plan import (
     Totals,
     totals,
 )
-from simsearch.duplicates.plan_file import fingerprint, read_plan, write_plan
+from simsearch.duplicates.removal.plan_file import fingerprint, read_plan, write_plan
 from simsearch.errors import PlanError
 
 ROOT = "C:\\photos\\" if sys.platform == "win32" else "/photos/"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from removals import keep, plan_of, put, remove, tree
 
-from simsearch.duplicates.apply import apply_plan
-from simsearch.duplicates.plan import Plan
-from simsearch.duplicates.undo import undo_run
+from simsearch.duplicates.removal.apply import apply_plan
+from simsearch.duplicates.removal.plan import Plan
+from simsearch.duplicates.removal.undo import undo_run
 
 CONTENTS = st.sampled_from([b"", b"one", b"two", b"three" * 30_000])
 GROUPS = st.lists(st.lists(st.tuples(CONTENTS, st.booleans()), min_size=1, max_size=4), min_size=1, max_size=3)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from removals import OLD, age, keep, plan_of, put, remove, tree
 
-from simsearch.duplicates import attributes, locking
-from simsearch.duplicates.apply import apply_plan
-from simsearch.duplicates.journal import read_journal
-from simsearch.duplicates.plan import Plan
-from simsearch.duplicates.targets import link_target
-from simsearch.duplicates.undo import undo_run
+from simsearch.duplicates.removal import attributes, locking
+from simsearch.duplicates.removal.apply import apply_plan
+from simsearch.duplicates.removal.journal import read_journal
+from simsearch.duplicates.removal.plan import Plan
+from simsearch.duplicates.removal.targets import link_target
+from simsearch.duplicates.removal.undo import undo_run
 from simsearch.errors import PlanError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from simsearch.duplicates.attributes import Attributes
+from simsearch.duplicates.removal.attributes import Attributes
 
 VERSION = 1
 Method: TypeAlias = Literal["quarantine", "trash", "hardlink", "symlink", "delete"]

@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from simsearch.duplicates.runs import VERSION, Method, Run, Times, Unit
+from simsearch.duplicates.removal.runs import VERSION, Method, Run, Times, Unit
 from simsearch.errors import DamagedError, PlanError
 from simsearch.manifest import write_atomically
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from simsearch.duplicates.json_stream import JsonStream
-from simsearch.duplicates.plan import Companion, FileState, Group, Header, Plan, PlannedFile, Totals
-from simsearch.duplicates.plan_parsing import PlanReader
+from simsearch.duplicates.removal.json_stream import JsonStream
+from simsearch.duplicates.removal.plan import Companion, FileState, Group, Header, Plan, PlannedFile, Totals
+from simsearch.duplicates.removal.plan_parsing import PlanReader
 from simsearch.errors import PlanError
 from simsearch.manifest import replacing
 from simsearch.types import JSONValue

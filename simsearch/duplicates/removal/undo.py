@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from simsearch.duplicates.attributes import set_times
-from simsearch.duplicates.journal import Journal, read_journal
-from simsearch.duplicates.locking import locked
-from simsearch.duplicates.putting_back import put_back, reason
-from simsearch.duplicates.runs import Run, Times, Unit
+from simsearch.duplicates.removal.attributes import set_times
+from simsearch.duplicates.removal.journal import Journal, read_journal
+from simsearch.duplicates.removal.locking import locked
+from simsearch.duplicates.removal.putting_back import put_back, reason
+from simsearch.duplicates.removal.runs import Run, Times, Unit
 from simsearch.errors import MediaError
 from simsearch.media.files import why
 from simsearch.progress import Progress, Silent, Working

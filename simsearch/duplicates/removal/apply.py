@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from simsearch.duplicates.admitting import LINKS, Guard, unchanged
-from simsearch.duplicates.attributes import Attributes
-from simsearch.duplicates.checking import Stamp, still
-from simsearch.duplicates.journal import JOURNAL_NAME, Journal, journals, read_journal, sweep
-from simsearch.duplicates.locking import locked
-from simsearch.duplicates.moving import take_away, trasher
-from simsearch.duplicates.plan import FileState, Group, Plan, PlannedFile
-from simsearch.duplicates.plan_file import fingerprint
-from simsearch.duplicates.plan_parsing import comparable
-from simsearch.duplicates.putting_back import reason, roll_back
-from simsearch.duplicates.runs import Method, Step, Unit
-from simsearch.duplicates.targets import link_target, make_quarantine, new_run, quarantined, temporary_name
+from simsearch.duplicates.removal.admitting import LINKS, Guard, unchanged
+from simsearch.duplicates.removal.attributes import Attributes
+from simsearch.duplicates.removal.checking import Stamp, still
+from simsearch.duplicates.removal.journal import JOURNAL_NAME, Journal, journals, read_journal, sweep
+from simsearch.duplicates.removal.locking import locked
+from simsearch.duplicates.removal.moving import take_away, trasher
+from simsearch.duplicates.removal.plan import FileState, Group, Plan, PlannedFile
+from simsearch.duplicates.removal.plan_file import fingerprint
+from simsearch.duplicates.removal.plan_parsing import comparable
+from simsearch.duplicates.removal.putting_back import reason, roll_back
+from simsearch.duplicates.removal.runs import Method, Step, Unit
+from simsearch.duplicates.removal.targets import link_target, make_quarantine, new_run, quarantined, temporary_name
 from simsearch.errors import MediaError, PlanError
 from simsearch.progress import Progress, Silent, Working
 from simsearch.types import Skip

@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from simsearch.duplicates import attributes
-from simsearch.duplicates.checking import has_content, opened
-from simsearch.duplicates.runs import Step, Unit
+from simsearch.duplicates.removal import attributes
+from simsearch.duplicates.removal.checking import has_content, opened
+from simsearch.duplicates.removal.runs import Step, Unit
 from simsearch.errors import MediaError, MissingExtraError
 
 # File systems without hard links, or whose rules forbid one here.

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from simsearch.duplicates.checking import Stamp, still, verify, writable
-from simsearch.duplicates.places import Roots, same_entry
-from simsearch.duplicates.plan import FileState, Plan, PlannedFile
-from simsearch.duplicates.runs import Method
+from simsearch.duplicates.removal.checking import Stamp, still, verify, writable
+from simsearch.duplicates.removal.places import Roots, same_entry
+from simsearch.duplicates.removal.plan import FileState, Plan, PlannedFile
+from simsearch.duplicates.removal.runs import Method
 from simsearch.errors import MediaError
 
 LINKS: frozenset[Method] = frozenset(("hardlink", "symlink"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from io import BufferedReader
 from typing import TypeAlias
 
-from simsearch.duplicates.plan import FileState
+from simsearch.duplicates.removal.plan import FileState
 from simsearch.errors import MediaError
 from simsearch.media.files import not_a_file, why
 

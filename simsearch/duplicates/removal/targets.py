@@ -7,8 +7,8 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simsearch.duplicates.places import Roots
-from simsearch.duplicates.plan import Header
+from simsearch.duplicates.removal.places import Roots
+from simsearch.duplicates.removal.plan import Header
 from simsearch.errors import PlanError, UsageError
 
 

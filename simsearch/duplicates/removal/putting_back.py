@@ -6,11 +6,11 @@ import os
 import stat
 from pathlib import Path
 
-from simsearch.duplicates.attributes import set_times
-from simsearch.duplicates.checking import has_content
-from simsearch.duplicates.journal import Journal
-from simsearch.duplicates.moving import copy, move, remove_temporary, sync_folder
-from simsearch.duplicates.runs import IRREVERSIBLE, Step, Unit
+from simsearch.duplicates.removal.attributes import set_times
+from simsearch.duplicates.removal.checking import has_content
+from simsearch.duplicates.removal.journal import Journal
+from simsearch.duplicates.removal.moving import copy, move, remove_temporary, sync_folder
+from simsearch.duplicates.removal.runs import IRREVERSIBLE, Step, Unit
 from simsearch.errors import MediaError
 from simsearch.media.files import why
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
-from simsearch.duplicates.json_stream import JsonStream
-from simsearch.duplicates.plan import (
+from simsearch.duplicates.removal.json_stream import JsonStream
+from simsearch.duplicates.removal.plan import (
     Action,
     Companion,
     FileState,

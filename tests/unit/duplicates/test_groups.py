@@ -1,0 +1,73 @@
+"""Groups are stars: every member is tied to the center, nothing is lost silently, and order does not matter."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simsearch.duplicates.finding.groups import Group, Tie, against_reference, implied, star_groups
+from simsearch.errors import UsageError
+
+TIES = st.lists(
+    st.tuples(st.integers(0, 12), st.integers(0, 12), st.sampled_from([0.6, 0.7, 0.8, 0.9, 1.0])).filter(
+        lambda tie: tie[0] != tie[1]
+    ),
+    max_size=30,
+).map(lambda some: [Tie(min(a, b), max(a, b), score) for a, b, score in some])
+
+
+@given(TIES, st.randoms(), st.booleans())
+def test_every_member_is_tied_to_the_center_and_in_one_group(ties: list[Tie], random, ranked: bool) -> None:
+    rank = (lambda item: (-item % 5,)) if ranked else None
+    groups = star_groups(ties, rank)
+    proved = {(tie.left, tie.right) for tie in ties}
+    members = [member for group in groups for member in group.members]
+    assert len(members) == len(set(members))
+    for group in groups:
+        assert group.others
+        for other in group.others:
+            assert (other.left, other.right) in proved and group.center in (other.left, other.right)
+        leaves = proved & {(a, b) for a in group.members for b in range(13)} | proved & {
+            (a, b) for b in group.members for a in range(13)
+        }
+        assert group.split == any(not {a, b} <= set(group.members) for a, b in leaves)
+    for left, right in proved:  # No pair of which both are left over.
+        assert left in members or right in members
+    shuffled = [*ties]
+    random.shuffle(shuffled)
+    assert star_groups(shuffled, rank) == groups
+
+
+def test_a_chain_is_not_one_group() -> None:
+    groups = star_groups([Tie(1, 2, 0.9), Tie(2, 3, 0.9), Tie(3, 4, 0.9), Tie(4, 5, 0.9)])
+    assert [set(group.members) for group in groups] == [{1, 2, 3}, {4, 5}]
+    assert all(group.split for group in groups)
+
+
+def test_the_best_by_rank_is_the_center_and_those_not_tied_to_it_stay_apart() -> None:
+    ties = [Tie(1, 2, 0.9), Tie(1, 3, 0.9), Tie(1, 4, 0.9), Tie(2, 3, 0.9)]
+    groups = star_groups(ties, rank=lambda item: (item != 2,))
+    assert [(group.center, group.members, group.split) for group in groups] == [(2, (2, 1, 3), True)]
+    joined = star_groups([*ties, Tie(2, 4, 0.7)], rank=lambda item: (item != 2,))
+    assert [(group.members, group.split) for group in joined] == [((2, 1, 3, 4), False)]
+
+
+def test_pairs_that_were_not_proved_are_implied_by_the_center() -> None:
+    group = Group(2, (Tie(1, 2, 0.9), Tie(2, 3, 0.8), Tie(2, 4, 0.7)))
+    proved = {(1, 2): 0.9, (2, 3): 0.8, (2, 4): 0.7, (1, 3): 0.65}
+    assert list(implied(group, proved)) == [
+        Tie(1, 2, 0.9), Tie(1, 3, 0.65), Tie(1, 4, 0.7, 2), Tie(2, 3, 0.8), Tie(2, 4, 0.7), Tie(3, 4, 0.7, 2),
+    ]  # fmt: skip
+
+
+def test_whatever_has_a_copy_in_the_reference_is_proposed_once() -> None:
+    ties = [Tie(1, 10, 0.9), Tie(2, 10, 0.8), Tie(2, 11, 0.95), Tie(1, 2, 1.0), Tie(10, 11, 1.0), Tie(3, 4, 1.0)]
+    groups = against_reference(ties, {10, 11, 12})
+    assert groups == [Group(10, (Tie(1, 10, 0.9),)), Group(11, (Tie(2, 11, 0.95),))]
+    assert against_reference([Tie(1, 11, 0.9), Tie(1, 10, 0.9)], {10, 11})[0].center == 10
+
+
+def test_an_item_is_no_copy_of_itself() -> None:
+    with pytest.raises(UsageError, match="tied to itself"):
+        star_groups([Tie(1, 1, 1.0)])
