@@ -252,5 +252,5 @@ def test_eight_bits_take_the_axis_along_which_they_are_more_exact() -> None:
 def test_bits_that_change_the_embeddings_are_refused(bits: int, more: int) -> None:
     assert check_cosine(0.99123456789, bits) == 0.991235
     for cosine in (0.9899, float("nan")):
-        with pytest.raises(EncoderError, match=rf"in {bits} bits .* below 0\.99: not converted; ask for --bits {more}"):
+        with pytest.raises(EncoderError, match=rf"in {bits} bits .* below 0\.99: not converted; use --bits {more}"):
             check_cosine(cosine, bits)

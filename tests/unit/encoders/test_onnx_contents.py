@@ -71,7 +71,10 @@ def of_dims(*dims: int) -> onnx.TensorProto:
             r"non-standard operators \('evil.ops'\)",
         ),
         (lambda: model(helper.make_node("FusedMatMul", ["x", "w"], ["y"], domain="com.microsoft")), "com.microsoft"),
-        (lambda: model(within(helper.make_node("Read", ["x"], ["y"], domain="evil"), 2)), r"standard \('evil'\)"),
+        (
+            lambda: model(within(helper.make_node("Read", ["x"], ["y"], domain="evil"), 2)),
+            r"non-standard operators \('evil'\)",
+        ),
         (lambda: model(weights=of_dims(4, 4)), "'w' has 48 bytes, but its shape needs 64"),
         (lambda: model(weights=of_dims(1 << 40, 1 << 40)), "'w' has 48 bytes, but its shape needs"),
         (lambda: model(weights=of_dims(-4, 3)), "'w' has 48 bytes, but its shape needs"),

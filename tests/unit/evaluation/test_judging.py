@@ -225,7 +225,7 @@ def test_a_threshold_that_would_flatter_is_refused(
         evaluate(text, pairs, threshold_from=graded)
     with pytest.raises(UsageError, match="give one of them"):
         evaluate(text, pairs, threshold_from=pairs, threshold=0.5)
-    with pytest.raises(UsageError, match="which was not asked for"):
+    with pytest.raises(UsageError, match="which is not among the protocols"):
         evaluate(text, pairs, protocols=["graded"], threshold=0.5)
 
 
