@@ -19,21 +19,25 @@ from simsearch.cli.output import progress, say, say_json, skip_records, tell_ski
 @click.argument("teacher", metavar="TEACHER")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
-@click.option("--validate", "validation", metavar="FILE", help="Graded pairs to measure with, not to learn from.")
+@click.option("--validate", "validation", metavar="FILE", help="Graded pairs for validation; not trained on.")
 @click.option("--columns", metavar="NAMES", help="Names of the columns of tables, or ROLE=NAME,...; see the guide.")
 @convention_option
 @score_range_option
-@click.option("--by-line", is_flag=True, help="In folders each line of a file is a text of its own.")
+@click.option("--by-line", is_flag=True, help="In folders, each line of a file is a separate text.")
 @encoding_option
 @strict_option
-@click.option("--tokenizer", metavar="PLACE", help="Where to take word pieces from.  [default: the teacher]")
-@click.option("--dim", type=int, default=256, show_default=True, help="Numbers a text.")
-@click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Most different tokens.")
-@click.option("--codes", type=int, default=2_048, show_default=True, help="Rows for product codes; 0 for none.")
+@click.option(
+    "--tokenizer", metavar="PLACE", help="Encoder or file whose word pieces are used.  [default: the teacher]"
+)
+@click.option("--dim", type=int, default=256, show_default=True, help="Dimension of the embeddings.")
+@click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Maximum size of the vocabulary.")
+@click.option(
+    "--codes", type=int, default=2_048, show_default=True, help="Embeddings for hashed product codes; 0 for none."
+)
 @click.option("--epochs", type=int, default=4, show_default=True, help="Passes over the texts.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Start of all randomness.")
-@click.option("--restart", is_flag=True, help="Start anew instead of going on from a checkpoint.")
-@click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--restart", is_flag=True, help="Train from the beginning instead of resuming from a checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing encoder.")
 @json_option
 @quiet_option
 def distill_command(
@@ -42,11 +46,11 @@ def distill_command(
     strict: bool, tokenizer: str | None, dim: int,
     vocabulary: int, codes: int, epochs: int, seed: int, restart: bool, overwrite: bool, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
-    """Make a small, fast encoder of texts that agrees with a large one.
+    """Distill a large text encoder (the teacher) into a small, fast one (the student).
 
     TEACHER is an encoder of texts, such as the folder of a sentence-transformers model. Each SOURCE is a file or folder
-    of texts; of graded pairs, and of pairs that are the same or not, what is known is learned too. A run that was
-    stopped goes on when the same command is given again.
+    of texts; graded pairs and pairs labelled same or different are trained on as well. An interrupted run resumes
+    from its checkpoint when the same command is given again.
     """
     from simsearch.labelled.reading import Reading
     from simsearch.training import Distilling, distil
@@ -67,5 +71,5 @@ def distill_command(
                   "steps": made.config.training["steps_taken"], "texts": made.config.training["texts"],
                   "skipped_files": skip_records(made.skipped)})  # fmt: skip
     else:
-        say(f"{made.folder}: {made.config.parameters:,} numbers, validation {figure:.4f}")
+        say(f"{made.folder}: {made.config.parameters:,} parameters, validation {figure:.4f}")
     return 0
