@@ -17,17 +17,9 @@ from simsearch.evaluation.metrics import all_pairs, pair_scores, spearman
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        trained = simsearch.train(
-            rashes.draw_stages(folder, per_stage=24, pairs=600),
-            folder / "rash",
-            reading=Reading(score_range=(4, 0)),
-            start="photo",
-            freeze="all",
-            loss="cosent",
-            split="given",
-            steps=100,
-            report=False,
-        )
+        table, reading = rashes.draw_stages(folder, per_stage=24, pairs=600), Reading(score_range=(4, 0))
+        how = {"start": "photo", "freeze": "all", "loss": "cosent", "split": "given", "steps": 100, "report": False}
+        trained = simsearch.train(table, folder / "rash", reading=reading, **how)
         unseen = sorted((folder / "test").glob("*/*.png"))
         stages, pairs = np.array([int(path.parent.name) for path in unseen]), all_pairs(len(unseen))
         for encoder in map(simsearch.open_encoder, ("photo", trained.folder)):

@@ -24,16 +24,9 @@ def share_of_the_same(vectors: np.ndarray, drawings: list[Path]) -> float:
 def main() -> None:
     drawings = sorted(DRAWINGS.rglob("*.png"))
     with tempfile.TemporaryDirectory() as folder:
-        trained = simsearch.train(
-            DRAWINGS,
-            Path(folder) / "drawings",
-            reading=Reading(kind="unlabelled"),
-            recipe="shapes",
-            loss="infonce",
-            changes=Changes(augmentation="drawing", batch_classes=8, batch_images=16),
-            report=False,
-            steps=120,
-        )
+        changes = Changes(augmentation="drawing", batch_classes=8, batch_images=16)
+        how = {"recipe": "shapes", "loss": "infonce", "steps": 120, "report": False, "changes": changes}
+        trained = simsearch.train(DRAWINGS, Path(folder) / "drawings", reading=Reading(kind="unlabelled"), **how)
         encoder = simsearch.open_encoder(trained.folder)
         pixels = raw_pixels(np.stack([encoder.prepare(path).pixels for path in drawings]))
         print(f"Of {len(drawings)} drawings the nearest other one shows the same character:")
