@@ -20,7 +20,7 @@ Command = Callable[..., Any]
 
 
 class _Train(click.Command):
-    """Says of an option that older versions had what takes its place."""
+    """The command train, whose error for a former option names the setting that replaces it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -33,7 +33,7 @@ class _Train(click.Command):
 
 
 def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
-    """Prints what can be chosen, and ends."""
+    """Prints presets, losses, miners and settings, and exits."""
     if not asked or context.resilient_parsing:
         return
     from simsearch.training import preset_rows
@@ -69,27 +69,27 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
 @click.option("--preset", help="Network, loss and schedule, with random weights unless --from is given; see --list.")
 @click.option(
     "--from", "start", metavar="ENCODER",
-    help="Fine-tune an encoder: a bundled name, a folder, a hub name.  [default: the bundled one that knows the "
-    "material best; with --preset none]",
+    help="Initial encoder to fine-tune: a bundled name, a folder, a hub name.  [default: the bundled encoder with the "
+    "best metrics on the train partition; none with --preset]",
 )  # fmt: skip
 @click.option(
     "--freeze", type=click.Choice(["none", "part", "all"]),
-    help="Leave the first half of its layers, or all but a new head, as they are.  [default: all of photo and what was "
-    "made from it, none of others]",
+    help="Freeze the first half of the layers (part), or all but a new head (all).  [default: all for photo and "
+    "encoders trained from it, none for others]",
 )  # fmt: skip
-@click.option("--minutes", type=float, help="Bound the whole command, instead of epochs.")
+@click.option("--minutes", type=float, help="Time limit of the whole command, instead of epochs.")
 @_setting_options
-@click.option("--test", "tests", multiple=True, metavar="NAME", help="Hold this class or group out; may be repeated.")
 @click.option(
-    "--everything", is_flag=True, help="Hold no class out: for the weights to use, once the figures are known."
+    "--test", "tests", multiple=True, metavar="NAME", help="Class or group to hold out for the test; may be repeated."
 )
+@click.option("--everything", is_flag=True, help="Train on all classes, once the test figures are known.")
 @click.option(
     "--set", "texts", multiple=True, metavar="KEY=VALUE",
-    help="Any other setting of the table that --list prints, as margin=0.3; may be repeated.",
+    help="Any setting that --list prints, as margin=0.3; may be repeated.",
 )  # fmt: skip
-@click.option("--no-report", is_flag=True, help="Draw no pictures.")
-@click.option("--restart", is_flag=True, help="Start anew instead of resuming from a checkpoint.")
-@click.option("--overwrite", is_flag=True, help="Replace an encoder that is there.")
+@click.option("--no-report", is_flag=True, help="Write no plots.")
+@click.option("--restart", is_flag=True, help="Train from the beginning instead of resuming from a checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing encoder.")
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
     help="Show presets, losses, miners and settings.",
@@ -101,10 +101,10 @@ def train_command(
     tests: tuple[str, ...], everything: bool, texts: tuple[str, ...], no_report: bool, restart: bool, overwrite: bool,
     as_json: bool, quiet: bool, **options: Any,
 ) -> int:  # fmt: skip
-    """Learn what "similar" means from labelled folders, a table of pairs, grades or triplets, or unlabelled files.
+    """Train an encoder on class folders, a table of classes, pairs, grades or triplets, or unlabelled files.
 
-    Images or texts in one folder are similar, those of different folders are not. A run that was stopped resumes when
-    the same command is given again.
+    Images or texts of one folder form a class: they are similar, those of different folders are not. An interrupted run
+    resumes from its checkpoint when the same command is given again.
     """
     from simsearch.labelled.reading import Reading
     from simsearch.training import Changes, train
@@ -140,33 +140,31 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
         rows = [
             (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()
         ]
-        began = [("start", _start_shown(start))] if isinstance(start, dict) else []
+        began = [("initial encoder", _start_shown(start))] if isinstance(start, dict) else []
         print_table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
         seen_before = trained.figures.get("test_classes_seen_before")
         if seen_before:
             print_line(
-                f"{seen_before} of the test classes have names that its start had learned: if they are the same, the "
-                "figures flatter."
+                f"{seen_before} of the test classes have names of classes that the initial encoder was trained on: if "
+                "they are the same classes, the figures are too optimistic."
             )
         _tell_split(trained.config.training["split_record"])
         print_line(f"Use it: simsearch index FOLDER --encoder {trained.folder}")
 
 
 def _tell_split(record: JSONValue) -> None:
-    """What of the labels was not as a reader of the figures would expect."""
+    """Prints how many contents have several labels, if any."""
     assert isinstance(record, dict)
     twice = record.get("contents_with_two_labels")
     if twice:
-        print_line(
-            f"Identical items with more than one label: {twice:,}; each counts for the first of its classes only."
-        )
+        print_line(f"Identical items with several labels: {twice:,}; each is used with the first of its classes only.")
 
 
 def _start_shown(start: Mapping[str, JSONValue]) -> str:
-    """As "glyph, which knows the material best: glyph 0.96, photo 0.83"."""
+    """As "glyph, the best on the train partition: glyph 0.96, photo 0.83"."""
     compared = start["encoders_compared"]
     assert isinstance(compared, dict)
     if not compared:
         return str(start["encoder"])
     figures = ", ".join(f"{name} {known}" for name, known in compared.items())
-    return f"{start['encoder']}, which knows the material best: {figures}"
+    return f"{start['encoder']}, the best on the train partition: {figures}"

@@ -1,4 +1,4 @@
-"""The presets: which network, loss and schedule, and what the reference that they reproduce reached."""
+"""The presets: network, loss and training schedule by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simsearch.training.recipes import Recipe
 
 SHAPES = Recipe(
     "shapes",
-    "small pictures in colour: two convolutions, the dot product regressed on same or different",
+    "small color images: two convolutions, dot product regressed on same or different",
     ModelSpec("shapes", 28, 28, 3, 16),
     fit="squash", loss="dot", optimizer="adamw", learning_rate=4e-3,
     batch_classes=3, batch_images=6, epochs=10, counts=(20, 20, 20), evaluate_every=50, threads=1,
@@ -19,7 +19,7 @@ SHAPES = Recipe(
 
 DIGITS = Recipe(
     "digits",
-    "grey pictures: three dense layers of 128, contrastive loss with margin 1 (Hadsell et al. 2006)",
+    "grayscale images: three dense layers of 128 units, contrastive loss with margin 1 (Hadsell et al. 2006)",
     ModelSpec("digits", 28, 28, 1, 128, dropout=0.3),
     fit="pad", loss="contrastive", optimizer="rmsprop", learning_rate=2e-3, cosine_decay=True,
     batch_classes=10, batch_images=12, epochs=20, pairs_per_epoch=1_100_000, positive_share=0.3,
@@ -28,7 +28,7 @@ DIGITS = Recipe(
 
 BACKBONE = Recipe(
     "backbone",
-    "pictures in colour at 128 pixels: two convolutions, two dense layers, contrastive or triplet loss",
+    "color images at 128 pixels: two convolutions, two dense layers, contrastive or triplet loss",
     ModelSpec("backbone", 128, 128, 3, 128),
     fit="crop", loss="contrastive", optimizer="adamw", learning_rate=1e-3,
     batch_classes=8, batch_images=4, epochs=20, pairs_per_epoch=20_000, positive_share=0.2,
@@ -37,7 +37,7 @@ BACKBONE = Recipe(
 
 GLYPH = Recipe(
     "glyph",
-    "drawings and handwriting: a residual network, turned drawings as further classes",
+    "drawings and handwriting: residual network, rotated drawings as additional classes",
     ModelSpec(
         "residual", 32, 32, 1, 128, widths=(48, 96, 192), stem_width=16, first_stride=2, pooling="flat",
     ),
@@ -49,7 +49,7 @@ GLYPH = Recipe(
 
 WORDS = Recipe(
     "words",
-    "texts: a vector for each part of a word, summed; learns and encodes in no time",
+    "texts: bag of subword embeddings, summed; the fastest to train and to encode",
     TextSpec("bag", vocabulary=12_000, dim=256, codes=2_000, dropout=0.1),
     fit="", loss="infonce", optimizer="adam", learning_rate=3e-3, cosine_decay=True,
     batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=200_000, augmentation="text",
@@ -58,7 +58,7 @@ WORDS = Recipe(
 
 SEQUENCES = Recipe(
     "sequences",
-    "texts in which the order of words counts: a recurrent network (GRU)",
+    "texts in which word order matters: recurrent network (GRU)",
     TextSpec("recurrent", vocabulary=8_000, dim=256, width=128, dropout=0.1),
     fit="", loss="infonce", optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, cosine_decay=True,
     batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=400_000, augmentation="text",
@@ -67,7 +67,7 @@ SEQUENCES = Recipe(
 
 TRANSFORMER = Recipe(
     "transformer",
-    "many texts, and a GPU: a transformer of four layers",
+    "large text corpora, on a GPU: transformer of four layers",
     TextSpec("transformer", vocabulary=16_000, dim=256, width=256, layers=4, dropout=0.1),
     fit="", loss="infonce", optimizer="adamw", learning_rate=5e-4, weight_decay=1e-2, cosine_decay=True,
     batch_classes=64, batch_images=2, epochs=20, pairs_per_epoch=800_000, augmentation="text",
@@ -78,32 +78,32 @@ ONWARD: Mapping[str, Recipe] = {
     "image": replace(
         BACKBONE,
         name="onward",
-        summary="pictures, and an encoder that knows something already",
+        summary="images: fine-tuning of an encoder",
         loss="infonce",
         within_power=0.2,
     ),
-    "text": replace(WORDS, name="onward", summary="texts, and an encoder that knows something already"),
+    "text": replace(WORDS, name="onward", summary="texts: fine-tuning of an encoder"),
 }
-"""What is done by default with an encoder to go on from, whose network takes the place of the one here."""
+"""The default recipes of fine-tuning, with the network of the initial encoder in place of the one here."""
 HEAD = replace(
     BACKBONE,
-    name="head", summary="pictures, and an encoder whose features a new head takes: seconds once they are computed",
+    name="head", summary="images: a new head on frozen features of an encoder",
     loss="classifier", scale=16.0, optimizer="adamw", learning_rate=2e-3, weight_decay=1e-2, cosine_decay=True,
     batch_classes=48, batch_images=12, steps=400, epochs=0, pairs_per_epoch=0, positive_share=0.0,
     augmentation="photo", evaluate_every=100, patience=0, within_power=0.5,
 )  # fmt: skip
-"""What is done by default with an encoder that gives features, which stays as it is. The power is that of Hatch et al.
-(2006), of the half of a head that does not learn."""
+"""The default recipe of a new head on frozen features. The exponent is that of Hatch et al. (2006), for the linear half
+of the head."""
 HEADS: Mapping[str, Recipe] = {
     "strokes": replace(HEAD, augmentation="drawing", halves=(384, 128), standardized=True),
 }
-"""The same by the kind of a network whose features ask for something else."""
+"""The exceptions from it, by kind of network."""
 HEAD_ONWARD = 3e-4
-"""The learning rate of the head that an encoder has, where it goes on."""
+"""The learning rate for fine-tuning the head that an encoder has."""
 RATES: Mapping[str, Recipe] = {recipe.model.kind: recipe for recipe in (SEQUENCES, TRANSFORMER)}
-"""By the kind of a network that is gone on from: whose optimiser and learning rate it takes."""
+"""By kind of network, the recipe whose optimizer and learning rate fine-tuning takes."""
 GENTLE = 3e-5
-"""The learning rate of a pretrained network, which forgets at hundred times this what it knew."""
+"""The learning rate of a pretrained network; a hundred times this causes catastrophic forgetting."""
 
 PRESETS = {recipe.name: recipe for recipe in (SHAPES, DIGITS, BACKBONE, GLYPH, WORDS, SEQUENCES, TRANSFORMER)}
 RETIRED: Mapping[str, str] = {
@@ -111,18 +111,18 @@ RETIRED: Mapping[str, str] = {
     "photo-large": "without --preset",
     "photo-copies": "with --kind unlabelled --augmentation copies and no --preset",
 }
-"""The presets of older versions for photos, and how to train on photos now."""
+"""Presets of older versions for photos, and what replaces each."""
 
 
 def preset(name: str) -> Recipe:
-    """The preset of this name. Raises UsageError listing all, or saying what to do in place of a retired one."""
+    """The preset of this name. Raises UsageError listing all, or naming the replacement of a retired one."""
     if name in RETIRED:
-        raise UsageError(f"Preset {name!r} is no more; {RETIRED[name]}, train goes on from the encoder photo")
+        raise UsageError(f"Preset {name!r} was removed; {RETIRED[name]}, train fine-tunes the encoder photo")
     if name not in PRESETS:
         raise UsageError(f"No preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
 def preset_rows() -> Sequence[tuple[str, ...]]:
-    """The table of presets for people, its head first: name, loss, what it is for."""
-    return [("preset", "loss", "what it is for"), *[(r.name, r.loss, r.summary) for r in PRESETS.values()]]
+    """The printed table of presets, header first: name, loss, network and purpose."""
+    return [("preset", "loss", "data and network"), *[(r.name, r.loss, r.summary) for r in PRESETS.values()]]

@@ -13,7 +13,7 @@ from simsearch.errors import UsageError
 
 Value = float | str | tuple[float, ...]
 Group = Literal["changes", "reading", "run"]
-"""What a setting belongs to: `recipes.Changes`, `data.reading.Reading`, or `train` itself."""
+"""What a setting belongs to: `recipes.Changes`, `labelled.reading.Reading`, or `train` itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Setting:
     """Whether `simsearch train` has an option of this name; the others are given with --set."""
 
     def parsed(self, text: str) -> Value:
-        """The value that this text stands for. Raises UsageError for one of another form."""
+        """The value that this text represents. Raises UsageError for an invalid one."""
         try:
             return PARSERS[self.form](text) if self.form in PARSERS else self._chosen(text)
         except ValueError:
@@ -66,59 +66,61 @@ PARSERS: Mapping[str, Callable[[str], Value]] = MappingProxyType({
 
 SETTINGS = (
     Setting("kind", "classes|pairs|graded|triplets|unlabelled",
-            "What the source holds, where its columns leave it open.", "reading", option=True),
-    Setting("modality", "image|text", "What its files are, if both could be.", "reading", option=True),
+            "Kind of data in the source, if its columns do not determine it.", "reading", option=True),
+    Setting("modality", "image|text", "Modality of the source, if it could be both.", "reading", option=True),
     Setting("columns", "TEXT", "Names of the columns, or ROLE=NAME,...; see the guide.", "reading", option=True),
     Setting("convention", "same|different",
             "What 1 means in a pair file whose column is not named same or different.", "reading"),
-    Setting("score_range", "LOW,HIGH", "The grades that mean not alike at all and the same, as 0,5.", "reading"),
-    Setting("label_until", "TEXT", "A label ends before this mark, as # in 12.jpg#3.", "reading"),
-    Setting("by_line", "true|false", "Each line of a text file is a text of its own.", "reading"),
+    Setting("score_range", "LOW,HIGH", "Grades that mean entirely different and identical, as 0,5.", "reading"),
+    Setting("label_until", "TEXT", "Labels end before this separator, as # in 12.jpg#3.", "reading"),
+    Setting("by_line", "true|false", "Each line of a text file is a separate text.", "reading"),
     Setting("encoding", "TEXT",
-            "Of texts and tables without a byte order mark, as cp1252.  [default: utf-8]", "reading"),
+            "Encoding of texts and tables without a byte order mark, as cp1252.  [default: utf-8]", "reading"),
     Setting("strict", "true|false",
-            "Refuse tables with rows that cannot be used, in place of skipping these.", "reading"),
-    Setting("half", "true|false", "Store the weights in 16 bits: half the size.", "run"),
+            "Reject tables with unusable rows instead of skipping these rows.", "reading"),
+    Setting("half", "true|false", "Store the weights in 16 bits, at half the size.", "run"),
     Setting("split", "content|class|group|given",
-            "What training, validation and test must not share; given is by a column.", option=True),
-    Setting("counts", "TRAIN,VALIDATION,TEST", "Shares (or, above 1, numbers) of the three; 0 leaves one empty."),
-    Setting("loss", "TEXT", "See --list.  [default: the preset's, or the best for the data]", option=True),
-    Setting("margin", "NUMBER|soft", "Of the loss; soft is a margin without an edge."),
-    Setting("temperature", "NUMBER", "Of the loss: cosines are divided by it."),
-    Setting("scale", "NUMBER", "Of the loss: cosines are multiplied by it."),
-    Setting("distance", "l2|squared|cosine", "Of the triplet loss."),
-    Setting("miner", "TEXT", "Which triplets or pairs of a batch count; see --list."),
-    Setting("memory", "N", "Compare with N embeddings of past batches as well (cross-batch memory)."),
-    Setting("fit", "squash|crop|pad|ink", "How pictures are fitted to the network."),
-    Setting("poses", "N", "4: turned drawings are further classes, 8: mirrored ones too; 1: no."),
-    Setting("augmentation", "none|photo|drawing|copies|text", "Random changes of the inputs.", option=True),
-    Setting("optimizer", "adamw|adam|sgd|rmsprop", "What turns gradients into steps."),
-    Setting("epochs", "N", "Passes over the pairs.  [default: the preset's]", option=True),
+            "What the partitions must not share; given reads the column split.", option=True),
+    Setting("counts", "TRAIN,VALIDATION,TEST",
+            "Sizes of the partitions: fractions, or numbers above 1; 0 leaves one empty."),
+    Setting("loss", "TEXT", "Loss, see --list.  [default: of the preset, or of the kind of data]", option=True),
+    Setting("margin", "NUMBER|soft", "Margin of the loss; soft is softplus in place of a hinge with margin."),
+    Setting("temperature", "NUMBER", "Temperature of the loss, which divides cosines."),
+    Setting("scale", "NUMBER", "Scale of the loss, which multiplies cosines."),
+    Setting("distance", "l2|squared|cosine", "Distance of the triplet loss."),
+    Setting("miner", "TEXT", "Selection of triplets or pairs in a batch, see --list."),
+    Setting("memory", "N", "Size of the cross-batch memory: N embeddings of past batches."),
+    Setting("fit", "squash|crop|pad|ink", "How images are resized to the input of the network."),
+    Setting("poses", "N", "Rotated drawings as additional classes: 4 with rotations, 8 with reflections too, 1 none."),
+    Setting("augmentation", "none|photo|drawing|copies|text", "Data augmentation.", option=True),
+    Setting("optimizer", "adamw|adam|sgd|rmsprop", "Optimization algorithm."),
+    Setting("epochs", "N", "Passes over the pairs.  [default: of the preset]", option=True),
     Setting("steps", "N", "Optimizer steps, instead of epochs.", option=True),
-    Setting("learning_rate", "NUMBER", "Of the optimizer.  [default: the preset's]", option=True),
+    Setting("learning_rate", "NUMBER", "Learning rate.  [default: of the preset]", option=True),
     Setting("cosine_decay", "true|false",
-            "The learning rate warms up and falls to zero along half a cosine, or is constant."),
-    Setting("weight_decay", "NUMBER", "How strongly weights are pulled to zero."),
+            "Learning rate with warmup and cosine decay to zero, or constant."),
+    Setting("weight_decay", "NUMBER", "Weight decay of the optimizer."),
     Setting("batch_classes", "N", "Classes in a batch."),
     Setting("batch_images", "N", "Images (or texts) of each class in a batch."),
-    Setting("averaging", "NUMBER", "Decay of a running average of the weights, which is what is kept; as 0.999."),
+    Setting("averaging", "NUMBER",
+            "Decay of an exponential moving average of the weights, which is exported; as 0.999."),
     Setting("within_power", "NUMBER", "Exponent of within-class covariance normalization, from 0 to below 1."),
     Setting("start_share", "NUMBER",
             "Weight of the initial encoder when it is interpolated with the fine-tuned one, from 0 to below 1."),
-    Setting("patience", "N", "Stop after N evaluations without a gain; 0 never."),
-    Setting("precision", "auto|float32|bfloat16|float16", "What the network computes in."),
-    Setting("threads", "N", "Processor threads; 0 leaves the choice to torch."),
-    Setting("seed", "N", "Seed of all randomness.  [default: 0]", option=True),
+    Setting("patience", "N", "Early stopping after N evaluations without improvement; 0 is off."),
+    Setting("precision", "auto|float32|bfloat16|float16", "Floating-point type of the computation."),
+    Setting("threads", "N", "CPU threads; 0 is torch's default."),
+    Setting("seed", "N", "Random seed.  [default: 0]", option=True),
 )  # fmt: skip
 FORMER: Mapping[str, str] = MappingProxyType({
     "--shares": "counts=TRAIN,VALIDATION,TEST", "--cosine": "cosine_decay=true", "--constant": "cosine_decay=false",
     "--half": "half=true", "--by-line": "by_line=true", "--strict": "strict=true",
 })  # fmt: skip
-"""Options of older versions by what takes their place, where they had another name or no value."""
+"""Replacements of former options that had another name or no value."""
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, Value]:
-    """The values of texts as "margin=0.3". Raises UsageError for an unknown or repeated name, or a wrong value."""
+    """The values of texts such as "margin=0.3". Raises UsageError for an unknown or repeated name, or a wrong value."""
     known = {setting.name: setting for setting in SETTINGS}
     found: dict[str, Value] = {}
     for text in texts:
@@ -140,13 +142,13 @@ def in_group(values: Mapping[str, Value], group: Group) -> dict[str, Value]:
 
 
 def replacement(option: str) -> str | None:
-    """What --set takes in place of an option that `simsearch train` had, as "margin=NUMBER"; None for any other."""
+    """The setting that replaces a former option of `simsearch train`, as "margin=NUMBER"; None for other options."""
     names = {f"--{s.name.replace('_', '-')}": f"{s.name}={s.form}" for s in SETTINGS if not s.option}
     return FORMER.get(option) or names.get(option)
 
 
 def setting_rows() -> Iterable[tuple[str, ...]]:
-    """The table of settings for people, its head first: name, values, what it is; * where train has an option."""
-    yield ("setting (* an option too)", "value", "what it is")
+    """The printed table of settings, header first: name, values, meaning; * where train has an option."""
+    yield ("setting (* also an option)", "value", "meaning")
     for setting in SETTINGS:
         yield (f"{setting.name}*" if setting.option else setting.name, setting.form, setting.help)

@@ -78,12 +78,14 @@ def test_without_a_preset_it_goes_on_from_an_encoder_that_ships(process, labelle
     assert start["encoder"] == max(compared, key=compared.__getitem__)
     told = process(*words, "--overwrite").out
     shown = ", ".join(f"{name} {known}" for name, known in compared.items())
-    assert re.search(rf"^start +{start['encoder']}, which knows the material best: {re.escape(shown)}$", told, re.M)
+    assert re.search(
+        rf"^initial encoder +{start['encoder']}, the best on the train partition: {re.escape(shown)}$", told, re.M
+    )
     named = process(*words, "--overwrite", "--from", "photo").out
-    assert re.search(r"^start +photo$", named, re.M)
+    assert re.search(r"^initial encoder +photo$", named, re.M)
     fresh = process("train", labelled, "-o", "encoders/fresh", "--preset", "digits", "--steps", "1", "--no-report")
     assert fresh.code == 0
-    assert "start" not in fresh.out
+    assert "initial encoder" not in fresh.out
 
 
 def test_items_with_two_labels_are_told(process, tmp_path):

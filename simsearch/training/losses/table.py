@@ -1,4 +1,4 @@
-"""The losses and miners by name: what each is, which data it learns from, and what its settings are. Needs no torch."""
+"""The losses and miners by name: definition, kinds of data and settings of each. Needs no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOFT = "soft"
 
 @dataclass(frozen=True, slots=True)
 class LossEntry:
-    """A loss as people choose it. A setting that is None is one that the loss does not have."""
+    """A loss with its default settings; None for a setting that it does not have."""
 
     name: str
     takes: tuple[Kind, ...]
@@ -27,7 +27,7 @@ class LossEntry:
     source: str
     """Paper and year."""
     margin: float | None = None
-    """As its paper counts it: in distance, in cosine, or in degrees for angles."""
+    """In the unit of its paper: distance, cosine, or degrees for angles."""
     temperature: float | None = None
     """Cosines are divided by it."""
     scale: float | None = None
@@ -36,11 +36,11 @@ class LossEntry:
     recommended: tuple[Kind, ...] = ()
     """The kinds of data for which it is the default, chosen by benchmarks/losses.py."""
     learns: bool = False
-    """Whether it has parameters of its own, learned with the encoder and left behind with it."""
+    """Whether it has parameters of its own, trained with the encoder and not exported."""
     mines: bool = False
-    """Whether a miner can choose its triplets or pairs."""
+    """Whether a miner can select its triplets or pairs."""
     remembers: bool = False
-    """Whether a batch of classes can also be compared with past batches."""
+    """Whether it takes a cross-batch memory of past embeddings."""
 
     @property
     def settings(self) -> str:
@@ -58,7 +58,7 @@ class LossEntry:
 
 @dataclass(frozen=True, slots=True)
 class MinerEntry:
-    """A way to choose among the triplets of a batch."""
+    """A strategy that selects triplets of a batch."""
 
     name: str
     summary: str
@@ -70,59 +70,62 @@ _OF_LABELS: tuple[Kind, ...] = ("classes", "unlabelled")
 
 _LOSSES = (
     LossEntry(
-        "classifier", ("classes",), "cross-entropy over the scaled cosines to one learned direction a class",
+        "classifier", ("classes",), "cross-entropy over the scaled cosines to a learned proxy of each class",
         "Wang et al. 2018", scale=8.0, learns=True,
     ),
     LossEntry(
-        "arcface", ("classes",), "the same with an angle added between an item and the direction of its own class",
+        "arcface", ("classes",), "classifier with an angular margin added for the item's own class",
         "Deng et al. 2019", margin=28.6, scale=16.0, learns=True,
     ),
     LossEntry(
-        "proxy-anchor", ("classes",), "a learned proxy of each class draws its items, the hardest most",
+        "proxy-anchor", ("classes",), "each class proxy pulls its positives and pushes its negatives, hard ones more",
         "Kim et al. 2020", margin=0.1, scale=32.0, learns=True,
     ),
     LossEntry(
-        "supervised-contrastive", _OF_LABELS, "each item picks all its class mates among all others of the batch",
+        "supervised-contrastive", _OF_LABELS,
+        "cross-entropy of all positives of an anchor against the rest of the batch",
         "Khosla et al. 2020", temperature=0.1, remembers=True,
     ),
     LossEntry(
         "infonce", ("classes", "triplets", "unlabelled"),
-        "each item picks one mate among the strangers of the batch, as in N-pair",
+        "cross-entropy of one positive against the in-batch negatives (N-pair loss)",
         "Sohn 2016, van den Oord et al. 2018", temperature=0.1, recommended=("classes", "triplets", "unlabelled"),
         remembers=True,
     ),
     LossEntry(
-        "multi-similarity", _OF_LABELS, "mates and strangers weighted by how wrong they are, alone and together",
+        "multi-similarity", _OF_LABELS, "positives and negatives weighted by their own and their relative similarities",
         "Wang et al. 2019", margin=0.5, scale=50.0, remembers=True,
     ),
     LossEntry(
-        "triplet", ("classes", "triplets", "unlabelled"), "a mate nearer than a stranger by a margin, hard or soft",
+        "triplet", ("classes", "triplets", "unlabelled"),
+        "the positive closer to the anchor than the negative by a margin, or softplus",
         "Schroff et al. 2015", margin=0.2, distance="squared", mines=True, remembers=True,
     ),
     LossEntry(
         "angular", ("classes", "triplets", "unlabelled"),
-        "from a stranger a pair of mates is seen at a small angle", "Wang et al. 2017", margin=45.0, remembers=True,
+        "bounds the angle at the negative of the triangle with anchor and positive",
+        "Wang et al. 2017", margin=45.0, remembers=True,
     ),
     LossEntry(
-        "lifted", _OF_LABELS, "each pair of mates against all strangers of both at once",
+        "lifted", _OF_LABELS, "each positive pair against all in-batch negatives of both items",
         "Oh Song et al. 2016", margin=1.0, remembers=True,
     ),
     LossEntry(
-        "contrastive", _OF_PAIRS, "similar pairs are drawn together, others pushed a margin apart",
+        "contrastive", _OF_PAIRS, "positive pairs are pulled together, negative pairs pushed apart up to a margin",
         "Hadsell et al. 2006", margin=1.0, mines=True, remembers=True,
     ),
     LossEntry(
-        "dot", _OF_PAIRS, "the dot product of a pair is regressed on same (1) or different (0)",
+        "dot", _OF_PAIRS, "the dot product of a pair is regressed on its label, 1 (same) or 0 (different)",
         "least squares", mines=True, remembers=True,
     ),
     LossEntry(
         "bce", ("classes", "pairs", "graded", "unlabelled"),
-        "cross-entropy of the probability that a pair is the same, by a learned or given scale",
+        "binary cross-entropy of the scaled cosine of a pair; the scale is learned or given",
         "Koch et al. 2015", scale=8.0, recommended=("pairs", "graded"), learns=True, mines=True, remembers=True,
     ),
     LossEntry("cosine", ("graded",), "the cosine of a pair is regressed on its grade", "Reimers and Gurevych 2019"),
     LossEntry(
-        "cosent", ("pairs", "graded"), "pairs of a higher grade get higher cosines: only the order counts",
+        "cosent", ("pairs", "graded"), "ranking loss: pairs of higher grade get higher cosines",
         "Su 2022", scale=20.0,
     ),
 )  # fmt: skip
@@ -131,9 +134,13 @@ LOSSES: Mapping[str, LossEntry] = MappingProxyType({entry.name: entry for entry 
 
 _MINERS = (
     MinerEntry("all", "every triplet of the batch", "Hermans et al. 2017"),
-    MinerEntry("hard", "for each item its farthest mate and its nearest stranger", "Hermans et al. 2017"),
-    MinerEntry("semi-hard", "for each pair of mates the nearest stranger beyond them", "Schroff et al. 2015"),
-    MinerEntry("distance-weighted", "for each pair of mates a stranger drawn evenly over distances", "Wu et al. 2017"),
+    MinerEntry("hard", "hardest positive and hardest negative of each anchor", "Hermans et al. 2017"),
+    MinerEntry(
+        "semi-hard", "hardest negative of each positive pair that is farther than the positive", "Schroff et al. 2015"
+    ),
+    MinerEntry(
+        "distance-weighted", "a negative of each positive pair, sampled uniformly over distances", "Wu et al. 2017"
+    ),
 )
 
 MINERS: Mapping[str, MinerEntry] = MappingProxyType({entry.name: entry for entry in _MINERS})
@@ -158,10 +165,10 @@ def default_loss(kind: Kind) -> str:
 
 
 def require_memory(name: str) -> None:
-    """Raises UsageError where this loss does not compare a batch with past ones."""
+    """Raises UsageError for a loss that takes no cross-batch memory."""
     if not loss_entry(name).remembers:
         able = ", ".join(entry.name for entry in LOSSES.values() if entry.remembers)
-        raise UsageError(f"Loss {name!r} compares with no past batches; those that do: {able}")
+        raise UsageError(f"Loss {name!r} takes no cross-batch memory; those that do: {able}")
 
 
 def require_kind(name: str, kind: Kind) -> None:
@@ -171,8 +178,8 @@ def require_kind(name: str, kind: Kind) -> None:
 
 
 def loss_rows() -> Sequence[tuple[str, ...]]:
-    """The table of losses for people, its head first: name, data (* where it is the default), settings, what it is."""
-    rows = [("loss", "learns from (* default)", "settings", "what it is")]
+    """The printed table of losses, header first: name, data (* where it is the default), settings, definition."""
+    rows = [("loss", "data (* default)", "settings", "definition")]
     for entry in LOSSES.values():
         kinds = ", ".join(f"{kind}*" if kind in entry.recommended else kind for kind in entry.takes)
         rows.append((entry.name, kinds, entry.settings, f"{entry.summary} ({entry.source})"))
@@ -180,5 +187,5 @@ def loss_rows() -> Sequence[tuple[str, ...]]:
 
 
 def miner_rows() -> Sequence[tuple[str, ...]]:
-    """The table of miners for people, its head first: name, what it chooses."""
-    return [("miner", "what it chooses"), *[(e.name, f"{e.summary} ({e.source})") for e in MINERS.values()]]
+    """The printed table of miners, header first: name, what it selects."""
+    return [("miner", "what it selects"), *[(e.name, f"{e.summary} ({e.source})") for e in MINERS.values()]]

@@ -139,7 +139,7 @@ def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
     assert configured(remembering, kind="classes").memory == configured(remembering, kind="unlabelled").memory
     with pytest.raises(UsageError, match="64 past embeddings is for classes and unlabelled, not triplets"):
         configured(remembering, kind="triplets")
-    with pytest.raises(UsageError, match="'classifier' compares with no past batches; those that do: "):
+    with pytest.raises(UsageError, match="'classifier' takes no cross-batch memory; those that do: "):
         configured(replace(preset("glyph"), memory=64), kind="classes")
 
 

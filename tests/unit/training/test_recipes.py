@@ -74,7 +74,7 @@ def test_an_unknown_preset_lists_what_there_is() -> None:
 
 @pytest.mark.parametrize("name", RETIRED)
 def test_a_retired_preset_says_what_to_do_now(name: str) -> None:
-    with pytest.raises(UsageError, match=f"Preset '{name}' is no more; with.* --preset, train goes on from the enc"):
+    with pytest.raises(UsageError, match=f"Preset '{name}' was removed; with.* --preset, train fine-tunes the enc"):
         preset(name)
 
 

@@ -77,7 +77,7 @@ def test_the_listing_says_all_that_a_choice_needs() -> None:
     assert {len(row) for row in rows} == {len(head)} == {4}
     triplet = dict(zip(head, rows[list(LOSSES).index("triplet")], strict=True))
     assert triplet["settings"] == "margin 0.2, distance squared"
-    assert triplet["what it is"].endswith("(Schroff et al. 2015)")
+    assert triplet["definition"].endswith("(Schroff et al. 2015)")
     for (_, kinds, _, _), entry in zip(rows, LOSSES.values(), strict=True):
         assert kinds.count("*") == len(entry.recommended)
         assert kinds.replace("*", "").split(", ") == list(entry.takes)
@@ -146,7 +146,7 @@ def test_settings_that_make_no_sense_are_refused(name: str, given: dict[str, obj
 
 
 def test_a_loss_with_a_direction_a_class_compares_with_no_past_batches() -> None:
-    with pytest.raises(UsageError, match="'classifier' compares with no past batches; those that do: supervised-con"):
+    with pytest.raises(UsageError, match="'classifier' takes no cross-batch memory; those that do: supervised-con"):
         built("classifier").of_labels(at_random(0), torch.arange(6) % 3, (at_random(1), torch.arange(6)))
 
 
