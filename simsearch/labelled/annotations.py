@@ -1,6 +1,4 @@
-"""What any table may say of a row beside its sources: its line, and by the columns split and group its partition and
-its group.
-"""
+"""The annotations of the rows of a table: line, and partition and group from the columns split and group."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ PARTITION_NAMES: Mapping[str, int] = {
 
 
 class Annotation(NamedTuple):
-    """Of one row; `partition` and `group` are None where the table has no such column."""
+    """The annotation of one row; `partition` and `group` are None where the table has no such column."""
 
     line: int
     partition: int | None
@@ -46,7 +44,7 @@ class Annotations:
     def _partition(self, row: Row) -> int:
         word = self._roles.value(row, "split").strip().lower()
         if word not in PARTITION_NAMES:
-            raise RowError(f"{self._roles.names['split']}={word[:60]!r}; train, validation or test is needed")
+            raise RowError(f"{self._roles.names['split']}={word[:60]!r}; must be train, validation or test")
         return PARTITION_NAMES[word]
 
     def add(self, annotation: Annotation) -> None:
@@ -57,7 +55,7 @@ class Annotations:
             self._grouped.append(self._groups.setdefault(annotation.group, len(self._groups)))
 
     def on(self, labelled: Labelled) -> Labelled:
-        """The same with the lines, partitions and groups of its rows, and the rows of the table that were left out."""
+        """`labelled` with the lines, partitions and groups of its rows, and the skipped rows of the table."""
         return replace(
             labelled,
             lines=np.array(self._lines, dtype=np.int64),

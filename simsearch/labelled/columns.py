@@ -1,4 +1,4 @@
-"""What the columns of a table mean: by their names, or as the user says."""
+"""The roles of the columns of a table, by their names or by `--columns`."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ ROLE_NAMES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the user says of a table's columns."""
+    """The columns that the user names or maps to roles."""
 
     names: tuple[str, ...] = ()
-    """Of a file without a header: the name of each column, in order."""
+    """For a file without a header: the name of each column, in order."""
     roles: Mapping[str, str] = field(default_factory=dict)
-    """Of a file with a header: the column that has a role, whatever its name."""
+    """For a file with a header: the column of each mapped role."""
 
 
 def parse_columns(words: str | None) -> Columns:
@@ -51,14 +51,14 @@ def parse_columns(words: str | None) -> Columns:
         return Columns()
     parts = [part.strip() for part in words.split(",")]
     if not all(parts):
-        raise UsageError(f"--columns {words!r} has an empty name; '-' stands for a column that means nothing")
+        raise UsageError(f"--columns {words!r} has an empty name; write '-' for a column to ignore")
     mapped = [part.partition("=") for part in parts if "=" in part]
     if not mapped:
         return Columns(names=tuple(parts))
     unknown = [role for role, _, _ in mapped if role not in ROLE_NAMES]
     if len(mapped) < len(parts) or unknown or len({role for role, _, _ in mapped}) < len(parts):
         raise UsageError(
-            f"--columns {words!r}: write the names in order (a file without a header), or ROLE=NAME for each, where "
+            f"--columns {words!r}: give the names in order (a file without a header), or ROLE=NAME for each, where "
             f"ROLE is one of {', '.join(ROLE_NAMES)}"
         )
     return Columns(roles={role: name for role, _, name in mapped})
@@ -66,7 +66,7 @@ def parse_columns(words: str | None) -> Columns:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Which column has which role."""
+    """The column of each role."""
 
     table: LabelledTable
     names: Mapping[str, str]
@@ -78,7 +78,7 @@ class Roles:
         return all(role in self.names for role in roles)
 
     def value(self, row: Row, role: str) -> str:
-        """The value of that role. Raises RowError when it is missing, or no text or number."""
+        """The value of that role. Raises RowError when it is missing, or neither text nor number."""
         name = self.names[role]
         value = row.text(name)
         if not value:
@@ -86,8 +86,8 @@ class Roles:
         return value
 
     def parsed(self, parse: Callable[[Row], T]) -> Iterator[T]:
-        """What `parse` makes of each row. Those for which it raises RowError are left out, and refused in the end if
-        the table is strict.
+        """The result of `parse` for each row. Rows for which it raises RowError are skipped, or rejected at the end
+        if the table is strict.
         """
         known = frozenset(self.table.columns)
         for row in self.table.rows:
@@ -102,11 +102,11 @@ class Roles:
         self.table.check()
 
     def _check_new(self, names: Set[str]) -> None:
-        """Raises RowError for a key that would have a role, had the first JSON object had it."""
+        """Raises RowError for a key that names a role but is missing in the first JSON object."""
         for role, words in ROLE_NAMES.items():
             for name in sorted(names):
                 if role not in self.names and name.lower() in words:
-                    raise RowError(f"{name!r} is not in the first object; give that one all the keys")
+                    raise RowError(f"{name!r} is not in the first object, which must have all keys")
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class Roles:
 
 
 def find_roles(table: LabelledTable, columns: Columns) -> Roles:
-    """The role of each column, as the user says or by its name. Raises TrainingError where that leaves a choice."""
+    """The role of each column, from `columns` or by its name. Raises TrainingError where that is ambiguous."""
     if not table.columns:
         raise TrainingError(f"{table.file}: no rows{left_out(table.bad.listed())}")
     names = dict(columns.roles)
@@ -130,7 +130,7 @@ def find_roles(table: LabelledTable, columns: Columns) -> Roles:
             continue
         if len(found) > 1:
             raise TrainingError(
-                f"{table.file}: {found[0]!r} and {found[1]!r} both mean {role}; choose with --columns {role}=NAME"
+                f"{table.file}: {found[0]!r} and {found[1]!r} both stand for {role}; choose with --columns {role}=NAME"
             )
         names[role] = found[0]
     return Roles(table, names)

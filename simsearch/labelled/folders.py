@@ -1,4 +1,4 @@
-"""Folders of pictures or of text files: class folders, or files without labels."""
+"""Folders of images or of text files: class folders, or files without labels."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 def read_folder(
     root: Path, *, modality: Modality | None, kind: Kind, by_line: bool, encoding: str | None, strict: bool
 ) -> Labelled:
-    """The files under `root`: pictures, or where they are more the texts of .txt and .md files.
+    """The files under `root`: images, or the texts of .txt and .md files if there are more of these.
 
     Kind "classes": the class of a file is the folder that holds it, relative to `root`. `root/red/1.png` has class
     `red`; `root/Greek/alpha/1.png` has class `Greek/alpha` and group `Greek`. Files directly in `root` belong to no
     class and are skipped. Kind "unlabelled": every file. With `by_line` each line of a text file is a source, and
-    where there are no labels each file, and each block of lines between blank lines, is a document; lines that cannot
-    be read are skipped, or refused if `strict`.
+    without labels each file, and each block of lines between blank lines, is a document; unreadable lines are skipped,
+    or rejected if `strict`.
     """
     found, skipped = _files(root, modality)
     modality = modality or ("image" if len(found["image"]) >= len(found["text"]) else "text")
     kinds = {"image": "an image", "text": "a text"}
     other: Modality = "text" if modality == "image" else "image"
     skipped += [Skip(path, f"not {kinds[modality]} ({PurePath(path).suffix.lower()})") for path in found[other]]
-    gathered = _Gathered(modality, by_line, encoding, strict, skipped)
+    sources = _FolderSources(modality, by_line, encoding, strict, skipped)
     if kind == "classes":
-        return _of_classes(root, gathered, found[modality])
-    return _unlabelled(root, gathered, found[modality])
+        return _of_classes(root, sources, found[modality])
+    return _unlabelled(root, sources, found[modality])
 
 
 def _files(root: Path, modality: Modality | None) -> tuple[dict[str, list[str]], list[Skip]]:
@@ -59,8 +59,8 @@ def _files(root: Path, modality: Modality | None) -> tuple[dict[str, list[str]],
     return found, skipped
 
 
-class _Gathered:
-    """What the files hold: pictures are named, texts are read, and those that cannot be read are skipped."""
+class _FolderSources:
+    """The sources in files: paths of images, contents of text files; unreadable ones are skipped."""
 
     def __init__(
         self, modality: Modality, by_line: bool, encoding: str | None, strict: bool, skipped: list[Skip]
@@ -77,11 +77,11 @@ class _Gathered:
         self.skipped = skipped
 
     @property
-    def what(self) -> str:
-        return "pictures" if self._modality == "image" else "texts"
+    def plural(self) -> str:
+        return "images" if self._modality == "image" else "texts"
 
     def add(self, path: str) -> int:
-        """The number of sources in a file."""
+        """Adds the sources of a file, and returns their number."""
         if self._modality == "image":
             self._sources.append(path)
             return 1
@@ -117,31 +117,31 @@ class _Gathered:
         )  # fmt: skip
 
 
-def _of_classes(root: Path, gathered: _Gathered, files: list[str]) -> Labelled:
-    # `scan` resolves ".." in this way too, so that the start of its paths is as long as this.
+def _of_classes(root: Path, sources: _FolderSources, files: list[str]) -> Labelled:
+    # `scan` resolves ".." in this way too, so this is the length of the common prefix of its paths.
     start = len(os.path.abspath(root).rstrip("/\\")) + 1  # noqa: PTH100
     numbers, known = array("q"), dict[str, int]()
     for path in files:
         folder = PurePath(path[start:]).parent
         if folder == PurePath():
-            gathered.skipped.append(Skip(path, "not in a class folder"))
+            sources.skipped.append(Skip(path, "not in a class folder"))
             continue
-        count = gathered.add(path)
+        count = sources.add(path)
         if count:
             numbers.extend([known.setdefault(folder.as_posix(), len(known))] * count)
     if len(known) < 2:
         raise TrainingError(
-            f"{root} has {len(known)} class folders with {gathered.what}, at least 2 are needed: put the "
-            f"{gathered.what} of each class into a folder of its own, or say --kind unlabelled to learn without labels"
-            f"{left_out(gathered.skipped)}"
+            f"{root} has {len(known)} class folders with {sources.plural}, at least 2 are needed: put the "
+            f"{sources.plural} of each class into a folder of its own, or train without labels by --kind unlabelled"
+            f"{left_out(sources.skipped)}"
         )
     classes, labels = sorted_classes(known, numbers)
     groups = tuple(name.split("/")[0] for name in classes)
-    return replace(gathered.labelled("classes"), labels=labels, classes=classes, groups=groups)
+    return replace(sources.labelled("classes"), labels=labels, classes=classes, groups=groups)
 
 
-def _unlabelled(root: Path, gathered: _Gathered, files: list[str]) -> Labelled:
-    count = sum(gathered.add(path) for path in files)
+def _unlabelled(root: Path, sources: _FolderSources, files: list[str]) -> Labelled:
+    count = sum(sources.add(path) for path in files)
     if count < 2:
-        raise TrainingError(f"{root} has {count} {gathered.what}, at least 2 are needed{left_out(gathered.skipped)}")
-    return gathered.labelled("unlabelled")
+        raise TrainingError(f"{root} has {count} {sources.plural}, at least 2 are needed{left_out(sources.skipped)}")
+    return sources.labelled("unlabelled")

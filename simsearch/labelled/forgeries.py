@@ -1,4 +1,4 @@
-"""Forgeries among classes: what each imitates, by the names of the classes."""
+"""Forgeries among classes: the writer that each imitates, by the names of the classes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ FORGED = frozenset({"forged", "forgery", "forgeries", "fake"})
 
 @dataclass(frozen=True, slots=True)
 class Writers:
-    """Of each class whose it is or claims to be, and whether it is forged."""
+    """The genuine or claimed writer of each class, and whether the class is forged."""
 
     names: tuple[str, ...]
-    """The classes' names without their last part, or whole where they say nothing of forgeries."""
+    """The names of the classes without their last part, or whole for classes without forgeries."""
     numbers: NDArray[np.int64]
-    """Of each class, equal for equal names."""
+    """The number of the writer of each class."""
     forged: NDArray[np.bool_]
 
 
 def writers_of(classes: Sequence[str]) -> Writers | None:
-    """What the names WRITER/genuine and WRITER/forged say; None where no class has forgeries beside it.
+    """The writers in names such as WRITER/genuine and WRITER/forged; None if no class has forgeries.
 
-    Upper and lower case are the same. A class named as forged with no genuine one beside it is a class like any other.
+    Case is ignored. A class named as forged without a genuine one of the same writer is an ordinary class.
     """
     parts = [name.rpartition("/") for name in classes]
     has_genuine = {writer for writer, _, kind in parts if writer and kind.casefold() in GENUINE}
@@ -47,6 +47,6 @@ def writers_of(classes: Sequence[str]) -> Writers | None:
 
 
 def grouped_by_writer(labelled: Labelled) -> Labelled:
-    """The same with the writers as groups where there are forgeries and no groups of the file's own."""
+    """`labelled` with the writers as groups, if there are forgeries and the file gives no groups."""
     writers = writers_of(labelled.classes)
     return labelled if writers is None or labelled.grouped is not None else replace(labelled, groups=writers.names)

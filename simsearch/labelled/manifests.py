@@ -1,4 +1,4 @@
-"""Tables with a source a row: manifests of classes, and tables without labels."""
+"""Tables with one source in each row: manifests of classes, and tables without labels."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from simsearch.media.tables import shown
 def read_manifest(roles: Roles, modality: Modality | None, label_until: str | None) -> Labelled:
     """Sources of the column path or text with the class in `label`.
 
-    With `label_until` a label ends before the first of these signs: captions `7.jpg#0` and `7.jpg#1` have class
+    With `label_until` a label ends before the first of these separators: captions `7.jpg#0` and `7.jpg#1` have class
     `7.jpg` by "#".
     """
     table = roles.table
     role = source_role(roles, modality)
     if "label" not in roles:
         raise TrainingError(
-            f"{table.file}: no column 'label', so nothing says which are similar; name it so, say "
-            f"--columns label=NAME, or --kind unlabelled to learn without labels; the columns are "
+            f"{table.file}: no column 'label' with the classes; rename the column, give --columns label=NAME, or train "
+            f"without labels by --kind unlabelled; the columns are "
             f"{shown(table.columns)}"
         )
     sources, annotations = Sources(roles, modality), Annotations(roles)
@@ -55,12 +55,12 @@ def _label(roles: Roles, row: Row, until: str | None) -> str:
         return label
     name = label.partition(until)[0]
     if until not in label or not name:
-        raise RowError(f"{roles.names['label']}={label[:60]!r} has nothing before a {until!r}")
+        raise RowError(f"{roles.names['label']}={label[:60]!r} has no text before a {until!r}")
     return name
 
 
 def _groups_of_classes(found: Labelled) -> tuple[str, ...]:
-    """The group of each class where every class is in one group; the classes themselves otherwise."""
+    """The group of each class if every class is in one group, else the classes themselves."""
     if found.grouped is None or found.labels is None:
         return found.classes
     both = np.unique(np.stack([found.labels, found.grouped], axis=1), axis=0)
@@ -70,7 +70,7 @@ def _groups_of_classes(found: Labelled) -> tuple[str, ...]:
 
 
 def read_unlabelled_table(roles: Roles, modality: Modality | None) -> Labelled:
-    """Sources of the column path or text, about which nothing is known."""
+    """Unlabelled sources of the column path or text."""
     role = source_role(roles, modality)
     sources, annotations = Sources(roles, modality), Annotations(roles)
     for value, annotation in roles.parsed(lambda row: (roles.value(row, role), annotations.parse(row))):
@@ -83,12 +83,12 @@ def read_unlabelled_table(roles: Roles, modality: Modality | None) -> Labelled:
 
 
 def source_role(roles: Roles, modality: Modality | None) -> str:
-    """Which of the columns path and text holds the sources. Raises TrainingError for none, or both and no modality."""
+    """The role of the column with the sources, path or text. Raises TrainingError for none, or both and no modality."""
     columns = roles.table.columns
     if roles.has("path", "text"):
         if modality is None:
             raise TrainingError(
-                f"{roles.table.file}: pictures in {roles.names['path']!r} or texts in {roles.names['text']!r}? Say "
+                f"{roles.table.file}: images in {roles.names['path']!r}, texts in {roles.names['text']!r}; choose "
                 "--modality image or --modality text"
             )
         return "path" if modality == "image" else "text"
@@ -96,6 +96,6 @@ def source_role(roles: Roles, modality: Modality | None) -> str:
         return "path" if "path" in roles else "text"
     raise TrainingError(
         f"{roles.table.file}: no column 'path' or 'text' with the sources, 'left' and 'right' for pairs, or 'anchor', "
-        f"'positive' and 'negative'; the columns are {shown(columns)}. Say --columns ROLE=NAME,... or, where "
+        f"'positive' and 'negative'; the columns are {shown(columns)}. Give --columns ROLE=NAME,... or, if "
         "the first line is no header, --columns NAME,NAME,..."
     )

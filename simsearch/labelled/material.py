@@ -1,4 +1,4 @@
-"""What can be trained and evaluated on: one dataclass for images and texts, whatever it was read from."""
+"""Labelled material for training and evaluation: one dataclass for images and texts from any source."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ PARTITIONS = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Sources and what is known about them. A row is one pair or one triplet; other kinds have no rows."""
+    """Sources and their labels. A row is one pair or one triplet; other kinds have no rows."""
 
     modality: Modality
     kind: Kind
     sources: tuple[str, ...]
-    """Paths of files, or the texts themselves. In pairs and triplets each different source is here once."""
+    """Paths of files, or the texts themselves. For pairs and triplets, each distinct source once."""
     labels: NDArray[np.int64] | None = None
     """The number of the class of each source."""
     classes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    """The group of each class: the top folder of its path, or what a manifest says; else the class itself."""
+    """The group of each class: the top folder of its path, or the group in a manifest, else the class itself."""
     pairs: NDArray[np.int64] | None = None
     """(m, 2) positions in `sources`."""
     same: NDArray[np.bool_] | None = None
     scores: NDArray[np.float32] | None = None
     """The score of each pair, scaled to [0, 1] by `score_range`."""
     score_range: tuple[float, float] | None = None
-    """The scores of the file that became 0 and 1."""
+    """The scores of the file that are scaled to 0 and 1."""
     triplets: NDArray[np.int64] | None = None
     """(t, 3) positions in `sources`: anchor, positive, negative."""
     documents: NDArray[np.int64] | None = None
-    """The document of each text, rising: neighbors of one document are a positive pair."""
+    """The document of each text, ascending: adjacent texts of a document are a positive pair."""
     partitions: NDArray[np.int8] | None = None
     """The partition of each row, or source where there are no rows, by the file: a position in PARTITIONS, or -1."""
     grouped: NDArray[np.int64] | None = None
@@ -62,9 +62,9 @@ class Labelled:
         return self.pairs if self.pairs is not None else self.triplets
 
     def keep(self, positions: Sequence[int] | NDArray[np.int64]) -> Labelled:
-        """The same with these sources only, in this order, each at most once: those that could be read.
+        """The material with these sources only, in this order, each at most once.
 
-        A pair or a triplet that has lost a source goes. Classes keep their numbers.
+        Pairs and triplets with a removed source are dropped. Classes keep their numbers.
         """
         kept = np.asarray(positions, dtype=np.int64)
         sources = tuple(self.sources[position] for position in kept)
@@ -80,7 +80,7 @@ class Labelled:
         return replace(left, sources=sources, pairs=_at(moved, left.pairs), triplets=_at(moved, left.triplets))
 
     def take(self, rows: NDArray[np.int64]) -> Labelled:
-        """The same sources with these pairs or triplets only."""
+        """The material with these pairs or triplets only, and all sources."""
         return replace(
             self, pairs=_at(self.pairs, rows), same=_at(self.same, rows), scores=_at(self.scores, rows),
             triplets=_at(self.triplets, rows), partitions=_at(self.partitions, rows), grouped=_at(self.grouped, rows),
@@ -101,7 +101,7 @@ def text_contents(texts: Sequence[str]) -> tuple[bytes, ...]:
 
 
 def sorted_classes(known: Mapping[str, int], numbers: Sequence[int]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The names of classes in order, and labels that count in this order in the place of `known`'s."""
+    """The sorted names of the classes, and the labels `numbers` (numbered as in `known`) renumbered in that order."""
     classes = tuple(sorted(known))
     order = np.empty(len(classes), dtype=np.int64)
     order[[known[name] for name in classes]] = np.arange(len(classes))
@@ -109,8 +109,8 @@ def sorted_classes(known: Mapping[str, int], numbers: Sequence[int]) -> tuple[tu
 
 
 def left_out(skipped: Sequence[Skip]) -> str:
-    """What an error adds about sources and rows that could not be used, which may be its cause."""
+    """A note for an error message on skipped sources and rows, which may be its cause; empty without any."""
     if not skipped:
         return ""
     first = skipped[0]
-    return f" ({sum(skip.count for skip in skipped):,} left out, the first: {first.path}: {first.reason})"
+    return f" ({sum(skip.count for skip in skipped):,} skipped, the first: {first.path}: {first.reason})"

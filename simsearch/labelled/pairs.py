@@ -1,4 +1,4 @@
-"""Pairs that are the same or not, pairs with a score, and triplets, each row of a table being one."""
+"""Tables of labelled pairs, graded pairs and triplets, one in each row."""
 
 from __future__ import annotations
 
@@ -22,36 +22,35 @@ ANCHOR = ("anchor", "positive", "negative")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The column that says which pairs are similar, and whether 1 in it means so."""
+class PairLabel:
+    """The role of the column with the label of each pair, and whether 1 means similar."""
 
     role: str
     means_same: bool
 
 
 def read_pairs_table(roles: Roles, modality: Modality | None, convention: str | None) -> Labelled:
-    """Pairs of the columns left and right, and whether they are the same.
+    """Pairs of the columns left and right, labelled same or different.
 
     Both conventions of the literature are in use: Y = 0 for similar pairs (Hadsell et al. 2006, equation 4) and
-    1 for similar ones (Koch et al. 2015). So the column's name decides: 1 means similar under `same` or `similar`,
-    and not similar under `different` or `dissimilar`. Under any other name `convention` must say "same" or
-    "different".
+    1 for similar ones (Koch et al. 2015). So the column's name decides: 1 means similar in `same` or `similar`, and
+    dissimilar in `different` or `dissimilar`. For any other name `convention` must be "same" or "different".
     """
     table = roles.table
-    roles, answer = _answer(roles, convention)
+    roles, label = _pair_label(roles, convention)
     sources, annotations = Sources(roles, modality), Annotations(roles)
     pairs, same = array("q"), bytearray()
     for is_true, values, annotation in roles.parsed(
-        lambda row: (_truth(roles, row, answer.role), _values(roles, row, PAIR), annotations.parse(row))
+        lambda row: (_truth(roles, row, label.role), _values(roles, row, PAIR), annotations.parse(row))
     ):
         found = sources.positions(values, PAIR)
         if found is not None:
             pairs.extend(found)
-            same.append(is_true == answer.means_same)
+            same.append(is_true == label.means_same)
             annotations.add(annotation)
     if len(set(same)) < 2:
         raise TrainingError(
-            f"{table.file}: pairs of both kinds are needed, similar and not; found {len(same)} of one kind"
+            f"{table.file}: both similar and dissimilar pairs are needed; found {len(same)} of one kind"
             f"{left_out((*table.bad.listed(), *sources.skipped))}"
         )
     return annotations.on(Labelled(
@@ -65,39 +64,42 @@ def _values(roles: Roles, row: Row, wanted: tuple[str, ...]) -> list[str]:
 
 
 def _truth(roles: Roles, row: Row, role: str) -> bool:
-    """Whether the answer is 1; pandas writes 1.0 where another row has no answer. Raises RowError for other words."""
+    """Whether the label is 1; pandas writes 1.0 if another row has no label. Raises RowError for other values."""
     word = roles.value(row, role).strip().lower()
     try:
         number = float(word)
     except ValueError:
         number = math.nan
     if word not in TRUE_WORDS and number not in (0, 1):
-        raise RowError(f"{roles.names[role]}={word[:60]!r}; 0 or 1 is needed")
+        raise RowError(f"{roles.names[role]}={word[:60]!r}; must be 0 or 1")
     return TRUE_WORDS.get(word, number == 1)
 
 
-def _answer(roles: Roles, convention: str | None) -> tuple[Roles, Answer]:
+def _pair_label(roles: Roles, convention: str | None) -> tuple[Roles, PairLabel]:
     named = [role for role in ("same", "different") if role in roles]
     if convention is not None and named and named != [convention]:
-        raise UsageError(f"{roles.table.file}: column {roles.names[named[0]]!r} says what 1 means, and --convention "
-                         f"{convention} says the opposite; leave that out")  # fmt: skip
+        raise UsageError(
+            f"{roles.table.file}: column {roles.names[named[0]]!r} contradicts the convention {convention}; omit "
+            f"--convention (for train --set convention={convention})"
+        )
     if len(named) == 1:
-        return roles, Answer(named[0], named[0] == "same")
+        return roles, PairLabel(named[0], named[0] == "same")
     others = roles.others
     if convention is not None and not named and len(others) == 1:
-        return Roles(roles.table, {**roles.names, convention: others[0]}), Answer(convention, convention == "same")
+        return Roles(roles.table, {**roles.names, convention: others[0]}), PairLabel(convention, convention == "same")
     raise TrainingError(
-        f"{roles.table.file}: which pairs are similar? Name the column 'same' (1 = similar) or 'different' (1 = not "
-        "similar), or say --columns same=NAME or --columns different=NAME, or, where one column is left over, "
-        f"--convention same|different; the columns are {shown(roles.table.columns)}"
+        f"{roles.table.file}: no column with the label of each pair; name it 'same' (1 = similar) or 'different' (1 = "
+        "dissimilar), give --columns same=NAME or different=NAME, or, if one column has no role, the convention same "
+        "or different (--convention; for train --set convention=same); the columns are "
+        f"{shown(roles.table.columns)}"
     )
 
 
 def read_graded_table(roles: Roles, modality: Modality | None, score_range: tuple[float, float] | None) -> Labelled:
     """Pairs of the columns left and right with the number in `score`, scaled to [0, 1].
 
-    `score_range` holds the scores that become 0 and 1 (the first may be the larger: then small scores are the
-    similar ones); by default the smallest and largest of the file.
+    `score_range` has the scores that become 0 and 1 (the first may be the larger: then small scores mean similar);
+    by default the smallest and largest of the file.
     """
     table = roles.table
     sources, annotations = Sources(roles, modality), Annotations(roles)
@@ -114,7 +116,7 @@ def read_graded_table(roles: Roles, modality: Modality | None, score_range: tupl
     low, high = score_range or ((float(values.min()), float(values.max())) if len(values) else (0.0, 0.0))
     if low == high or len(np.unique(values)) < 2:
         raise TrainingError(
-            f"{table.file}: at least 2 different scores are needed; {len(values)} pairs have {len(set(scores))}"
+            f"{table.file}: at least 2 distinct scores are needed; {len(values)} pairs have {len(set(scores))}"
             f"{left_out((*table.bad.listed(), *sources.skipped))}"
         )
     scaled = ((values - low) / (high - low)).astype(np.float32)
@@ -131,8 +133,8 @@ def _score(roles: Roles, row: Row, score_range: tuple[float, float] | None) -> f
     except ValueError:
         score = math.nan
     if not math.isfinite(score):
-        cure = "; has the file a header? Then write --columns ROLE=NAME,..." if row.line == 1 else ""
-        raise RowError(f"{roles.names['score']}={word[:60]!r}; a number is needed{cure}")
+        cure = "; if the file has a header, give --columns ROLE=NAME,..." if row.line == 1 else ""
+        raise RowError(f"{roles.names['score']}={word[:60]!r}; must be a number{cure}")
     if score_range is not None and not min(score_range) <= score <= max(score_range):
         raise RowError(
             f"{roles.names['score']}={word} is outside the given range {score_range[0]:g} to {score_range[1]:g}"

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Counts: TypeAlias = tuple[float, float, float]
-"""How much train, validation and test get: numbers up to 1 are shares, larger ones are whole numbers."""
+"""The sizes of train, validation and test: numbers up to 1 are fractions, larger ones whole numbers."""
 _LARGEST_COMPONENT = 0.1
 """Largest connected component that is held out, as a fraction of the held-out rows: larger ones distort the shares."""
 
 
 def of_classes(labels: NDArray[np.int64], content: NDArray[np.int64], counts: Counts, seed: int) -> NDArray[np.int8]:
-    """Each class in all partitions, each content once: copies add nothing, a content of two classes is in its first.
+    """The partition of each source, with every class in all partitions and each content once, in its first class.
 
-    `counts` are sources a class; where there are enough, a share is two at least. Training comes first.
+    `counts` are sources of each class; a fraction is at least two if there are enough. Training takes precedence.
     """
     rng = np.random.default_rng(seed)
     _, first = np.unique(content, return_index=True)
@@ -39,23 +39,23 @@ def of_classes(labels: NDArray[np.int64], content: NDArray[np.int64], counts: Co
 
 
 def _of_class(counts: Counts, available: int) -> list[int]:
-    """Whole numbers of files for the three partitions, two at least where there are enough; training comes first."""
-    asked = [max(2, int(count * available + 0.5)) if 0 < count <= 1 else int(count) for count in counts]
-    held_out = asked[1] + asked[2] if counts[0] <= 1 else 0
-    # Of shares that are all there is, training gets what rounding leaves.
-    most = available if max(counts) <= 1 and sum(counts) > 1 - 1e-9 else asked[0]
+    """Numbers of files for the three partitions, at least two if there are enough; training takes precedence."""
+    wanted = [max(2, int(count * available + 0.5)) if 0 < count <= 1 else int(count) for count in counts]
+    held_out = wanted[1] + wanted[2] if counts[0] <= 1 else 0
+    # If the fractions sum to 1, training gets the rest after rounding.
+    most = available if max(counts) <= 1 and sum(counts) > 1 - 1e-9 else wanted[0]
     train = max(2, min(most, available - held_out))
     rest = max(0, available - train)
-    validation = min(asked[1], rest // 2 if asked[2] else rest)
-    return [min(train, available), validation, min(asked[2], rest - validation)]
+    validation = min(wanted[1], rest // 2 if wanted[2] else rest)
+    return [min(train, available), validation, min(wanted[2], rest - validation)]
 
 
 def of_units(
     names: Sequence[str], what: str, counts: Counts, held_out: tuple[frozenset[str], frozenset[str]], seed: int
 ) -> NDArray[np.int8]:
-    """The partition of each class or group, all different: those held out by name, others at random.
+    """The partition of each of these distinct classes or groups: those held out by name, others at random.
 
-    `counts` are shares of the units, or numbers of them; training takes all that are left.
+    `counts` are fractions of the units, or numbers of them; training takes the rest.
     """
     free = np.random.default_rng(seed).permutation(np.array(sorted(set(names) - held_out[0] - held_out[1])))
     validation = 0 if held_out[0] else _whole(counts[1], len(names))
@@ -68,17 +68,17 @@ def of_units(
 
 
 def _whole(count: float, available: int) -> int:
-    """A whole number; one at least of any share but zero."""
+    """The number of units; at least one for a fraction above zero."""
     if count > 1:
         return int(count)
     return max(1, round(count * available)) if count > 0 else 0
 
 
 def of_rows(points: NDArray[np.int64], tied: NDArray[np.int64] | None, counts: Counts, seed: int) -> NDArray[np.int8]:
-    """Rows that share a content, or have the same number in `tied`, fall in one partition together: none is lost.
+    """The partition of each row; rows that share a content or a number in `tied` are in the same one.
 
-    Where the connected components are too large for that (all pairs of a few pictures), the contents are drawn
-    instead, and pairs or triplets that cross partitions are dropped.
+    If the connected components are too large for that (all pairs of a few images), the contents are drawn instead,
+    and pairs or triplets that cross partitions are dropped.
     """
     rng = np.random.default_rng(seed)
     _, component, sizes = np.unique(_components(points, tied), return_inverse=True, return_counts=True)
@@ -103,7 +103,7 @@ def _components(points: NDArray[np.int64], tied: NDArray[np.int64] | None) -> ND
     first, second = np.repeat(ends[:, 0], ends.shape[1] - 1), ends[:, 1:].reshape(-1)
     root = np.arange(ends.max(initial=0) + 1)
     while not np.array_equal(root[first], root[second]):
-        # Each tree hangs itself under the lowest neighbor, then every node finds the top of its tree.
+        # Union-find: each tree is attached to its lowest neighbor, then every path is compressed to the root.
         low = np.minimum(root[first], root[second])
         np.minimum.at(root, root[first], low)
         np.minimum.at(root, root[second], low)
@@ -115,7 +115,7 @@ def _components(points: NDArray[np.int64], tied: NDArray[np.int64] | None) -> ND
 def _of_contents(
     points: NDArray[np.int64], validation: float, test: float, rng: np.random.Generator
 ) -> NDArray[np.int8]:
-    # Ranks instead of independent draws: with a few contents the shares come out right.
+    # Ranks instead of independent draws, so that the fractions are exact even with few contents.
     drawn = rng.permutation(points.max() + 1) / (points.max() + 1)
     partition_of_content = np.where(drawn < test, 2, np.where(drawn < test + validation, 1, 0)).astype(np.int8)
     partitions = partition_of_content[points]
@@ -123,7 +123,7 @@ def _of_contents(
 
 
 def without_leaks(partition: NDArray[np.int8], points: NDArray[np.int64]) -> NDArray[np.int8]:
-    """The same, without rows that share a content with a row of a later partition: no test content is trained on."""
+    """`partition` without rows that share a content with a row of a later one: no test content is trained on."""
     clean = partition.copy()
     for later in (2, 1):
         taken = np.zeros(points.max(initial=0) + 1, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""The front door to what can be trained and evaluated on, whatever form it has."""
+"""The entry point for reading labelled material of any form."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a source is read where it does not say so itself; the fields are the arguments of `read_labelled`."""
+    """How a source is read, as far as it does not determine that itself; the arguments of `read_labelled`."""
 
     kind: Kind | None = None
     modality: Modality | None = None
@@ -54,7 +54,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """What the user says, as `read_labelled` takes it."""
+    """The arguments of `read_labelled`, parsed."""
 
     modality: Modality | None
     kind: Kind | None
@@ -68,9 +68,9 @@ class _Options:
 
     @property
     def of_tables(self) -> bool:
-        """Whether anything is said that only the columns of a table can have."""
-        said = (self.columns, self.convention, self.score_range, self.label_until)
-        return any(option is not None for option in said)
+        """Whether an option is given that applies to tables only."""
+        options = (self.columns, self.convention, self.score_range, self.label_until)
+        return any(option is not None for option in options)
 
 
 def read_labelled(
@@ -86,21 +86,21 @@ def read_labelled(
     encoding: str | None = None,
     strict: bool = False,
 ) -> Labelled:
-    """What a folder or a file holds to learn from; docs/training-data.md shows every form.
+    """The labelled material in a folder or a file; docs/training-data.md shows every form.
 
     A folder holds class folders, or with kind "unlabelled" any files. A table (CSV, TSV, JSON Lines or a JSON array) is
     classes, pairs, graded pairs or triplets by the names of its columns, which `columns` gives or maps (see
-    `parse_columns`). A .txt file without tabs in its first line is a text a line. Reads row by row and keeps the
-    sources and small arrays; pictures are only named, not opened. `encoding` is that of files without a byte order
-    mark, by default UTF-8. Rows that cannot be used are skipped and listed; with `strict` they are refused. Raises
-    UsageError for options that do not go together, TrainingError for what cannot be learned from.
+    `parse_columns`). A .txt file without tabs in its first line has a text in each line. Reads row by row and keeps
+    the sources and small arrays; images are not opened. `encoding` is that of files without a byte order
+    mark, by default UTF-8. Unusable rows are skipped and listed; with `strict` they are rejected. Raises UsageError for
+    incompatible options, TrainingError for unusable material.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
     if convention not in (None, "same", "different"):
         raise UsageError(f"no convention {convention!r}; there are same, different")
     if score_range is not None and (score_range[0] == score_range[1] or not np.isfinite(score_range).all()):
-        raise UsageError(f"no range from {score_range[0]} to {score_range[1]}; two different numbers are needed")
+        raise UsageError(f"score range {score_range[0]},{score_range[1]}: must be two different finite numbers")
     check_encoding(encoding)
     named = None if columns is None else parse_columns(columns)
     options = _Options(modality, kind, named, convention, score_range, label_until, by_line, encoding, strict)
@@ -113,8 +113,7 @@ def read_labelled(
 def _read_folder(root: Path, options: _Options) -> Labelled:
     if options.of_tables or options.kind not in (None, "classes", "unlabelled"):
         raise UsageError(
-            f"{root} is a folder: it holds classes or unlabelled files; other kinds, and options of columns, are for "
-            "tables"
+            f"{root} is a folder, of classes or unlabelled files; other kinds, and options for columns, apply to tables"
         )
     return read_folder(
         root, modality=options.modality, kind=options.kind or "classes", by_line=options.by_line,
@@ -128,10 +127,10 @@ def _read_file(file: Path, options: _Options) -> Labelled:
         raise TrainingError(f"{file}: not a {_FORMS} file, nor a folder; convert it to one of these")
     if suffix == ".txt" and options.columns is None and are_lines(file, options.kind, options.encoding):
         if options.modality == "image" or options.kind not in (None, "unlabelled") or options.of_tables:
-            raise TrainingError(f"{file}: lines of text, without labels or pictures; a table has tabs and a header")
+            raise TrainingError(f"{file}: lines of text without labels; a table needs tabs and a header")
         return read_text_lines(file, options.encoding, strict=options.strict)
     if options.by_line:
-        raise UsageError(f"{file}: a row of a table is one source; --by-line is for folders of texts")
+        raise UsageError(f"{file}: a row of a table is one source; by_line applies to folders of texts")
     columns = options.columns or Columns()
     with open_labelled_table(file, columns.names, encoding=options.encoding, strict=options.strict) as table:
         roles = find_roles(table, columns)
@@ -139,7 +138,7 @@ def _read_file(file: Path, options: _Options) -> Labelled:
 
 
 def _kind_of(roles: Roles, options: _Options) -> Kind:
-    """What the columns are made for; the user decides where they are made for several things."""
+    """The kind of data that the columns determine, or the given one. Raises TrainingError where it is ambiguous."""
     if options.kind is not None:
         return options.kind
     if roles.has("anchor", "positive", "negative"):
@@ -150,8 +149,7 @@ def _kind_of(roles: Roles, options: _Options) -> Kind:
         return "pairs"
     if options.convention is not None or "same" in roles or "different" in roles:
         raise TrainingError(
-            f"{roles.table.file}: both a score and an answer that says which pairs are similar; say --kind graded or "
-            "--kind pairs"
+            f"{roles.table.file}: has both a score and a same or different label; choose --kind graded or --kind pairs"
         )
     return "graded"
 
@@ -162,8 +160,8 @@ def _read_table(roles: Roles, kind: Kind, options: _Options) -> Labelled:
     for role in needed:
         if role not in roles:
             raise TrainingError(
-                f"{roles.table.file}: no column {role!r}, which {kind} need; the columns are "
-                f"{shown(roles.table.columns)}; say --columns {role}=NAME"
+                f"{roles.table.file}: no column {role!r}, required for {kind}; the columns are "
+                f"{shown(roles.table.columns)}; give --columns {role}=NAME"
             )
     if kind == "pairs":
         return read_pairs_table(roles, options.modality, options.convention)
@@ -177,11 +175,12 @@ def _read_table(roles: Roles, kind: Kind, options: _Options) -> Labelled:
 
 
 def _check_use(kind: Kind, options: _Options) -> None:
-    """Raises UsageError for an option that would do nothing."""
+    """Raises UsageError for an option without effect."""
     for option, used_by, value in (
         ("convention", "pairs", options.convention),
-        ("score-range", "graded", options.score_range),
-        ("label-until", "classes", options.label_until),
+        ("score_range", "graded", options.score_range),
+        ("label_until", "classes", options.label_until),
     ):
         if value is not None and kind != used_by:
-            raise UsageError(f"--{option} is for {used_by}, and these are {kind}; leave it out or say --kind {used_by}")
+            flag = f"--{option.replace('_', '-')}; for train --set {option}="
+            raise UsageError(f"{option} ({flag}) applies to {used_by}, not {kind}; omit it or give --kind {used_by}")

@@ -1,4 +1,4 @@
-"""Where a table or a folder leads: files of pictures, files of texts, or the texts themselves."""
+"""The sources that the cells of a table hold: paths of images, paths of text files, or texts."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _TEXT_NAMES = ("s1", "s2", "q1", "q2", "text1", "text2", "sentence1", "sentence2
 
 
 class Sources:
-    """The sources that the cells of a table name, each different one once, in the order of their first mention.
+    """The distinct sources in the cells of a table, in the order of first occurrence.
 
-    What the first cell is decides for all: the role path, and columns named path1 or image1, hold paths; the role
-    text, and columns named s1, q1 and the like, hold texts; others (left, anchor) hold paths when the first cell ends
-    like the name of a picture, or names a text file that is there. Relative paths start at the folder of the table.
+    The first cell determines what all are: the role path, and columns named path1 or image1, hold paths; the role
+    text, and columns named s1, q1 and the like, hold texts; others (left, anchor) hold paths if the first cell has the
+    suffix of an image, or names an existing text file. Paths are relative to the folder of the table.
     """
 
     def __init__(self, roles: Roles, modality: Modality | None) -> None:
         self._table = roles.table
         self._roles = roles
-        self._asked = modality
+        self._requested = modality
         self._position: dict[str, int | None] = {}
         self._texts: list[str] = []
-        self._held: tuple[Modality, bool] | None = None
+        self._content: tuple[Modality, bool] | None = None
         self.skipped: list[Skip] = []
 
     @property
@@ -40,16 +40,16 @@ class Sources:
 
     @property
     def modality(self) -> Modality:
-        return self._held[0] if self._held else self._asked or "image"
+        return self._content[0] if self._content else self._requested or "image"
 
     def positions(self, values: Sequence[str], roles: Sequence[str]) -> list[int] | None:
-        """Positions of a row's sources; None when one is a text file that cannot be read, which is skipped."""
+        """Positions of a row's sources; None if one is an unreadable text file, which is skipped."""
         found = [self._of(value, role) for value, role in zip(values, roles, strict=True)]
         known = [position for position in found if position is not None]
         return known if len(known) == len(found) else None
 
     def append(self, value: str, role: str) -> bool:
-        """Adds a row's source even if it was there before; False when it is a text file that cannot be read."""
+        """Adds a row's source even if it repeats one; False if it is an unreadable text file."""
         source = self._source(value, role)
         if source is None:
             return False
@@ -67,9 +67,9 @@ class Sources:
         return self._position[value]
 
     def _source(self, value: str, role: str) -> str | None:
-        if self._held is None:
-            self._held = self._what(value, role)
-        modality, is_path = self._held
+        if self._content is None:
+            self._content = self._content_of(value, role)
+        modality, is_path = self._content
         if not is_path:
             return value
         path = self._path(value)
@@ -84,18 +84,18 @@ class Sources:
     def _path(self, value: str) -> str:
         return str(self._table.file.parent / value)
 
-    def _what(self, value: str, role: str) -> tuple[Modality, bool]:
+    def _content_of(self, value: str, role: str) -> tuple[Modality, bool]:
         """The modality, and whether cells are paths."""
         column = self._roles.names[role]
         suffix = PurePath(value).suffix.lower()
         if role == "text" or column.lower() in _TEXT_NAMES:
-            if self._asked == "image":
+            if self._requested == "image":
                 raise TrainingError(
-                    f"{self._table.file}: column {column!r} holds texts, not pictures; name it 'path' or 'path1'"
+                    f"{self._table.file}: column {column!r} holds texts, not images; rename it 'path' or 'path1'"
                 )
             return "text", False
         if role == "path" or column.lower() in _PATH_NAMES:
-            return self._asked or ("text" if suffix in TEXT_SUFFIXES else "image"), True
-        if self._asked == "image" or (self._asked is None and suffix in IMAGE_SUFFIXES):
+            return self._requested or ("text" if suffix in TEXT_SUFFIXES else "image"), True
+        if self._requested == "image" or (self._requested is None and suffix in IMAGE_SUFFIXES):
             return "image", True
         return "text", suffix in TEXT_SUFFIXES and os.path.isfile(self._path(value))  # noqa: PTH113

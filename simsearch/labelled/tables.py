@@ -1,4 +1,4 @@
-"""Tables of labelled material: their sound rows, and the others, which are skipped and listed, or refused."""
+"""Tables of labelled material: their valid rows, and the others, which are skipped and listed, or rejected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LISTED = 20
 
 @dataclass(frozen=True, slots=True)
 class LabelledTable:
-    """The columns, and the rows that are not empty, which can be gone through once; `bad` takes what is left out."""
+    """The columns, and an iterator over the rows that are not empty; `bad` collects the skipped ones."""
 
     file: Path
     columns: tuple[str, ...]
@@ -28,7 +28,7 @@ class LabelledTable:
     strict: bool = False
 
     def check(self) -> None:
-        """Raises TrainingError for bad rows, once all are read, if they are to be refused."""
+        """Raises TrainingError for bad rows of a strict table, once all are read."""
         if self.strict:
             refuse(self.bad)
 
@@ -36,7 +36,7 @@ class LabelledTable:
 def refuse(bad: BadRows) -> None:
     """Raises TrainingError that lists the first bad rows with file, line and reason, if there are any."""
     if len(bad):
-        raise bad.error(TrainingError, "without --strict such rows are skipped")
+        raise bad.error(TrainingError, "such rows are skipped without --strict (for train --set strict=true)")
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def open_labelled_table(
 ) -> Iterator[LabelledTable]:
     """The table in a file, as `open_table` reads it; the columns of JSON are the keys of its first object.
 
-    Raises TrainingError naming the file for what is wrong with all of it.
+    Raises TrainingError naming the file if it cannot be read at all.
     """
     bad = BadRows(str(file), LISTED)
     try:

@@ -1,4 +1,4 @@
-"""Lines of text files, a text each; what stands between blank lines is a document."""
+"""Lines of text files, each a text; the lines between blank lines are a document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TextLines(NamedTuple):
-    """The lines of a file that are not blank, stripped; of each the number of its document, and its own number."""
+    """The stripped lines of a file that are not blank, with the number of the document and of the line of each."""
 
     texts: list[str]
     documents: NDArray[np.int64]
@@ -29,11 +29,11 @@ class TextLines(NamedTuple):
 
 
 def text_lines(path: str, encoding: str | None) -> TextLines:
-    """The texts of a file line by line. Raises MediaError with the reason alone for what is wrong with all of it."""
+    """The texts of a file line by line. Raises MediaError if it cannot be read at all."""
     texts, documents, numbers, document, ended = [], array("q"), array("q"), -1, True
     bad = BadRows(path, LISTED)
     for line in read_lines(path, encoding):
-        # Lines on both sides of a bad one are no neighbors.
+        # Lines before and after a bad one are not adjacent.
         text = "" if isinstance(line, BadRow) else line[1].strip()
         if isinstance(line, BadRow):
             bad.add(line)
@@ -47,7 +47,7 @@ def text_lines(path: str, encoding: str | None) -> TextLines:
 
 
 def read_text_lines(file: Path, encoding: str | None, *, strict: bool) -> Labelled:
-    """Each line of a file that is not blank, about which nothing is known."""
+    """The lines of a file that are not blank, as unlabelled texts."""
     try:
         found = text_lines(str(file), encoding)
     except MediaError as error:
@@ -64,7 +64,7 @@ def read_text_lines(file: Path, encoding: str | None, *, strict: bool) -> Labell
 
 
 def are_lines(file: Path, kind: Kind | None, encoding: str | None = None) -> bool:
-    """Whether a .txt file is a text a line; a tab in its first line makes it a table, unless it is unlabelled."""
+    """Whether a .txt file has a text in each line; a tab in the first makes it a table, unless it is unlabelled."""
     if kind == "unlabelled":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Work done in threads ahead of whoever asks for the results."""
+"""Prefetching: results computed by threads ahead of their use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ R = TypeVar("R")
 def ahead(
     function: Callable[[T], R], items: Iterable[T], *, workers: int | None = None, depth: int = 64
 ) -> Generator[R, None, None]:
-    """The results of `function` for each item, in order, computed by threads before they are asked for.
+    """The results of `function` for each item, in order, computed by threads ahead of their use.
 
     At most `depth` results (or calls) are pending at any time, so memory stays bounded; `items` is only read in the
     thread that iterates. An exception from `function` is raised in the place of its result and ends the iteration.

@@ -1,4 +1,4 @@
-"""Arguments that must be lists of sources."""
+"""Checks of arguments that must be lists of sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def source_list(sources: Iterable[T]) -> list[T]:
-    """The sources as a list. Raises UsageError for a single text, path or content, whose letters are no sources."""
+    """The sources as a list. Raises UsageError for a single text, path or content."""
     if isinstance(sources, (str, bytes, os.PathLike)):
         given = os.fspath(sources)
         raise UsageError(f"{given if len(given) < 40 else given[:40]!r} is one source; give a list, as [it]")

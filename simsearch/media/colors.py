@@ -1,4 +1,4 @@
-"""Any mode of a picture made 8-bit gray or RGB, on white."""
+"""Conversion of images of any mode to 8-bit gray or RGB, on white."""
 
 from __future__ import annotations
 

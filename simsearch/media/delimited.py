@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simsearch.media.lines import Lines
 
 NO_COLUMN = "-"
-"""The name of a column that means nothing."""
+"""The name of a column to ignore."""
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 _Cells: TypeAlias = "tuple[int, list[str] | str]"
 """The line where a row starts, and its cells, or why it has none."""

@@ -1,4 +1,4 @@
-"""The encoding of a text file: by its byte order mark, else the one that is named, else UTF-8."""
+"""The encoding of a text file: that of its byte order mark, else the given one, else UTF-8."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
 SAVE = "save it as UTF-8"
-NAME = f"{SAVE}, or name its encoding with --encoding"
+NAME = f"{SAVE}, or give its encoding (--encoding; for train --set encoding=NAME)"
 NUL = f"a NUL character; if it is a text, {NAME}"
 
 
 def check_encoding(name: str | None) -> None:
-    """Raises UsageError for a name that is none of Python's text encodings; None is no name."""
+    """Raises UsageError for a name that is not a text encoding of Python; None is accepted."""
     if name is None:
         return
     try:
@@ -30,7 +30,7 @@ def check_encoding(name: str | None) -> None:
 
 
 def detected(head: bytes, named: str | None) -> tuple[str, int]:
-    """The encoding of a file that begins with `head`, and the length of its byte order mark, which goes first."""
+    """The encoding of a file that begins with `head`, and the length of its byte order mark."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding, len(mark)

@@ -1,4 +1,4 @@
-"""Reading regular files, and saying in a few words why a file cannot be read."""
+"""Reading regular files, with a short reason if a file cannot be read."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def not_a_file(mode: int) -> str:
-    """What stands in the place of a regular file, by the `st_mode` of its status."""
+    """The word for what is not a regular file, by its `st_mode`."""
     return _KINDS.get(stat.S_IFMT(mode), "not a regular file")
 
 
 def why(error: OSError) -> str:
-    """The reason of an error of the operating system, in a few words on one line."""
+    """The reason of an operating system error, in a few words on one line."""
     if isinstance(error, PermissionError):
         return "permission denied"
     if isinstance(error, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Opening the bytes of a picture: which format they are in, and one kind of error for all that can go wrong."""
+"""Opening encoded images: detecting the format, and a single type of error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IMAGE_SUFFIXES = frozenset((
 ))  # fmt: skip
 MAX_PIXELS = 150_000_000
 HEAD = 64
-"""How many bytes `sniff` looks at."""
+"""The number of bytes that `sniff` needs."""
 
 # Pillow's decoders are many and old: on damaged bytes each of these has been seen to come out of one of them.
 _FAILURES = (
@@ -93,7 +93,7 @@ def open_picture(content: bytes) -> tuple[str, ImageFile]:
     """
     name = sniff(content[:HEAD])
     if name is None:
-        raise MediaError("empty file" if not content else "not a picture in a format that simsearch reads")
+        raise MediaError("empty file" if not content else "not an image in a supported format")
     opener = _OPENERS.get(name) or _optional_opener(name)
     with decoding(name):
         picture = opener(BytesIO(content))

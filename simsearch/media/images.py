@@ -1,4 +1,4 @@
-"""Pictures as the pixels that an encoder wants."""
+"""Images as the pixels that an encoder takes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _Box: TypeAlias = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PixelSpec:
-    """The pixels that an encoder wants. `fit` says what becomes of another shape:
+    """The pixels that an encoder takes. `fit` determines how images of another shape are resized:
 
     squash: both sides resized freely; crop: the short side fitted, then the centre cut out; pad: the long side
     fitted, then white added on both sides; ink: the same of the square around all that is dark, however small it was
@@ -69,15 +69,15 @@ class PixelSpec:
 
     def __post_init__(self) -> None:
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
-            raise UsageError(f"picture size {self.width}x{self.height}: both sides must be from 1 to {MAX_SIDE}")
+            raise UsageError(f"image size {self.width}x{self.height}: both sides must be from 1 to {MAX_SIDE}")
         if self.channels not in (1, 3):
-            raise UsageError(f"{self.channels} channels: 1 (gray) or 3 (color) are possible")
+            raise UsageError(f"channels must be 1 (gray) or 3 (color), not {self.channels}")
         if self.fit not in FITS:
-            raise UsageError(f"fit {self.fit!r}: one of {', '.join(FITS)} is possible")
+            raise UsageError(f"fit must be one of {', '.join(FITS)}, not {self.fit!r}")
         if self.resample not in RESAMPLES:
-            raise UsageError(f"resample {self.resample!r}: one of {', '.join(RESAMPLES)} is possible")
+            raise UsageError(f"resample must be one of {', '.join(RESAMPLES)}, not {self.resample!r}")
         if not 0 < self.zoom <= 1 or (self.zoom < 1 and self.fit not in ("squash", "crop")):
-            raise UsageError(f"zoom {self.zoom} with fit {self.fit!r}: from above 0 to 1, below it with squash or crop")
+            raise UsageError(f"zoom {self.zoom} with fit {self.fit!r}: must be in (0, 1], and 1 without squash or crop")
 
     @property
     def mode(self) -> str:

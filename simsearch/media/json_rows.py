@@ -1,4 +1,4 @@
-"""JSON Lines, an object a line, and JSON files that hold an array of objects."""
+"""JSON Lines, with an object in each line, and JSON files with an array of objects."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def json_array(content: bytes, encoding: str | None) -> Iterator[Row | BadRow]:
         text = text.replace("\r", "\n")
     place = _after_space(text, 0)
     if text[place : place + 1] != "[":
-        raise MediaError("no array of objects, as [{...}, {...}]; a file with an object a line is named .jsonl")
+        raise MediaError(
+            "no array of objects, as [{...}, {...}]; a file with an object in each line must be named .jsonl"
+        )
     line, counted, number = 1, 0, 0
     place = _after_space(text, place + 1)
     ended = text[place : place + 1] == "]"
@@ -96,7 +98,7 @@ def _after_space(text: str, place: int) -> int:
 
 
 class _Decoder(json.JSONDecoder):
-    """Notes constants that Python reads although JSON has none of them: NaN, Infinity, numbers beyond all floats."""
+    """Detects constants that Python reads but JSON lacks: NaN, Infinity, numbers that overflow a float."""
 
     def __init__(self) -> None:
         super().__init__(parse_constant=self._note, parse_float=self._float)
@@ -120,7 +122,7 @@ class _Decoder(json.JSONDecoder):
         if not isinstance(value, dict):
             raise RowError(f"not a JSON object but {content.strip()[:40]}")
         if self._strange is not None:
-            raise RowError(f"not JSON ({self._strange[:40]} is no number in JSON)")
+            raise RowError(f"not JSON ({self._strange[:40]} is not a number in JSON)")
         if "\\u" in content:
             _check_texts(value)
         return value

@@ -1,4 +1,4 @@
-"""Rows of tables, and the rows of a file that hold none: what each reader of tables and lines gives."""
+"""Rows of tables, and bad rows: the results of the readers of tables and lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_TEXT = "no text"
 
 
 class RowError(MediaError):
-    """One row is wrong; the file goes on."""
+    """A row is invalid; reading continues with the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Row:
         if is_missing(value):
             return ""
         if isinstance(value, (list, dict)):
-            raise RowError(f"{column!r} is no text or number but {json.dumps(value)[:40]}")
+            raise RowError(f"{column!r} is neither text nor number but {json.dumps(value)[:40]}")
         return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def is_missing(value: JSONValue) -> bool:
-    """Whether a value stands for nothing: null, and an empty or blank text."""
+    """Whether a value is missing: null, or an empty or blank text."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
@@ -60,12 +60,12 @@ class BadRow:
 
 
 def printable(reason: str) -> str:
-    """The reason on one line, whatever of the file it quotes."""
+    """The reason on one line, without unprintable characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in reason)
 
 
 class BadRows:
-    """The rows of a file that were left out: the first `listed` one by one, others and those without text counted."""
+    """The skipped rows of a file: the first `listed` one by one, others and those without text counted."""
 
     def __init__(self, path: str, listed: int = LISTED_AT_MOST) -> None:
         self._path = path
@@ -96,7 +96,7 @@ class BadRows:
         return error
 
     def listed(self) -> list[Skip]:
-        """What was left out, by rising line."""
+        """The skipped rows, by ascending line."""
         rows = [(bad.line, bad.reason, 1) for bad in self._listed]
         for kind, number in self._counts.items():
             rows.append((self._first[kind], f"{kind}; {number:,} rows in all" if number > 1 else kind, number))

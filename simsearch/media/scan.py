@@ -1,4 +1,4 @@
-"""The pictures or the texts under a folder, in an order that is always the same."""
+"""The images or texts under a folder, in a deterministic order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Entry: TypeAlias = "os.DirEntry[str]"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of the wanted kind, by its name at least."""
+    """A file with a suffix of the wanted kind."""
 
     path: str
     size: int
@@ -44,7 +44,7 @@ def scan(
 
 
 def count(root: str | os.PathLike[str]) -> int:
-    """The number of entries that `scan` gives, found and skipped; cheaper, as files are not looked at."""
+    """The number of entries that `scan` yields, found and skipped; cheaper, as files are not opened."""
     return sum(1 for _ in _walk(root))
 
 

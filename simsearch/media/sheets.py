@@ -1,4 +1,4 @@
-"""Contact sheets: rows of small pictures with captions, to judge results by eye."""
+"""Contact sheets: rows of thumbnails with captions, for visual inspection of results."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """A title and its tiles; the first tile is what was asked for, the others are the answers."""
+    """A title and its tiles; the first tile is the query, the others are its results."""
 
     title: str
     tiles: tuple[Tile, ...]
     ruled: bool = True
-    """False for tiles that are all of one kind: no rule sets the first apart."""
+    """Whether a rule separates the first tile from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,13 @@ def contact_sheet(rows: Sequence[SheetRow], *, tile: int = 160) -> Image.Image:
     Raises UsageError when nothing is to be shown, or the sheet would be over 30,000 pixels high or wide.
     """
     if not any(row.tiles for row in rows):
-        raise UsageError("nothing to show: a contact sheet needs at least one picture")
+        raise UsageError("a contact sheet needs at least one image")
     size = max(11, tile // 12)
     layout = _Layout(tile, ImageFont.load_default(size=size), size + 5)
     width = layout.left(max(len(row.tiles) for row in rows)) - _GAP + _MARGIN
     height = 2 * _MARGIN + sum(layout.height(row) for row in rows)
     if max(width, height) > MAX_SHEET_SIDE:
-        raise UsageError(f"a contact sheet of {width}x{height} pixels is too large: show fewer pictures")
+        raise UsageError(f"a contact sheet of {width}x{height} pixels is too large: show fewer images")
     sheet = Image.new("RGB", (width, height), "white")
     top = _MARGIN
     for row in rows:

@@ -1,4 +1,4 @@
-"""The one reader of tables: CSV, TSV, JSON Lines and JSON arrays, in any encoding that is named or marked."""
+"""The reader of tables: CSV, TSV, JSON Lines and JSON arrays, in any encoding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns, or None where each row names its own (JSON), and the rows, which can be gone through once."""
+    """The columns, or None for JSON, whose rows name their own, and an iterator over the rows."""
 
     columns: tuple[str, ...] | None
     rows: Iterator[Row | BadRow]
@@ -43,14 +43,12 @@ def open_table(
     """
     suffix = suffix_of(path)
     if names and suffix in (".jsonl", ".ndjson", ".json"):
-        raise MediaError("the rows of JSON name their columns; write --columns ROLE=NAME,...")
+        raise MediaError("the rows of JSON name their columns; give --columns ROLE=NAME,...")
     with opened(path) as stream:
         if suffix == ".json":
             content = stream.read(MAX_ARRAY + 1)
             if len(content) > MAX_ARRAY:
-                raise MediaError(
-                    f"over the limit of {MAX_ARRAY // 2**20} MiB for a JSON array; .jsonl, an object a line, has none"
-                )
+                raise MediaError(f"over the limit of {MAX_ARRAY // 2**20} MiB for a JSON array; .jsonl has no limit")
             yield Table(None, json_array(content, encoding))
         elif suffix in (".jsonl", ".ndjson"):
             yield Table(None, json_lines(Lines(stream, encoding)))
@@ -60,7 +58,7 @@ def open_table(
 
 
 def shown(columns: Sequence[str]) -> str:
-    """Names of columns for a message: on one line, and not the whole of a text that was taken for a header."""
+    """Names of columns for a message, on one line and truncated to 200 characters."""
     names = (" ".join(name.split()) for name in columns)
     clean = ", ".join("".join(letter for letter in name if letter.isprintable()) for name in names)
     return clean if len(clean) <= 200 else f"{clean[:199]}…"

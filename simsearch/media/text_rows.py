@@ -1,4 +1,4 @@
-"""Texts with ids, labels and metadata: the rows of a table, or the lines of a file that is none by its name."""
+"""Texts with ids, labels and metadata: the rows of a table, or the lines of another text file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files become items. None means that nothing was said: then what was said before holds, or the default.
+    """How files become items. None keeps an earlier setting, or is the default.
 
     `by` is "file" (the default) or "line" for files that are no tables. Of a table `text` is the column with the
     text (default: text), `id` the one with the id (default: id where there is one, else rows are numbered) and
@@ -35,31 +35,31 @@ class Reading:
 
     def __post_init__(self) -> None:
         if self.by not in (None, "file", "line"):
-            raise UsageError(f"by {self.by!r}: 'file' or 'line' is possible")
+            raise UsageError(f"by must be 'file' or 'line', not {self.by!r}")
         check_encoding(self.encoding)
 
     @classmethod
     def unpacked(cls, packed: str | None) -> Reading:
-        """What `packed` gave; of nothing, that nothing was said."""
+        """The inverse of `packed`; no settings for an empty text."""
         return cls(**json.loads(packed)) if packed else cls()
 
     def packed(self) -> str:
-        """As JSON, without an encoding where none was named: then it reads as it did before there were any."""
+        """The settings as JSON, without an encoding if none is given, as older versions wrote them."""
         named = {} if self.encoding is None else {"encoding": self.encoding}
         return json.dumps({"by": self.by, "text": self.text, "id": self.id, "label": self.label} | named)
 
     def said(self) -> dict[str, str]:
-        """What was said, by its name."""
+        """The given settings by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def over(self, before: Reading) -> Reading:
-        """This, and where it says nothing, what was said before."""
+        """These settings, with the earlier ones where these are None."""
         return Reading(
             *(mine if mine is not None else theirs for mine, theirs in zip(astuple(self), astuple(before), strict=True))
         )
 
     def of_rows(self, path: str) -> Reading | None:
-        """What of this matters for a file that is read row by row; None for one that is a single text."""
+        """The settings that affect a file that is read row by row; None for one that is a single text."""
         if suffix_of(path) in TABLE_SUFFIXES:
             return replace(self, by=None)
         return Reading(by="line", encoding=self.encoding) if self.by == "line" else None
@@ -67,7 +67,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One text of a file, which begins in `line`. `key` tells it from the others: its id, or else its number."""
+    """One text of a file, which begins in `line`. `key` is unique in the file: its id, or else its number."""
 
     key: str
     text: str
@@ -77,7 +77,7 @@ class TextRow:
 
 
 def read_rows(path: str, how: Reading) -> Iterator[TextRow | BadRow]:
-    """The rows of a table, or for a file that is no table by its name its lines that are not blank.
+    """The rows of a table, or the lines that are not blank of a file without the suffix of a table.
 
     Streams. What is wrong with one row comes as a BadRow, and the next row follows. Raises MediaError with the reason
     alone for what is wrong with the whole file, also after some rows were given.

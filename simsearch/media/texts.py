@@ -19,7 +19,9 @@ def decode_text(content: bytes, encoding: str | None = None, cure: str = NAME) -
     The encoding is that of the byte order mark, else `encoding`, else UTF-8; of another one the error tells `cure`.
     """
     if len(content) > MAX_TEXT_BYTES:
-        raise MediaError(f"over the limit of {MAX_TEXT_BYTES // 2**20} MiB for one text; each line can be taken as one")
+        raise MediaError(
+            f"over the limit of {MAX_TEXT_BYTES // 2**20} MiB for one text; its lines can be read as separate texts"
+        )
     text = decoded(content, encoding, cure)
     if not text.strip():
         raise MediaError(NO_TEXT if text else "empty file")
@@ -27,5 +29,5 @@ def decode_text(content: bytes, encoding: str | None = None, cure: str = NAME) -
 
 
 def read_text_bytes(path: str | os.PathLike[str]) -> bytes:
-    """What `decode_text` takes, of a file; no more than it needs to see that it is too long. Raises MediaError."""
+    """The bytes of a file for `decode_text`, at most one more than its limit. Raises MediaError."""
     return read_head(path, MAX_TEXT_BYTES + 1)

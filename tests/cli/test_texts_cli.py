@@ -12,6 +12,7 @@ from PIL import Image
 from simsearch.collection import Collection
 from simsearch.collection.entry import default_encoder
 from simsearch.errors import UsageError
+from simsearch.media.encodings import NAME
 
 FAQ = "id,text,topic\n1,how do I return a dress,returns\n2,when will it arrive,shipping\n3,do you sell hats,range\n"
 
@@ -227,7 +228,7 @@ def test_an_encoding_is_named_once_and_remembered(command, place, tiny_text):
     # Said anew, the files are read again although they have not changed.
     assert command("index", "notes", "--encoding", "latin-1", "--quiet").code == 0
     assert command("index", "notes", "--encoding", "utf-8", "--json", "--quiet").err.splitlines()[0] == (
-        f"skipped {notes}/a.txt: not UTF-8 (byte 0xea at 1); save it as UTF-8, or name its encoding with --encoding"
+        f"skipped {notes}/a.txt: not UTF-8 (byte 0xea at 1); {NAME}"
     )
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from simsearch.collection import Collection, indexing, run, storing
 from simsearch.collection.rebuilding import rebuild
 from simsearch.errors import UsageError
+from simsearch.media.encodings import NAME
 from simsearch.progress import Silent
 from simsearch.types import AddReport, Skip
 
@@ -163,7 +164,7 @@ def test_bad_rows_are_told_with_their_lines_and_the_rest_is_stored(collection, t
     assert sorted((skip.path, skip.reason) for skip in report.skipped) == sorted([
         (f"{path}:3", "the id '1' is that of an earlier row; each row needs its own"),
         (f"{path}:4", "2 cells, but the header has 3"), (f"{path}:5", "no text"),
-        (f"{path}:6", "not UTF-8 (byte 0xff at 3); save it as UTF-8, or name its encoding with --encoding"),
+        (f"{path}:6", f"not UTF-8 (byte 0xff at 3); {NAME}"),
         (f"{path}:8", "no id"),
         (f"{path}:9", "refused by the encoder"), (f"{path}:10", "a vector of length 0"),
         (f"{path}:11", "the id '1' is that of an earlier row; each row needs its own"),
@@ -203,7 +204,7 @@ def test_a_row_whose_text_the_encoder_refuses_by_now_goes(collection, notes) -> 
         (b"id,body\n1,x\n", "no column 'text' (--text-column); the columns are id, body"),
         (
             b"id,te\0xt\n1,x\n",
-            "line 1: a NUL character; if it is a text, save it as UTF-8, or name its encoding with --encoding",
+            f"line 1: a NUL character; if it is a text, {NAME}",
         ),
         (b"", "empty file"),
     ],
@@ -225,7 +226,7 @@ def test_what_is_no_text_is_skipped_with_a_reason(collection, notes) -> None:
     report = collection.add(notes)
     assert {Path(skip.path).name: skip.reason for skip in report.skipped} == {
         "photo.png": "not a text (.png)", "README": "not a text (no suffix)", "empty.md": "empty file",
-        "latin.txt": "not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding",
+        "latin.txt": f"not UTF-8 (byte 0xe9 at 3); {NAME}",
     }  # fmt: skip
     assert len(collection) == 6
 

@@ -97,7 +97,7 @@ def test_a_sheet_shows_queries_and_matches(collection, gallery, image):
     assert several.height > 4 * one.height * 0.8
     without_query = sheet([match for match in answers[0] if match.rank == 1])
     assert without_query.width < one.width
-    with pytest.raises(UsageError, match="nothing to show"):
+    with pytest.raises(UsageError, match="a contact sheet needs at least one image"):
         sheet([])
 
 

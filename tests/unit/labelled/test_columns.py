@@ -27,7 +27,7 @@ def test_names_in_order_or_roles() -> None:
 
 @pytest.mark.parametrize("words", ["", "a,,b", ",a"])
 def test_an_empty_name_is_refused(words: str) -> None:
-    with pytest.raises(UsageError, match=r"empty name; '-' stands for"):
+    with pytest.raises(UsageError, match=r"empty name; write '-' for"):
         parse_columns(words)
 
 
@@ -55,7 +55,9 @@ def test_what_the_user_says_goes_first() -> None:
 
 
 def test_two_names_of_one_role_leave_a_choice() -> None:
-    with pytest.raises(TrainingError, match="'class' and 'label' both mean label; choose with --columns label=NAME"):
+    with pytest.raises(
+        TrainingError, match="'class' and 'label' both stand for label; choose with --columns label=NAME"
+    ):
         find_roles(table("text", "class", "label"), Columns())
 
 

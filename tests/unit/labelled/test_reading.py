@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from simsearch.errors import TrainingError, UsageError
 from simsearch.labelled.reading import Labelled, read_labelled
+from simsearch.media.encodings import NAME
 
 
 def touch(root: Path, *names: str, text: str = "x") -> None:
@@ -88,10 +89,10 @@ def test_texts_are_read_where_they_are_more_than_the_pictures_or_when_asked_for(
 
 def test_what_was_left_out_is_told_where_too_little_is_left(tmp_path: Path) -> None:
     touch(tmp_path, "one/a/1.txt", "one/a/2.txt", "one/x.txt", text="Text of NAME.\n")
-    with pytest.raises(TrainingError, match=r"1 class folders with texts.*\(1 left out, the first: .*x\.txt: not in a"):
+    with pytest.raises(TrainingError, match=r"1 class folders with texts.*\(1 skipped, the first: .*x\.txt: not in a"):
         read_labelled(tmp_path / "one")
     (tmp_path / "paths.csv").write_text("path,label\nnone.txt,a\nother.txt,b\n", encoding="utf-8")
-    with pytest.raises(TrainingError, match=r"0 classes, .* \(2 left out, the first: .*none\.txt: no such file\)$"):
+    with pytest.raises(TrainingError, match=r"0 classes, .* \(2 skipped, the first: .*none\.txt: no such file\)$"):
         read_labelled(tmp_path / "paths.csv")
 
 
@@ -106,8 +107,8 @@ def test_texts_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:
     assert found.sources == ("line\r\n", "x", "x")
     assert {Path(skip.path).name: skip.reason for skip in found.skipped} == {
         "empty.txt": "empty file", "blank.txt": "no text", "x.pdf": "not a text (.pdf)", "1.png": "not a text (.png)",
-        "nul.txt": "a NUL character; if it is a text, save it as UTF-8, or name its encoding with --encoding",
-        "latin.txt": "not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding",
+        "nul.txt": f"a NUL character; if it is a text, {NAME}",
+        "latin.txt": f"not UTF-8 (byte 0xe9 at 3); {NAME}",
     }  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def test_class_names_do_not_depend_on_how_the_folder_is_named(
 @pytest.mark.parametrize(("names", "count"), [((), 0), (("one.png",), 0), (("a/1.png", "a/2.png"), 1)])
 def test_fewer_than_two_classes_are_refused(tmp_path: Path, names: tuple[str, ...], count: int) -> None:
     touch(tmp_path, *names)
-    with pytest.raises(TrainingError, match=f"{count} class folders with pictures, at least 2 .* --kind unlabelled"):
+    with pytest.raises(TrainingError, match=f"{count} class folders with images, at least 2 .* --kind unlabelled"):
         read_labelled(tmp_path)
 
 
@@ -237,26 +238,34 @@ def test_lines_without_blank_ones_are_no_documents(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"lines\.txt: 1 sources, at least 2"):
         read_labelled(table(tmp_path, "a", "", name="lines.txt"))
     for options in ({"kind": "classes"}, {"modality": "image"}, {"convention": "same"}):
-        with pytest.raises(TrainingError, match=r"lines\.txt: lines of text, without labels or pictures"):
+        with pytest.raises(TrainingError, match=r"lines\.txt: lines of text without labels"):
             read_labelled(table(tmp_path, "a", "b", name="lines.txt"), **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("lines", "options", "message"),
     [
-        (["text,split", "a,train"], {}, "no column 'label'.*--columns label=NAME, or --kind unlabelled"),
-        (["path,text,label", "a.png,a,b"], {}, "in 'path' or texts in 'text'.*--modality image or --modality text"),
-        (["a,b", "1,2"], {}, r"no column 'path' or 'text'.*the columns are a, b\. Say --columns ROLE=NAME"),
+        (
+            ["text,split", "a,train"],
+            {},
+            "no column 'label'.*--columns label=NAME, or train without labels by --kind unlabelled",
+        ),
+        (
+            ["path,text,label", "a.png,a,b"],
+            {},
+            "images in 'path', texts in 'text'.*--modality image or --modality text",
+        ),
+        (["a,b", "1,2"], {}, r"no column 'path' or 'text'.*the columns are a, b\. Give --columns ROLE=NAME"),
         (["left,same", "a,1"], {}, "'left' and 'right' for pairs"),
         (["text,label", "a,b", "c,"], {}, r"csv:3: label is missing"),
         (["text,label", "a,b", ",c"], {}, r"csv:3: text is missing"),
         (["text,label", "a,b"], {}, "1 classes, at least 2"),
         (["text,label"], {}, "0 classes, at least 2"),
-        (["text,label", "a,b"], {"modality": "image"}, "column 'text' holds texts, not pictures"),
-        (["text,label,split", "a,b,all"], {}, r"csv:2: split='all'; train, validation or test is needed"),
+        (["text,label", "a,b"], {"modality": "image"}, "column 'text' holds texts, not images"),
+        (["text,label,split", "a,b,all"], {}, r"csv:2: split='all'; must be train, validation or test"),
         (["text,label,group", "a,b,"], {}, r"csv:2: group is missing"),
-        (["text,label", "a,7.jpg"], {"label_until": "#"}, r"csv:2: label='7.jpg' has nothing before a '#'"),
-        (["text,label", "a,#7"], {"label_until": "#"}, r"csv:2: label='#7' has nothing before"),
+        (["text,label", "a,7.jpg"], {"label_until": "#"}, r"csv:2: label='7.jpg' has no text before a '#'"),
+        (["text,label", "a,#7"], {"label_until": "#"}, r"csv:2: label='#7' has no text before"),
         (["text", "a"], {"kind": "unlabelled"}, "1 sources, at least 2"),
     ],
 )
@@ -306,12 +315,12 @@ def test_any_other_name_needs_a_convention(tmp_path: Path, role: str, same: list
 
 @pytest.mark.parametrize("header", ["left,right,same,different", "left,right,y,z", "left,right"])
 def test_columns_that_leave_a_choice_are_refused(tmp_path: Path, header: str) -> None:
-    with pytest.raises(TrainingError, match="which pairs are similar"):
+    with pytest.raises(TrainingError, match="no column with the label of each pair"):
         read_labelled(table(tmp_path, header, "a.png,b.png,1,0"))
 
 
 def test_a_convention_against_the_name_of_the_column_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="column 'dissimilar' says what 1 means, and --convention same says the oppos"):
+    with pytest.raises(UsageError, match="column 'dissimilar' contradicts the convention same; omit --convention"):
         read_labelled(table(tmp_path, "left,right,dissimilar", "a,b,1"), convention="same")
 
 
@@ -342,7 +351,7 @@ def test_pairs_of_texts_come_out_as_they_are(
     file = table(tmp_path_factory.getbasetemp(), *lines, name="pairs.tsv")
     columns = "q1,q2,same,group,split"
     if len({same for _, _, same, _, _ in rows}) < 2:
-        with pytest.raises(TrainingError, match=f"both kinds.*found {len(rows)} of one kind"):
+        with pytest.raises(TrainingError, match=f"both similar and dissimilar pairs.*found {len(rows)} of one kind"):
             read_labelled(file, columns=columns)
         return
     found = read_labelled(file, columns=columns)
@@ -378,8 +387,8 @@ def test_cells_under_left_and_right_are_paths_by_the_first_of_them(tmp_path: Pat
 
 
 BAD_ROWS = pytest.mark.parametrize(("row", "reason"), [
-    ("a.png,b.png,maybe", "same='maybe'; 0 or 1 is needed"), ("a.png,b.png,", "same is missing"),
-    ("a.png,,1", "right is missing"), (",b.png,1", "left is missing"), ("a.png,b.png,2", "same='2'; 0 or 1 is needed"),
+    ("a.png,b.png,maybe", "same='maybe'; must be 0 or 1"), ("a.png,b.png,", "same is missing"),
+    ("a.png,,1", "right is missing"), (",b.png,1", "left is missing"), ("a.png,b.png,2", "same='2'; must be 0 or 1"),
     ("a.png", "1 cell, but the header has 3"),
 ])  # fmt: skip
 
@@ -399,7 +408,9 @@ def test_a_bad_row_is_refused_where_that_is_asked_for(tmp_path: Path, row: str, 
     file = table(tmp_path, "left,right,same", "a.png,b.png,1", "", row, "a.png,c.png,0")
     with pytest.raises(TrainingError) as caught:
         read_labelled(file, strict=True)
-    assert str(caught.value) == f"{file}:4: {reason}; without --strict such rows are skipped"
+    assert (
+        str(caught.value) == f"{file}:4: {reason}; such rows are skipped without --strict (for train --set strict=true)"
+    )
 
 
 def test_twenty_bad_rows_are_listed_and_the_others_counted(tmp_path: Path) -> None:
@@ -411,7 +422,10 @@ def test_twenty_bad_rows_are_listed_and_the_others_counted(tmp_path: Path) -> No
     assert found.skipped[-1].reason == "left out for reasons like those; 5 rows in all"
     with pytest.raises(TrainingError) as caught:
         read_labelled(file, strict=True)
-    assert str(caught.value) == f"{file}: 25 bad rows; without --strict such rows are skipped"
+    assert (
+        str(caught.value)
+        == f"{file}: 25 bad rows; such rows are skipped without --strict (for train --set strict=true)"
+    )
     listed = caught.value.__notes__
     assert listed[0] == f"{file}:4: label is missing"
     assert len(listed) == 21
@@ -444,11 +458,11 @@ def test_keys_that_only_later_objects_have_count_where_they_have_a_meaning(tmp_p
     found = read_labelled(table(tmp_path, *rows, name="a.jsonl"))
     assert (found.sources, found.classes) == (("a", "5"), ("true", "x"))
     assert [skip.reason for skip in found.skipped] == [
-        "'split' is not in the first object; give that one all the keys", "'text' is no text or number but [\"d\"]",
+        "'split' is not in the first object, which must have all keys", "'text' is neither text nor number but [\"d\"]",
     ]  # fmt: skip
-    with pytest.raises(TrainingError, match=r"a\.jsonl: no rows \(1 left out, the first: .*a\.jsonl:1: not JSON"):
+    with pytest.raises(TrainingError, match=r"a\.jsonl: no rows \(1 skipped, the first: .*a\.jsonl:1: not JSON"):
         read_labelled(table(tmp_path, "text", name="a.jsonl"))
-    with pytest.raises(TrainingError, match="name their columns; write --columns ROLE=NAME"):
+    with pytest.raises(TrainingError, match="name their columns; give --columns ROLE=NAME"):
         read_labelled(tmp_path / "a.jsonl", columns="text,label")
 
 
@@ -482,7 +496,9 @@ def test_lines_that_cannot_be_read_are_skipped_or_refused(tmp_path: Path) -> Non
     folder = read_labelled(tmp_path / "folder", kind="unlabelled", by_line=True)
     assert [Path(skip.path).name for skip in folder.skipped] == ["lines.txt:3", "lines.txt:6"]
     for source, options in ((file, {}), (tmp_path / "folder", {"kind": "unlabelled", "by_line": True})):
-        with pytest.raises(TrainingError, match=r"lines\.txt: 2 bad rows; without --strict") as caught:
+        with pytest.raises(
+            TrainingError, match=r"lines\.txt: 2 bad rows; such rows are skipped without --strict"
+        ) as caught:
             read_labelled(source, strict=True, **options)  # type: ignore[arg-type]
         assert [note.partition(": ")[2][:9] for note in caught.value.__notes__] == ["not UTF-8", "a NUL cha"]
 
@@ -512,13 +528,13 @@ def test_scores_are_scaled_by_their_range(
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        (["a,b,score"], {}, r"csv:2: score='score'; a number is needed"),
-        (["a,b,1", "a,c,nan"], {}, r"csv:3: score='nan'; a number is needed"),
+        (["a,b,score"], {}, r"csv:2: score='score'; must be a number"),
+        (["a,b,1", "a,c,nan"], {}, r"csv:3: score='nan'; must be a number"),
         (["a,b,1", "a,c,-inf"], {}, r"csv:3: score='-inf'"),
         (["a,b,1", "a,c,6"], {"score_range": (0, 5)}, r"csv:3: score=6 is outside the given range 0 to 5"),
         (["a,b,1", "a,c,6"], {"score_range": (5, 0)}, r"csv:3: score=6 is outside the given range 5 to 0"),
-        (["a,b,1", "a,c,1.0"], {}, "at least 2 different scores are needed; 2 pairs have 1"),
-        ([], {}, "at least 2 different scores are needed; 0 pairs have 0"),
+        (["a,b,1", "a,c,1.0"], {}, "at least 2 distinct scores are needed; 2 pairs have 1"),
+        ([], {}, "at least 2 distinct scores are needed; 0 pairs have 0"),
     ],
 )
 def test_scores_that_are_none_are_refused(
@@ -530,13 +546,13 @@ def test_scores_that_are_none_are_refused(
 
 def test_a_header_taken_for_a_row_is_explained(tmp_path: Path) -> None:
     file = table(tmp_path, "a,b,relatedness", "x,y,1")
-    with pytest.raises(TrainingError, match=r"csv:1: score='relatedness'.*has the file a header.*ROLE=NAME"):
+    with pytest.raises(TrainingError, match=r"csv:1: score='relatedness'.*if the file has a header.*ROLE=NAME"):
         read_labelled(file, columns="left,right,score")
 
 
 def test_score_and_answer_leave_a_choice(tmp_path: Path) -> None:
     file = table(tmp_path, "s1,s2,score,same", "a,b,1,0", "b,c,2,1")
-    with pytest.raises(TrainingError, match="say --kind graded or --kind pairs"):
+    with pytest.raises(TrainingError, match="choose --kind graded or --kind pairs"):
         read_labelled(file)
     assert read_labelled(file, kind="graded").scores is not None
     assert read_labelled(file, kind="pairs").same is not None
@@ -571,13 +587,16 @@ def test_text_files_of_triplets_that_cannot_be_read_take_their_rows_with_them(tm
     [
         ({"kind": "triples"}, "no kind 'triples'; there are classes, pairs, graded, triplets, unlabelled"),
         ({"convention": "equal"}, "no convention 'equal'; there are same, different"),
-        ({"score_range": (2, 2)}, "no range from 2 to 2; two different numbers are needed"),
-        ({"score_range": (0, float("nan"))}, "no range from 0 to nan"),
+        ({"score_range": (2, 2)}, "score range 2,2: must be two different finite numbers"),
+        ({"score_range": (0, float("nan"))}, "score range 0,nan"),
         ({"columns": "a,,b"}, "empty name"),
-        ({"by_line": True}, "a row of a table is one source; --by-line is for folders of texts"),
-        ({"convention": "same"}, "--convention is for pairs, and these are classes"),
-        ({"score_range": (0, 5)}, "--score-range is for graded, and these are classes"),
-        ({"label_until": "#", "kind": "unlabelled"}, "--label-until is for classes, and these are unlabelled"),
+        ({"by_line": True}, "a row of a table is one source; by_line applies to folders of texts"),
+        (
+            {"convention": "same"},
+            r"convention \(--convention; for train --set convention=\) applies to pairs, not classes",
+        ),
+        ({"score_range": (0, 5)}, r"score_range \(--score-range; .*\) applies to graded, not classes"),
+        ({"label_until": "#", "kind": "unlabelled"}, "applies to classes, not unlabelled"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
@@ -588,7 +607,7 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path, options: di
 @pytest.mark.parametrize("options", [{"columns": "text,label"}, {"kind": "pairs"}, {"convention": "same"}])
 def test_options_of_tables_are_refused_for_folders(tmp_path: Path, options: dict[str, Any]) -> None:
     touch(tmp_path, "a/1.png", "b/1.png")
-    with pytest.raises(UsageError, match="is a folder: it holds classes or unlabelled files"):
+    with pytest.raises(UsageError, match="is a folder, of classes or unlabelled files"):
         read_labelled(tmp_path, **options)
 
 
@@ -610,5 +629,5 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     ("kind", "missing"), [("pairs", "left"), ("graded", "left"), ("triplets", "anchor")],
 )  # fmt: skip
 def test_a_kind_that_the_columns_do_not_hold_is_refused(tmp_path: Path, kind: Any, missing: str) -> None:
-    with pytest.raises(TrainingError, match=f"no column '{missing}', which {kind} need; the columns are text, label"):
+    with pytest.raises(TrainingError, match=f"no column '{missing}', required for {kind}; the columns are text, label"):
         read_labelled(table(tmp_path, "text,label", "a,x", "b,y"), kind=kind)

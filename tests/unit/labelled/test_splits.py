@@ -385,7 +385,7 @@ def test_a_missing_validation_side_of_pairs_is_drawn_from_their_training_rows() 
 
 def test_a_file_without_a_training_side_is_told() -> None:
     labelled = replace(of_classes([0, 1]), partitions=np.array([2, 2], dtype=np.int8))
-    with pytest.raises(TrainingError, match="puts nothing into train"):
+    with pytest.raises(TrainingError, match="assigns nothing to train"):
         split(labelled, text_contents(labelled.sources), by="given", counts=(0.6, 0.2, 0.2), seed=0)
 
 
@@ -396,8 +396,8 @@ def test_a_file_without_a_training_side_is_told() -> None:
     ("by", "names", "kind", "message"),
     [
         ("color", [], "classes", "no split by 'color'; there are content, class, group, given"),
-        ("content", ["c01"], "classes", "holds out nothing by name; use --split class"),
-        ("given", [], "classes", "no column 'split'"),
+        ("content", ["c01"], "classes", "cannot hold out classes by name; use --split class"),
+        ("given", [], "classes", "needs a column 'split'"),
         ("class", [], "graded", "graded have no classes to split by; use --split content"),
         ("group", [], "graded", "no column 'group'"),
     ],
@@ -411,13 +411,13 @@ def test_impossible_requests_are_refused(by: By, names: list[str], kind: str, me
 @pytest.mark.parametrize("counts", [(0, 0.5, 0.5), (0.5, -1, 0)])
 def test_shares_that_mean_nothing_are_refused(counts: Counts) -> None:
     labelled = of_classes([0, 0, 1, 1])
-    with pytest.raises(UsageError, match="none can be negative, and train not 0"):
+    with pytest.raises(UsageError, match="none may be negative, and that of train not 0"):
         split(labelled, text_contents(labelled.sources), by="content", counts=counts, seed=0)
 
 
 def test_one_name_is_held_out_once() -> None:
     labelled = of_classes([0, 1, 2])
-    with pytest.raises(UsageError, match="'c01' cannot be held out for validation and for test"):
+    with pytest.raises(UsageError, match="'c01' cannot be held out for both validation and test"):
         split(labelled, text_contents(labelled.sources), by="class", counts=(1, 0, 0), validation=["c01"],
               test=["c01"], seed=0)  # fmt: skip
 
@@ -510,5 +510,7 @@ def test_given_pairs_of_one_kind_are_told() -> None:
     labelled = of_pairs([(number, number + 8) for number in range(8)], "pairs")
     contents = text_contents(labelled.sources)
     check_split(labelled, chosen([0, 1], [2, 3], []), contents)
-    with pytest.raises(TrainingError, match="8 pairs are too few: after the split validation has not both kinds"):
+    with pytest.raises(
+        TrainingError, match="8 pairs are too few: after the split validation lacks similar or dissimilar pairs"
+    ):
         check_split(labelled, chosen([0, 1], [2, 4], []), contents)

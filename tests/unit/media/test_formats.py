@@ -84,9 +84,9 @@ def test_large_pictures_within_the_limit_do_not_warn() -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty file"), (b"hello, this is text" * 9, "not a picture in a format that simsearch reads"),
-     (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture in a format that simsearch reads"),
-     (b"BMW is a car, and this file is a text." * 3, "not a picture in a format that simsearch reads"),
+    [(b"", "empty file"), (b"hello, this is text" * 9, "not an image in a supported format"),
+     (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image in a supported format"),
+     (b"BMW is a car, and this file is a text." * 3, "not an image in a supported format"),
      (b"P6 0 7 255\n" + bytes(99), "broken PNM: not identified by this driver")],
 )  # fmt: skip
 def test_what_is_no_picture(content: bytes, reason: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from simsearch.errors import MediaError, UsageError
 from simsearch.media import lines
-from simsearch.media.encodings import check_encoding
+from simsearch.media.encodings import NAME, check_encoding
 from simsearch.media.lines import Lines, read_lines
 from simsearch.media.rows import BadRow
 
@@ -43,11 +43,11 @@ def test_a_carriage_return_ends_lines_only_where_nothing_else_does() -> None:
 @pytest.mark.parametrize(
     ("content", "encoding", "reason"),
     [
-        (b"caf\xe9", None, "not UTF-8 (byte 0xe9 at 4); save it as UTF-8, or name its encoding with --encoding"),
-        (b"\xed\xa0\x80", None, "not UTF-8 (byte 0xed at 1); save it as UTF-8, or name its encoding with --encoding"),
+        (b"caf\xe9", None, f"not UTF-8 (byte 0xe9 at 4); {NAME}"),
+        (b"\xed\xa0\x80", None, f"not UTF-8 (byte 0xed at 1); {NAME}"),
         ("x\ud800".encode("utf-16-le", "surrogatepass"), "UTF_16LE",
-         "not UTF-16-LE (half of a character at 2); save it as UTF-8, or name its encoding with --encoding"),
-        (b"a\0b", None, "a NUL character; if it is a text, save it as UTF-8, or name its encoding with --encoding"),
+         f"not UTF-16-LE (half of a character at 2); {NAME}"),
+        (b"a\0b", None, f"a NUL character; if it is a text, {NAME}"),
     ],
 )  # fmt: skip
 def test_a_bad_line_does_not_stop_the_others(tmp_path: Path, content: bytes, encoding: str | None, reason: str) -> None:

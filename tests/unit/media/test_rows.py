@@ -20,7 +20,7 @@ def test_a_value_is_what_a_csv_file_would_hold(value: JSONValue, text: str) -> N
 
 @pytest.mark.parametrize("value", [[], {}, ["a"]])
 def test_lists_and_objects_are_no_texts(value: JSONValue) -> None:
-    with pytest.raises(RowError, match="'a' is no text or number but"):
+    with pytest.raises(RowError, match="'a' is neither text nor number but"):
         Row(2, 1, {"a": value}).text("a")
 
 

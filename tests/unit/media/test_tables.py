@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from simsearch.errors import MediaError
 from simsearch.media import json_rows, tables
+from simsearch.media.encodings import NAME
 from simsearch.media.rows import BadRow, Row
 from simsearch.media.tables import open_table, shown
 
@@ -102,7 +103,7 @@ def test_names_stand_for_a_missing_header(tmp_path: Path) -> None:
     _, found = read(tmp_path, "a.csv", "a,1\n", ("text", "label", "group"))
     assert found == [BadRow(1, "2 cells, but --columns names 3")]
     for name in ("a.jsonl", "a.ndjson", "a.json"):
-        with pytest.raises(MediaError, match="name their columns; write --columns ROLE=NAME"):
+        with pytest.raises(MediaError, match="name their columns; give --columns ROLE=NAME"):
             read(tmp_path, name, '{"a": 1}', ("text",))
 
 
@@ -112,7 +113,7 @@ def test_rows_are_empty_or_bad_and_the_others_follow(tmp_path: Path) -> None:
     assert found == [
         Row(2, 1, {"a": "1", "b": "2"}), Row(4, 2, {"a": " ", "b": " "}), Row(5, 3, {}),
         BadRow(6, "3 cells, but the header has 2"), BadRow(7, "',' expected after '\"'"),
-        BadRow(8, "a NUL character; if it is a text, save it as UTF-8, or name its encoding with --encoding"),
+        BadRow(8, f"a NUL character; if it is a text, {NAME}"),
         Row(9, 7, {"a": "6\n6", "b": "7"}), BadRow(11, "a line end within a cell that has no quotes"),
         Row(12, 9, {"a": "9", "b": "10"}),
     ]  # fmt: skip
@@ -138,10 +139,10 @@ def test_lines_may_end_in_carriage_returns(tmp_path: Path) -> None:
         ("[]", []),
         (" [ ] \n", []),
         ('[{"a": 1}, 2, {"a": NaN}, {"a": "\\u0000"}, {"a": 3}]',
-         [(1,), (1, "not a JSON object but 2"), (1, "not JSON (NaN is no number in JSON)"),
+         [(1,), (1, "not a JSON object but 2"), (1, "not JSON (NaN is not a number in JSON)"),
           (1, "a NUL character in a text"), (3,)]),
         ('[\r1,\r2]', [(2, "not a JSON object but 1"), (3, "not a JSON object but 2")]),
-        ('\n[\n{"a": 1}\n,\n{"a": 1e999}]', [(1,), (5, "not JSON (1e999 is no number in JSON)")]),
+        ('\n[\n{"a": 1}\n,\n{"a": 1e999}]', [(1,), (5, "not JSON (1e999 is not a number in JSON)")]),
     ],
 )  # fmt: skip
 def test_what_is_no_object_of_an_array_is_a_bad_row(
@@ -154,7 +155,7 @@ def test_what_is_no_object_of_an_array_is_a_bad_row(
     ("content", "message"),
     [
         (b"", "no array of objects"),
-        (b'{"a": 1}\n{"a": 2}\n', "an object a line is named .jsonl"),
+        (b'{"a": 1}\n{"a": 2}\n', "an object in each line must be named .jsonl"),
         (b'[{"a": 1},\n{"a": 2]', r"^line 2: not JSON \(Expecting ',' delimiter in column 8\)"),
         (b'[{"a": 1}\n\n{"a": 2}]', r"^line 3: not JSON \(a comma or the end of the array is missing\)"),
         (b'[{"a": 1},]', r"^line 1: not JSON \(Expecting value in column 11\)"),
@@ -174,7 +175,7 @@ def test_what_is_no_array_is_refused(tmp_path: Path, content: bytes, message: st
 def test_an_array_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json_rows.MAX_ARRAY == 64 * 2**20
     monkeypatch.setattr(tables, "MAX_ARRAY", 3 * 2**20)
-    with pytest.raises(MediaError, match=r"^over the limit of 3 MiB for a JSON array; \.jsonl.* has none$"):
+    with pytest.raises(MediaError, match=r"^over the limit of 3 MiB for a JSON array; \.jsonl.* has no limit$"):
         read(tmp_path, "a.json", b"[" + b" " * 3 * 2**20 + b"]")
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from simsearch.errors import MediaError, UsageError
 from simsearch.media import lines
+from simsearch.media.encodings import NAME
 from simsearch.media.lines import MAX_LINE
 from simsearch.media.rows import BadRow
 from simsearch.media.text_rows import Reading, TextRow, read_rows
@@ -94,7 +95,10 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path: Path, content: byte
     ("content", "reason"),
     [
         (b"b,2,3", "3 cells, but the header has 2"),
-        (b"caf\xe9,2", "not UTF-8 (byte 0xe9 at 4); save it as UTF-8, or name its encoding with --encoding"),
+        (
+            b"caf\xe9,2",
+            f"not UTF-8 (byte 0xe9 at 4); {NAME}",
+        ),
         (b'"b"c,2', "',' expected after '\"'"),
         (b",2", "no text"),
         (b'"\n \n",2', "no text"),
@@ -125,14 +129,14 @@ def test_a_quote_that_is_not_closed_is_told_with_the_lines_that_it_takes(tmp_pat
         ('["a"]', 'not a JSON object but ["a"]'),
         ('{"n": 1}', "no field 'text' (--text-column); it has n"),
         ("{}", "no text"),
-        ('{"text": [5]}', "'text' is no text or number but [5]"),
+        ('{"text": [5]}', "'text' is neither text nor number but [5]"),
         ('{"text": null}', "no text"),
         ('{"text": "a", "id": ""}', "no id"),
-        ('{"text": "a", "id": [1]}', "'id' is no text or number but [1]"),
+        ('{"text": "a", "id": [1]}', "'id' is neither text nor number but [1]"),
         ('{"text": "\\ud800"}', "half of a character (a lone surrogate) in a text"),
         ('{"text": "a", "n": ["\\u0000"]}', "a NUL character in a text"),
-        ('{"text": "a", "n": NaN}', "not JSON (NaN is no number in JSON)"),
-        ('{"text": "a", "n": [-1e400]}', "not JSON (-1e400 is no number in JSON)"),
+        ('{"text": "a", "n": NaN}', "not JSON (NaN is not a number in JSON)"),
+        ('{"text": "a", "n": [-1e400]}', "not JSON (-1e400 is not a number in JSON)"),
         ('{"text": "a", "n": ' + "[" * 100_000 + "}", None),
         ('{"text": "a", "n": ' + "1" * 5000 + "}", None),
     ],
@@ -165,7 +169,7 @@ def test_lines_that_are_not_blank_are_texts(tmp_path: Path) -> None:
     found = read(tmp_path, "a.txt", b"\xef\xbb\xbfone\r\n\n  \n two \nca\xe9\nlast", by="line")
     assert found == [
         TextRow("1", "one", 1), TextRow("4", " two ", 4),
-        BadRow(5, "not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding"),
+        BadRow(5, f"not UTF-8 (byte 0xe9 at 3); {NAME}"),
         TextRow("6", "last", 6),
     ]  # fmt: skip
 
@@ -191,7 +195,7 @@ def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: p
             "a.csv",
             b"te\xe9xt\n",
             {},
-            "line 1: not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding",
+            f"line 1: not UTF-8 (byte 0xe9 at 3); {NAME}",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simsearch.errors import MediaError
+from simsearch.media.encodings import NAME
 from simsearch.media.rows import NO_TEXT
 from simsearch.media.texts import MAX_TEXT_BYTES, decode_text, read_text_bytes
 
@@ -32,20 +33,23 @@ def test_a_text_is_what_its_bytes_say_with_or_without_a_mark(text: str) -> None:
         (b"", "empty file"),
         (codecs.BOM_UTF8, "empty file"),
         (b" \n\t", NO_TEXT),
-        (b"caf\xe9", "not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding"),
+        (
+            b"caf\xe9",
+            f"not UTF-8 (byte 0xe9 at 3); {NAME}",
+        ),
         (
             codecs.BOM_UTF8 + b"\xe9",
-            "not UTF-8 (byte 0xe9 at 3); save it as UTF-8, or name its encoding with --encoding",
+            f"not UTF-8 (byte 0xe9 at 3); {NAME}",
         ),
         (
             codecs.BOM_UTF16_LE + b"a",
-            "not UTF-16-LE (byte 0x61 at 2); save it as UTF-8, or name its encoding with --encoding",
+            f"not UTF-16-LE (byte 0x61 at 2); {NAME}",
         ),
         (
             "a".encode("utf-16-le"),
-            "a NUL character; if it is a text, save it as UTF-8, or name its encoding with --encoding",
+            f"a NUL character; if it is a text, {NAME}",
         ),
-        (b"x" * (MAX_TEXT_BYTES + 1), "over the limit of 4 MiB for one text; each line can be taken as one"),
+        (b"x" * (MAX_TEXT_BYTES + 1), "over the limit of 4 MiB for one text; its lines can be read as separate texts"),
     ],
 )
 def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
