@@ -17,7 +17,7 @@ from simsearch.errors import TrainingError
 from simsearch.progress import Progress, Silent
 from simsearch.training.data.inputs import Arrays, Inputs
 from simsearch.training.data.sampling import Batch, ClassSampler
-from simsearch.training.finetuning.freezing import Tail
+from simsearch.training.finetuning.freezing import TrainedLayers
 from simsearch.training.loop import Fitted, fit
 from simsearch.training.networks.building import build
 from simsearch.training.networks.encoder import Network
@@ -137,7 +137,7 @@ def spoiled(processes: Processes, folder: Path) -> Results:
     """What is said of NaN in the inputs, which the last of the processes comes upon."""
     features = np.random.default_rng(2).normal(size=(CLASSES * EACH, 5)).astype(np.float32)
     features[Stopping(-1).batch(4).rows[-1]] = np.nan
-    tail = Tail(nn.Sequential(), nn.Linear(5, 5, bias=False))
+    tail = TrainedLayers(nn.Sequential(), nn.Linear(5, 5, bias=False))
     try:
         fitted(processes, folder, "spoiled", iter(range(4)), network=tail, inputs=Arrays(features))
     except TrainingError as error:

@@ -1,4 +1,4 @@
-"""Learning a similarity: from labelled pictures to an encoder folder. Needs the extra `train`."""
+"""Training of encoders, from labelled material to an encoder folder. Needs the extra `train`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil",
 
 
 def __getattr__(name: str) -> Any:
-    """`train` brings torch with it, so it is imported when it is first used; the table of losses is read without."""
+    """Imports on first use, since all but the tables of losses and settings needs torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'simsearch.training' has no attribute {name!r}")
     try:

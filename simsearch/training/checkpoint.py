@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and loaded without running code."""
+"""Checkpoints: written atomically, and loaded without executing code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECKPOINT_FORMAT = 2
 
 
 class Weights(TypedDict):
-    """All that a step changes."""
+    """The state that a training step changes."""
 
     objective: dict[str, Tensor]
     optimizer: dict[str, object]
@@ -25,7 +25,7 @@ class Weights(TypedDict):
 
 
 class State(Weights):
-    """All that a run needs to go on. The batch and the random numbers of a step follow from the seed and the step."""
+    """The state from which a run resumes. Batch and random numbers of a step are functions of the seed and the step."""
 
     format: int
     configuration: str
@@ -39,7 +39,7 @@ class State(Weights):
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Replaces the checkpoint; a kill leaves the old one or the new one."""
+    """Replaces the checkpoint atomically."""
     with replacing(path) as temporary:
         torch.save(state, temporary)
 
@@ -57,17 +57,17 @@ def load_checkpoint(path: Path, configuration: str) -> State | None:
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:  # fmt: skip
         cause = (str(error) or type(error).__name__).splitlines()[0]
-        raise DamagedError(f"{path}: not a checkpoint ({cause}); start again with --restart") from error
+        raise DamagedError(f"{path}: not a checkpoint ({cause}); train from the beginning with --restart") from error
     if found != (CHECKPOINT_FORMAT, configuration):
         raise TrainingError(
             f"{path} belongs to a run with other files or settings; "
-            "give the same ones to go on, or --restart to start again"
+            "give the same ones to resume it, or --restart to train from the beginning"
         )
     return state
 
 
 def _read(path: Path) -> State:
-    # torch writes a zip file and does not look at its checksums when it reads; older formats it has are not ours.
+    # torch writes a zip file but does not verify its checksums; its older formats are not used here.
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()) or archive.testzip():
             raise ValueError("a checksum differs")

@@ -1,4 +1,4 @@
-"""The recipe of a run, settled once from the defaults, the initial encoder, the data and what is given."""
+"""The recipe of a run, from the defaults, the initial encoder, the data and the given changes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def configure(
     *,
     everything: bool = False,
 ) -> Recipe:
-    """The recipe of a run: of two lines that set a value, the later one counts.
+    """The recipe of a run; later steps override earlier ones.
 
-    Raises UsageError for what does not go together, before any picture is read.
+    Raises UsageError for incompatible values, before any file is read.
     """
     check_changes(given)
     recipe = _default(named, source, initial, freeze)
@@ -39,7 +39,7 @@ def configure(
     recipe = _for_frozen_layers(recipe, initial, freeze)
     recipe = _as_given(recipe, given)
     if everything:
-        # All classes are trained on; one picture in twenty of each is kept to validate with.
+        # All classes are trained on; 5 % of the items of each are the validation partition.
         recipe = replace(recipe, split="content", counts=(0.95, 0.05, 0.0))
     _require_network_settings(recipe, given)
     _require_loss_settings(recipe, given, source.kind)
@@ -49,7 +49,7 @@ def configure(
 
 
 def chosen_freeze(given: str | None, initial: InitialEncoder | None) -> str:
-    """How much of the encoder stays as it is: what is given, else all of one whose features a new head can take."""
+    """How much of the encoder is frozen: the given choice, else all of one with features for a new head."""
     if given is not None:
         return given
     return "all" if initial is not None and initial.base is not None else "none"
@@ -59,7 +59,7 @@ def chosen_freeze(given: str | None, initial: InitialEncoder | None) -> str:
 
 
 def _default(named: str | Recipe | None, source: Labelled, initial: InitialEncoder | None, freeze: str) -> Recipe:
-    """The preset, or what is usual for fine-tuning this encoder."""
+    """The preset, or the default recipe for fine-tuning this encoder."""
     if named is not None:
         return named if isinstance(named, Recipe) else preset(named)
     assert initial is not None
@@ -82,13 +82,13 @@ def _for_initial_encoder(recipe: Recipe, initial: InitialEncoder | None, freeze:
     """The recipe with the network of the initial encoder."""
     if initial is None:
         return recipe
-    # WCCN that is applied again and again would leave nothing that varies.
+    # WCCN that is applied repeatedly would remove all variation.
     power = 0.0 if initial.spec.head and not _on_features(initial, freeze) else recipe.within_power
     return replace(recipe, model=initial.spec, fit=initial.fit, within_power=power)
 
 
 def _for_data(recipe: Recipe, source: Labelled, given: Changes) -> Recipe:
-    """The recipe with what this kind of data needs: a loss that learns from it, views, and a split without leaks."""
+    """The recipe with a loss, augmentation and split that suit this kind of data."""
     kind, forgeries = source.kind, writers_of(source.classes) is not None
     if given.loss is None:
         recipe = _with_suitable_loss(recipe, kind, forgeries)
@@ -97,10 +97,10 @@ def _for_data(recipe: Recipe, source: Labelled, given: Changes) -> Recipe:
             recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0
         )  # fmt: skip
     if kind not in ("classes", "unlabelled") and recipe.augmentation == "text":
-        # What is known of two texts holds of the whole ones.
+        # A label of two texts refers to the whole texts.
         recipe = replace(recipe, augmentation="none")
     if kind == "unlabelled" and recipe.augmentation == "none":
-        # Two equal views of an input teach nothing.
+        # Two equal views of an input carry no training signal.
         recipe = replace(recipe, augmentation="photo" if source.modality == "image" else "text")
     grouped = len(set(source.groups)) < len(source.classes)
     if given.split is None and ((recipe.split == "class" and grouped) or forgeries):
@@ -109,9 +109,9 @@ def _for_data(recipe: Recipe, source: Labelled, given: Changes) -> Recipe:
 
 
 def _with_suitable_loss(recipe: Recipe, kind: Kind, forgeries: bool) -> Recipe:
-    """The recipe with the loss recommended for data that its own does not learn from.
+    """The recipe with the recommended loss if its own does not take this kind of data.
 
-    Forgeries want a loss without a direction for each class, and a head that is a linear map alone.
+    Forgeries need a loss without class proxies, and a head that is a linear map alone.
     """
     if kind not in loss_entry(recipe.loss).takes:
         recipe = replace(_with_loss(recipe, default_loss(kind)), contrast_weight=0.0)
@@ -123,19 +123,19 @@ def _with_suitable_loss(recipe: Recipe, kind: Kind, forgeries: bool) -> Recipe:
 
 
 def _with_loss(recipe: Recipe, loss: str) -> Recipe:
-    """The recipe with another loss, without the settings of its own."""
+    """The recipe with another loss and its default settings."""
     return replace(recipe, loss=loss, margin=None, temperature=None, scale=None, distance=None, miner=None)
 
 
 def _for_frozen_layers(recipe: Recipe, initial: InitialEncoder | None, freeze: str) -> Recipe:
-    """The recipe for features that frozen layers compute once, so that there is one view of each input."""
+    """The recipe without augmentation for the cached features of frozen layers, which have one view of each input."""
     if freeze == "none" or _on_features(initial, freeze):
         return recipe
     return replace(recipe, augmentation="none", poses=1)
 
 
 def _as_given(recipe: Recipe, given: Changes) -> Recipe:
-    """The recipe with all that is given."""
+    """The recipe with the given changes."""
     values = {item.name: getattr(given, item.name) for item in fields(given)}
     values = {name: value for name, value in values.items() if value is not None}
     if given.loss is not None and given.loss != recipe.loss:
@@ -147,24 +147,26 @@ def _as_given(recipe: Recipe, given: Changes) -> Recipe:
     return replace(recipe, **values)
 
 
-# -- what does not go together -------------------------------------------------------------------------------------
+# -- incompatible values -------------------------------------------------------------------------------------------
 
 
 def _require_modality(recipe: Recipe, source: Labelled, initial: InitialEncoder | None) -> None:
     if initial is None and recipe.modality != source.modality:
-        raise UsageError(f"preset {recipe.name!r} is for {recipe.modality}s, but these are {source.modality}s")
+        raise UsageError(f"preset {recipe.name!r} is for {recipe.modality}s, but the source holds {source.modality}s")
     if initial is not None and initial.modality != source.modality:
-        raise UsageError(f"{initial.name} is an encoder of {initial.modality}s, but these are {source.modality}s")
+        raise UsageError(
+            f"{initial.name} is an encoder of {initial.modality}s, but the source holds {source.modality}s"
+        )
 
 
 def _require_network_settings(recipe: Recipe, given: Changes) -> None:
     for name, value in (("fit", given.fit), ("poses", given.poses)):
         if recipe.modality == "text" and value is not None:
-            raise UsageError(f"{name} {value!r} is for pictures; preset {recipe.name!r} is for texts")
+            raise UsageError(f"{name} {value!r} applies to images; preset {recipe.name!r} is for texts")
     model = recipe.model
     if recipe.poses > 1 and isinstance(model, ModelSpec) and model.width != model.height:
         raise UsageError(
-            f"poses {recipe.poses} turns square pictures; {recipe.name!r} takes {model.width} x {model.height}"
+            f"poses {recipe.poses} rotates square images; {recipe.name!r} takes {model.width} x {model.height}"
         )
     if not recipe.steps and not recipe.epochs:
         raise UsageError(f"preset {recipe.name!r} needs steps or epochs")
@@ -173,10 +175,10 @@ def _require_network_settings(recipe: Recipe, given: Changes) -> None:
 def _require_loss_settings(recipe: Recipe, given: Changes, kind: Kind) -> None:
     require_kind(recipe.loss, kind)
     if given.within_power and kind != "classes":
-        raise UsageError(f"a power of {given.within_power:g} within classes is for classes, not {kind}")
+        raise UsageError(f"within_power {given.within_power:g} applies to classes, not {kind}")
     if recipe.memory:
         if kind not in ("classes", "unlabelled"):
-            raise UsageError(f"a memory of {recipe.memory} past embeddings is for classes and unlabelled, not {kind}")
+            raise UsageError(f"memory {recipe.memory} applies to classes and unlabelled, not {kind}")
         require_memory(recipe.loss)
     # Raises UsageError for a setting that the loss does not have.
     loss_of(recipe, classes=1)
@@ -186,22 +188,22 @@ def _require_poses_and_weights(
     recipe: Recipe, given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str
 ) -> None:
     if given.poses is not None and kind != "classes":
-        raise UsageError(f"poses make further classes, and these are {kind}; take poses away")
+        raise UsageError(f"poses applies to classes, not {kind}; omit it")
     if initial is None and recipe.start_share:
-        raise UsageError(f"start share {recipe.start_share:g} needs an encoder to go on from; name it with --from")
+        raise UsageError(f"start_share {recipe.start_share:g} needs an initial encoder; name it with --from")
     if _on_features(initial, freeze) and recipe.poses > 1:
-        raise UsageError(f"poses {recipe.poses} are for networks that learn; take poses away, or add --freeze none")
+        raise UsageError(f"poses {recipe.poses} needs a network that is trained; omit it, or add --freeze none")
 
 
 def _require_views(given: Changes, kind: Kind, initial: InitialEncoder | None, freeze: str) -> None:
-    """Frozen layers give one view of each input."""
+    """Raises UsageError for augmentation with frozen layers, whose features are cached for one view of each input."""
     if freeze == "none" or _on_features(initial, freeze):
         return
     for name, value in (("augmentation", given.augmentation), ("poses", given.poses)):
         if value not in (None, "none", 1):
-            raise UsageError(f"--freeze {freeze} encodes each input once, without {name}; take one of them away")
+            raise UsageError(f"--freeze {freeze} encodes each input once, without {name}; omit one of them")
     if kind == "unlabelled":
-        raise UsageError(f"unlabelled files teach by two views of each, and --freeze {freeze} makes one; take it away")
+        raise UsageError(f"unlabelled files need two views of each, but --freeze {freeze} has one; omit it")
 
 
 def _on_features(initial: InitialEncoder | None, freeze: str) -> bool:

@@ -1,4 +1,4 @@
-"""The end of a training run: figures, the encoder folder, and what it says of itself."""
+"""The end of a training run: metrics, the encoder folder and its training record."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 RESERVE = 0.04
-"""Of the budget of time, kept for measuring and exporting at the end."""
+"""The share of the time limit that is reserved for evaluation and export."""
 FINISHING = 8.0
-"""Seconds that exporting and drawing take, however short a run is."""
+"""Seconds that export and plots take in any run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished run: where the encoder is, what it reached, what was left out."""
+    """A finished run: the encoder folder, its metrics, and the skipped files."""
 
     folder: Path
     figures: Mapping[str, JSONValue]
@@ -51,13 +51,13 @@ class Trained:
 
     @property
     def config(self) -> EncoderConfig:
-        """What encoder.json says."""
+        """The content of encoder.json."""
         return read_config(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run is given beside its data."""
+    """The parameters of a run, without its data."""
 
     recipe: Recipe
     folder: Path
@@ -70,56 +70,56 @@ class Run:
     processes: Processes
     progress: Progress = field(default_factory=Silent)
     began: float = field(default_factory=time.monotonic)
-    starts_compared: Mapping[str, float] = field(default_factory=dict)
-    """The encoders among which `start` was chosen, and how much each knew of the training side."""
-    deeper: bool = False
-    """Whether the last blocks of the backbone may be fine-tuned too, where time is left after the head."""
+    encoders_compared: Mapping[str, float] = field(default_factory=dict)
+    """The metric on the train partition of each encoder among which `initial` was chosen."""
+    fine_tune_blocks: bool = False
+    """Whether the last blocks of the backbone are fine-tuned too, if time is left after the head."""
     depths_compared: Mapping[str, float] = field(default_factory=dict)
     """Mean average precision of validation items with the head alone, and with fine-tuned blocks and their head."""
 
     @property
     def on_features(self) -> bool:
-        """Whether only a head is learned, from the features of an encoder that stays as it is."""
+        """Whether only a head is trained, on the features of a frozen encoder."""
         return self.freeze == "all" and self.start is not None and self.start.base is not None
 
     def seconds_left(self) -> float | None:
-        """What is left of the minutes for learning, less what the end of a run takes; None where nothing limits it."""
+        """The remaining time for training, without that of the end of a run; None without a time limit."""
         if self.minutes is None:
             return None
         return self.minutes * 60 * (1 - RESERVE) - FINISHING - (time.monotonic() - self.began)
 
     def minutes_left(self) -> float | None:
-        """The same in minutes, at least a second."""
+        """The remaining time in minutes, at least a second."""
         seconds = self.seconds_left()
         return None if seconds is None else max(seconds, 1.0) / 60
 
     @property
     def seen_before(self) -> frozenset[str]:
-        """The classes, or groups of them, that the encoder it begins with had learned from."""
+        """The classes, or groups of them, that the initial encoder was trained on."""
         return frozenset() if self.start is None else self.start.seen
 
     @property
     def own(self) -> str:
-        """What tells the files of this process from those of others."""
+        """The suffix of the files of this process, empty for the first."""
         return "" if self.processes.rank == 0 else f"-{self.processes.rank}"
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The encoder that is written where another network was trained, of which it has the layers, and inputs of it."""
+    """The encoder to export if a part of it was trained, with sample inputs."""
 
     encoder: SiameseEncoder
     sample: NDArray[np.uint8]
 
 
 def finish(
-    encoder: Network, run: Run, data: Dataset, fitted: Fitted, kept: Interpolation | None,
-    *, judged: Network | None = None, exported: Exported | None = None,
+    encoder: Network, run: Run, data: Dataset, fitted: Fitted, interpolation: Interpolation | None,
+    *, validated: Network | None = None, exported: Exported | None = None,
 ) -> Trained:  # fmt: skip
-    """Measures, exports and draws, and puts the encoder folder in its place; `kept` says what is left of its start.
+    """Evaluates the encoder, and writes the encoder folder and its plots.
 
-    Where `encoder` has learned from validation too, `judged` is one that has not: the threshold is chosen by it.
-    Where it is a part of an encoder, `exported` is the whole, which shares its layers.
+    If `encoder` was trained on the validation partition too, `validated` is one that was not, for choosing the
+    threshold. If it is a part of an encoder, `exported` is the whole encoder, which shares its layers.
     """
     encoder.eval()
     if exported is None:
@@ -129,15 +129,15 @@ def finish(
         round_weights(exported.encoder)
     recipe, threshold = run.recipe, None
     figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
-    if kept is not None and kept.compared:
-        figures["start_share"] = kept.weight
+    if interpolation is not None and interpolation.compared:
+        figures["start_share"] = interpolation.weight
     verification, tested = None, None
     known = data.validation if len(data.validation) else data.train
     if known.labels is not None or known.same is not None:
-        vectors = embed_rows(judged or encoder, data.inputs, known.rows)
+        vectors = embed_rows(validated or encoder, data.inputs, known.rows)
         threshold, accuracy = chosen_threshold(known, vectors, recipe.seed)
-        side = "validation" if known is data.validation else "training"
-        figures |= {f"{side}_pair_accuracy": accuracy, "threshold": threshold}
+        name = "validation" if known is data.validation else "training"
+        figures |= {f"{name}_pair_accuracy": accuracy, "threshold": threshold}
     if len(data.test):
         tested = embed_rows(encoder, data.inputs, data.test.rows)
         measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
@@ -150,7 +150,7 @@ def finish(
             exported.encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
             sample=exported.sample, half=run.half,
             base=run.start.base if run.on_features and run.start is not None else None,
-            training=_record(run, data, fitted, kept), figures=figures,
+            training=_record(run, data, fitted, interpolation), figures=figures,
         )  # fmt: skip
         if run.report:
             write_report(made / "report", data, tested, verification, fitted.history)
@@ -158,23 +158,23 @@ def finish(
     return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
 
 
-def _record(run: Run, data: Dataset, fitted: Fitted, kept: Interpolation | None) -> dict[str, JSONValue]:
-    """What encoder.json says about how the weights were made."""
+def _record(run: Run, data: Dataset, fitted: Fitted, interpolation: Interpolation | None) -> dict[str, JSONValue]:
+    """The training record in encoder.json."""
     record: dict[str, JSONValue] = json.loads(json.dumps(asdict(run.recipe)))
     del record["model"]
     start: dict[str, JSONValue] | None = None
-    if run.start is not None and kept is not None:
+    if run.start is not None and interpolation is not None:
         start = {
             "encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze,
-            "encoders_compared": {name: round(known, 4) for name, known in run.starts_compared.items()},
-            "shares_compared": {f"{share:g}": round(accuracy, 4) for share, accuracy in kept.compared.items()},
+            "encoders_compared": {name: round(known, 4) for name, known in run.encoders_compared.items()},
+            "shares_compared": {f"{share:g}": round(accuracy, 4) for share, accuracy in interpolation.compared.items()},
         }  # fmt: skip
         if run.depths_compared:
             start["depths_compared"] = {name: round(known, 4) for name, known in run.depths_compared.items()}
-        record["start_share"] = kept.weight
+        record["start_share"] = interpolation.weight
     return record | {
         "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
-        "inputs": [len(side) for side in (data.train, data.validation, data.test)],
+        "inputs": [len(part) for part in (data.train, data.validation, data.test)],
         "learned": [*learned(data)], "held_out": [*held_out(data, run.seen_before)],
         "seen_before": [*sorted(run.seen_before)],
         "copies": data.copies, "digest": data.digest,
@@ -185,24 +185,24 @@ def _record(run: Run, data: Dataset, fitted: Fitted, kept: Interpolation | None)
 
 
 def _known(figures: Mapping[str, float]) -> dict[str, float]:
-    """The figures without those for which there was nothing to measure on, which JSON cannot hold."""
+    """The figures without NaN, which JSON cannot represent."""
     return {name: value for name, value in figures.items() if not math.isnan(value)}
 
 
 def learned(data: Dataset) -> list[str]:
-    """The names of the classes on the sides that the weights learn from or are chosen by."""
-    labels = [side.labels for side in (data.train, data.validation) if side.labels is not None]
+    """The names of the classes in the train and validation partitions."""
+    labels = [part.labels for part in (data.train, data.validation) if part.labels is not None]
     return [data.classes[number] for number in np.unique(np.concatenate(labels))] if labels else []
 
 
 def held_out(data: Dataset, seen_before: frozenset[str]) -> list[str]:
-    """The names of the classes of the test side, when no class is on two sides, without those that were seen before."""
+    """The names of the unseen test classes, without those that the initial encoder was trained on."""
     group = dict(zip(data.classes, data.groups, strict=False))
     return [name for name in unseen_classes(data) if not seen_before & {name, group.get(name)}]
 
 
 def unseen_classes(data: Dataset) -> list[str]:
-    """The names of the classes of the test side, when no class is on two sides."""
+    """The names of the test classes if the split is by class or group, else none."""
     if data.split.by not in ("class", "group") or data.test.labels is None:
         return []
     return [data.classes[number] for number in np.unique(data.test.labels)]

@@ -1,4 +1,4 @@
-"""A run that learns a head: from the features of an encoder that stays as it is to an encoder of its own."""
+"""Training of a head on cached features of a frozen encoder, and its export as an encoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.training.data.inputs import Inputs, Views
 from simsearch.training.data.partition import Partition
 from simsearch.training.data.sampling import make_sampler
-from simsearch.training.finetuning.freezing import Tail
+from simsearch.training.finetuning.freezing import TrainedLayers
 from simsearch.training.finetuning.heads import blended, cached_views, linear_half
 from simsearch.training.finetuning.interpolation import Interpolation, interpolate_weights
 from simsearch.training.finishing import Exported, Trained, finish
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
     from simsearch.training.recipes import Recipe
 
 HIDDEN, DROPOUT = 256, 0.2
-"""Of the half of a head that learns."""
+"""Of the trained half of a head."""
 EXPORTED = 64
 """Inputs on which the exported network is compared with the trained one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A run with its data as features: `data` has the inputs themselves, `views` all that was encoded of them.
+    """A run with its data as features: `data` has those of the inputs themselves, `views` of all augmented views.
 
-    `maps` is what the last blocks of the backbone take, where these may be fine-tuned.
+    `maps` are the inputs of the last blocks of the backbone, if these may be fine-tuned.
     """
 
     run: Run
@@ -63,7 +63,7 @@ class _Work:
 
     @property
     def recipe(self) -> Recipe:
-        """That of the run, for features, which nothing changes any more."""
+        """The recipe of the run without augmentation, as the views are cached."""
         return replace(self.run.recipe, augmentation="none")
 
     @property
@@ -73,12 +73,12 @@ class _Work:
 
     @property
     def of_blend(self) -> ModelSpec:
-        """The network with a BlendedHead behind it."""
+        """The specification of the network with a BlendedHead."""
         halves = self.recipe.halves
         return replace(self.spec, head=True, hidden=HIDDEN, dropout=DROPOUT, dim=sum(halves), linear=halves[0])
 
     def again(self) -> _Work:
-        """The same, with the validation split to learn from as well."""
+        """The same work with the validation partition added to the train partition."""
         return replace(
             self, data=replace(self.data, train=_together(self.data.train, self.data.validation)),
             configuration=f"{self.configuration} again", checkpoint=self.checkpoint.with_suffix(".again.pt"),
@@ -87,7 +87,7 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class _Learned:
-    """The half of a head that learns, after learning, and the parameters of its loss."""
+    """The trained half of a head, and the parameters of its loss."""
 
     half: nn.Sequential
     loss: dict[str, Tensor]
@@ -95,11 +95,11 @@ class _Learned:
 
 
 def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) -> Trained:
-    """Learns a head from features of the encoder that the run starts from, and writes it as an encoder of its own.
+    """Trains a head on features of the initial encoder, and exports it as an encoder.
 
-    Classes make a BlendedHead, or a linear map alone where nothing is left to the other half; for other data the head
-    that the encoder has goes on. Where minutes are left, the last blocks of the backbone are fine-tuned with the
-    BlendedHead, and kept if validation items rank the training items better: then the whole network is written.
+    Classes make a BlendedHead, or a linear map alone if the trained half has no dimensions; for other data the head
+    of the encoder is fine-tuned. If time is left, the last blocks of the backbone are fine-tuned with the BlendedHead;
+    if validation items then rank the training items better, the whole network is exported.
     """
     assert run.start is not None
     cache = run.work / f"features{run.own}-{configuration[:16]}.npy"
@@ -112,20 +112,20 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
         configuration, checkpoint,
     )  # fmt: skip
     if data.train.labels is None:
-        return _gone_on(work)
-    return _of_classes(work) if run.recipe.halves[1] else _without_learning(work)
+        return _fine_tuned_head(work)
+    return _blended_head(work) if run.recipe.halves[1] else _closed_form(work)
 
 
 def _block(run: Run, data: Dataset) -> int | None:
-    """Where the blocks begin that may be fine-tuned: for classes with validation, if nobody asked for a head alone."""
+    """The first block to fine-tune, for classes with validation; None if only a head is to be trained."""
     assert run.start is not None
-    if not run.deeper or data.train.labels is None or not len(data.validation) or run.processes.world > 1:
+    if not run.fine_tune_blocks or data.train.labels is None or not len(data.validation) or run.processes.world > 1:
         return None
     return block_of(run.start.encoder)
 
 
-def _gone_on(work: _Work) -> Trained:
-    """The head that the encoder has, taught by what is no classes."""
+def _fine_tuned_head(work: _Work) -> Trained:
+    """The head of the encoder, fine-tuned on pairs, grades, triplets or unlabelled inputs."""
     run, recipe = work.run, work.recipe
     assert run.start is not None
     network = SiameseEncoder(nn.Identity(), run.start.encoder.head)
@@ -134,15 +134,12 @@ def _gone_on(work: _Work) -> Trained:
     fitted = _fitted(work, _objective(work, network, recipe), minutes=run.minutes_left())
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), work.data.skipped)
-    kept = interpolate_weights(network.head, before, network, work.data, recipe, run.progress)
-    return _finished(work, network, network, work.spec, fitted, kept)
+    interpolation = interpolate_weights(network.head, before, network, work.data, recipe, run.progress)
+    return _finished(work, network, network, work.spec, fitted, interpolation)
 
 
-def _of_classes(work: _Work) -> Trained:
-    """A BlendedHead. Where validation has the classes of the training side, it is learned again with both of them.
-
-    What scores mean is then still asked of the head that has not seen validation.
-    """
+def _blended_head(work: _Work) -> Trained:
+    """A BlendedHead, trained again with validation if that has the same classes; the first one gives the threshold."""
     run, spec = work.run, work.of_blend
     again = _known_classes(work.data)
     minutes = run.minutes_left()
@@ -151,53 +148,53 @@ def _of_classes(work: _Work) -> Trained:
     if run.processes.rank and not again:
         return Trained(run.folder, {}, learned.fitted.history, (), work.data.skipped)
     recipe = replace(work.recipe, model=spec)
-    blend, kept = blended(learned.half, work.data, work.views, recipe, run.progress)
-    if work.maps is not None and kept.compared:
-        deeper = _deeper(work, learned, kept, again=again)
-        if deeper is not None:
-            return deeper
-    judged = network = SiameseEncoder(nn.Identity(), blend)
+    blend, interpolation = blended(learned.half, work.data, work.views, recipe, run.progress)
+    if work.maps is not None and interpolation.compared:
+        tuned = _with_last_blocks(work, learned, interpolation, again=again)
+        if tuned is not None:
+            return tuned
+    validated = network = SiameseEncoder(nn.Identity(), blend)
     if again:
         both = work.again()
         half = _learned(both, spec, steps=max(1, learned.fitted.best_step)).half
-        network = SiameseEncoder(nn.Identity(), _weighed(linear_half(both.data, both.views, recipe), half, kept))
+        network = SiameseEncoder(nn.Identity(), _blend(linear_half(both.data, both.views, recipe), half, interpolation))
     if run.processes.rank:
         return Trained(run.folder, {}, learned.fitted.history, (), work.data.skipped)
-    return _finished(work, network, judged, spec, learned.fitted, kept)
+    return _finished(work, network, validated, spec, learned.fitted, interpolation)
 
 
-def _weighed(linear: nn.Linear, half: nn.Sequential, kept: Interpolation) -> BlendedHead:
+def _blend(linear: nn.Linear, half: nn.Sequential, interpolation: Interpolation) -> BlendedHead:
     blend = BlendedHead(linear, half).eval()
-    blend.weigh(kept.weight)
+    blend.set_linear_weight(interpolation.weight)
     return blend
 
 
-def _deeper(work: _Work, learned: _Learned, kept: Interpolation, *, again: bool) -> Trained | None:
-    """The whole encoder with fine-tuned last blocks; None where the head alone ranks validation items as well."""
+def _with_last_blocks(work: _Work, learned: _Learned, interpolation: Interpolation, *, again: bool) -> Trained | None:
+    """The whole encoder with fine-tuned last blocks; None if the head alone ranks validation items as well."""
     run, recipe = work.run, replace(work.recipe, model=work.of_blend)
     minutes = run.minutes_left()
     assert minutes is not None
-    tail, fitted = _blocks_learned(work, learned, minutes=minutes / (2 if again else 1))
-    tuned, features = _on_fresh_features(work, tail)
-    assert isinstance(tail.head, nn.Sequential)
-    blend, found = blended(tail.head, tuned.data, features, recipe, run.progress)
-    compared = {"head": kept.compared[kept.weight], "last_blocks": found.compared[found.weight]}
+    trained, fitted = _blocks_learned(work, learned, minutes=minutes / (2 if again else 1))
+    tuned, features = _on_fresh_features(work, trained)
+    assert isinstance(trained.head, nn.Sequential)
+    blend, found = blended(trained.head, tuned.data, features, recipe, run.progress)
+    compared = {"head": interpolation.compared[interpolation.weight], "last_blocks": found.compared[found.weight]}
     if compared["last_blocks"] <= compared["head"]:
         return None
-    judged = network = Tail(tail.layers, blend)
+    validated = network = TrainedLayers(trained.layers, blend)
     if again:
         both = work.again()
         half = _learned(both, work.of_blend, steps=max(1, learned.fitted.best_step))
-        tail, _ = _blocks_learned(both, half, steps=max(1, fitted.best_step))
-        tuned, features = _on_fresh_features(both, tail)
-        assert isinstance(tail.head, nn.Sequential)
-        network = Tail(tail.layers, _weighed(linear_half(tuned.data, features, recipe), tail.head, found))
-    return _finished_whole(work, network, judged, fitted, found, compared)
+        trained, _ = _blocks_learned(both, half, steps=max(1, fitted.best_step))
+        tuned, features = _on_fresh_features(both, trained)
+        assert isinstance(trained.head, nn.Sequential)
+        network = TrainedLayers(trained.layers, _blend(linear_half(tuned.data, features, recipe), trained.head, found))
+    return _finished_whole(work, network, validated, fitted, found, compared)
 
 
 def _blocks_learned(
     work: _Work, learned: _Learned, *, minutes: float | None = None, steps: int | None = None
-) -> tuple[Tail, Fitted]:
+) -> tuple[TrainedLayers, Fitted]:
     assert work.maps is not None
     recipe = replace(work.recipe, model=replace(work.of_blend, dim=work.of_blend.halves[1]))
     return fine_tuned(
@@ -207,37 +204,38 @@ def _blocks_learned(
     )  # fmt: skip
 
 
-def _on_fresh_features(work: _Work, tail: Tail) -> tuple[_Work, Views]:
-    """The work with the features that the fine-tuned blocks give."""
+def _on_fresh_features(work: _Work, trained: TrainedLayers) -> tuple[_Work, Views]:
+    """The work with the features of the fine-tuned blocks."""
     assert work.maps is not None
-    features = fresh_features(tail, work.maps)
+    features = fresh_features(trained, work.maps)
     return replace(work, data=replace(work.data, inputs=replace(features, view=0))), features
 
 
 def _finished_whole(
-    work: _Work, network: Tail, judged: Tail, fitted: Fitted, kept: Interpolation, compared: dict[str, float]
-) -> Trained:
+    work: _Work, network: TrainedLayers, validated: TrainedLayers, fitted: Fitted, interpolation: Interpolation,
+    compared: dict[str, float],
+) -> Trained:  # fmt: skip
     assert work.run.start is not None and work.maps is not None
     spec = work.of_blend
     run = replace(
         work.run, recipe=replace(work.run.recipe, model=spec), half=True, freeze="part", depths_compared=compared
     )  # fmt: skip
     data = replace(work.data, inputs=replace(work.maps, view=0))
-    figure = validation_figure(judged, data, replace(work.recipe, model=spec))
+    fitted = replace(fitted, best_figure=validation_figure(validated, data, replace(work.recipe, model=spec)))
     sample = work.pixels.batch(data.train.rows[:EXPORTED]).numpy()
     whole = Exported(whole_encoder(work.run.start.encoder, network), sample)
-    return finish(network, run, data, replace(fitted, best_figure=figure), kept, judged=judged, exported=whole)
+    return finish(network, run, data, fitted, interpolation, validated=validated, exported=whole)
 
 
 def _known_classes(data: Dataset) -> bool:
-    """Whether there is validation, and of the classes of the training side."""
+    """Whether there is a validation partition, with training classes only."""
     labels, known = data.validation.labels, data.train.labels
     return labels is not None and known is not None and len(labels) > 0 and bool(np.isin(labels, known).all())
 
 
 def _together(train: Partition, validation: Partition) -> Partition:
     def both(name: str) -> NDArray[Any] | None:
-        parts = [getattr(side, name) for side in (train, validation)]
+        parts = [getattr(partition, name) for partition in (train, validation)]
         return None if any(part is None for part in parts) else np.concatenate(parts)
 
     rows = both("rows")
@@ -246,7 +244,7 @@ def _together(train: Partition, validation: Partition) -> Partition:
 
 
 def _learned(work: _Work, spec: ModelSpec, *, minutes: float | None = None, steps: int | None = None) -> _Learned:
-    """The half of a BlendedHead that learns, from the training split; with `steps` all of them, unvalidated."""
+    """The trained half of a BlendedHead; with `steps` it is trained for all of them, without validation."""
     torch.manual_seed(work.recipe.seed)
     half = learned_half(spec)
     recipe = replace(work.recipe, model=replace(spec, dim=spec.halves[1]))
@@ -273,8 +271,8 @@ def _fitted(work: _Work, objective: Objective, *, minutes: float | None = None, 
     )  # fmt: skip
 
 
-def _without_learning(work: _Work) -> Trained:
-    """The linear half alone."""
+def _closed_form(work: _Work) -> Trained:
+    """The linear half alone, in closed form."""
     run, began = work.run, time.monotonic()
     if run.processes.rank:
         return Trained(run.folder, {}, (), (), work.data.skipped)
@@ -286,15 +284,16 @@ def _without_learning(work: _Work) -> Trained:
 
 
 def _finished(
-    work: _Work, network: SiameseEncoder, judged: SiameseEncoder, spec: ModelSpec, fitted: Fitted, kept: Interpolation
-) -> Trained:
+    work: _Work, network: SiameseEncoder, validated: SiameseEncoder, spec: ModelSpec, fitted: Fitted,
+    interpolation: Interpolation,
+) -> Trained:  # fmt: skip
     run = replace(work.run, recipe=replace(work.run.recipe, model=spec), half=True)
-    figure = validation_figure(judged, work.data, replace(work.recipe, model=spec))
-    return finish(network, run, work.data, replace(fitted, best_figure=figure), kept, judged=judged)
+    fitted = replace(fitted, best_figure=validation_figure(validated, work.data, replace(work.recipe, model=spec)))
+    return finish(network, run, work.data, fitted, interpolation, validated=validated)
 
 
 def opened_base(start: InitialEncoder) -> OnnxEncoder:
-    """The encoder whose features the head of `start` takes, for use."""
+    """The encoder whose features the head of `start` takes."""
     assert start.base is not None
     folder = base_folder(start.base, encoder_folder(start.name))
     return OnnxEncoder(folder, read_config(folder))

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from simsearch.training.recipes import Recipe
 
 LOSS_MEMORY = 0.95
-"""Weight of the past in the running mean of the loss."""
+"""The decay of the exponential moving average of the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A finished run; the objective holds the best weights. `history` has a row an evaluation."""
+    """A finished run; the objective holds the best weights. `history` has a row for each evaluation."""
 
     history: tuple[dict[str, float], ...]
     best_figure: float
@@ -44,7 +44,7 @@ class Fitted:
 
 
 Validate = Callable[[Network], float]
-"""The figure of a network on what it is not trained on; larger is better. NaN where there is nothing to measure on."""
+"""The validation metric of a network; larger is better. NaN without validation data."""
 
 
 def fit(
@@ -63,11 +63,11 @@ def fit(
     processes: Processes,
     progress: Progress,
 ) -> Fitted:
-    """Trains until `steps` or until `validate` stops improving, and keeps the best weights (without a figure the last).
+    """Trains for `steps` or until `validate` stops improving, and loads the best weights (without validation the last).
 
-    With `minutes` the number of steps is measured once, before the first, and kept in the checkpoint; there are no more
-    than `most`, and time for `after` validations is left. Goes on from
-    `checkpoint` when it is there. Raises TrainingError when the loss is not finite.
+    With `minutes` the number of steps is estimated once, before the first, and stored in the checkpoint; there are at
+    most `most`, and time for `after` validations is left. Resumes from `checkpoint` if it exists. Raises TrainingError
+    for a loss that is not finite.
     """
     run = _Run(objective, sampler, inputs, recipe, processes)
     state = load_checkpoint(checkpoint, configuration)
@@ -78,7 +78,7 @@ def fit(
             steps = fitting if most is None else min(most, fitting)
         state = run.first(configuration, steps)
         if minutes is not None and processes.rank == 0:
-            # Measured again the number would be another one, and so would the weights.
+            # A second measurement would give another number of steps, and so other weights.
             save_checkpoint(checkpoint, state)
     run.restore(state)
     steps = state["steps"]
@@ -110,7 +110,7 @@ def fit(
 
 
 class _Run:
-    """What changes while a run learns: weights, their average, the optimizer and the scale of 16-bit gradients."""
+    """The mutable state of a run: weights, their average, the optimizer and the gradient scaler."""
 
     def __init__(
         self, objective: Objective, sampler: Sampler, inputs: Inputs, recipe: Recipe, processes: Processes
@@ -125,8 +125,8 @@ class _Run:
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=objective.precision == torch.float16)
 
     def learn(self, step: int) -> float:
-        """The loss of this step's batch, after a step against its gradient; one that is not finite changes nothing."""
-        # Batch, dropout and augmentation follow from the seed and the step: a resumed run draws the same.
+        """The loss of the batch, after an optimizer step; a loss that is not finite changes nothing."""
+        # Batch, dropout and augmentation are functions of the seed and the step: a resumed run draws the same.
         torch.manual_seed(self.recipe.seed * 1_000_003 + step)
         batch = self.sampler.batch(step)
         share = shard_of(np.arange(len(batch.rows)), self.processes)
@@ -145,12 +145,12 @@ class _Run:
         return value
 
     def figure(self, validate: Validate) -> float:
-        """What rank 0 measures of the weights that are kept."""
-        mine = validate(self.objective.kept) if self.processes.rank == 0 else 0.0
+        """The validation metric of the averaged weights, computed by rank 0."""
+        mine = validate(self.objective.averaged) if self.processes.rank == 0 else 0.0
         return self.processes.broadcast(mine)
 
     def steps_within(self, minutes: float, validate: Validate, after: float) -> int:
-        """The number of steps that fit into the time, as rank 0 measures it; nothing is learned from them."""
+        """The number of steps that fit into the time, measured by rank 0; the weights are restored afterwards."""
         before = self.first("", 0)
         steps = steps_within(
             minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every, after=after,
@@ -164,7 +164,7 @@ class _Run:
         """The state before the first step."""
         return State(
             format=CHECKPOINT_FORMAT, configuration=configuration, step=0, steps=steps, **self._weights(),
-            best=_copy(self.objective.kept.state_dict()), best_figure=-math.inf, best_step=0, history=[],
+            best=_copy(self.objective.averaged.state_dict()), best_figure=-math.inf, best_step=0, history=[],
             seconds=0.0,
         )  # fmt: skip
 
@@ -178,11 +178,11 @@ class _Run:
         self.objective.load_state_dict(state["objective"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:
-            # Empty where the run began on a device that needs no scale.
+            # Empty if the run began on a device without gradient scaling.
             self.scaler.load_state_dict(state["scaler"])
 
     def record(self, state: State, step: int, loss: float, figure: float, seconds: float) -> None:
-        """Brings the state up to this step, and notes its weights as the best if they are."""
+        """Updates the state to this step, and its best weights if the metric improved."""
         weights = self._weights()
         state["objective"], state["optimizer"] = weights["objective"], weights["optimizer"]
         state["scaler"] = weights["scaler"]
@@ -190,7 +190,7 @@ class _Run:
         state["seconds"] = seconds
         state["history"].append({"step": float(step), "loss": loss, "validation": figure})
         if figure > state["best_figure"] or math.isnan(figure):
-            state["best"] = _copy(self.objective.kept.state_dict())
+            state["best"] = _copy(self.objective.averaged.state_dict())
             state["best_figure"], state["best_step"] = figure, step
 
 
@@ -208,13 +208,13 @@ def make_optimizer(objective: Objective, recipe: Recipe) -> torch.optim.Optimize
 
 
 def _check_agreement(state: State | None, checkpoint: Path, processes: Processes) -> None:
-    """Raises TrainingError when this process would not go on from where rank 0 does."""
+    """Raises TrainingError if this process would not resume at the same step as rank 0."""
     mine = -1 if state is None else state["step"]
     first = int(processes.broadcast(mine))
     if mine != first:
         raise TrainingError(
             f"{checkpoint} is at step {first} for the first process and at step {mine} for process {processes.rank} "
-            "(-1 is none); put the encoder folder where all machines see it"
+            "(-1 is none); put the encoder folder on storage that all machines share"
         )
 
 

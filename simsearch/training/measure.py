@@ -1,4 +1,4 @@
-"""What a network reaches on a partition of the split."""
+"""Metrics of a network on a partition of the split."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ REPORTED_WAYS = {"content": (5, 10), "given": (5, 10), "class": (5, 20), "group"
 def embed_rows(network: Network, inputs: Inputs, rows: NDArray[np.int64], *, view: str | None = None) -> Vectors:
     """Embeddings of these rows of the inputs, in batches of 256. An all-zero output stays zero.
 
-    With `view`, the name of an augmentation, those of a random view: augmented, and with dropout.
+    With `view`, the name of an augmentation, of a random view: augmented, and with dropout.
     """
     network.eval()
     if view is not None:
@@ -65,9 +65,9 @@ def embed_rows(network: Network, inputs: Inputs, rows: NDArray[np.int64], *, vie
 def scored_pairs(
     partition: Partition, vectors: Vectors, seed: int
 ) -> tuple[NDArray[np.int64], Scores, NDArray[np.bool_]]:
-    """The given pairs of a partition, or all pairs of its rows (at most 20,000 drawn ones), with scores and truth.
+    """The given pairs of a partition, or all pairs of its rows (a sample of at most 20,000), with scores and labels.
 
-    Where some are forgeries, the pairs of each writer: two genuine ones, or a genuine and a forged one.
+    With forgeries, the pairs of each writer: two genuine ones, or a genuine and a forged one.
     """
     if partition.forged is not None:
         pairs, same = writer_pairs(partition)
@@ -100,9 +100,9 @@ class OneShot:
 def one_shot(
     partition: Partition, vectors: Vectors, *, most_ways: int, seed: int, count: int = EPISODES
 ) -> OneShot | None:
-    """Recognition from one example among `most_ways` classes (fewer if there are fewer), or None without classes.
+    """One-shot accuracy among `most_ways` classes (fewer if there are fewer), or None without classes.
 
-    Where classes come in groups, the classes of an episode are of one group. Forgeries are left out.
+    If classes have groups, the classes of an episode are of one group. Forgeries are excluded.
     """
     if partition.forged is not None:
         vectors = vectors[~partition.forged]
@@ -125,7 +125,7 @@ def one_shot(
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Same or different, on the pairs of the test partition. `threshold` was chosen on validation pairs."""
+    """Verification metrics on the pairs of the test partition. `threshold` was chosen on validation pairs."""
 
     threshold: float
     accuracy: float
@@ -139,7 +139,7 @@ class Verification:
 
 
 def verify(partition: Partition, vectors: Vectors, *, threshold: float, seed: int) -> Verification:
-    """The figures of the test pairs at a threshold from elsewhere, at distance 0.5 and at score 0.5."""
+    """The metrics of the test pairs at a given threshold, at distance 0.5 and at score 0.5."""
     pairs, scores, same = scored_pairs(partition, vectors, seed)
     at = [confusion(scores, same, each) for each in (threshold, COSINE_AT_HALF, HALF)]
     chosen, half_distance, half = (
@@ -149,21 +149,21 @@ def verify(partition: Partition, vectors: Vectors, *, threshold: float, seed: in
 
 
 def chosen_threshold(partition: Partition, vectors: Vectors, seed: int) -> tuple[float, float]:
-    """The score that separates the pairs of this partition best, and the accuracy there.
+    """The threshold with the best accuracy on the pairs of this partition, and that accuracy.
 
-    Of classes nearly all pairs are different ones: they count for as much as the same ones together. Given pairs count
-    as they are.
+    For classes it is the balanced accuracy, as nearly all pairs are of different classes. Given pairs are not
+    reweighted.
     """
     _, scores, same = scored_pairs(partition, vectors, seed)
     return best_threshold(scores, same, balanced=partition.labels is not None)
 
 
 def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:
-    """The figure by which weights are chosen, larger is better; NaN when nothing is held out for validation.
+    """The metric by which weights are chosen, larger is better; NaN without a validation partition.
 
     One-shot accuracy on unseen classes, else the best accuracy on pairs; Spearman's correlation with grades; the share
-    of triplets in the right order; without labels, how often an input is the nearest to its own other view; with
-    forgeries the area under the ROC curve, of which a genuine one is nearer than a forged one.
+    of triplets in the right order; without labels, the share of inputs whose nearest neighbor is their own other view;
+    with forgeries the area under the ROC curve of genuine against forged pairs.
     """
     partition = data.validation
     if not len(partition):
@@ -184,14 +184,14 @@ def validation_figure(network: Network, data: Dataset, recipe: Recipe) -> float:
 def other_figures(
     network: Network, data: Dataset, partition: Partition, vectors: Vectors, recipe: Recipe
 ) -> dict[str, float]:
-    """The figures of a partition whose pairs are not simply the same or different."""
+    """The metrics of a partition without same or different labels."""
     return order_figures(partition, vectors) or {
         "own_view_nearest": own_view_nearest(network, data, partition, vectors, recipe)
     }
 
 
 def order_figures(partition: Partition, vectors: Vectors) -> dict[str, float]:
-    """How well the scores keep the order that grades or triplets say; nothing without these."""
+    """The rank metrics of scores against grades or triplets; empty without these."""
     if partition.scores is not None and partition.pairs is not None:
         scores = row_products(vectors, partition.pairs)
         return {"spearman": spearman(scores, partition.scores), "pearson": pearson(scores, partition.scores)}
@@ -202,7 +202,7 @@ def order_figures(partition: Partition, vectors: Vectors) -> dict[str, float]:
 
 
 def own_view_nearest(network: Network, data: Dataset, partition: Partition, vectors: Vectors, recipe: Recipe) -> float:
-    """How often the nearest of all other views is an input's own: its augmented one, or the text that follows it.
+    """The share of inputs whose nearest view is their own: the augmented one, or the text that follows.
 
     Among at most 2,000 inputs.
     """
@@ -228,7 +228,7 @@ def own_view_nearest(network: Network, data: Dataset, partition: Partition, vect
 def figures_of_test(
     network: Network, data: Dataset, vectors: Vectors, threshold: float | None, recipe: Recipe
 ) -> tuple[dict[str, JSONValue], Verification | None]:
-    """What the test partition says, and the pairs it says it of where there are such."""
+    """The test metrics, and the verification of the test pairs, if any."""
     partition = data.test
     if threshold is None:
         return {

@@ -1,4 +1,4 @@
-"""From a batch to a loss."""
+"""The training objective: the loss of a batch."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 FEWEST_MAPS = 8
 OTHER_VIEWS = 7_919
-"""What the seeds of two processes differ by."""
+"""The difference between the seeds of two processes."""
 
 
 def channels_last_is_safe(network: nn.Module) -> bool:
-    """Whether the gradient of no convolution writes beyond its memory when the channels of a pixel lie side by side.
+    """Whether the memory format channels_last is safe for the gradients of this network.
 
-    In torch 2.13 (oneDNN, on a processor) one of 1x1 with a stride does if it takes from 2 to 7 maps.
+    In torch 2.13 (oneDNN, on a CPU) a strided 1x1 convolution with 2 to 7 input channels writes beyond its memory.
     """
     convolutions = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
     return not any(
@@ -46,9 +46,9 @@ def channels_last_is_safe(network: nn.Module) -> bool:
 
 @torch.no_grad()
 def follow(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
-    """Moves a running mean of weights and batch statistics towards those of the network after this step.
+    """Updates an exponential moving average of weights and batch statistics.
 
-    The first steps count less than the decay says, so that the random start is forgotten.
+    The decay is smaller in the first steps, so that the initial weights are forgotten.
     """
     share = 1.0 - min(decay, (step + 1) / (step + 10))
     for mean, now in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
@@ -68,9 +68,9 @@ def loss_of(recipe: Recipe, classes: int) -> Loss:
 
 
 class Objective(nn.Module):
-    """The network with what its loss needs beside it; called with a batch it returns the loss of it.
+    """The network with its loss, weight average and memory; called with a batch it returns the loss.
 
-    Each of several processes encodes its share, and all compute the same loss of the joint embeddings. Random choices
+    Each of several processes encodes its share, and all compute the same loss of the joint embeddings. Random numbers
     come from torch's global generator, which the loop seeds for every step.
     """
 
@@ -87,12 +87,12 @@ class Objective(nn.Module):
         self.memory = CrossBatchMemory(recipe.memory, recipe.model.dim) if recipe.memory else None
 
     @property
-    def kept(self) -> Network:
-        """The network that is validated and exported: the running mean of the weights, where there is one."""
+    def averaged(self) -> Network:
+        """The network that is validated and exported: the moving average, if there is one."""
         return self.network if self.average is None else self.average
 
     def follow(self, step: int) -> None:
-        """Moves the running mean of the weights, and of the batch statistics, towards those of this step."""
+        """Updates the moving average of the weights and of the batch statistics, if there is one."""
         if self.average is not None:
             follow(self.average, self.network, step, self.recipe.averaging)
 
@@ -122,16 +122,16 @@ class Objective(nn.Module):
         with self._own_views():
             seen = augment(inputs, self.recipe.augmentation)
             if seen.dim() == 4:
-                # Convolutions on a processor are up to 1.5 times as fast when the channels of a pixel lie side by side.
+                # channels_last makes convolutions on a CPU up to 1.5 times as fast.
                 seen = seen.contiguous(memory_format=self._layout)
             with autocast_to(self.precision, inputs.device):
-                # Not the augmentation: in 16 bits the places that it takes pixels from would be off by whole pixels.
+                # Not the augmentation: in 16 bits its sampling coordinates would be off by whole pixels.
                 embeddings = in_length_buckets(self.network, seen, self.network.embed)
         return self._processes.gather(embeddings.float())[:count]
 
     @contextlib.contextmanager
     def _own_views(self) -> Iterator[None]:
-        """Within it augmentation and dropout differ between the processes; what the loss draws after it does not."""
+        """A context in which random numbers differ between the processes, for augmentation and dropout."""
         seed = torch.initial_seed()
         if self._processes.world > 1:
             torch.manual_seed(seed + OTHER_VIEWS * self._processes.rank)

@@ -1,4 +1,4 @@
-"""One process or several: where the network runs, and how the parts of a batch come together."""
+"""Training in one process or several: devices, and gathering the shares of a batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = timedelta(hours=6)
 
 
 class Processes(Protocol):
-    """The processes that train together; rank 0 is the one that validates, writes and tells."""
+    """The processes that train together; rank 0 validates, writes and reports."""
 
     rank: int
     world: int
@@ -34,15 +34,15 @@ class Processes(Protocol):
         ...
 
     def gather(self, part: Tensor) -> Tensor:
-        """The parts of all processes below each other, in the order of the ranks; gradients flow back to each part."""
+        """The concatenated parts of all processes, in the order of the ranks; gradients flow back to each part."""
         ...
 
     def broadcast(self, value: float) -> float:
-        """What rank 0 has as `value`."""
+        """The `value` of rank 0."""
         ...
 
     def wait(self) -> None:
-        """Returns when all processes have come here."""
+        """A barrier: returns when all processes have called it."""
         ...
 
 
@@ -75,7 +75,7 @@ class MultipleProcesses:
             from accelerate import PartialState
         except ImportError:
             raise MissingExtraError("Training in several processes", "train") from None
-        # The others wait as long for the first one's measuring and writing; a launcher ends them when it fails.
+        # The others wait while rank 0 evaluates and writes; a launcher ends them if it fails.
         state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
         self.rank, self.world, self.device = state.process_index, state.num_processes, state.device
         self.wait: Callable[[], None] = state.wait_for_everyone
@@ -84,7 +84,7 @@ class MultipleProcesses:
         module = module.to(self.device)
         if self.device.type == "cpu":
             return nn.parallel.DistributedDataParallel(module)
-        # A share of a batch is too small for statistics of its own: those of batch normalisation are of the whole.
+        # Batch normalization uses the statistics of the whole batch, as a share is too small.
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return nn.parallel.DistributedDataParallel(module, device_ids=[self.device.index])
 
@@ -99,8 +99,8 @@ class MultipleProcesses:
 
 
 class _Gather(torch.autograd.Function):
-    """All parts below each other. A part's gradient is the sum of what every process has for it, and since each
-    process computes the whole loss, averaging over the processes afterwards gives the gradient of that loss."""
+    """The concatenated parts. The gradient of a part is the sum over all processes; since each of them computes the
+    whole loss, averaging over the processes afterwards gives the gradient of that loss."""
 
     @staticmethod
     def forward(ctx: Any, part: Tensor) -> Tensor:
@@ -118,12 +118,12 @@ class _Gather(torch.autograd.Function):
 
 
 def open_processes() -> Processes:
-    """The processes that this one belongs to, as the launcher's environment variables say."""
+    """The processes that this one belongs to, from the environment variables of the launcher."""
     return MultipleProcesses() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else SingleProcess()
 
 
 def default_device() -> torch.device:
-    """A GPU if torch sees one, else the processor."""
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -145,7 +145,7 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
             return torch.float32
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if name == "float16" and device.type != "cuda":
-        raise UsageError("precision float16 needs a GPU; on the processor there are float32 and bfloat16")
+        raise UsageError("precision float16 needs a GPU; on the CPU there are float32 and bfloat16")
     chosen: torch.dtype = getattr(torch, name)
     return chosen
 
@@ -159,7 +159,7 @@ def autocast_to(precision: torch.dtype, device: torch.device) -> AbstractContext
 
 @contextmanager
 def processor_threads(count: int) -> Iterator[None]:
-    """Computes with so many threads; 0 leaves the choice to torch."""
+    """A context with so many CPU threads; 0 is torch's default."""
     before = torch.get_num_threads()
     if count:
         torch.set_num_threads(count)

@@ -1,4 +1,4 @@
-"""A training configuration, and what may be given in place of its values. Needs no torch."""
+"""Training configurations, and changes to them. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop")
 POSES = (1, 4, 8)
 SHARES = (0.6, 0.2, 0.2)
-"""Of training, validation and test, where nothing else is said."""
+"""The default fractions of training, validation and test."""
 MOST = {"memory": 1_000_000, "patience": 1_000_000, "threads": 1_024, "seed": 2**63 - 1, "weight_decay": 1_000}
-"""The largest values that make sense, or that what they are given to takes."""
+"""The largest valid values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A training configuration. An epoch counts pairs, `batch_classes` x `batch_images` pictures form a batch.
+    """A training configuration. An epoch counts pairs; `batch_classes` x `batch_images` inputs form a batch.
 
-    Every picture of a batch is encoded once and the pairs are formed from the encoded ones.
+    Every input of a batch is encoded once, and pairs are formed from the embeddings.
     """
 
     name: str
@@ -42,53 +42,53 @@ class Recipe:
     batch_classes: int
     batch_images: int
     steps: int = 0
-    """Optimiser steps; 0 follows from the epochs."""
+    """Optimizer steps; 0 follows from the epochs."""
     epochs: int = 0
     pairs_per_epoch: int = 0
-    """0 means all pairs of the training pictures."""
+    """0 means all pairs of the training inputs."""
     margin: float | Literal["soft"] | None = None
-    """This and the next three: the loss's own where None."""
+    """For this and the next three None is the default of the loss."""
     temperature: float | None = None
     scale: float | None = None
     distance: Distance | None = None
     miner: str | None = None
     memory: int = 0
-    """Embeddings of past batches that a batch is compared with as well."""
+    """Size of the cross-batch memory."""
     positive_share: float = 0.0
-    """The least share of positive pairs in a batch; negative ones are thinned out to reach it."""
+    """The least share of positive pairs in a batch; negative ones are subsampled to reach it."""
     weight_decay: float = 0.0
     cosine_decay: bool = False
     clip: float = 5.0
     augmentation: str = "none"
     poses: int = 1
-    """For drawings: with 4 each class turned by 90, 180 and 270 degrees counts as three more classes, with 8 each of
-    these mirrored as four more."""
+    """For drawings: with 4 the rotations of each class by 90, 180 and 270 degrees are three more classes, with 8 the
+    reflections of these are four more."""
     contrast_weight: float = 0.0
     """Weight of the supervised contrastive loss beside the classifier."""
     within_power: float = 0.0
-    """Of classes: the exponent of within-class covariance normalization; 0 is none, see `finetuning.wccn`."""
+    """For classes: the exponent of within-class covariance normalization; 0 is none, see `finetuning.wccn`."""
     split: By = "content"
     counts: tuple[float, float, float] = SHARES
-    """Train, validation and test: shares, or pictures a class; for a split by class shares of the classes."""
+    """Train, validation and test: fractions, or inputs of each class; for a split by class fractions of the classes."""
     evaluate_every: int = 100
     validation_ways: int = 5
-    """For a split by class, the classes among which one-shot recognition chooses when a run is validated."""
+    """For a split by class, the number of ways of one-shot validation."""
     threads: int = 0
-    """Processor threads; 0 is torch's choice. A small network loses more by waiting for others than they help."""
+    """CPU threads; 0 is torch's default. Synchronizing threads slows small networks down."""
     averaging: float = 0.0
-    """Decay of the running mean of the weights that is validated and kept (Polyak and Juditsky 1992); 0 keeps the
-    weights themselves."""
+    """Decay of the moving average of the weights that is validated and exported (Polyak and Juditsky 1992); 0 is no
+    averaging."""
     start_share: float | None = None
     """The weight of the initial encoder when it is interpolated with the fine-tuned one (WiSE-FT). By default
     validation chooses it for classes, and it is 0 for other data; see `finetuning.interpolation`."""
     halves: tuple[int, int] = (256, 128)
-    """Of a head on features that stay as they are: the numbers of its linear half and of the one that learns, which
-    may be 0: then it is the linear map alone."""
+    """For a head on frozen features: the dimensions of its linear and of its trained half, which may be 0 for the
+    linear map alone."""
     standardized: bool = False
-    """Whether every feature that the linear half takes counts by how far it is from usual on the training side."""
+    """Whether the linear half standardizes its features, by the train partition."""
     precision: str = "auto"
     patience: int = 0
-    """Evaluations without a gain after which the run stops; 0 never stops early."""
+    """Evaluations without improvement until early stopping; 0 is off."""
     seed: int = 0
 
     @property
@@ -101,13 +101,13 @@ class Recipe:
 
     @property
     def batch_pairs(self) -> int:
-        """The pairs that a batch of classes makes."""
+        """The number of pairs in a batch of classes."""
         return self.batch_inputs * (self.batch_inputs - 1) // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What somebody wants otherwise than the preset has it; None leaves the preset's."""
+    """Changes to a recipe; None leaves its value."""
 
     fit: str | None = None
     poses: int | None = None
@@ -147,7 +147,7 @@ class Changes:
         split: By | None,
         seed: int | None,
     ) -> Changes:
-        """The same with those of these that are not None in place of its own."""
+        """These changes, updated with the arguments that are not None."""
         return replace(
             self,
             loss=loss or self.loss,
@@ -160,7 +160,7 @@ class Changes:
 
 
 def check_changes(changes: Changes) -> None:
-    """Raises UsageError for values that make no sense whatever the recipe."""
+    """Raises UsageError for values that are invalid in any recipe."""
     choices = {
         "loss": (changes.loss, tuple(LOSSES)), "optimizer": (changes.optimizer, OPTIMIZERS),
         "split": (changes.split, BY), "augmentation": (changes.augmentation, AUGMENTATIONS),
@@ -187,8 +187,8 @@ def check_changes(changes: Changes) -> None:
 
 
 def _check_shares(counts: tuple[float, float, float]) -> None:
-    said = "shares " + " ".join(f"{count:g}" for count in counts)
+    shown = "counts " + ",".join(f"{count:g}" for count in counts)
     if not all(0 <= count < math.inf for count in counts) or not counts[0]:
-        raise UsageError(f"{said}: each must be a number from 0, and that of training above it")
+        raise UsageError(f"{shown}: none may be negative, and that of train must be above 0")
     if max(counts) <= 1 and sum(counts) > 1 + 1e-9:
-        raise UsageError(f"{said}: they add up to {sum(counts):g}, and all there is is 1; numbers above 1 are counted")
+        raise UsageError(f"{shown}: fractions must add up to at most 1, not {sum(counts):g}")

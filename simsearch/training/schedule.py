@@ -1,4 +1,4 @@
-"""How many steps a run takes, from epochs or a budget of time, and the learning rate of each."""
+"""The number of steps of a run, from epochs or a time limit, and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 WARM_UP_STEPS = 3
 LEAST_STEPS = 10
 MEASURING_SHARE = 0.03
-"""Of the budget, at most about this much is spent on measuring."""
+"""The largest share of the time limit that is spent on timing steps."""
 
 
 def total_steps(recipe: Recipe, partition: Partition) -> int:
-    """Optimiser steps for this training partition: an epoch counts pairs that can be made, or those that are given."""
+    """The number of optimizer steps: an epoch counts the possible pairs of this partition, or the given ones."""
     if recipe.steps:
         return recipe.steps
     if partition.labels is not None:
@@ -37,11 +37,9 @@ def steps_within(
     after: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """How many steps fit into `minutes`, with a validation every `evaluate_every` of them; at least 1.
+    """The number of steps that fit into `minutes`, with a validation every `evaluate_every` of them; at least 1.
 
-    Time for `after` validations is left over at the end.
-
-    A few steps are made and timed: what they change is for the caller to undo.
+    Time for `after` validations is left at the end. A few steps are made and timed; the caller restores the weights.
     """
     budget = minutes * 60
     for number in range(WARM_UP_STEPS):
@@ -59,7 +57,8 @@ def steps_within(
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Constant, or a warm-up over the first 2 % and then half a cosine to zero (Loshchilov and Hutter 2017)."""
+    """The learning rate: constant, or with warmup over 2 % of the steps and cosine decay to zero (Loshchilov and Hutter
+    2017)."""
     if not recipe.cosine_decay:
         return recipe.learning_rate
     warm_up = max(1, steps // 50)

@@ -76,18 +76,18 @@ def train(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Trained:
-    """Trains a siamese encoder on `source` and writes the encoder folder `out`.
+    """Trains a siamese encoder on `source`, and writes the encoder folder `out`.
 
     `source` is whatever `labelled.read_labelled` reads: class folders, a table of classes, pairs, graded pairs
-    or triplets, or unlabelled files; `reading` says what it does not say itself. `start` names the encoder to go on
-    from; without it and without a `recipe` it is the one that ships and knows the training side best. `freeze` leaves
-    none, a part or all of it as it is: by default none, but all of one whose features a new head can take, which is
-    then what `out` holds. Of the weights that learn from classes as much is left as these allow, or
-    `changes.start_share`. `changes` holds what is wanted otherwise than the recipe has it beyond the arguments here. A
-    run that was stopped goes on from its last checkpoint, kept in `OUT.training`, when it is started again with the
-    same arguments; `restart` starts it anew. `test` names classes or groups to hold out for the test; with `everything`
-    no class is held out. With `half` the weights are stored in 16 bits. Under a launcher of several processes all of
-    them return, but the first alone writes and has figures.
+    or triplets, or unlabelled files, with the options in `reading`. `start` names the initial encoder; without it and
+    without a `recipe` it is the bundled one with the best metric on the train partition. `freeze` freezes none, a part
+    or all of it: by default none, but all of an encoder with features for a new head, and `out` then holds that head.
+    For classes the fine-tuned weights are interpolated with the initial ones (WiSE-FT), by `changes.start_share` or as
+    validation chooses. `changes` overrides other values of the recipe. An interrupted run resumes from its last
+    checkpoint, in `OUT.training`, when it is called with the same arguments; `restart` trains from the beginning.
+    `test` names classes or groups to hold out for the test; with `everything` no class is held out. With `half` the
+    weights are stored in 16 bits. Under a launcher of several processes all of them return, but only the first one
+    writes and has figures.
     Raises TrainingError, UsageError.
     """
     started = time.monotonic()
@@ -97,7 +97,7 @@ def train(
     _check(freeze, recipe is not None and start is None, (given.epochs, given.steps, minutes), report)
     if everything and (test or given.split):
         held = test[0] if test else given.split
-        raise UsageError(f"to train on everything leaves nothing to hold out; take {held!r} away")
+        raise UsageError(f"everything holds nothing out; omit {held!r}")
     labelled = (reading or Reading()).read(Path(source))
     processes = open_processes()
     runs = []
@@ -105,19 +105,19 @@ def train(
         frozen = chosen_freeze(freeze, initial)
         chosen = configure(recipe, given, labelled, initial, frozen, everything=everything)
         if test and chosen.split not in ("class", "group"):
-            raise UsageError(f"--test {test[0]} holds a class out, which needs --split class")
+            raise UsageError(f"--test {test[0]} needs --split class or group")
         runs.append(Run(
             chosen, Path(out), _work_beside(Path(out), overwrite), initial, frozen, minutes, half, report,
             processes, (progress if processes.rank == 0 else None) or Silent(), started,
-            deeper=freeze is None and minutes is not None,
+            fine_tune_blocks=freeze is None and minutes is not None,
         ))  # fmt: skip
     return _carried_out(runs, labelled, test, restart)
 
 
 def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], restart: bool) -> Trained:
-    """The run from its data to its end, alone in its folder; that folder goes when all is done.
+    """The result of a run, which locks its working folder and removes it at the end.
 
-    Of several, which begin with other encoders, it is the one whose encoder knows the training side best.
+    Of several runs with different initial encoders, the one with the best metric on the train partition is run.
     """
     run = runs[0]
     try:
@@ -128,22 +128,22 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
             run.processes.wait()
             dataset = _dataset_of(run, labelled, test)
             if len(runs) > 1:
-                run = best_known(runs, dataset)
+                run = best_initial_run(runs, dataset)
                 if run.start is not runs[0].start:
-                    # The file of its pixels is written anew, which Windows refuses while they are in use.
+                    # The file of its pixels is rewritten, which Windows refuses while it is mapped.
                     del dataset
                     dataset = _dataset_of(run, labelled, test)
             trained = _train(run, dataset)
     except filelock.Timeout:
-        raise LockedError(f"another training works in {run.work}; wait for it, or choose another -o") from None
+        raise LockedError(f"another training run uses {run.work}; wait for it, or choose another -o") from None
     run.processes.wait()
     if run.processes.rank == 0:
         shutil.rmtree(run.work, ignore_errors=True)
     return trained
 
 
-def best_known(runs: Sequence[Run], data: Dataset) -> Run:
-    """Of runs that begin with other encoders, the one whose encoder knows the training side best, the first of equals.
+def best_initial_run(runs: Sequence[Run], data: Dataset) -> Run:
+    """The run whose initial encoder has the best metric on the train partition, the first of equals.
 
     `data` was read for the first of them.
     """
@@ -151,9 +151,9 @@ def best_known(runs: Sequence[Run], data: Dataset) -> Run:
     fits = {run.start.name: run.recipe.fit for run in runs if run.start}
     known = compare_encoders(fits, data, first.recipe.seed, first.progress)
     figures = list(known.values()) or [0.0]
-    # All processes take what the first one found: their last digits may differ.
+    # All processes take the choice of the first one, as their last digits may differ.
     place = first.processes.broadcast(float(np.argmax(figures)))
-    return replace(runs[int(place)], starts_compared=known)
+    return replace(runs[int(place)], encoders_compared=known)
 
 
 def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
@@ -167,31 +167,28 @@ def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, .
     if freeze is not None and freeze not in FREEZES:
         raise UsageError(f"no freeze {freeze!r}; there are {', '.join(FREEZES)}")
     if freeze not in (None, "none") and preset_only:
-        raise UsageError(
-            f"--freeze {freeze} needs an encoder whose layers are worth keeping: name it with --from, or take --preset "
-            "away"
-        )
+        raise UsageError(f"--freeze {freeze} needs an initial encoder: name it with --from, or omit --preset")
     if sum(length is not None for length in lengths) > 1:
-        raise UsageError("epochs, steps and minutes each say how long to train; give one of them")
+        raise UsageError("give only one of epochs, steps and minutes")
     if lengths[2] is not None and not 0 < lengths[2] < math.inf:
         raise UsageError(f"minutes must be above 0, not {lengths[2]}")
     if report and importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtraError("The report's pictures (--no-report leaves them out)", "plots")
+        raise MissingExtraError("The plots of the report (--no-report omits them)", "plots")
 
 
 def _work_beside(folder: Path, overwrite: bool) -> Path:
-    """The folder beside the encoder's in which a run keeps its checkpoint; it may hold one from an earlier run."""
+    """The working folder beside the encoder folder, which may hold the checkpoint of an earlier run."""
     require_place(folder, overwrite=overwrite)
     work = folder.with_name(folder.name + ".training")
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{work} cannot be made: {error.strerror or error}") from error
+        raise UsageError(f"{work} cannot be created: {error.strerror or error}") from error
     return work
 
 
 def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextManager[object]:
-    """Holds the run's folder against other runs; raises filelock.Timeout when one works there."""
+    """The lock of the working folder; raises filelock.Timeout if another run holds it."""
     return filelock.FileLock(work / "lock", timeout=0) if processes.rank == 0 else contextlib.nullcontext()
 
 
@@ -199,18 +196,18 @@ def _train(run: Run, data: Dataset) -> Trained:
     if run.on_features:
         return train_head(run, data, _configuration(run, data), run.work / CHECKPOINT_NAME)
     if isinstance(run.recipe.model, TextSpec) and run.start is None:
-        # A tokenizer learned from few texts has fewer tokens than it may.
+        # A tokenizer trained on few texts has fewer tokens than its limit.
         run = replace(run, recipe=replace(run.recipe, model=replace(run.recipe.model, vocabulary=data.vocabulary)))
     recipe = run.recipe
     torch.manual_seed(recipe.seed)
     encoder = _fresh(recipe, data) if run.start is None else run.start.encoder
     network: Network = encoder
-    # Processes that share their batch statistics put other layers in the place of those that have any.
+    # Synchronized batch normalization replaces layers of the trained network.
     written = copy.deepcopy(encoder)
     if run.freeze != "none":
-        front, network = divided(encoder, run.freeze)
+        frozen, network = divided(encoder, run.freeze)
         features = features_of(
-            front, data.inputs, run.work / f"features{run.own}.npy", run.processes.device, run.progress
+            frozen, data.inputs, run.work / f"features{run.own}.npy", run.processes.device, run.progress
         )
         learned_on = replace(data, inputs=features)
     else:
@@ -230,23 +227,23 @@ def _train(run: Run, data: Dataset) -> Trained:
     )  # fmt: skip
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
-    kept = None
+    interpolation = None
     if run.start is not None:
-        kept = interpolate_weights(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
-        if kept.weight:
+        interpolation = interpolate_weights(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
+        if interpolation.weight:
             fitted = replace(fitted, best_figure=validation_figure(network, learned_on, recipe))
     written.load_state_dict(encoder.state_dict())
-    weighed = append_wccn(written, data, recipe)
-    if weighed is not recipe:
+    normalized = append_wccn(written, data, recipe)
+    if normalized is not recipe:
         run, fitted = (
-            replace(run, recipe=weighed),
+            replace(run, recipe=normalized),
             replace(fitted, best_figure=validation_figure(written, data, recipe)),
         )
-    return finish(written, run, data, fitted, kept)
+    return finish(written, run, data, fitted, interpolation)
 
 
 def _after(run: Run, data: Dataset) -> float:
-    """How many times the validation side is embedded by the time that all is measured once learning has ended."""
+    """The cost of the final evaluation, in embeddings of the whole validation partition."""
     inputs = len(data.test) + 2 * len(data.validation)
     if run.start is not None and data.train.labels is not None:
         inputs += len(WEIGHTS) * (min(MOST_QUERIES, len(data.validation)) + min(MOST_GALLERY, len(data.train)))
@@ -256,9 +253,9 @@ def _after(run: Run, data: Dataset) -> float:
 
 
 def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
-    """An encoder with random weights, pictures standardized as those that are trained on ask for.
+    """An encoder with random weights that standardizes images by the training images.
 
-    Mean and standard deviation of each channel are those of at most 2,000 of them.
+    Mean and standard deviation of each channel are those of at most 2,000 images.
     """
     if isinstance(recipe.model, TextSpec):
         return build_text(recipe.model)
@@ -269,7 +266,7 @@ def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
 
 
 def _configuration(run: Run, data: Dataset) -> str:
-    """What must be the same for a checkpoint to be gone on from."""
+    """A hash of what must be equal for a run to resume from a checkpoint."""
     start = None if run.start is None else run.start.fingerprint
     text = json.dumps([asdict(run.recipe), data.digest, start, run.freeze, run.minutes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

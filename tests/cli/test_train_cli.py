@@ -57,7 +57,7 @@ def test_a_trained_encoder_is_used_by_the_other_commands(command, process, label
         (["LABELLED"], "Missing option '-o'"),
         (["LABELLED", "-o", "out", "--shares", "1", "0", "0"], "Error: --shares is a setting: --set counts=TRAIN,VALI"),
         (["LABELLED", "-o", "out", "--steps", "3", "--set", "steps=3"], "setting steps is given twice, as an option"),
-        (["LABELLED", "-o", "out", "--steps", "3", "--minutes", "1"], "each say how long to train; give one of them"),
+        (["LABELLED", "-o", "out", "--steps", "3", "--minutes", "1"], "give only one of epochs, steps and minutes"),
         (["LABELLED", "-o", "out", "--nope"], "No such option"),
     ],
 )
@@ -121,7 +121,10 @@ def test_test_classes_that_its_start_had_learned_are_told(process, tmp_path, ima
     second = process(
         *words, "-o", "encoders/second", "--from", "encoders/first", "--test", "kind 1", "--test", "kind 2"
     )
-    assert "\n1 of the test classes have names that its start had learned: if they are the same" in second.out
+    assert (
+        "\n1 of the test classes have names of classes that the initial encoder was trained on: if they are the same"
+        in second.out
+    )
     assert re.search(
         r"^training: seen_before +10, the first are kind 10, kind 11, kind 2$",
         process("info", "encoders/second").out,

@@ -1,3 +1,3 @@
-"""What is learned from: reading and splitting a source, images and texts as inputs, augmentation, and batches.
-May use recipes, the table of losses and the specifications of networks; it trains nothing.
+"""Training data: splitting labelled material, images and texts as inputs, augmentation, and batches. May use recipes,
+the table of losses and the specifications of networks; it trains nothing.
 """

@@ -1,4 +1,4 @@
-"""What a run trains, validates and tests on."""
+"""The data that a run trains, validates and tests on."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 LEAST_GRADED = 3
-"""Below this, no correlation can be told."""
+"""The least number of pairs for a rank correlation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Inputs and what is known of them, split into training, validation and test."""
+    """Inputs and their labels, split into train, validation and test partitions."""
 
     kind: Kind
     modality: str
@@ -54,15 +54,15 @@ class Dataset:
     copies: int
     skipped: tuple[Skip, ...]
     tokenizer: bytes = b""
-    """The tokenizer.json that made the inputs of texts."""
+    """The tokenizer.json of the inputs, if they are texts."""
     vocabulary: int = 0
-    """How many token ids the network must know."""
+    """The number of token ids."""
     groups: tuple[str, ...] = ()
     """The group of each class, () where there are no classes."""
 
     @property
     def training_classes(self) -> int:
-        """How many classes of the training partition are learned; forgeries are none."""
+        """The number of classes in the train partition, without forgeries."""
         labels = genuine_only(self.train).labels
         return 0 if labels is None else len(np.unique(labels))
 
@@ -70,10 +70,10 @@ class Dataset:
 def load_dataset(
     labelled: Labelled, recipe: Recipe, *, test: Sequence[str], tokenizer: bytes, cache: Path, progress: Progress
 ) -> Dataset:
-    """Reads the pictures or tokenizes the texts, and splits them without leaks.
+    """Decodes images or tokenizes texts, and splits them without leaks.
 
-    Decoded pictures are kept in the file `cache`. Texts are cut up by `tokenizer`, the content of a tokenizer.json; if
-    it is empty, one is learned from the training partition.
+    Decoded images are cached in the file `cache`. `tokenizer` is the content of a tokenizer.json; if it is empty, one
+    is trained on the train partition.
     """
     if isinstance(recipe.model, TextSpec):
         return _of_texts(labelled, recipe, recipe.model, test, tokenizer)
@@ -107,13 +107,13 @@ def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: 
     if labelled.scores is not None and divided.rows is not None and min(map(len, divided.rows[:2])) < LEAST_GRADED:
         raise TrainingError(
             f"{len(labelled.scores)} graded pairs are too few: after the split {len(divided.rows[1])} are left for "
-            f"validation, at least {LEAST_GRADED} are needed; pairs that share an input stay in one partition"
+            f"validation, at least {LEAST_GRADED} are needed; pairs sharing an input stay in one partition"
         )
     if not len(divided.train):
-        raise TrainingError(f"nothing is left to train on of {len(labelled.sources)}; add more")
+        raise TrainingError(f"no training data left after the split of {len(labelled.sources)} sources; add more")
     if not len(divided.validation) and recipe.counts[1]:
         raise TrainingError(
-            f"too few: of {len(labelled.sources)} none are left for validation; about 6 a class are needed"
+            f"too few: of {len(labelled.sources)} none are left for validation; about 6 in each class are needed"
         )
     return divided
 
@@ -147,7 +147,7 @@ def _partition(labelled: Labelled, positions: NDArray[np.int64], chosen: NDArray
 
 
 def _neighbours(labelled: Labelled, positions: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """For each position the place of the next text of its document among `positions`, -1 where there is none."""
+    """The index in `positions` of the text that follows each one in its document, -1 for none."""
     if labelled.documents is None:
         return None
     following = np.append(np.diff(positions) == 1, False)

@@ -1,4 +1,4 @@
-"""Forgeries: no class of their own, but what the genuine ones of their writer must be told from."""
+"""Forgeries: hard negatives of the genuine ones of their writer, without a class of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def with_forgeries(partition: Partition, writers: Writers | None) -> Partition:
-    """The partition that knows its forgeries, where it has pairs to judge them by."""
+    """The partition with its forgeries marked, if it has both kinds of pairs for verification."""
     if writers is None or partition.labels is None:
         return partition
     known = replace(partition, forged=writers.forged[partition.labels], writers=writers.numbers[partition.labels])
@@ -26,7 +26,7 @@ def with_forgeries(partition: Partition, writers: Writers | None) -> Partition:
 
 
 def genuine_only(partition: Partition) -> Partition:
-    """The partition without its forgeries, whose labels are classes like any others; these are of no group."""
+    """The partition without its forgeries and without groups."""
     if partition.forged is None or partition.labels is None:
         return partition
     kept = ~partition.forged
@@ -55,7 +55,7 @@ def writer_pairs(partition: Partition) -> tuple[NDArray[np.int64], NDArray[np.bo
 
 
 def some_writers(partition: Partition, most: int, rng: np.random.Generator) -> Partition:
-    """The rows of writers drawn at random, until there are so many."""
+    """A sample of about `most` rows, those of random writers."""
     assert partition.labels is not None and partition.forged is not None and partition.writers is not None
     writers, counts = np.unique(partition.writers, return_counts=True)
     drawn = rng.permutation(len(writers))
@@ -86,7 +86,7 @@ def forgery_figures(
 
 
 def _of_each(partition: Partition, pairs: NDArray[np.int64], same: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Which of the pairs are of each writer who has both kinds of them."""
+    """The masks of the pairs of each writer who has both kinds of them."""
     assert partition.writers is not None
     writer = partition.writers[pairs[:, 0]]
     masks = [writer == number for number in np.unique(writer)]

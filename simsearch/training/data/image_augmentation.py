@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch at once, on images (n, channels, height, width) in [0, 1]."""
+"""Augmentation of batches of images (n, channels, height, width) in [0, 1]."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def augment(images: Tensor, kind: str) -> Tensor:
     if kind == "none":
         return images
     if images.dim() != 4:
-        raise UsageError(f"augmentation {kind!r} is for pictures; for texts there are text and none")
+        raise UsageError(f"augmentation {kind!r} applies to images; for texts there are text and none")
     with images.device:
         # What is drawn at random lies where the images do.
         return _variant(images, kind, (images.shape[2], images.shape[3]))

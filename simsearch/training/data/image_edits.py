@@ -1,4 +1,4 @@
-"""What people do to a picture before they pass it on, for a batch at once, on images (n, channels, h, w) in [0, 1]."""
+"""Augmentation by common edits of copies, for batches of images (n, channels, h, w) in [0, 1]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training pictures as one memory-mapped array."""
+"""Training images as one memory-mapped array."""
 
 from __future__ import annotations
 

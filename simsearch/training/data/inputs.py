@@ -1,4 +1,4 @@
-"""What the network reads: pictures, texts, or features that a frozen part has made, by row."""
+"""The inputs of the network by row: images, texts, or features of frozen layers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Texts of any length as token ids, one behind the other: text i is `ids[starts[i]:starts[i + 1]]`."""
+    """Texts of any length as concatenated token ids: text i is `ids[starts[i]:starts[i + 1]]`."""
 
     ids: NDArray[np.int32]
     starts: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""One part of a split: its rows, and what is known of them."""
+"""One partition of a split: its rows and their labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Partition:
     neighbours: NDArray[np.int64] | None = None
     """The position of the text that follows each one in its document, -1 for none."""
     forged: NDArray[np.bool_] | None = None
-    """Where some are forgeries, which; and the writer whose each row is or claims to be."""
+    """Whether each row is a forgery, and the genuine or claimed writer of each row; None without forgeries."""
     writers: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -34,5 +34,5 @@ class Partition:
 
     @property
     def count(self) -> int:
-        """How many pairs, triplets or else rows there are."""
+        """The number of pairs, triplets or else rows."""
         return next((len(values) for values in (self.pairs, self.triplets) if values is not None), len(self.rows))

@@ -1,4 +1,4 @@
-"""Made-up product codes, from which an encoder learns that a code that differs in one sign is another thing."""
+"""Synthetic product codes with hard negatives, which differ in one character."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATTERNS = (
 
 
 def synthetic_codes(count: int, seed: int) -> tuple[list[str], list[str]]:
-    """Codes, and for each one another that differs in one sign of it."""
+    """Codes, and for each a hard negative that differs in one character."""
     rng = np.random.default_rng(seed)
     codes, near = [], []
     for _ in range(count):

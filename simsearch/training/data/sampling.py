@@ -1,4 +1,4 @@
-"""Which rows make a batch. A batch is a function of the seed and the step, so a resumed run draws the same ones."""
+"""Batch sampling, as a function of the seed and the step, so that a resumed run draws the same batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows to encode, and what is known of them: labels, pairs among them, or triplets of them."""
+    """The rows to encode, with their labels, pairs or triplets."""
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64] | None = None
@@ -37,7 +37,7 @@ class Sampler(Protocol):
 
 
 class ClassSampler:
-    """P classes with K rows each (Hermans et al. 2017). A class with fewer than K gives all it has.
+    """P classes with K rows each (Hermans et al. 2017). All rows of a class with fewer than K.
 
     `labels` are 0 .. C-1, `rows` where each one is among the inputs.
     """

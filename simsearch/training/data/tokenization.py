@@ -1,4 +1,4 @@
-"""Tokenizers for training: learned from the user's texts, or taken from a folder."""
+"""Tokenizers for training: trained on texts, or read from a folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 TOKENIZERS = ("wordpiece", "bpe")
 SPECIAL = ("<pad>", "<unk>")
 ALPHABET = 1_000
-"""Most different characters that a learned tokenizer knows; rarer ones are unknown."""
+"""The largest alphabet of a trained tokenizer; rarer characters are unknown."""
 
 
 def learned_tokenizer(texts: Sequence[str], *, kind: str = "wordpiece", size: int = 8_000) -> bytes:
-    """A tokenizer.json with at most `size` tokens learned from the texts; the same texts give the same bytes.
+    """A tokenizer.json with at most `size` tokens trained on the texts, deterministically.
 
-    Case and accents do not count. `kind` is wordpiece (Schuster and Nakajima 2012) or bpe (Sennrich et al. 2016).
+    It ignores case and accents. `kind` is wordpiece (Schuster and Nakajima 2012) or bpe (Sennrich et al. 2016).
     Token 0 is the padding. Raises UsageError.
     """
     if kind not in TOKENIZERS:
@@ -42,7 +42,7 @@ def learned_tokenizer(texts: Sequence[str], *, kind: str = "wordpiece", size: in
 
 
 def spaced(tokenizer: Tokenizer) -> Tokenizer:
-    """The same, given lower case and words that end at spaces and signs, as the first BERT has it."""
+    """The tokenizer with the lower-case normalization and word splitting of BERT."""
     from tokenizers import normalizers, pre_tokenizers
 
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)

@@ -1,4 +1,4 @@
-"""A smaller vocabulary for a word-piece tokenizer that is there."""
+"""Pruning the vocabulary of a word-piece tokenizer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ALWAYS = 128
-"""Single characters below this code point are always kept, so that any English word can be cut up."""
+"""Single characters below this code point are always kept, so that any English word has tokens."""
 
 
 def smaller_tokenizer(content: bytes, texts: Sequence[str], size: int) -> bytes:
-    """A tokenizer.json of at most `size` of the word pieces of another, numbered anew, <pad> first and <unk> next.
+    """A tokenizer.json of at most `size` of the word pieces of another, renumbered, <pad> first and <unk> next.
 
     Kept are plain single characters, then what the texts use, most often first, then the rest in the order of its
     numbers (in BERT's vocabularies the order of frequency). Raises EncoderError when the other is not of word pieces
@@ -41,7 +41,7 @@ def smaller_tokenizer(content: bytes, texts: Sequence[str], size: int) -> bytes:
 
 
 def _pieces(content: bytes) -> tuple[Mapping[str, int], str]:
-    """The pieces in the order of their numbers, and what stands for unknown ones."""
+    """The pieces in the order of their numbers, and the unknown token."""
     try:
         document = json.loads(content)
         model, normalizer = document["model"], document["normalizer"] or {}
@@ -56,7 +56,7 @@ def _pieces(content: bytes) -> tuple[Mapping[str, int], str]:
 
 
 def _uses(content: bytes, texts: Sequence[str]) -> collections.Counter[str]:
-    """How often the texts use each piece; among equal counts the first used comes first."""
+    """The frequency of each piece in the texts; ties by first occurrence."""
     from tokenizers import Tokenizer
 
     tokenizer: Tokenizer = Tokenizer.from_buffer(content)

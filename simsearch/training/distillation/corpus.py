@@ -1,4 +1,4 @@
-"""The texts that are distilled from, and the pairs among them."""
+"""The texts for distillation, and the pairs among them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_corpus(sources: Sequence[Path], reading: Reading) -> Corpus:
         if labelled.pairs is not None and labelled.same is not None:
             pairs.append(Pairs(place[labelled.pairs], labelled.same.astype(np.float32)))
     if len(numbers) < LEAST_TEXTS:
-        raise TrainingError(f"{len(numbers)} different texts are too few to distil from; give thousands")
+        raise TrainingError(f"{len(numbers)} different texts are too few for distillation; give thousands")
     return Corpus(tuple(numbers), _joined(graded), _joined(pairs), tuple(skipped))
 
 
@@ -66,7 +66,7 @@ def read_graded(source: Path, reading: Reading) -> Labelled:
     """The graded pairs of this file. Raises TrainingError for anything else."""
     labelled = _read(source, reading)
     if labelled.scores is None:
-        raise TrainingError(f"{source} holds {labelled.kind}; the validation needs graded pairs")
+        raise TrainingError(f"{source} holds {labelled.kind}, but validation needs graded pairs")
     return labelled
 
 

@@ -25,37 +25,37 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 16
-"""Batches among which texts are sorted by length: less padding, and still a different batch each time."""
+"""Number of batches among which texts are sorted by length, for less padding."""
 LOSS_MEMORY = 0.95
 WARM_UP = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Distilling:
-    """A run but for its texts."""
+    """The configuration of a distillation."""
 
     dim: int = 256
     vocabulary: int = 18_000
-    """Most tokens that are kept of the tokenizer."""
+    """Maximum size of the vocabulary."""
     codes: int = 2_048
-    """Rows for words with digits as wholes (see `encoders.tokens`); 0 leaves them out."""
+    """Embeddings for hashed words with digits (see `encoders.tokens`); 0 is none."""
     max_tokens: int = 512
     epochs: int = 4
     batch: int = 512
-    """Texts a step; a quarter as many graded pairs, pairs, and texts with made-up codes come with them."""
+    """Texts in a batch, to which a quarter as many graded pairs, pairs, and texts with synthetic codes are added."""
     learning_rate: float = 6e-3
     graded_weight: float = 1.0
     pairs_weight: float = 0.5
     codes_weight: float = 1.0
     code_share: float = 0.7
-    """How much of the similarity of two texts with codes is decided by whether the codes are equal."""
+    """The share of equal codes in the target similarity of two texts with codes."""
     evaluate_every: int = 100
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of texts by number, with what is known of them: grades in [0, 1], or 1 and 0 for same and different."""
+    """Pairs of texts by number, with their labels: grades in [0, 1], or 1 and 0 for same and different."""
 
     rows: NDArray[np.int64]
     known: NDArray[np.float32]
@@ -85,7 +85,7 @@ class FittedStudent:
 
 
 class BatchOrder:
-    """Which texts make the batch of a step: a function of the seed and the step."""
+    """The texts of each batch, as a function of the seed and the step."""
 
     def __init__(self, lengths: NDArray[np.int64], how: Distilling) -> None:
         self._lengths, self._how = lengths, how
@@ -118,12 +118,12 @@ def fit_student(
     configuration: str,
     progress: Progress,
 ) -> FittedStudent:
-    """Trains until all epochs are done; goes on from `checkpoint` when it is there.
+    """Trains for all epochs, resuming from `checkpoint` if it exists.
 
-    Raises TrainingError when the loss is not finite.
+    Raises TrainingError for a loss that is not finite.
     """
     steps = targets.steps(how)
-    # Of a large table a step touches few rows; the others keep their moments until they are next used.
+    # A step updates few rows of a large table; the moments of the others are unchanged.
     optimizer = torch.optim.SparseAdam(list(encoder.parameters()), lr=how.learning_rate)
     state = load_checkpoint(checkpoint, configuration) or _first(encoder, optimizer, configuration, steps)
     encoder.load_state_dict(state["objective"])
@@ -156,7 +156,7 @@ def _learn(
     rows: NDArray[np.int64],
     step: int,
 ) -> float:
-    """The loss of a batch, after a step against its gradient."""
+    """The loss of a batch, after an optimizer step."""
     loss = _loss(encoder.train(), targets, how, rows, np.random.default_rng((how.seed, step, 1)))
     value = float(loss.item())
     if not math.isfinite(value):
@@ -176,7 +176,7 @@ def _first(encoder: SiameseEncoder, optimizer: torch.optim.Optimizer, configurat
 
 
 def _learning_rate_factor(step: int, steps: int) -> float:
-    """A short warm-up, then straight down to a fiftieth."""
+    """The factor of the learning rate: warmup, then linear decay to 0.02."""
     warm = max(1, round(WARM_UP * steps))
     return (step + 1) / warm if step < warm else max(0.02, 1.0 - (step - warm) / max(1, steps - warm))
 

@@ -73,15 +73,14 @@ def distil(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Distilled:
-    """Makes a small, fast encoder of texts that agrees with a large one, and writes its folder `out`.
+    """Distills a large text encoder into a small, fast one, and writes its encoder folder `out`.
 
-    `teacher` is an encoder of texts: a pretrained model's folder or name, or one of ours. The targets of all texts are
-    the teacher's embeddings; graded pairs, and pairs that are the same or not, have losses of their own as well.
-    `validation` are graded pairs that are only measured. `reading` says of tables what their columns do
-    not say themselves, and whether each line of the files in folders is a text. `tokenizer` is where to take the word
-    pieces from; without it the teacher's are used where it has any, else they are learned from the texts.
+    `teacher` is a text encoder: the folder or name of a pretrained model, or an encoder folder. The targets of all
+    texts are its embeddings; graded pairs and pairs labelled same or different have losses of their own. `validation`
+    are graded pairs that are not trained on. `reading` has the options for reading tables and folders. `tokenizer` has
+    the word pieces; without it those of the teacher are used if it has any, else they are learned from the texts.
 
-    A run that was stopped resumes when it is started again with the same arguments; the teacher embeddings are cached
+    An interrupted run resumes when it is called again with the same arguments; the teacher embeddings are cached
     in `OUT.training` until the end. Raises TrainingError, EncoderError, UsageError.
     """
     folder, how, shown = Path(out), how or Distilling(), progress or Silent()
@@ -101,7 +100,7 @@ def distil(
             run = _Run(opened, corpus, content, how, folder, work, held, shown)
             distilled = run.distilled()
     except filelock.Timeout:
-        raise LockedError(f"another distillation works in {work}; wait for it, or choose another -o") from None
+        raise LockedError(f"another distillation uses {work}; wait for it, or choose another -o") from None
     shutil.rmtree(work, ignore_errors=True)
     return distilled
 
@@ -118,8 +117,8 @@ def _teacher(name: str | Path, dim: int) -> Encoder:
     opened = open_encoder(name)
     if opened.modality != "text" or opened.dim < dim:
         raise UsageError(
-            f"teacher {str(name)!r} gives {opened.dim} numbers for {opened.modality}s; "
-            f"it must read texts and give at least {dim}; of pictures simsearch train --teacher learns"
+            f"teacher {str(name)!r} is an encoder of {opened.modality}s with dimension {opened.dim}; "
+            f"it must encode texts with a dimension of at least {dim}"
         )
     return opened
 
@@ -234,7 +233,7 @@ class _Run:
 
 
 def _ids(tokens: Tokens, text: str) -> tuple[int, ...]:
-    """The ids of a text; one without a token counts as unknown."""
+    """The token ids of a text; the unknown token for a text without any."""
     try:
         return tokens.ids(text)
     except MediaError:

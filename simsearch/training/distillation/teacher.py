@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from simsearch.types import Encoder
 
 PART = 2_048
-"""Texts in a file of the cache: what a kill can lose."""
+"""Texts in each file of the cache."""
 
 
 def teacher_embeddings(teacher: Encoder, texts: Sequence[str], cache: Path, progress: Progress) -> NDArray[np.float16]:
     """The teacher's embedding of each text, shape (len(texts), dim), in 16 bits.
 
-    They are kept in `cache` in parts of 2,048 texts of similar length, so that a run that was stopped goes on. The
-    cache is for this teacher and these texts: its folder is named by a hash of both. Raises DamagedError.
+    They are cached in `cache` in parts of 2,048 texts of similar length, from which an interrupted run resumes, in a
+    folder named by a hash of the teacher and the texts. Raises DamagedError.
     """
     key = json.dumps([teacher.fingerprint, teacher.dim, list(texts)])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -54,7 +54,9 @@ def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float16] | None:
     try:
         part: NDArray[np.float16] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DamagedError(f"{path}: not what a run keeps ({error}); start again with --restart") from error
+        raise DamagedError(f"{path}: damaged ({error}); train from the beginning with --restart") from error
     if part.shape != shape or part.dtype != np.float16:
-        raise DamagedError(f"{path}: {part.dtype} {part.shape} instead of {shape}; start again with --restart")
+        raise DamagedError(
+            f"{path}: {part.dtype} {part.shape} instead of {shape}; train from the beginning with --restart"
+        )
     return part

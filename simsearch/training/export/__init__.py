@@ -1,3 +1,3 @@
-"""From a trained network to an encoder folder and back: ONNX export, rounding and quantization, reading stored weights,
-and the pictures of the report. May use measures, networks and data; it trains nothing.
+"""Export of a trained network to an encoder folder: ONNX export, rounding and quantization, reading stored weights, and
+the plots of the report. May use metrics, networks and data; it trains nothing.
 """

@@ -1,4 +1,4 @@
-"""From a trained network to an encoder folder."""
+"""Export of a trained network to an encoder folder."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def export_encoder(
 ) -> EncoderConfig:
     """Writes encoder.onnx, weights.safetensors, encoder.json and for texts tokenizer.json into `folder`, which exists.
 
-    A network that gives features to heads, and a head on the encoder `base`, have their weights in encoder.onnx alone,
-    where training reads them. With `half`
+    A network with features for heads, and a head on the encoder `base`, have their weights in encoder.onnx only, from
+    which training reads them. With `half`
     the weights are rounded to 16 bits in both files, with `eight` tables of embeddings to 8, and computed with in 32.
     `sample` is what the network takes, pixels of shape (n, height, width, channels) or ids (n, length), on which torch
     and ONNX Runtime must agree to 1e-4, else EncoderError.
@@ -96,7 +96,7 @@ def export_encoder(
 
 
 def _with_inputs(config: EncoderConfig, spec: ModelSpec | TextSpec, fit: str) -> EncoderConfig:
-    """The description with what goes into the network."""
+    """The configuration with the inputs of the network."""
     if isinstance(spec, TextSpec):
         return replace(
             config, modality="text", max_tokens=spec.max_tokens, vocabulary=spec.vocabulary, codes=spec.codes
@@ -105,7 +105,7 @@ def _with_inputs(config: EncoderConfig, spec: ModelSpec | TextSpec, fit: str) ->
 
 
 def round_weights(encoder: SiameseEncoder) -> None:
-    """Rounds the large weights to what 16 bits can hold; doing it again changes nothing."""
+    """Rounds the large weights to 16 bits; idempotent."""
     _absorb_scales(encoder)
     round_large(encoder)
 
@@ -140,7 +140,7 @@ def _stored(tensor: Tensor, half: bool) -> Tensor:
 
 
 class WithFeatures(nn.Module):
-    """An encoder that also gives what its head takes."""
+    """An encoder that also returns the features that its head takes."""
 
     def __init__(self, encoder: SiameseEncoder) -> None:
         super().__init__()

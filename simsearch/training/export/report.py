@@ -1,4 +1,4 @@
-"""The pictures that show what a run learned."""
+"""The plots of a training run."""
 
 from __future__ import annotations
 

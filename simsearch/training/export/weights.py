@@ -1,4 +1,4 @@
-"""The weights of an encoder folder, as a network in training has them."""
+"""The training weights in an encoder folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training a part of a network: the rest stays as it is, and what it makes of each input is computed once."""
+"""Training a part of a network: the rest is frozen, and its outputs are computed once and cached."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FREEZES = ("none", "part", "all")
 BATCH = 256
 
 
-class Front(nn.Module):
-    """The frozen layers: from what the encoder takes to the features that its trained layers take."""
+class FrozenLayers(nn.Module):
+    """The frozen layers of an encoder, from its inputs to the features that its trained layers take."""
 
     def __init__(self, encoder: SiameseEncoder, layers: nn.Module) -> None:
         super().__init__()
@@ -35,8 +35,8 @@ class Front(nn.Module):
         return features
 
 
-class Tail(Network):
-    """The trained layers as a network of their own; they stay those of the encoder, which learns with them."""
+class TrainedLayers(Network):
+    """The trained layers of an encoder as a network; they are shared with the encoder."""
 
     def __init__(self, layers: nn.Module, head: nn.Module) -> None:
         super().__init__()
@@ -44,35 +44,35 @@ class Tail(Network):
         self.head = head
 
     def embed(self, prepared: Tensor) -> Tensor:
-        """Unit embeddings of features, which are what `prepare` gives here."""
+        """Unit embeddings of features."""
         return unit_rows(self.head(self.layers(prepared)))
 
 
-def divided(encoder: SiameseEncoder, freeze: str) -> tuple[Front, Tail]:
-    """The frozen and the trained part. `all` leaves the head to train, `part` the second half of the layers with it.
+def divided(encoder: SiameseEncoder, freeze: str) -> tuple[FrozenLayers, TrainedLayers]:
+    """The frozen and the trained layers: with `all` the head is trained, with `part` the second half of the layers too.
 
-    Raises UsageError when the network cannot be divided so.
+    Raises UsageError for a network that cannot be divided.
     """
     if freeze == "all":
-        front, layers = Front(encoder, encoder.trunk), nn.Sequential()
-        return front, Tail(layers, encoder.head)
+        frozen, layers = FrozenLayers(encoder, encoder.trunk), nn.Sequential()
+        return frozen, TrainedLayers(layers, encoder.head)
     weighted = [
         number for number, layer in enumerate(encoder.trunk.children()) if any(True for _ in layer.parameters())
     ]
     if not isinstance(encoder.trunk, nn.Sequential) or len(weighted) < 2:
-        raise UsageError("this network is one piece and cannot be frozen in part; give --freeze all or none")
+        raise UsageError("this network is not a sequence of layers; give --freeze all or none")
     cut = weighted[len(weighted) // 2]
-    return Front(encoder, encoder.trunk[:cut]), Tail(encoder.trunk[cut:], encoder.head)
+    return FrozenLayers(encoder, encoder.trunk[:cut]), TrainedLayers(encoder.trunk[cut:], encoder.head)
 
 
-def features_of(front: Front, inputs: Inputs, cache: Path, device: torch.device, progress: Progress) -> Arrays:
-    """What the frozen part makes of every input, float32, in the memory-mapped file `cache`: computed once a run."""
-    front.eval().to(device)
+def features_of(frozen: FrozenLayers, inputs: Inputs, cache: Path, device: torch.device, progress: Progress) -> Arrays:
+    """The features of every input by the frozen layers, float32, in the memory-mapped file `cache`."""
+    frozen.eval().to(device)
     stored = None
     with torch.inference_mode(), Working(progress, len(inputs), "inputs", "frozen layers"):
         for start in range(0, len(inputs), BATCH):
             rows = np.arange(start, min(start + BATCH, len(inputs)))
-            made = in_length_buckets(front, inputs.batch(rows).to(device)).float().cpu().numpy()
+            made = in_length_buckets(frozen, inputs.batch(rows).to(device)).float().cpu().numpy()
             if stored is None:
                 shape = (len(inputs), *made.shape[1:])
                 stored = np.lib.format.open_memmap(cache, mode="w+", dtype=np.float32, shape=shape)

@@ -1,4 +1,4 @@
-"""Heads on a backbone that stays as it is: learned in seconds from features that are computed once."""
+"""Heads on a frozen backbone, trained on cached features."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 
 BATCH = 32
 MOST_VIEWS = 5
-"""Of each input: itself and this many less one changed as augmentation does it."""
+"""The largest number of views of each input: itself and augmented ones."""
 FLOOR = 1.0
-"""Of the mean variance: few examples say little of 1,280 directions."""
-KEPT_SHARES = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0)
+"""The regularization of WCCN, as a multiple of the mean variance: 1,280 dimensions are many for few examples."""
+LINEAR_WEIGHTS = (0.0, 0.3, 0.5, 0.7, 0.85, 1.0)
 """The weights of the linear half of a head that are compared."""
-UNMEASURED = 0.5
-"""Its weight where there is nothing to compare them on."""
+DEFAULT_LINEAR_WEIGHT = 0.5
+"""Its weight without validation data."""
 FEATURES_SHARE = 0.6
-"""Of the time that is left, at most so much goes into features."""
+"""The largest share of the remaining time that is spent on features."""
 NO_CLASS = -1
 TINY = 1e-6
 TIMED = 4
-"""Batches that are timed, after one that is not."""
+"""The number of batches that are timed, after one for warmup."""
 LEAST_SECONDS = 40.0
-"""With less time left after encoding, fine-tuning the last blocks is not begun."""
+"""The least time left after encoding for which the last blocks are fine-tuned."""
 MOST_MAPS = 2**30
 """Bytes."""
 
 Outputs = tuple["NDArray[np.float32]", ...]
-"""Features (n, d), and maps (n, c, h, w) where these are wanted."""
+"""Features (n, d), and feature maps (n, c, h, w) if requested."""
 Run = Callable[[Sequence[Picture]], Outputs]
 
 
@@ -75,12 +75,12 @@ def cached_views(
     *,
     block: int | None = None,
 ) -> Cached:
-    """The features of every input and of changed views of it, float16, in the memory-mapped file `cache`.
+    """The features of every input and of augmented views of it, float16, in the memory-mapped file `cache`.
 
     With `seconds` there are as many views as fit into FEATURES_SHARE of them, else MOST_VIEWS. With `block` too, and
-    where LEAST_SECONDS are left after that, the maps that this block of the trunk takes are cached beside the features,
-    at most MOST_MAPS bytes. A finished cache of an earlier run is taken as it is. Raises TrainingError when not even
-    the inputs themselves fit.
+    if LEAST_SECONDS are left after that, the feature maps that this block of the trunk takes are cached as well, at
+    most MOST_MAPS bytes. A finished cache of an earlier run is reused. Raises TrainingError if not even the inputs
+    themselves can be encoded in time.
     """
     map_cache = cache.with_suffix(".maps.npy")
     if cache.is_file():
@@ -107,7 +107,7 @@ def cached_views(
     for array in stored:
         array.flush()
     del stored, array
-    # The features last: their file says that all is there.
+    # The features last: their file marks the cache as complete.
     for path, (target, _) in reversed(list(zip(made, targets, strict=True))):
         path.replace(target)
     return Cached(_opened(cache), _opened(map_cache) if count else None)
@@ -118,26 +118,26 @@ def _opened(cache: Path) -> Views:
 
 
 def _possible_views(seconds: float, seconds_each: float, inputs: int) -> int:
-    """How many views of each input can be encoded. Raises TrainingError for none."""
+    """The number of views of each input that can be encoded in time. Raises TrainingError for none."""
     possible = int(seconds * FEATURES_SHARE / (seconds_each * inputs))
     if possible < 1:
         short = seconds_each * inputs / FEATURES_SHARE - seconds
         raise TrainingError(
-            f"{inputs:,} inputs want about {short / 60 + 0.05:.1f} minutes more than were given: raise "
-            "--minutes by that, or learn from fewer inputs"
+            f"{inputs:,} inputs need about {short / 60 + 0.05:.1f} minutes more: raise --minutes by that, or "
+            "train on fewer inputs"
         )
     return possible
 
 
 def _mapped_views(outputs: Outputs, inputs: int, views: int, seconds_after: float) -> int:
-    """Of how many views the maps are kept: none where there are no maps, or no time for them after the encoding."""
+    """The number of views whose feature maps are cached: 0 without maps, or without time to fine-tune on them."""
     if len(outputs) < 2 or seconds_after < LEAST_SECONDS:
         return 0
     return min(views, MOST_MAPS // (2 * outputs[1].size * inputs))
 
 
 def _pictures(inputs: Inputs, recipe: Recipe, views: int) -> Iterator[list[Picture]]:
-    """Batches of the inputs, each batch as it is and then changed; the changes follow from the seed and the place."""
+    """Batches of the inputs, each unchanged and then augmented; augmentation is a function of seed and position."""
     for start in range(0, len(inputs), BATCH):
         pixels = inputs.batch(np.arange(start, min(start + BATCH, len(inputs)), dtype=np.int64))
         yield _as_pictures(pixels.numpy())
@@ -153,7 +153,7 @@ def _as_pictures(pixels: NDArray[np.uint8]) -> list[Picture]:
 
 
 def _timed(encoder: OnnxEncoder, inputs: Inputs, block: int | None) -> tuple[Run, float]:
-    """What computes features, and maps where there is a `block`, and the seconds that it takes for an input."""
+    """The function that computes features, and feature maps for a `block`, and its time for an input in seconds."""
 
     def features(pictures: Sequence[Picture]) -> Outputs:
         return (encoder.features(pictures),)
@@ -170,31 +170,31 @@ def _timed(encoder: OnnxEncoder, inputs: Inputs, block: int | None) -> tuple[Run
 def blended(
     learned: nn.Sequential, data: Dataset, views: Views, recipe: Recipe, progress: Progress
 ) -> tuple[BlendedHead, Interpolation]:
-    """The head that has `learned` beside a linear map that needs no learning, weighed as validation says.
+    """The head of the trained half `learned` and a closed-form linear half, with weights chosen by validation.
 
-    The map weakens what varies within the classes of the training side. It alone is best where the classes will be
-    others, as persons are, and what was learned where they stay. `data` has the inputs themselves as features. The
-    largest weight of the map that is within a standard error of the best is taken, or `recipe.start_share`.
+    The linear half is WCCN on the train partition. It is best for unseen classes, such as persons, the trained half
+    for classes that were trained on. `data` has the inputs themselves as features. The weight is the largest of the
+    linear half within one standard error of the best, or `recipe.start_share`.
     """
     head = BlendedHead(linear_half(data, views, recipe), learned).eval()
     if recipe.start_share is not None:
-        head.weigh(recipe.start_share)
+        head.set_linear_weight(recipe.start_share)
         return head, Interpolation(recipe.start_share, {})
     measured = {}
-    with Working(progress, len(KEPT_SHARES), "shares", "keeping"):
-        for share in KEPT_SHARES:
-            head.weigh(share)
+    with Working(progress, len(LINEAR_WEIGHTS), "weights", "blending"):
+        for weight in LINEAR_WEIGHTS:
+            head.set_linear_weight(weight)
             found = ranking_precision(SiameseEncoder(nn.Identity(), head), data, recipe)
             if found is not None:
-                measured[share] = found
+                measured[weight] = found
             progress.advance()
-    share = one_standard_error_rule(measured) if measured else UNMEASURED
-    head.weigh(share)
-    return head, Interpolation(share, {each: accuracy for each, (accuracy, _) in measured.items()})
+    weight = one_standard_error_rule(measured) if measured else DEFAULT_LINEAR_WEIGHT
+    head.set_linear_weight(weight)
+    return head, Interpolation(weight, {each: accuracy for each, (accuracy, _) in measured.items()})
 
 
 def linear_half(data: Dataset, views: Views, recipe: Recipe) -> nn.Linear:
-    """`weakening` of the training side, to as many numbers as the recipe gives the linear half."""
+    """`wccn_projection` of the train partition, with the dimension of the linear half in the recipe."""
     labels = data.train.labels
     assert labels is not None
     if data.train.forged is not None:
@@ -202,28 +202,28 @@ def linear_half(data: Dataset, views: Views, recipe: Recipe) -> nn.Linear:
     rows = sample_by_class(labels)
     features = views.rows[data.train.rows[rows], : max(1, MOST_INPUTS // len(rows))].astype(np.float32)
     every = np.repeat(labels[rows], features.shape[1])
-    return weakening(
+    return wccn_projection(
         features.reshape(-1, features.shape[2]), every, recipe.halves[0], recipe.within_power,
         standardized=recipe.standardized,
     )  # fmt: skip
 
 
-def weakening(
+def wccn_projection(
     features: NDArray[np.float32], labels: NDArray[np.int64], dim: int, power: float, *, standardized: bool = False
 ) -> nn.Linear:
-    """The linear map to `dim` numbers that weakens what varies within classes, and keeps the most of what is left.
+    """The linear map of WCCN, then centering and projection on the first `dim` principal components.
 
-    What has NO_CLASS says only where there is something. With `standardized` each feature is divided by its standard
+    Features with NO_CLASS count for the components only. With `standardized` each feature is divided by its standard
     deviation first.
     """
     mean = features.mean(axis=0)
     gain = 1.0 / np.maximum(features.std(axis=0), TINY) if standardized else np.ones_like(mean)
     of_class = labels != NO_CLASS
-    weakened = wccn_matrix(features[of_class] * gain, labels[of_class], power, floor=FLOOR)
-    weakened *= gain[:, None]
-    left = (features - mean) @ weakened
+    normalized = wccn_matrix(features[of_class] * gain, labels[of_class], power, floor=FLOOR)
+    normalized *= gain[:, None]
+    left = (features - mean) @ normalized
     directions = np.linalg.eigh(left.T @ left / len(left))[1][:, -dim:]
-    matrix = torch.from_numpy(np.ascontiguousarray((weakened @ directions).T, dtype=np.float32))
+    matrix = torch.from_numpy(np.ascontiguousarray((normalized @ directions).T, dtype=np.float32))
     linear = nn.Linear(matrix.shape[1], dim)
     with torch.no_grad():
         linear.weight.copy_(matrix)

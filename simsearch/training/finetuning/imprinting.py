@@ -1,4 +1,4 @@
-"""Weight imprinting (Qi et al. 2018): the class weights of a loss start at the mean embedding of each class."""
+"""Weight imprinting (Qi et al. 2018): class proxies are initialized with the mean embedding of each class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simsearch.training.objective import Objective
 
 MOST = 30
-"""Inputs of a class that its direction is the mean of."""
+"""The largest number of inputs of a class that are averaged."""
 BATCH = 256
 
 
@@ -26,9 +26,9 @@ BATCH = 256
 def imprint_class_weights(
     objective: Objective, inputs: Inputs, rows: NDArray[np.int64], labels: NDArray[np.int64]
 ) -> None:
-    """Sets the weights of each class to the normalized mean of its embeddings, if the loss has such weights.
+    """Sets the proxy of each class to the normalized mean of its embeddings, if the loss has such proxies.
 
-    Random ones would first pull a trained network apart. `labels` are 0 .. C-1, one for each of `rows`.
+    Gradients of random proxies would first distort a trained network. `labels` are 0 .. C-1, one for each of `rows`.
     """
     directions = getattr(objective.loss.label_formula, "directions", None)
     if not isinstance(directions, torch.nn.Parameter):

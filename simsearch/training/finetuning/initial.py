@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 PRETRAINED = "pretrained"
-"""The kind of a network that is built by the library that it came with."""
+"""The kind of a network that another library builds."""
 RETIRED = ("joined", "vit")
-"""The kinds of networks of older versions that are used as before, but no longer built."""
+"""The kinds of networks of older versions that can be used but no longer trained."""
 
 
 @dataclass(frozen=True, slots=True)
 class InitialEncoder:
-    """An encoder to fine-tune, with what its inputs are made with."""
+    """An encoder to fine-tune, with its preprocessing."""
 
     name: str
     fingerprint: str
@@ -50,15 +50,15 @@ class InitialEncoder:
     fit: str
     tokenizer: bytes = b""
     seen: frozenset[str] = frozenset()
-    """The classes, or groups of them, that it has learned from, as far as its record names them."""
+    """The classes, or groups of them, that it was trained on, as far as its record names them."""
     base: BaseRecord | None = None
-    """The encoder whose features its head takes: itself, or the one that it is a head on; None where it has none."""
+    """The encoder whose features its head takes: itself, or the one that it is a head on; None without features."""
 
 
 def load_initial_encoder(name: str) -> InitialEncoder:
-    """The encoder of this bundled name or folder, or a pretrained model by its folder or name, ready to be trained on.
+    """The encoder of this bundled name or folder, or a pretrained model by its folder or name, for training.
 
-    Raises EncoderError when there is none, or when its weights do not fit its configuration.
+    Raises EncoderError if there is none, or if its weights do not match its configuration.
     """
     from simsearch.encoders import is_pretrained
 
@@ -84,19 +84,19 @@ def _ours(name: str) -> InitialEncoder:
     config = read_config(folder)
     if config.model.get("kind") == CONVERTED:
         raise EncoderError(
-            f"{folder} was converted from {config.model.get('source')!r} for use only; to train on, name that model: "
+            f"{folder} was converted from {config.model.get('source')!r} for inference only; fine-tune that model: "
             f"--from {config.model.get('source')}"
         )
     if config.model.get("kind") == PRETRAINED:
         raise EncoderError(
             f"{folder} was fine-tuned from a pretrained model, whose network cannot be built from this folder; "
-            "name the model that it came from"
+            "name the pretrained model instead"
         )
     _require_built(config.model, folder)
     spec = _spec_of(config.model, folder, TextSpec if config.modality == "text" else ModelSpec)
     weights = _weights(folder, config)
     if spec.dim != config.dim:
-        raise EncoderError(f"{folder}: encoder.json says {config.dim} numbers, and that it is built for {spec.dim}")
+        raise EncoderError(f"{folder}: encoder.json has dimension {config.dim}, but its network {spec.dim}")
     try:
         encoder = _built(spec)
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
@@ -120,19 +120,19 @@ def _ours(name: str) -> InitialEncoder:
 
 
 def _require_built(model: Mapping[str, JSONValue], folder: Path) -> None:
-    """Raises EncoderError for a network of an older version, which use alone still knows."""
+    """Raises EncoderError for a network of an older version that can no longer be trained."""
     kind, views = model.get("kind"), model.get("views")
     mirrored = isinstance(views, list) and "mirror" in views
     if kind in RETIRED or mirrored:
         old = "that see the mirror image too" if mirrored else f"of its kind, {kind!r},"
         raise EncoderError(
-            f"{folder} can be used, but not trained on: networks {old} are no longer built; go on from another "
-            "encoder, as with --from photo"
+            f"{folder} can be used, but not fine-tuned: networks {old} are no longer built; choose another initial "
+            "encoder, as --from photo"
         )
 
 
 def _built(spec: ModelSpec | TextSpec) -> SiameseEncoder:
-    """The network with weights that are about to be replaced."""
+    """The network with arbitrary weights."""
     if isinstance(spec, TextSpec):
         return build_text(spec)
     return build(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels)
@@ -152,7 +152,7 @@ def _spec_of(
 
 
 def _weights(folder: Path, config: EncoderConfig) -> dict[str, Tensor]:
-    """The tensors of a folder as a network in training has them, in 32 bits; with those of the encoder below a head."""
+    """The training weights in a folder, in 32 bits; for a head with those of its base encoder."""
     if config.base is not None:
         below = base_folder(config.base, folder)
         kept = _weights(below, read_config(below))
@@ -163,18 +163,18 @@ def _weights(folder: Path, config: EncoderConfig) -> dict[str, Tensor]:
     try:
         return of_onnx(content) if name == ONNX_NAME else of_safetensors(content)
     except ImportError:
-        raise MissingExtraError("Training on from an encoder", "train") from None
+        raise MissingExtraError("Fine-tuning an encoder", "train") from None
     except ValueError as error:
         raise EncoderError(f"{folder / name}: {error}") from error
 
 
 def _weights_name(config: EncoderConfig) -> str:
-    """The file that training reads the weights from."""
+    """The name of the file with the training weights."""
     return WEIGHTS_NAME if WEIGHTS_NAME in config.files else ONNX_NAME
 
 
 def with_head(start: InitialEncoder) -> InitialEncoder:
-    """The same with a linear layer behind it that changes nothing yet, if it has none."""
+    """The encoder with a linear head initialized to the identity, if it has none."""
     if start.spec.head:
         return start
     head = nn.Linear(start.spec.dim, start.spec.dim, bias=False)

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from simsearch.training.recipes import Recipe
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75)
-"""The weights of the initial encoder that are compared, the least first."""
+"""The interpolation weights of the initial encoder that are compared, ascending."""
 MOST_QUERIES, MOST_GALLERY = 1_000, 2_000
-"""Validation inputs, and training inputs among which the nearest is looked for, at most, to compare weights by."""
+"""The largest numbers of validation queries and of training inputs in the gallery, for comparing weights."""
 EPISODES = 2_000
 ERRORS_A_HALF = NormalDist().inv_cdf((1 + LEVEL) / 2)
-"""Standard errors in half of an interval."""
+"""The half width of a confidence interval in standard errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def interpolate_weights(
 ) -> Interpolation:
     """Interpolates the fine-tuned `encoder` with its `initial` weights, as the recipe says or as validation chooses.
 
-    `network` is the part of the encoder that learns from `data`. The weight is chosen after the one-standard-error rule
+    `network` is the part of the encoder that is trained on `data`. The weight is chosen by the one-standard-error rule
     (Breiman et al. 1984, section 3.4.3): the largest whose accuracy is within one of the best.
     Validation classes that are held out are recognized from one example; inputs of training classes are assigned the
     class of the nearest training input. Without either it is the largest.
@@ -104,11 +104,13 @@ def validation_accuracy(network: Network, data: Dataset, recipe: Recipe) -> tupl
         vectors = embed_rows(network, data.inputs, partition.rows)
         result = one_shot(partition, vectors, most_ways=recipe.validation_ways, seed=recipe.seed, count=EPISODES)
         return None if result is None else (result.accuracy, result.half_width / ERRORS_A_HALF)
-    asked, known = _some(len(partition), MOST_QUERIES, recipe.seed), _some(len(train), MOST_GALLERY, recipe.seed)
-    questions, answers = (embed_rows(network, data.inputs, rows) for rows in (partition.rows[asked], train.rows[known]))
+    queries, known = _some(len(partition), MOST_QUERIES, recipe.seed), _some(len(train), MOST_GALLERY, recipe.seed)
+    questions, answers = (
+        embed_rows(network, data.inputs, rows) for rows in (partition.rows[queries], train.rows[known])
+    )
     nearest = train.labels[known][(questions @ answers.T).argmax(axis=1)]
-    right = nearest == partition.labels[asked]
-    # Two more of each kind (Agresti and Coull 1998): that all are right does not mean that there is no error.
+    right = nearest == partition.labels[queries]
+    # Agresti and Coull 1998: the standard error is not zero when all are right.
     share, count = (right.sum() + 2) / (len(right) + 4), len(right) + 4
     return float(right.mean()), math.sqrt(share * (1 - share) / count)
 
@@ -116,8 +118,8 @@ def validation_accuracy(network: Network, data: Dataset, recipe: Recipe) -> tupl
 def ranking_precision(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
     """The mean average precision with which validation inputs rank the training inputs, and its standard error.
 
-    It separates networks of equal accuracy: every place of the ranking counts, not the first alone. Where validation
-    classes are held out, and for forgeries, it is `validation_accuracy`; None without classes.
+    It distinguishes networks of equal accuracy, as it depends on the whole ranking. For held-out validation classes
+    and for forgeries it is `validation_accuracy`; None without classes.
     """
     partition, train = data.validation, data.train
     if partition.labels is None or train.labels is None or partition.forged is not None:
@@ -139,7 +141,7 @@ def _verification_auc(network: Network, data: Dataset, recipe: Recipe) -> tuple[
     partition = data.validation
     assert partition.labels is not None and data.train.labels is not None
     if np.isin(partition.labels, data.train.labels).any():
-        # How well known writers are told from their forgers says little of others.
+        # Verification of writers that were trained on does not predict that of others.
         return None
     vectors = embed_rows(network, data.inputs, partition.rows)
     areas = auc_of_writers(partition, *scored_pairs(partition, vectors, recipe.seed))
@@ -147,5 +149,5 @@ def _verification_auc(network: Network, data: Dataset, recipe: Recipe) -> tuple[
 
 
 def _some(count: int, most: int, seed: int) -> NDArray[np.int64]:
-    """At most `most` of the numbers below `count`, rising."""
+    """A random sample of at most `most` numbers below `count`, ascending."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])

@@ -1,4 +1,4 @@
-"""Which encoder a run fine-tunes where none is named: the one that knows the training data best."""
+"""Choice of the initial encoder: the bundled one with the best metric on the train partition."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from simsearch.types import Encoder, Vectors
 
 CANDIDATES: Mapping[Modality, tuple[str, ...]] = {"image": ("photo", "glyph", "strokes"), "text": ("text",)}
-"""The encoders that are compared, first the one that is taken where nothing tells them apart."""
+"""The encoders that are compared; the first is the default in case of a tie."""
 MOST = 1_000
-"""Inputs, pairs or triplets that they are compared on, about."""
+"""The approximate number of inputs, pairs or triplets that they are compared on."""
 LEAST_OF_A_CLASS = 10
-"""Inputs of a class that are asked, where it has as many; more where there are few classes."""
+"""The number of inputs sampled from each class; more if there are few classes."""
 
 
 def initial_encoders(
     recipe: str | Recipe | None, start: str | Path | None, labelled: Labelled, freeze: str | None
 ) -> Sequence[InitialEncoder | None]:
-    """What a run may begin with: the named encoder, fresh weights (None) for a preset, or those that ship."""
+    """The candidate initial encoders: the named one, None for a preset (random weights), or the bundled ones."""
     names: Sequence[str | Path | None] = (start,)
     if start is None and recipe is None:
         names = CANDIDATES[labelled.modality]
@@ -48,11 +48,11 @@ def initial_encoders(
 
 
 def compare_encoders(fits: Mapping[str, str], data: Dataset, seed: int, progress: Progress) -> Mapping[str, float]:
-    """How much each of these encoders knows of the training partition already: larger is better.
+    """The metric of each of these encoders on the train partition: larger is better.
 
-    `fits` says of each how it is to fit pictures. For classes it is how often the nearest is of the same one, for
-    pairs the area under the ROC curve, for genuine ones and their forgeries the mean of that over writers, for grades
-    Spearman's correlation, for triplets the share in the right order. Nothing is compared without any of these.
+    `fits` has the image fit of each. For classes it is recall@1, for pairs the area under the ROC curve, for genuine
+    and forged ones the mean of that over writers, for grades Spearman's correlation, for triplets the share in the
+    right order. Empty without any of these.
     """
     partition = _some_of(data.train, seed)
     if partition is None:
@@ -67,14 +67,14 @@ def compare_encoders(fits: Mapping[str, str], data: Dataset, seed: int, progress
 
 
 def _fitting(encoder: Encoder, fit: str) -> Encoder:
-    """The encoder, which sees pictures fitted as the run wants them."""
+    """The encoder with this image fit."""
     if isinstance(encoder, OnnxEncoder):
         return replace(encoder, config=replace(encoder.config, fit=fit))
     return encoder
 
 
 def _some_of(partition: Partition, seed: int) -> Partition | None:
-    """About 1,000 inputs of classes, or as many pairs or triplets, at random; None where they tell nothing apart."""
+    """A random sample of about 1,000 inputs, pairs or triplets; None if it has one kind of label only."""
     rng = np.random.default_rng(seed)
     if partition.forged is not None:
         return some_writers(partition, MOST, rng)
@@ -92,7 +92,7 @@ def _some_of(partition: Partition, seed: int) -> Partition | None:
     if partition.same is None:
         chosen = chosen[:MOST]
     else:
-        # Half of each kind, however rare one is.
+        # As many positive as negative pairs.
         chosen = np.concatenate([chosen[partition.same[chosen] == kind][: MOST // 2] for kind in (True, False)])
     used, places = np.unique(values[chosen], return_inverse=True)
     places = places.reshape(-1, values.shape[1])
@@ -106,7 +106,7 @@ def _some_of(partition: Partition, seed: int) -> Partition | None:
 
 
 def _of_classes(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of classes drawn at random, as many of each, until there are enough."""
+    """Positions of the inputs of random classes, equally many of each, until there are enough."""
     starts = np.flatnonzero(np.diff(np.sort(labels))) + 1
     classes = np.split(np.argsort(labels, kind="stable"), starts)
     each = max(LEAST_OF_A_CLASS, MOST // len(classes))
@@ -130,6 +130,6 @@ def _known(partition: Partition, vectors: Vectors) -> float:
         if partition.same is not None:
             return roc_auc(scores, partition.same)
         if not np.ptp(scores):
-            # There is no correlation with equal ones.
+            # The correlation with constant scores is undefined.
             return 0.0
     return next(iter(order_figures(partition, vectors).values()))

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from simsearch.training.recipes import Recipe
 
 FLOOR = 0.03
-"""Share of the mean variance that is added to all, so that directions in which nothing varies do not count for all."""
+"""The regularization: this share of the mean variance is added to all variances."""
 MOST_INPUTS = 20_000
-"""About how many inputs of the training partition, at most, the variances are taken from."""
+"""The approximate largest number of training inputs for the covariance."""
 RUN = 16
 PART = 8_192
 
@@ -58,7 +58,7 @@ def wccn_matrix(
 def append_wccn(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Recipe:
     """Appends the WCCN matrix of the training classes to the encoder, and returns the recipe of the new network.
 
-    Without a `within_power` nothing happens. Of a large training partition a part of most classes is used.
+    Without a `within_power` the encoder is unchanged. Large train partitions are sampled.
     """
     genuine = genuine_only(data.train)
     labels = genuine.labels
@@ -67,7 +67,7 @@ def append_wccn(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Recip
     some = sample_by_class(labels)
     vectors = embed_rows(encoder, data.inputs, genuine.rows[some])
     normalization = torch.from_numpy(wccn_matrix(vectors, labels[some], recipe.within_power))
-    # A linear layer multiplies by the transpose of its weights; the matrix is its own.
+    # A linear layer multiplies by the transpose of its weights; the matrix is symmetric.
     before = encoder.head.weight.detach() if isinstance(encoder.head, nn.Linear) else torch.eye(len(normalization))
     head = nn.Linear(before.shape[1], before.shape[0], bias=False)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def append_wccn(encoder: SiameseEncoder, data: Dataset, recipe: Recipe) -> Recip
 
 
 def sample_by_class(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """About MOST_INPUTS positions at most, evenly spread over the classes, in runs that mostly are of one class."""
+    """At most about MOST_INPUTS positions, evenly spread over the classes, in runs mostly of one class."""
     ordered = np.argsort(labels, kind="stable")
     every = -(-len(labels) // MOST_INPUTS)
     some: NDArray[np.int64] = ordered[np.arange(len(labels)) // RUN % every == 0]

@@ -1,3 +1,3 @@
-"""Losses for classes, pairs, grades and triplets: the table that people choose from, their formulas, the miners and the
-memory of past batches. Works on embeddings alone and knows no network, no data and no recipe; `table` needs no torch.
+"""Losses for classes, pairs, grades and triplets: the table of losses, their formulas, the miners and the cross-batch
+memory. Works on embeddings alone and uses no network, no data and no recipe; `table` needs no torch.
 """

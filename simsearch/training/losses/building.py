@@ -1,4 +1,4 @@
-"""From the name of a loss and its settings to the loss."""
+"""Construction of a loss from its name and settings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from simsearch.training.losses.proxies import ArcFace, CosineClassifier, ProxyAn
 from simsearch.training.losses.table import DISTANCES, LOSSES, MINERS, SOFT, Distance, LossEntry, loss_entry
 
 ANGLES = {"angular": 90.0, "arcface": 180.0}
-"""The losses whose margin is an angle, and below how many degrees it must stay."""
+"""The losses with an angular margin, and its upper limit in degrees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a builder is given, the table's where nothing else was asked for; what its loss does not have is unused."""
+    """The settings of a loss, by default those of the table; a loss ignores those that it does not have."""
 
     dim: int
     classes: int
@@ -32,7 +32,7 @@ class Settings:
     temperature: float
     scale: float
     learned: bool
-    """Whether a scale that can be learned is."""
+    """Whether a scale that can be learned is learned."""
     distance: Distance
     miner: str | None
     positive_share: float
@@ -52,16 +52,16 @@ def build_loss(
 ) -> Loss:
     """The loss of this name for embeddings of `dim` numbers, with the table's settings where none are given.
 
-    `classes` counts those of the training side, 0 where there are none. The scale of bce is learned unless it is
-    given. `positive_share` is the least share of positive pairs where a loss of pairs forms them from a batch of
-    classes. Parameters start from torch's global generator. Raises UsageError for settings that the loss does not
-    have, or that are outside their range, and MissingExtraError.
+    `classes` is the number of training classes, 0 without classes. The scale of bce is learned unless it is
+    given. `positive_share` is the least share of positive pairs if a pair loss forms pairs from a batch of
+    classes. Parameters are initialized with torch's global generator. Raises UsageError for settings that the loss
+    does not have, or that are outside their range, and MissingExtraError.
     """
     entry = loss_entry(name)
     _check_numbers(entry, {"margin": margin, "temperature": temperature, "scale": scale})
     _check_choices(entry, distance, miner)
     if entry.takes == ("classes",) and classes < 1:
-        raise UsageError(f"Loss {name!r} learns a direction a class and needs classes; there are {classes}")
+        raise UsageError(f"Loss {name!r} has a proxy for each class and needs classes; there are {classes}")
     settings = Settings(
         dim, classes, _chosen(None if margin == SOFT else margin, entry.margin), margin == SOFT,
         _chosen(temperature, entry.temperature), _chosen(scale, entry.scale), scale is None,
@@ -75,7 +75,7 @@ def _chosen(given: float | str | None, default: float | None) -> float:
 
 
 def _check_numbers(entry: LossEntry, given: Mapping[str, float | str | None]) -> None:
-    """Raises UsageError for a number that the loss does not have or that makes no sense."""
+    """Raises UsageError for a number that the loss does not have or that is out of range."""
     has = {"margin": entry.margin, "temperature": entry.temperature, "scale": entry.scale}
     for setting, value in given.items():
         if value is None:
@@ -94,7 +94,7 @@ def _check_numbers(entry: LossEntry, given: Mapping[str, float | str | None]) ->
 
 
 def _check_choices(entry: LossEntry, distance: str | None, miner: str | None) -> None:
-    """Raises UsageError for a distance or miner that is not there, or that the loss has no use for."""
+    """Raises UsageError for an unknown distance or miner, or one that the loss does not take."""
     if distance is not None and distance not in DISTANCES:
         raise UsageError(f"No distance {distance!r}; there are {', '.join(DISTANCES)}")
     if distance is not None and entry.distance is None:

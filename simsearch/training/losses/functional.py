@@ -1,7 +1,7 @@
-"""The losses: functions of unit embeddings, each the mean over its pairs, triplets or images.
+"""The losses: functions of unit embeddings, each the mean over its pairs, triplets or anchors.
 
-Those of pairs are functions of cosines; those of labels compare a batch with itself and, where given, with past
-batches. A batch without what a loss counts (pairs, mates, strangers) gives 0, with a gradient of 0.
+Pair losses are functions of cosines; losses of labels compare a batch with itself and with a memory of past batches,
+if given. A batch without pairs, positives or negatives that a loss needs has loss 0 and gradient 0.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from simsearch.training.losses.table import Distance
 
 
 def contrastive(scores: Tensor, same: Tensor, margin: float = 1.0) -> Tensor:
-    """Similar pairs are pulled together, others pushed `margin` apart (Hadsell et al. 2006, equation 4, without its
-    factor 1/2).
+    """The contrastive loss: positive pairs are pulled together, negative ones pushed `margin` apart (Hadsell et al.
+    2006, equation 4, without its factor 1/2).
 
     `scores` are the cosines of the pairs; `same` is 1 for similar pairs.
     """
@@ -37,16 +37,16 @@ def contrastive(scores: Tensor, same: Tensor, margin: float = 1.0) -> Tensor:
 
 
 def dot_regression(scores: Tensor, same: Tensor) -> Tensor:
-    """The squared error of the dot product of a pair as a prediction of same (1) or different (0), or of its grade."""
+    """The squared error of the dot product of a pair as a prediction of its label (1 or 0) or grade."""
     return _mean((scores - same).square())
 
 
 class ScoreCrossEntropy(nn.Module):
-    """Cross-entropy of sigmoid(scale (s - centre)) as the probability of being the same (Koch et al. 2015, on
+    """Binary cross-entropy of sigmoid(scale (s - centre)) as the probability of being the same (Koch et al. 2015, on
     the cosine in place of their weighted L1 distance).
 
-    `same` may be a grade between 0 and 1. Scale and centre are learned as a factor exp(growth) and a shift, which start
-    at 0: the scale stays positive, and weight decay draws to the start. With `learned` False they stay there.
+    `same` may be a grade between 0 and 1. Scale and centre are learned as a factor exp(growth) and a shift, initially
+    0: the scale stays positive, and weight decay acts towards the initial values. With `learned` False they are fixed.
     """
 
     def __init__(self, scale: float = 8.0, centre: float = 0.5, learned: bool = True) -> None:
@@ -61,7 +61,7 @@ class ScoreCrossEntropy(nn.Module):
 
 
 def cosent(scores: Tensor, grades: Tensor, scale: float = 20.0) -> Tensor:
-    """log(1 + sum of exp(scale (s_i - s_j)) over all i, j of which j has the higher grade) (Su 2022, CoSENT).
+    """The CoSENT loss: log(1 + sum of exp(scale (s_i - s_j)) over all i, j of which j has the higher grade) (Su 2022).
 
     Grows with the logarithm of the number of pairs in the batch, as published.
     """
@@ -82,7 +82,7 @@ def triplet(
     miner: str = "all",
     memory: Memory | None = None,
 ) -> Tensor:
-    """max(0, d(a,p) - d(a,n) + margin) over the triplets of the miner that still violate it (Schroff et al. 2015,
+    """max(0, d(a,p) - d(a,n) + margin) over the mined triplets that violate the margin (Schroff et al. 2015,
     equation 3; the mean over the violating ones, after Hermans et al. 2017, "batch all").
 
     Without a margin the mean of log(1 + exp(d(a,p) - d(a,n))) over all of them.
@@ -90,7 +90,7 @@ def triplet(
     found = candidates(embeddings, labels, memory)
     apart = distances(found.scores, distance)
     if miner == "all":
-        # Pairs of mates x candidates: without the positions of all triplets, which are many with a memory.
+        # (positive pairs, candidates) instead of the positions of all triplets, which are many with a memory.
         anchor, positive = found.positive.nonzero().unbind(dim=1)
         return hinge(apart[anchor, positive][:, None] - apart[anchor], margin, found.negative[anchor])
     anchor, positive, negative = MINING[miner](found)
@@ -100,7 +100,7 @@ def triplet(
 def triplet_of_triplets(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float | None = 0.2, distance: Distance = "squared"
 ) -> Tensor:
-    """`triplet` of given triplets."""
+    """The triplet loss of given triplets."""
     near, far = (distances((anchor * other).sum(dim=1), distance) for other in (positive, negative))
     return hinge(near - far, margin)
 
@@ -108,7 +108,7 @@ def triplet_of_triplets(
 def hinge(excess: Tensor, margin: float | None, wanted: Tensor | None = None) -> Tensor:
     """The mean of max(0, excess + margin) where that is above 0, or of log(1 + exp(excess)) without a margin.
 
-    `wanted` says which count.
+    `wanted` masks the values that count.
     """
     wanted = torch.ones_like(excess, dtype=torch.bool) if wanted is None else wanted
     if margin is None:
@@ -120,24 +120,24 @@ def hinge(excess: Tensor, margin: float | None, wanted: Tensor | None = None) ->
 def supervised_contrastive(
     embeddings: Tensor, labels: Tensor, temperature: float = 0.1, *, memory: Memory | None = None
 ) -> Tensor:
-    """Each image picks its class mates among all others (Khosla et al. 2020, equation 2).
+    """The supervised contrastive loss (Khosla et al. 2020, equation 2).
 
-    Anchors without a class mate do not count.
+    Anchors without a positive do not count.
     """
     found = candidates(embeddings, labels, memory)
     logits = found.scores / temperature
     others = logits.masked_fill(~(found.positive | found.negative), FAR)
     share = others.logsumexp(dim=1, keepdim=True) - logits
-    mates = found.positive.sum(dim=1)
-    per_anchor = (share * found.positive).sum(dim=1) / mates.clamp_min(1)
-    return _mean(per_anchor, mates > 0)
+    positives = found.positive.sum(dim=1)
+    per_anchor = (share * found.positive).sum(dim=1) / positives.clamp_min(1)
+    return _mean(per_anchor, positives > 0)
 
 
 def infonce(embeddings: Tensor, labels: Tensor, temperature: float = 0.1, *, memory: Memory | None = None) -> Tensor:
-    """Each pair of mates, in both directions: the anchor picks this mate among it and the anchor's strangers.
+    """InfoNCE: cross-entropy of each positive against the negatives of its anchor, over all ordered positive pairs.
 
-    van den Oord et al. 2018, equation 4; with two items a class the N-pair loss of Sohn 2016 on unit vectors, in both
-    directions (Chen et al. 2020, equation 1). Other mates of the anchor are left out of the choice.
+    van den Oord et al. 2018, equation 4; with two items of each class the N-pair loss of Sohn 2016 on unit vectors, in
+    both directions (Chen et al. 2020, equation 1). Other positives of the anchor are not in the denominator.
     """
     found = candidates(embeddings, labels, memory)
     logits = found.scores / temperature
@@ -145,9 +145,10 @@ def infonce(embeddings: Tensor, labels: Tensor, temperature: float = 0.1, *, mem
 
 
 def infonce_of_triplets(anchor: Tensor, positive: Tensor, negative: Tensor, temperature: float = 0.1) -> Tensor:
-    """Each anchor picks its positive among all positives and negatives of the batch (Henderson et al. 2017).
+    """Cross-entropy of the positive of each anchor against all positives and negatives of the batch (Henderson et al.
+    2017).
 
-    Positives of other anchors count as strangers: an item should be the positive of one anchor of a batch.
+    Positives of other anchors are negatives: an item should be the positive of one anchor in a batch.
     """
     logits = anchor @ torch.cat([positive, negative]).T / temperature
     return F.cross_entropy(logits, torch.arange(len(anchor), device=anchor.device))
@@ -156,21 +157,21 @@ def infonce_of_triplets(anchor: Tensor, positive: Tensor, negative: Tensor, temp
 def lifted_structure(
     embeddings: Tensor, labels: Tensor, margin: float = 1.0, *, memory: Memory | None = None
 ) -> Tensor:
-    """Half the mean of max(0, J)^2 over the pairs (i, j) of mates, with J = d(i,j) + log of the sum of
-    exp(margin - d) over all strangers of i and of j (Oh Song et al. 2016, equation 4).
+    """The lifted structure loss: half the mean of max(0, J)^2 over the positive pairs (i, j), with J = d(i,j) + log of
+    the sum of exp(margin - d) over all negatives of i and of j (Oh Song et al. 2016, equation 4).
 
-    Of a past item the strangers are not known: there only those of i count.
+    If j is in the memory its negatives are not known, and only those of i count.
     """
     found = candidates(embeddings, labels, memory)
     apart = distances(found.scores, "l2")
-    strangers = _over_negatives(margin - apart, found)
-    theirs = F.pad(strangers.flatten(), (0, apart.shape[1] - len(apart)), value=FAR)
-    both = torch.logaddexp(strangers, theirs[None, :]) + apart
+    negatives = _over_negatives(margin - apart, found)
+    theirs = F.pad(negatives.flatten(), (0, apart.shape[1] - len(apart)), value=FAR)
+    both = torch.logaddexp(negatives, theirs[None, :]) + apart
     return 0.5 * _mean(both.clamp_min(0.0).square(), found.positive)
 
 
 def angular_of_triplets(anchor: Tensor, positive: Tensor, negative: Tensor, degrees: float = 45.0) -> Tensor:
-    """log(1 + exp(4 tan^2(angle) (a + p) n - 2 (1 + tan^2(angle)) a p)) (Wang et al. 2017, section 3)."""
+    """The angular loss: log(1 + exp(4 tan^2(angle) (a + p) n - 2 (1 + tan^2(angle)) a p)) (Wang et al. 2017)."""
     square = torch.deg2rad(torch.tensor(degrees, dtype=anchor.dtype)).tan().square()
     near, far = (anchor * positive).sum(dim=1), ((anchor + positive) * negative).sum(dim=1)
     return _mean(F.softplus(4.0 * square * far - 2.0 * (1.0 + square) * near))
@@ -194,10 +195,10 @@ def _mean(values: Tensor, wanted: Tensor | None = None) -> Tensor:
 def batch_pairs(
     labels: Tensor, positive_share: float, generator: torch.Generator, past: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """All pairs i < j of a batch as (left, right, same), thinned until at least `positive_share` are positive.
+    """All pairs i < j of a batch as (left, right, same), with at least `positive_share` positive ones.
 
-    With the labels of past items each of the batch is also paired with each of them, numbered from the length of the
-    batch on. Every positive pair is kept; negative ones are drawn at random.
+    With the labels of a memory each item of the batch is also paired with those of the memory, numbered from the length
+    of the batch on. All positive pairs are kept; negative ones are subsampled at random.
     """
     names = labels if past is None else torch.cat([labels, past.to(labels)])
     left, right = torch.triu_indices(len(labels), len(names), offset=1, device=labels.device).unbind()

@@ -1,4 +1,4 @@
-"""Losses taken from pytorch-metric-learning, over the pairs that a batch makes here."""
+"""Losses of pytorch-metric-learning, over the pairs that are formed here."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class MultiSimilarity(nn.Module):
-    """The mean over the batch of log(1 + sum of exp(-2 (s - margin)) over mates) / 2 + log(1 + sum of
-    exp(scale (s - margin)) over strangers) / scale (Wang et al. 2019, without their choice of pairs), by
-    pytorch-metric-learning."""
+    """Multi-similarity loss of pytorch-metric-learning: the mean over anchors of log(1 + sum of exp(-2 (s - margin))
+    over positives) / 2 + log(1 + sum of exp(scale (s - margin)) over negatives) / scale (Wang et al. 2019, without
+    their pair mining)."""
 
     def __init__(self, margin: float = 0.5, scale: float = 50.0) -> None:
         super().__init__()
@@ -29,8 +29,8 @@ class MultiSimilarity(nn.Module):
 
 
 class Angular(nn.Module):
-    """The mean over pairs of mates of log(1 + sum over strangers of exp(4 tan^2(angle) (a + p) n - 2 (1 + tan^2(angle))
-    a p)) (Wang et al. 2017, section 3), by pytorch-metric-learning."""
+    """The angular loss of pytorch-metric-learning: the mean over positive pairs of log(1 + sum over negatives of exp(4
+    tan^2(angle) (a + p) n - 2 (1 + tan^2(angle)) a p)) (Wang et al. 2017, section 3)."""
 
     def __init__(self, degrees: float = 45.0) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def pytorch_metric_learning_losses() -> ModuleType:
 
 
 def _compared(loss: nn.Module, embeddings: Tensor, labels: Tensor, memory: Memory | None) -> Tensor:
-    """Their loss over our pairs: theirs would take each item for its own mate once past batches are compared with."""
+    """The loss of the library over the pairs formed here: with a memory, the library pairs items with themselves."""
     others, names = compared_with(embeddings, labels, memory)
     positive, negative = relations(labels, names)
     pairs = (*positive.nonzero().unbind(dim=1), *negative.nonzero().unbind(dim=1))

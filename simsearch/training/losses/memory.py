@@ -1,5 +1,5 @@
-"""A memory of past batches (Wang et al. 2020, cross-batch memory): embeddings change slowly, so those of recent batches
-still serve to compare with, at no cost of encoding."""
+"""Cross-batch memory (Wang et al. 2020): embeddings change slowly, so those of recent batches are further positives and
+negatives, without the cost of encoding them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from simsearch.training.losses.mining import Memory
 
 NOTHING = -1
-"""The label of a place that has not been filled."""
+"""The label of an empty slot."""
 
 
 class CrossBatchMemory(nn.Module):
-    """The last `size` embeddings with their labels, without gradient; the oldest go first.
+    """The last `size` embeddings with their labels, without gradient: a ring buffer.
 
-    All of it is in buffers, so a checkpoint keeps it. Labels must mean the same in every batch: for data without
-    labels they are the numbers of the items, not places in the batch.
+    It is stored in checkpoints. Labels must be consistent between batches: for data without labels they are the numbers
+    of the items, not positions in the batch.
     """
 
     vectors: Tensor
@@ -31,13 +31,13 @@ class CrossBatchMemory(nn.Module):
     def __init__(self, size: int, dim: int) -> None:
         super().__init__()
         if size < 1:
-            raise UsageError(f"A memory of past batches needs a size of at least 1, not {size}")
+            raise UsageError(f"memory must be at least 1, not {size}")
         self.register_buffer("vectors", torch.zeros(size, dim))
         self.register_buffer("labels", torch.full((size,), NOTHING, dtype=torch.int64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def recall(self) -> Memory | None:
-        """What is remembered, the newest not in any order; None when there is nothing yet."""
+        """The stored embeddings and labels, in no particular order; None if empty."""
         if not int(self.seen):
             return None
         filled = self.labels != NOTHING
@@ -45,7 +45,7 @@ class CrossBatchMemory(nn.Module):
 
     @torch.no_grad()
     def remember(self, embeddings: Tensor, labels: Tensor) -> None:
-        """Puts a batch in the place of the oldest; of one larger than the memory the last part stays."""
+        """Replaces the oldest entries by a batch; of a batch larger than the memory the last part is stored."""
         size = len(self.labels)
         begin = int(self.seen)
         kept = torch.arange(max(0, len(labels) - size), len(labels), device=labels.device)

@@ -1,4 +1,4 @@
-"""What a batch is compared with, and which of its triplets and pairs count.
+"""The candidates that a batch is compared with, and the miners that select its triplets and pairs.
 
 A miner returns triplets as positions (anchor, positive, negative): anchors in the batch, the others among its
 candidates. The randomness of the distance-weighted one comes from torch's global generator.
@@ -16,14 +16,14 @@ from torch import Tensor
 from simsearch.training.losses.table import Distance
 
 SQUARED_FLOOR = 1e-12
-"""Under the root of a squared distance, so that the gradient at identical points is finite."""
+"""Added to a squared distance before the root, so that the gradient at identical points is finite."""
 
 FAR = -1e9
-"""In place of a cosine that must not count. Finite, so that a row without any other has a finite gradient."""
+"""The value of a masked cosine. Finite, so that a row of masked values has a finite gradient."""
 
 NEAREST, FARTHEST = 0.5, 1.4
-"""Between these distances the distance-weighted miner draws (Wu et al. 2017, section 4): nearer negatives have
-gradients of high variance, farther ones give no loss."""
+"""The range of distances of the distance-weighted miner (Wu et al. 2017, section 4): nearer negatives have gradients
+of high variance, farther ones give no loss."""
 
 Memory = tuple[Tensor, Tensor]
 """Embeddings of past batches, without gradient, and their labels."""
@@ -33,7 +33,7 @@ Triplets = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Each of n anchors beside the m vectors that it is compared with: the batch itself, then past batches."""
+    """The n anchors of a batch and the m candidates: the batch itself, then past batches."""
 
     scores: Tensor
     """(n, m) cosines."""
@@ -46,16 +46,16 @@ class Candidates:
 
 
 def compared_with(embeddings: Tensor, labels: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor]:
-    """The vectors that a batch is compared with and their labels: the batch itself, then past batches."""
+    """The candidates and their labels: the batch itself, then past batches."""
     if memory is None:
         return embeddings, labels
     return torch.cat([embeddings, memory[0].to(embeddings)]), torch.cat([labels, memory[1].to(labels)])
 
 
 def relations(labels: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
-    """Which of the `names`, of which the first are the labels themselves, are mates of each label, and which strangers.
+    """The masks (n, m) of the positives and of the negatives of each anchor, among candidates with labels `names`.
 
-    Nothing is its own mate; past items of an anchor's class are mates like those of the batch.
+    The first candidates are the anchors themselves; no anchor is its own positive.
     """
     same = labels[:, None] == names[None, :]
     own = torch.eye(len(labels), len(names), dtype=torch.bool, device=labels.device)
@@ -63,7 +63,7 @@ def relations(labels: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def candidates(embeddings: Tensor, labels: Tensor, memory: Memory | None = None) -> Candidates:
-    """All that the batch can be compared with."""
+    """The candidates of a batch."""
     others, names = compared_with(embeddings, labels, memory)
     return Candidates(embeddings @ others.T, *relations(labels, names), embeddings.shape[1])
 
@@ -89,7 +89,7 @@ def all_triplets(found: Candidates) -> Triplets:
 
 
 def hard(found: Candidates) -> Triplets:
-    """For each anchor that has both its farthest positive and its nearest negative (Hermans et al. 2017)."""
+    """The hardest positive and the hardest negative of each anchor that has both (Hermans et al. 2017)."""
     positive = found.scores.masked_fill(~found.positive, torch.inf).argmin(dim=1)
     negative = found.scores.masked_fill(~found.negative, -torch.inf).argmax(dim=1)
     anchor = (found.positive.any(dim=1) & found.negative.any(dim=1)).nonzero().flatten()
@@ -97,9 +97,9 @@ def hard(found: Candidates) -> Triplets:
 
 
 def semi_hard(found: Candidates) -> Triplets:
-    """For each anchor and positive the nearest of the negatives beyond the positive (Schroff et al. 2015, equation 4).
+    """The hardest negative farther than the positive, for each positive pair (Schroff et al. 2015, equation 4).
 
-    One beyond the margin too gives no loss; a positive beyond which there is no negative gives no triplet.
+    Positive pairs without such a negative give no triplet.
     """
     anchor, positive = found.positive.nonzero().unbind(dim=1)
     beyond = found.negative[anchor] & (found.scores[anchor] < found.scores[anchor, positive][:, None])
@@ -122,7 +122,7 @@ def distance_weights(found: Candidates) -> Tensor:
 
 
 def distance_weighted(found: Candidates) -> Triplets:
-    """For each anchor and positive one negative, drawn by `distance_weights`."""
+    """One negative for each positive pair, sampled with `distance_weights`."""
     weights = distance_weights(found)
     drawable = weights.sum(dim=1) > 0
     anchor, positive = (found.positive & drawable[:, None]).nonzero().unbind(dim=1)

@@ -1,4 +1,4 @@
-"""A loss for each kind of data that it takes."""
+"""A loss as a module, for each kind of data that it takes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from simsearch.training.losses.table import LossEntry, require_kind, require_mem
 
 
 class Loss(nn.Module):
-    """A loss with its settings. Asked for a kind of data that it does not take it raises UsageError naming the losses
-    that do.
+    """A loss with its settings. For a kind of data that it does not take it raises UsageError naming those that do.
 
-    It computes in 32 bits or more, whatever the precision around it, and depends on nothing but its arguments, its
-    parameters and torch's global generator.
+    It computes in at least 32 bits, also under mixed precision, and depends only on its arguments, its parameters and
+    torch's global generator.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class Loss(nn.Module):
             return self.score_formula(_wide(scores), truth.to(_wide(scores)))
 
     def _of_batch_pairs(self, embeddings: Tensor, labels: Tensor, memory: Memory | None) -> Tensor:
-        """The loss of the pairs that the batch makes, all of them or those of the miner's triplets."""
+        """The loss of the pairs in the batch, all of them or those of the mined triplets."""
         found = candidates(embeddings, labels, memory)
         if self.miner is not None:
             anchor, positive, negative = MINING[self.miner](found)
@@ -89,7 +88,7 @@ class Loss(nn.Module):
 
 
 def _exact(embeddings: Tensor) -> torch.autocast:
-    """No mixed precision within: a cosine in 16 bits is off by 0.004, which a temperature of 0.05 makes 0.08."""
+    """A context without mixed precision: the error of a 16-bit cosine, 0.004, is 0.08 at a temperature of 0.05."""
     return torch.autocast(embeddings.device.type, enabled=False)
 
 

@@ -1,4 +1,4 @@
-"""Losses with a learned direction for each class (a proxy): the cosine classifier, ArcFace and proxy anchor."""
+"""Losses with a learned proxy for each class: the cosine classifier, ArcFace and proxy anchor."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from simsearch.training.losses.library import pytorch_metric_learning_losses
 NEAR_ONE = 1e-7
 """How far from 1 a cosine must be for the slope of its sine to count, which is infinite at 1."""
 START = 0.1
-"""The length of a direction before training. Only where it points counts, and a step turns a short one further: it
-starts as if its learning rate were 100 times that of one of length 1, which Kim et al. 2020 give their proxies."""
+"""The initial length of a proxy. Only its direction matters, and short ones rotate further in a step: the effect is a
+100 times larger initial learning rate than at length 1, as Kim et al. 2020 give their proxies."""
 
 
 def initial_proxies(classes: int, dim: int) -> Tensor:
-    """A random direction for each class, of length START."""
+    """Random proxies of length START."""
     return START * F.normalize(torch.randn(classes, dim), dim=1)
 
 
 class CosineClassifier(nn.Module):
-    """Cross-entropy over the cosines to one learned direction a class (Gidaris and Komodakis 2018; Wang et al. 2018).
+    """Cross-entropy over the cosines to class proxies (Gidaris and Komodakis 2018; Wang et al. 2018).
 
-    Used in training only: the embedding it leaves behind places unseen classes well.
+    Used in training only: the proxies are not exported.
     """
 
     def __init__(self, dim: int, classes: int, scale: float = 8.0) -> None:
@@ -39,11 +39,11 @@ class CosineClassifier(nn.Module):
 
 
 class ArcFace(nn.Module):
-    """Cross-entropy over scaled cosines, with `degrees` added to the angle to the direction of the own class (Deng et
+    """Cross-entropy over scaled cosines, with `degrees` added to the angle to the proxy of the own class (Deng et
     al. 2019, equation 3).
 
-    Where the sum would pass 180 degrees the cosine is lowered by m sin m instead, so that it keeps falling (as their
-    code does).
+    Where the sum exceeds 180 degrees the cosine is reduced by m sin m instead, so that the loss stays monotonic (as in
+    their code).
     """
 
     def __init__(self, dim: int, classes: int, degrees: float = 28.6, scale: float = 16.0) -> None:
@@ -62,8 +62,8 @@ class ArcFace(nn.Module):
 
 
 class ProxyAnchor(nn.Module):
-    """Each class has a learned proxy that draws the embeddings of its class and pushes the others, each the more the
-    worse it lies (Kim et al. 2020, equation 4), by pytorch-metric-learning."""
+    """The proxy anchor loss of pytorch-metric-learning: each proxy attracts the embeddings of its class and repels the
+    others, hard ones more (Kim et al. 2020, equation 4)."""
 
     def __init__(self, dim: int, classes: int, margin: float = 0.1, scale: float = 32.0) -> None:
         super().__init__()

@@ -1,3 +1,3 @@
-"""What learns: specifications, the networks for images and texts, and the siamese encoder around them. Knows no loss,
-no data and no recipe; pretrained models come through `encoders`. `specification` needs no torch.
+"""Networks: specifications, the networks for images and texts, and the siamese encoder around them. Uses no loss, no
+data and no recipe; pretrained models come through `encoders`. `specification` needs no torch.
 """

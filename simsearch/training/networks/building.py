@@ -1,4 +1,4 @@
-"""From the specification of a network to the network, with random weights."""
+"""Construction of networks from their specifications, with random weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small networks without shortcuts: convolutional ones, and one of dense layers."""
+"""Small networks without residual connections: convolutional ones, and one of dense layers."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ NORM_FLOOR = 1e-6
 
 
 class Network(nn.Module):
-    """What learns: from inputs, as augmentation works on them, to unit embeddings."""
+    """A trainable network from inputs to unit embeddings."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.embed(self.prepare(inputs))
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        """The inputs as augmentation works on them."""
+        """The inputs in the form that augmentation takes."""
         return inputs
 
     def embed(self, prepared: Tensor) -> Tensor:

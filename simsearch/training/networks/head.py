@@ -1,4 +1,4 @@
-"""The head behind a network: a linear layer, or a blend of a fixed linear map and a part that learns."""
+"""The head of a network: a linear layer, or a blend of a fixed linear map and a trained half."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from simsearch.training.networks.specification import ModelSpec
 
 
 class BlendedHead(nn.Module):
-    """A head of two halves: a linear map that something else than learning has found, and a part that learns.
+    """A head of two halves: a linear map in closed form, and a trained half.
 
-    The cosine of two embeddings is the mean of the cosines of the halves, weighed by what `weigh` was given.
+    The cosine of two embeddings is the weighted mean of the cosines of the halves, by `set_linear_weight`.
     """
 
     def __init__(self, linear: nn.Linear, learned: nn.Sequential) -> None:
@@ -24,8 +24,8 @@ class BlendedHead(nn.Module):
         self._lengths = torch.tensor([linear.out_features, last.out_features])
         self.register_buffer("scale", torch.ones(int(self._lengths.sum())))
 
-    def weigh(self, kept: float) -> None:
-        """Gives the linear half this weight, from 0 to 1, and the other one the rest."""
+    def set_linear_weight(self, kept: float) -> None:
+        """Sets the weight of the linear half, from 0 to 1; the other half has the rest."""
         self.scale = torch.tensor([kept, 1.0 - kept]).sqrt().repeat_interleave(self._lengths)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ class BlendedHead(nn.Module):
 
 
 def build_head(spec: ModelSpec) -> nn.Module | None:
-    """What stands behind the network, with random weights; None for nothing."""
+    """The head of a network with random weights; None without a head."""
     if not spec.head:
         return None
     if not spec.features:
@@ -45,7 +45,7 @@ def build_head(spec: ModelSpec) -> nn.Module | None:
 
 
 def learned_half(spec: ModelSpec) -> nn.Sequential:
-    """The half of a BlendedHead that learns, with random weights."""
+    """The trained half of a BlendedHead, with random weights."""
     return nn.Sequential(
         nn.Linear(spec.features, spec.hidden), nn.ReLU(), nn.Dropout(spec.dropout),
         nn.Linear(spec.hidden, spec.halves[1]),

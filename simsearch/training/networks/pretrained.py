@@ -1,4 +1,4 @@
-"""Pretrained models as a place to start from: one tensor in, unit embeddings out, ready to train and to export."""
+"""Pretrained models as initial encoders: from one tensor to unit embeddings, ready to train and to export."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PretrainedNetwork:
-    """A pretrained network and what it reads; the fields of the other modality are empty."""
+    """A pretrained network with its preprocessing; the fields of the other modality are empty."""
 
     name: str
     fingerprint: str

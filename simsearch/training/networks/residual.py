@@ -9,7 +9,7 @@ from simsearch.training.networks.specification import ModelSpec
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside a short cut (He et al. 2016)."""
+    """A residual block of two 3x3 convolutions (He et al. 2016)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

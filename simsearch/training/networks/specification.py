@@ -1,4 +1,4 @@
-"""What a network is built from, as encoder.json keeps it. Needs no torch."""
+"""Specifications of networks, as stored in encoder.json. Needs no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """All that is needed to build a network again. From `widths` to `pooling` all but `dropout` is for `residual`."""
+    """The specification of an image network. From `widths` to `pooling` all but `dropout` is for `residual`."""
 
     kind: str
     width: int
@@ -26,9 +26,9 @@ class ModelSpec:
     blocks: tuple[int, ...] = ()
     """Blocks of each stage, 1 where none are given."""
     pooling: str = "mean"
-    """`mean` forgets where in the picture something was; `flat` keeps it, for pictures that show one thing whole."""
+    """`mean` is global average pooling; `flat` keeps spatial positions, for images of one centered object."""
     head: bool = False
-    """Whether a further linear layer stands behind the network: what is trained when all of it is frozen."""
+    """Whether the network has a linear head, which is trained if all other layers are frozen."""
     variant: int = 0
     """Of `lite`: which EfficientNet-Lite it is."""
     features: int = 0
@@ -47,7 +47,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class TextSpec:
-    """All that is needed to build a network for texts again. `layers` and `heads` are not used by `bag`."""
+    """The specification of a text network. `layers` and `heads` are not used by `bag`."""
 
     kind: str
     vocabulary: int

@@ -1,4 +1,4 @@
-"""Networks that read texts: from token ids (n, length), padded with 0, to unit embeddings."""
+"""Text networks, from token ids (n, length), padded with 0, to unit embeddings."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Positions(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Attention among the tokens of a text, then two dense layers, each beside a short cut."""
+    """Self-attention, then two dense layers, each with a residual connection."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()

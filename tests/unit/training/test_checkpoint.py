@@ -102,7 +102,9 @@ def test_the_checkpoint_of_another_format_is_refused(path: Path) -> None:
 
 
 def refused(path: Path) -> None:
-    with pytest.raises(DamagedError, match=r"checkpoint\.pt: not a checkpoint \(.+\); start again with --restart"):
+    with pytest.raises(
+        DamagedError, match=r"checkpoint\.pt: not a checkpoint \(.+\); train from the beginning with --restart"
+    ):
         load_checkpoint(path, "this run")
 
 

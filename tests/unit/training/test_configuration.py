@@ -88,10 +88,10 @@ def test_another_split_takes_shares() -> None:
         ({"learning_rate": math.inf}, "learning rate must be above 0, not inf"),
         ({"seed": 10**20}, "seed must be from 0 to 9,223,372,036,854,775,807, not 1"),
         ({"within_power": math.nan}, "within power must be from 0 to below 1, not nan"),
-        ({"counts": (math.nan, 0.2, 0.2)}, r"shares nan 0\.2 0\.2"),
-        ({"counts": (0.8, 0.2, math.inf)}, r"shares 0\.8 0\.2 inf"),
-        ({"counts": (0.5, 0.9, 0.9)}, r"shares 0\.5 0\.9 0\.9: .* add up to 2\.3"),
-        ({"counts": (0.5, -0.1, 0.2)}, r"shares 0\.5 -0\.1 0\.2"),
+        ({"counts": (math.nan, 0.2, 0.2)}, r"counts nan,0\.2,0\.2"),
+        ({"counts": (0.8, 0.2, math.inf)}, r"counts 0\.8,0\.2,inf"),
+        ({"counts": (0.5, 0.9, 0.9)}, r"counts 0\.5,0\.9,0\.9: .* add up to at most 1, not 2\.3"),
+        ({"counts": (0.5, -0.1, 0.2)}, r"counts 0\.5,-0\.1,0\.2"),
         ({"fit": "stretch"}, "'stretch'; there are squash, crop, pad, ink"),
         ({"poses": 2}, "No poses 2; there are 1, 4, 8"),
         ({"averaging": 1.0}, "averaging must be from 0 to below 1, not 1.0"),
@@ -146,12 +146,12 @@ def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
 def test_pictures_are_fitted_as_is_wanted_and_texts_are_not() -> None:
     assert configured(preset("glyph"), Changes(fit="squash")) == replace(preset("glyph"), fit="squash")
     assert configured(preset("glyph"), Changes(poses=8)) == replace(preset("glyph"), poses=8)
-    with pytest.raises(UsageError, match="fit 'pad' is for pictures; preset 'words' is for texts"):
+    with pytest.raises(UsageError, match="fit 'pad' applies to images; preset 'words' is for texts"):
         configured(preset("words"), Changes(fit="pad"))
-    with pytest.raises(UsageError, match="poses 4 is for pictures; preset 'words' is for texts"):
+    with pytest.raises(UsageError, match="poses 4 applies to images; preset 'words' is for texts"):
         configured(preset("words"), Changes(poses=4))
     wide = replace(preset("shapes"), model=ModelSpec("shapes", 28, 20, 3, 16))
-    with pytest.raises(UsageError, match="poses 4 turns square pictures; 'shapes' takes 28 x 20"):
+    with pytest.raises(UsageError, match="poses 4 rotates square images; 'shapes' takes 28 x 20"):
         configured(wide, Changes(poses=4))
 
 

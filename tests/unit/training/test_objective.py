@@ -52,7 +52,7 @@ def test_the_running_mean_forgets_the_start_and_follows_with_its_decay() -> None
         objective.follow(step)
         decay = min(0.9, (step + 1) / (step + 10))
         expected = decay * expected + (1 - decay) * seen[-1]
-    found = dict(objective.kept.named_parameters())[name]
+    found = dict(objective.averaged.named_parameters())[name]
     torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=0)
     assert not found.requires_grad
 
@@ -63,7 +63,7 @@ def test_the_running_mean_takes_the_batch_statistics_too() -> None:
         objective.train()
         loss_of(objective, step)
         objective.follow(step)
-    now, mean = objective.network.state_dict(), objective.kept.state_dict()
+    now, mean = objective.network.state_dict(), objective.averaged.state_dict()
     tracked = [name for name in now if name.endswith("running_var")]
     assert tracked
     for name in tracked:
@@ -74,7 +74,7 @@ def test_the_running_mean_takes_the_batch_statistics_too() -> None:
 def test_without_averaging_the_weights_themselves_are_kept() -> None:
     objective = objective_of(replace(RECIPE, averaging=0.0))
     objective.follow(0)
-    assert objective.kept is objective.network
+    assert objective.averaged is objective.network
 
 
 class Stopped(Exception):

@@ -158,7 +158,7 @@ def test_precisions_go_with_their_device() -> None:
     cpu = torch.device("cpu")
     assert precision_of("auto", cpu) == precision_of("float32", cpu) == torch.float32
     assert precision_of("bfloat16", cpu) == torch.bfloat16
-    with pytest.raises(UsageError, match="precision float16 needs a GPU; on the processor there are"):
+    with pytest.raises(UsageError, match="precision float16 needs a GPU; on the CPU there are"):
         precision_of("float16", cpu)
     with pytest.raises(UsageError, match="no precision 'half'; there are auto, float32"):
         precision_of("half", cpu)

@@ -371,7 +371,7 @@ def test_a_folder_that_cannot_be_made_is_refused(few: Path, tmp_path: Path) -> N
 def test_two_runs_do_not_share_a_folder(few: Path, tmp_path: Path) -> None:
     work = tmp_path / "out.training"
     work.mkdir()
-    with filelock.FileLock(work / "lock"), pytest.raises(LockedError, match="another training works in"):
+    with filelock.FileLock(work / "lock"), pytest.raises(LockedError, match="another training run uses"):
         quick(few, tmp_path / "out")
 
 
@@ -395,9 +395,9 @@ def test_everything_holds_no_class_out_and_takes_no_test(few: Path, tmp_path: Pa
     assert training["held_out"] == []
     assert training["inputs"] == [16, 4, 0]
     assert not any(name.startswith("test") for name in trained.figures)
-    with pytest.raises(UsageError, match="take 'circle' away"):
+    with pytest.raises(UsageError, match="omit 'circle'"):
         quick(few, tmp_path / "other", everything=True, test=("circle",))
-    with pytest.raises(UsageError, match="take 'class' away"):
+    with pytest.raises(UsageError, match="omit 'class'"):
         quick(few, tmp_path / "other", everything=True, split="class")
 
 

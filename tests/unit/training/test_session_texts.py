@@ -104,11 +104,11 @@ def test_graded_pairs_and_lines_without_labels(tmp_path: Path) -> None:
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
     file = table(tmp_path)
-    with pytest.raises(UsageError, match="preset 'backbone' is for images, but these are texts"):
+    with pytest.raises(UsageError, match="preset 'backbone' is for images, but the source holds texts"):
         train(file, tmp_path / "out", recipe="backbone")
-    with pytest.raises(UsageError, match="glyph is an encoder of images, but these are texts"):
+    with pytest.raises(UsageError, match="glyph is an encoder of images, but the source holds texts"):
         train(file, tmp_path / "out", start="glyph")
-    with pytest.raises(UsageError, match="augmentation 'photo' is for pictures"):
+    with pytest.raises(UsageError, match="augmentation 'photo' applies to images"):
         train(file, tmp_path / "out", recipe=QUICK, changes=Changes(augmentation="photo"))
     with pytest.raises(UsageError, match="no kind"):
         train(file, tmp_path / "out", reading=Reading(kind="stories"))  # type: ignore[arg-type]

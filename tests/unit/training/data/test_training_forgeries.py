@@ -26,7 +26,7 @@ from simsearch.training.data.forgeries import (
 )
 from simsearch.training.data.partition import Partition
 from simsearch.training.data.sampling import ForgerySampler, make_sampler
-from simsearch.training.finetuning.heads import NO_CLASS, weakening
+from simsearch.training.finetuning.heads import NO_CLASS, wccn_projection
 from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.losses.functional import supervised_contrastive
 from simsearch.training.measure import one_shot, row_products, scored_pairs
@@ -155,7 +155,7 @@ def test_what_varies_within_forgeries_is_not_weakened() -> None:
     labels = np.repeat([0, 1, 2, NO_CLASS], 50)
     features = rng.normal(size=(200, 3)) + rng.normal(size=(4, 3))[labels] * 3
     features[labels == NO_CLASS] *= (1.0, 1.0, 20.0)
-    linear = weakening(features.astype(np.float32), labels, 3, 0.5, standardized=True)
+    linear = wccn_projection(features.astype(np.float32), labels, 3, 0.5, standardized=True)
     scaled = features / features.std(axis=0)
     genuine = labels >= 0
     means = np.stack([scaled[labels == number].mean(axis=0) for number in range(3)])

@@ -112,7 +112,7 @@ def test_a_damaged_cache_is_found(tmp_path: Path) -> None:
     teacher_embeddings(Counting(), texts, tmp_path, Silent())
     (path,) = tmp_path.rglob("*.npy")
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(DamagedError, match=r"00000\.npy: not what a run keeps .* --restart"):
+    with pytest.raises(DamagedError, match=r"00000\.npy: damaged .* --restart"):
         teacher_embeddings(Counting(), texts, tmp_path, Silent())
     with path.open("wb") as file:
         np.save(file, np.zeros((3, 6), dtype=np.float16))
@@ -362,11 +362,14 @@ def test_what_cannot_be_distilled_is_refused(
     sources: tuple[Path, Path], tiny_text: Path, tiny: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "pupil"
-    with pytest.raises(UsageError, match="gives 24 numbers for images; it must read texts"):
+    with pytest.raises(UsageError, match="is an encoder of images with dimension 24; it must encode texts"):
         distil(tiny, sources, out, how=HOW)
-    with pytest.raises(UsageError, match="gives 32 numbers for texts; it must read texts and give at least 33"):
+    with pytest.raises(
+        UsageError,
+        match="is an encoder of texts with dimension 32; it must encode texts with a dimension of at least 33",
+    ):
         distil(tiny_text, sources, out, how=replace(HOW, dim=33))
-    with pytest.raises(TrainingError, match="holds unlabelled; the validation needs graded pairs"):
+    with pytest.raises(TrainingError, match="holds unlabelled, but validation needs graded pairs"):
         distil(tiny_text, sources, out, how=HOW, validation=sources[0])
     with pytest.raises(EncoderError, match="tiny-text: the tokenizer is not one of word pieces"):
         distil(tiny_text, sources, out, how=HOW, tokenizer=tiny_text)

@@ -88,7 +88,7 @@ def test_tail_of_front_is_the_encoder(name: str, freeze: str, tmp_path: Path) ->
 
 def test_a_network_of_one_piece_is_frozen_whole_or_not_at_all() -> None:
     encoder = build_text(TextSpec("recurrent", vocabulary=20, dim=6, width=4))
-    with pytest.raises(UsageError, match="one piece and cannot be frozen in part; give --freeze all or none"):
+    with pytest.raises(UsageError, match="not a sequence of layers; give --freeze all or none"):
         divided(encoder, "part")
     front, tail = divided(encoder.eval(), "all")
     ids = torch.tensor([[3, 4, 0], [5, 6, 7]])
@@ -188,11 +188,11 @@ def test_features_have_one_view_of_each_input(base: Path, labelled: Path, tmp_pa
         tuned(labelled, tmp_path / "out", base, "all", changes=Changes(augmentation="photo"))
     with pytest.raises(UsageError, match="--freeze part encodes each input once, without poses"):
         tuned(labelled, tmp_path / "out", base, "part", changes=Changes(poses=4))
-    with pytest.raises(UsageError, match="poses make further classes, and these are unlabelled; take poses away"):
+    with pytest.raises(UsageError, match="poses applies to classes, not unlabelled; omit it"):
         tuned(labelled, tmp_path / "out", base, "none", reading=Reading(kind="unlabelled"), changes=Changes(poses=4))
     with pytest.raises(UsageError, match="unlabelled files teach by two views of each, and --freeze part makes one"):
         tuned(labelled, tmp_path / "out", base, "part", reading=Reading(kind="unlabelled"))
-    with pytest.raises(UsageError, match="--freeze all needs an encoder whose layers are worth keeping"):
+    with pytest.raises(UsageError, match="--freeze all needs an initial encoder"):
         train(labelled, tmp_path / "out", recipe="shapes", freeze="all")
     with pytest.raises(UsageError, match="no freeze 'half'; there are none, part, all"):
         tuned(labelled, tmp_path / "out", base, "half")
@@ -259,7 +259,7 @@ def test_shares_that_make_no_sense_are_refused(base: Path, labelled: Path, tmp_p
     for share in (-0.1, 1.0):
         with pytest.raises(UsageError, match=f"start share must be from 0 to below 1, not {share}"):
             tuned(labelled, tmp_path / "out", base, "all", changes=Changes(start_share=share))
-    with pytest.raises(UsageError, match=r"start share 0\.5 needs an encoder to go on from; name it with --from"):
+    with pytest.raises(UsageError, match=r"start_share 0\.5 needs an initial encoder; name it with --from"):
         train(labelled, tmp_path / "out", recipe=RECIPE, changes=Changes(start_share=0.5))
 
 
@@ -294,7 +294,7 @@ def test_weights_of_another_network_are_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dim": 999_999}, r"encoder\.json says \d+ numbers, and that it is built for 999999"),
+        ({"dim": 999_999}, r"encoder\.json has dimension \d+, but its network 999999"),
         ({"widths": [10**12]}, r"encoder\.json does not say how its network is built: "),
         ({"widths": ["many"]}, r"encoder\.json does not say how its network is built: "),
     ],
@@ -329,7 +329,7 @@ def test_a_network_that_is_no_longer_built_is_used_but_not_trained_on(
     picture = Image.new("RGB", (12, 12), "red")
     np.testing.assert_array_equal(*(open_encoder(each).encode([picture]) for each in (folder, base)))
     with pytest.raises(
-        EncoderError, match=f"old can be used, but not trained on: {said} no longer built; .*--from photo"
+        EncoderError, match=f"old can be used, but not fine-tuned: {said} no longer built; .*--from photo"
     ):
         load_initial_encoder(str(folder))
 

@@ -19,7 +19,7 @@ from simsearch.labelled.reading import Reading
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
 from simsearch.training.data.inputs import Arrays, Views
-from simsearch.training.finetuning.heads import FLOOR, cached_views, weakening
+from simsearch.training.finetuning.heads import FLOOR, cached_views, wccn_projection
 from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.finishing import Trained
 from simsearch.training.networks.encoder import unit_rows
@@ -130,9 +130,7 @@ def test_other_data_goes_on_with_the_head_of_photo(kind: str, shapes: Path, tmp_
 
 
 def test_too_few_minutes_say_how_many_it_takes(shapes: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        TrainingError, match=r"24 inputs want about 0\.\d minutes more than were given: raise --minutes by that"
-    ):
+    with pytest.raises(TrainingError, match=r"24 inputs need about 0\.\d minutes more: raise --minutes by that"):
         headed(shapes, tmp_path / "out", steps=None, minutes=0.001)
 
 
@@ -151,7 +149,7 @@ def test_poses_are_refused_where_nothing_but_a_head_learns(shapes: Path, tmp_pat
 def test_a_blend_has_the_mean_of_the_cosines_of_its_halves() -> None:
     torch.manual_seed(0)
     head = BlendedHead(nn.Linear(6, 4), nn.Sequential(nn.Linear(6, 3))).eval()
-    head.weigh(0.3)
+    head.set_linear_weight(0.3)
     features = torch.randn(5, 6)
     with torch.no_grad():
         found = head(features) @ head(features).T
@@ -164,7 +162,7 @@ def test_what_varies_within_classes_is_weakened_by_its_covariance() -> None:
     labels = np.repeat(np.arange(6), 40)
     spread = np.array([5.0, 1.0, 0.2, 1.0])
     features = (rng.normal(size=(6, 4))[labels] + rng.normal(size=(240, 4)) * spread).astype(np.float32)
-    linear = weakening(features, labels, 4, 0.5)
+    linear = wccn_projection(features, labels, 4, 0.5)
     means = np.stack([features[labels == number].mean(axis=0) for number in range(6)])
     within = np.cov((features - means[labels]).T, bias=True)
     values, vectors = np.linalg.eigh(within)

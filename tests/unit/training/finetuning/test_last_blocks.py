@@ -18,7 +18,7 @@ from simsearch.progress import Silent
 from simsearch.training import head_run, session
 from simsearch.training.data.inputs import Arrays, Views
 from simsearch.training.finetuning import heads
-from simsearch.training.finetuning.freezing import Tail
+from simsearch.training.finetuning.freezing import TrainedLayers
 from simsearch.training.finetuning.heads import cached_views
 from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.finishing import Trained
@@ -152,7 +152,7 @@ def test_a_head_alone_is_learned_where_it_is_asked_for(
 
 def test_a_tail_and_its_whole_encoder_are_one_network() -> None:
     encoder = load_initial_encoder("photo").encoder.eval()
-    tail = Tail(encoder.trunk[-LAST_BLOCKS:], encoder.head)  # type: ignore[index]
+    tail = TrainedLayers(encoder.trunk[-LAST_BLOCKS:], encoder.head)  # type: ignore[index]
     whole = whole_encoder(encoder, tail)
     run = features_and_maps(photo(), block_of(encoder) or 0)
     assert run is not None
@@ -177,7 +177,7 @@ def test_maps_are_cached_for_the_views_that_they_have_room_for(tmp_path: Path, m
     made = cached("one.npy", 3_600.0)
     assert made.maps is not None
     assert (made.features.rows.shape, made.maps.rows.shape) == ((3, 5, 1280), (3, 2, 192, 7, 7))
-    tail = Tail(load_initial_encoder("photo").encoder.trunk[block:], torch.nn.Identity())  # type: ignore[index]
+    tail = TrainedLayers(load_initial_encoder("photo").encoder.trunk[block:], torch.nn.Identity())  # type: ignore[index]
     np.testing.assert_allclose(
         fresh_features(tail, made.maps).rows, made.features.rows[:, :2].astype(np.float32), atol=0.05
     )
@@ -193,5 +193,5 @@ def test_maps_are_cached_for_the_views_that_they_have_room_for(tmp_path: Path, m
 
 def test_fresh_features_are_of_the_first_views() -> None:
     maps = Views(np.random.default_rng(0).normal(size=(5, 3, 2, 1, 1)).astype(np.float16))
-    found = fresh_features(Tail(torch.nn.Flatten(), torch.nn.Identity()), maps)
+    found = fresh_features(TrainedLayers(torch.nn.Flatten(), torch.nn.Identity()), maps)
     np.testing.assert_array_equal(found.rows, maps.rows[:, :2, :, 0, 0])

@@ -31,7 +31,7 @@ from simsearch.training.finishing import Run
 from simsearch.training.networks.specification import TextSpec
 from simsearch.training.presets import GLYPH
 from simsearch.training.processes import open_processes
-from simsearch.training.session import best_known
+from simsearch.training.session import best_initial_run
 
 if TYPE_CHECKING:
     from simsearch.types import Vectors
@@ -206,9 +206,9 @@ def test_the_best_is_taken_and_the_first_of_equals(
     ]
     found = dict(zip(CANDIDATES["image"], figures, strict=False))
     monkeypatch.setattr(session, "compare_encoders", lambda *_: found)
-    best = best_known(runs, dataset(Partition(np.arange(4)), 4))
+    best = best_initial_run(runs, dataset(Partition(np.arange(4)), 4))
     assert best.start is runs[chosen].start
-    assert best.starts_compared == found
+    assert best.encoders_compared == found
 
 
 def test_processes_take_what_the_first_of_them_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_processes_take_what_the_first_of_them_found(monkeypatch: pytest.MonkeyP
         for name in CANDIDATES["image"]
     ]
     monkeypatch.setattr(session, "compare_encoders", lambda *_: {"photo": 0.9, "glyph": 0.1})
-    assert best_known(runs, dataset(Partition(np.arange(4)), 4)).start is runs[1].start
+    assert best_initial_run(runs, dataset(Partition(np.arange(4)), 4)).start is runs[1].start
 
 
 def test_a_run_knows_what_its_start_has_learned(tmp_path: Path) -> None:
@@ -334,9 +334,9 @@ def test_texts_go_on_from_text(tmp_path: Path) -> None:
 
 
 def test_a_preset_begins_with_nothing(shades: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--freeze all needs an encoder whose .*--from, or take --preset away"):
+    with pytest.raises(UsageError, match=r"--freeze all needs an initial encoder: .*--from, or omit --preset"):
         going_on(shades, tmp_path / "out", recipe="backbone", freeze="all")
-    with pytest.raises(UsageError, match=r"start share 0.5 needs an encoder to go on from"):
+    with pytest.raises(UsageError, match=r"start_share 0.5 needs an initial encoder"):
         going_on(shades, tmp_path / "out", recipe="backbone", changes=Changes(start_share=0.5))
 
 

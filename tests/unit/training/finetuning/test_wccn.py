@@ -147,7 +147,7 @@ def test_what_was_weighed_is_not_weighed_again_unless_asked_for(shapes: Path, tm
 def test_only_classes_have_something_within(tmp_path: Path) -> None:
     table = tmp_path / "pairs.csv"
     table.write_text("text1,text2,same\n" + "a cat,a dog,0\nred,crimson,1\n" * 20, encoding="utf-8")
-    with pytest.raises(UsageError, match=r"a power of 0\.3 within classes is for classes, not pairs"):
+    with pytest.raises(UsageError, match=r"within_power 0\.3 applies to classes, not pairs"):
         train(table, tmp_path / "out", changes=Changes(within_power=0.3), reading=Reading(), report=False)
     with pytest.raises(UsageError, match=r"within power must be from 0 to below 1, not 1\.5"):
         train(table, tmp_path / "out", changes=Changes(within_power=1.5), report=False)

@@ -136,7 +136,7 @@ def test_a_loss_takes_what_the_table_says_and_refuses_the_rest(name: str, kind: 
         ("contrastive", {"distance": "l2"}, "Loss 'contrastive' has no choice of distance; triplet has"),
         ("triplet", {"miner": "easy"}, "No miner 'easy'; there are all, hard, semi-hard, distance-weighted"),
         ("classifier", {"miner": "hard"}, "Loss 'classifier' takes no miner; those that do: triplet, contrastive"),
-        ("arcface", {"classes": 0}, "Loss 'arcface' learns a direction a class and needs classes; there are 0"),
+        ("arcface", {"classes": 0}, "Loss 'arcface' has a proxy for each class and needs classes; there are 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(name: str, given: dict[str, object], message: str) -> None:
