@@ -29,7 +29,7 @@ def delimited_table(
 ) -> tuple[tuple[str, ...], Iterator[Row | BadRow]]:
     """The columns that have a name, and the rows.
 
-    `names` are the columns of a file without a header; a first row that says the same is taken for one. With `tabs`
+    `names` are the columns of a file without a header; a first row that equals them is taken as one. With `tabs`
     cells are between tabs and a quotation mark is a letter like any other (IANA, text/tab-separated-values). Without,
     a line `sep=;` before the header names the separator, as Excel reads it; else it is the first of comma, semicolon
     and tab that the header has. Raises MediaError with the reason alone where there is no header.

@@ -188,7 +188,7 @@ def _upright(
 
 
 def _fit(stored: tuple[int, int], spec: PixelSpec, turn: int) -> tuple[tuple[int, int], _Box]:
-    """The size to resize to, and the box to take from, before the picture is turned."""
+    """The size to resize to, and the box to crop, before the EXIF rotation."""
     width, height = stored
     wanted = _turned((spec.width, spec.height), turn)
     across, down = wanted[0] / width, wanted[1] / height

@@ -49,7 +49,7 @@ def _object(decoder: _Decoder, content: str) -> dict[str, JSONValue]:
 def json_array(content: bytes, encoding: str | None) -> Iterator[Row | BadRow]:
     """A row for each object of the array that a file holds, numbered from 1.
 
-    What is no object comes as a BadRow; where the file is no JSON, MediaError says so after the rows before.
+    Anything but an object is a BadRow; if the file is not JSON, MediaError is raised after the rows before.
     """
     text, decoder = decoded(content, encoding), _Decoder()
     if "\n" not in text:

@@ -24,7 +24,7 @@ class Lines:
 
     The encoding is that of the byte order mark, else `encoding`, else UTF-8. With `quoted` the ends within quotation
     marks do not say what ends a line. A line that is too long, cannot be decoded or has a NUL character raises
-    RowError, and the next one can be read; MediaError says that no more can.
+    RowError, and the next one can be read; MediaError ends the iteration.
     """
 
     def __init__(self, stream: BinaryIO, encoding: str | None, *, quoted: bool = False) -> None:

@@ -48,7 +48,7 @@ class Reading:
         named = {} if self.encoding is None else {"encoding": self.encoding}
         return json.dumps({"by": self.by, "text": self.text, "id": self.id, "label": self.label} | named)
 
-    def said(self) -> dict[str, str]:
+    def given(self) -> dict[str, str]:
         """The given settings by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 

@@ -16,7 +16,7 @@ MAX_TEXT_BYTES = 4 * 2**20
 def decode_text(content: bytes, encoding: str | None = None, cure: str = NAME) -> str:
     """The text in at most 4 MiB, without a byte order mark, otherwise unchanged. Raises MediaError with the reason.
 
-    The encoding is that of the byte order mark, else `encoding`, else UTF-8; of another one the error tells `cure`.
+    The encoding is that of the byte order mark, else `encoding`, else UTF-8; for another one the error suggests `cure`.
     """
     if len(content) > MAX_TEXT_BYTES:
         raise MediaError(

@@ -92,10 +92,10 @@ def test_items_with_two_labels_are_told(process, tmp_path):
     rows = "".join(f"text {number} of {kind},{kind}\n" for number in range(10) for kind in ("a", "b"))
     (tmp_path / "kinds.csv").write_text("text,label\n" + rows + "text 3 of a,b\n", encoding="utf-8")
     words = ("train", tmp_path / "kinds.csv", "--preset", "words", "--steps", "1", "--no-report")
-    told = "Identical items with more than one label: 1; each counts for the first of its classes only."
+    told = "Identical items with several labels: 1; each is used with the first of its classes only."
     assert told in process(*words, "-o", "encoders/twice").out.splitlines()
     (tmp_path / "kinds.csv").write_text("text,label\n" + rows, encoding="utf-8")
-    assert "more than one label" not in process(*words, "-o", "encoders/once").out
+    assert "several labels" not in process(*words, "-o", "encoders/once").out
 
 
 def test_files_that_were_left_out_are_in_the_record(process, tmp_path):

@@ -133,8 +133,8 @@ class ViewSampler:
 class ForgerySampler:
     """Genuine rows of some classes, and as many forgeries of each of these.
 
-    Each forgery has a label of its own, beyond those of the classes: whatever the loss, it is nobody's mate and
-    everybody's stranger. `classes` and `images` say how many of each, forgeries counted.
+    Each forgery has a label of its own, beyond those of the classes: it is a negative of all others in any loss.
+    `classes` and `images` are the numbers of classes and of images of each, with forgeries.
     """
 
     def __init__(self, partition: Partition, *, classes: int, images: int, seed: int) -> None:
@@ -164,7 +164,7 @@ class ForgerySampler:
 
 
 def make_sampler(partition: Partition, recipe: Recipe) -> Sampler:
-    """Batches of this partition, of about as many inputs (or pairs) as the recipe says."""
+    """Batches of this partition, of about the batch size of the recipe, in inputs or pairs."""
     if partition.forged is not None and not loss_entry(recipe.loss).learns:
         return ForgerySampler(
             partition, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed

@@ -54,8 +54,8 @@ def write_report(
 
 def _pairs_sheet(data: Dataset, verification: Verification) -> Image:
     """Test pairs with their distance, wrong ones in red: the worst mistakes first, then right ones at random."""
-    said_same = verification.scores >= verification.threshold
-    wrong = said_same != verification.same
+    predicted_same = verification.scores >= verification.threshold
+    wrong = predicted_same != verification.same
     error = np.abs(verification.scores - verification.threshold)
     rng = np.random.default_rng(0)
     rows = []
@@ -63,7 +63,7 @@ def _pairs_sheet(data: Dataset, verification: Verification) -> Image:
         mistakes = np.flatnonzero(kind & wrong)
         mistakes = mistakes[np.argsort(-error[mistakes], kind="stable")]
         right = rng.permutation(np.flatnonzero(kind & ~wrong))
-        for name, chosen in ((f"{title}, judged right", right), (f"{title}, judged wrong", mistakes)):
+        for name, chosen in ((f"{title}, correct", right), (f"{title}, wrong", mistakes)):
             if len(chosen):
                 rows.append(
                     SheetRow(f"{name}: {len(chosen)}", _tiles(data, verification, chosen[:PAIRS_SHOWN]), ruled=False)

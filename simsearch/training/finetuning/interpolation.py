@@ -56,7 +56,7 @@ def interpolate_weights(
     recipe: Recipe,
     progress: Progress,
 ) -> Interpolation:
-    """Interpolates the fine-tuned `encoder` with its `initial` weights, as the recipe says or as validation chooses.
+    """Interpolates the fine-tuned `encoder` with its `initial` weights, by the recipe or as validation chooses.
 
     `network` is the part of the encoder that is trained on `data`. The weight is chosen by the one-standard-error rule
     (Breiman et al. 1984, section 3.4.3): the largest whose accuracy is within one of the best.
@@ -129,8 +129,10 @@ def ranking_precision(network: Network, data: Dataset, recipe: Recipe) -> tuple[
         return validation_accuracy(network, data, recipe)
     queries = known[_some(len(known), MOST_QUERIES, recipe.seed)]
     gallery = _some(len(train), MOST_GALLERY, recipe.seed)
-    asked, answers = (embed_rows(network, data.inputs, rows) for rows in (partition.rows[queries], train.rows[gallery]))
-    order = np.argsort(-(asked @ answers.T), axis=1, kind="stable")
+    vectors, answers = (
+        embed_rows(network, data.inputs, rows) for rows in (partition.rows[queries], train.rows[gallery])
+    )
+    order = np.argsort(-(vectors @ answers.T), axis=1, kind="stable")
     hits = train.labels[gallery][order] == partition.labels[queries][:, None]
     precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
     each = (precision * hits).sum(axis=1) / np.maximum(1, hits.sum(axis=1))

@@ -137,7 +137,7 @@ def test_texts_of_which_a_relation_is_known_stay_whole(kind: Kind, augmentation:
 def test_a_memory_that_nothing_would_be_compared_with_is_refused() -> None:
     remembering = replace(preset("backbone"), loss="infonce", margin=None, memory=64)
     assert configured(remembering, kind="classes").memory == configured(remembering, kind="unlabelled").memory
-    with pytest.raises(UsageError, match="64 past embeddings is for classes and unlabelled, not triplets"):
+    with pytest.raises(UsageError, match="memory 64 applies to classes and unlabelled, not triplets"):
         configured(remembering, kind="triplets")
     with pytest.raises(UsageError, match="'classifier' takes no cross-batch memory; those that do: "):
         configured(replace(preset("glyph"), memory=64), kind="classes")
