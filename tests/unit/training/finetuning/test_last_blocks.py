@@ -27,7 +27,7 @@ from simsearch.training.presets import HEAD
 from simsearch.training.session import train
 
 DrawShape = Callable[..., None]
-MINUTES = 60.0
+MINUTES = 3.0
 """So many that the most steps that are worth it are made: the weights do not depend on the pace of the machine."""
 
 
