@@ -14,8 +14,15 @@ from simsearch.labelled.material import Labelled
 from simsearch.media.rows import Row, RowError
 
 PARTITION_NAMES: Mapping[str, int] = {
-    "train": 0, "training": 0, "validation": 1, "valid": 1, "val": 1, "dev": 1, "test": 2, "testing": 2,
-}  # fmt: skip
+    "train": 0,
+    "training": 0,
+    "validation": 1,
+    "valid": 1,
+    "val": 1,
+    "dev": 1,
+    "test": 2,
+    "testing": 2,
+}
 
 
 class Annotation(NamedTuple):

@@ -111,10 +111,14 @@ class _FolderSources:
 
     def labelled(self, kind: Kind) -> Labelled:
         return Labelled(
-            self._modality, kind, tuple(self._sources), files=tuple(self._files), skipped=tuple(self.skipped),
+            self._modality,
+            kind,
+            tuple(self._sources),
+            files=tuple(self._files),
+            skipped=tuple(self.skipped),
             lines=np.concatenate(self._lines) if self._lines else None,
             documents=np.concatenate(self._documents) if self._documents and kind == "unlabelled" else None,
-        )  # fmt: skip
+        )
 
 
 def _of_classes(root: Path, sources: _FolderSources, files: list[str]) -> Labelled:

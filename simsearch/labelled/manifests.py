@@ -42,10 +42,17 @@ def read_manifest(roles: Roles, modality: Modality | None, label_until: str | No
         lost = left_out((*table.bad.listed(), *sources.skipped))
         raise TrainingError(f"{table.file}: {len(known)} classes, at least 2 are needed{lost}")
     classes, labels = sorted_classes(known, numbers)
-    found = annotations.on(Labelled(
-        sources.modality, "classes", sources.all, labels=labels, classes=classes, groups=classes,
-        skipped=tuple(sources.skipped),
-    ))  # fmt: skip
+    found = annotations.on(
+        Labelled(
+            sources.modality,
+            "classes",
+            sources.all,
+            labels=labels,
+            classes=classes,
+            groups=classes,
+            skipped=tuple(sources.skipped),
+        )
+    )
     return replace(found, groups=_groups_of_classes(found))
 
 

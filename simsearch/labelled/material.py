@@ -70,10 +70,15 @@ class Labelled:
         sources = tuple(self.sources[position] for position in kept)
         if self.rows is None:
             return replace(
-                self, sources=sources, labels=_at(self.labels, kept), documents=_at(self.documents, kept),
-                partitions=_at(self.partitions, kept), grouped=_at(self.grouped, kept), lines=_at(self.lines, kept),
+                self,
+                sources=sources,
+                labels=_at(self.labels, kept),
+                documents=_at(self.documents, kept),
+                partitions=_at(self.partitions, kept),
+                grouped=_at(self.grouped, kept),
+                lines=_at(self.lines, kept),
                 files=tuple(self.files[position] for position in kept) if self.files else (),
-            )  # fmt: skip
+            )
         moved = np.full(len(self.sources), -1)
         moved[kept] = np.arange(len(kept))
         left = self.take(np.flatnonzero((moved[self.rows] >= 0).all(axis=1)))
@@ -82,10 +87,15 @@ class Labelled:
     def take(self, rows: NDArray[np.int64]) -> Labelled:
         """The material with these pairs or triplets only, and all sources."""
         return replace(
-            self, pairs=_at(self.pairs, rows), same=_at(self.same, rows), scores=_at(self.scores, rows),
-            triplets=_at(self.triplets, rows), partitions=_at(self.partitions, rows), grouped=_at(self.grouped, rows),
+            self,
+            pairs=_at(self.pairs, rows),
+            same=_at(self.same, rows),
+            scores=_at(self.scores, rows),
+            triplets=_at(self.triplets, rows),
+            partitions=_at(self.partitions, rows),
+            grouped=_at(self.grouped, rows),
             lines=_at(self.lines, rows),
-        )  # fmt: skip
+        )
 
 
 def _at(values: NDArray[Number] | None, positions: NDArray[np.int64] | None) -> NDArray[Number] | None:

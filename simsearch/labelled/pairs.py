@@ -53,10 +53,16 @@ def read_pairs_table(roles: Roles, modality: Modality | None, convention: str | 
             f"{table.file}: both similar and dissimilar pairs are needed; found {len(same)} of one kind"
             f"{left_out((*table.bad.listed(), *sources.skipped))}"
         )
-    return annotations.on(Labelled(
-        sources.modality, "pairs", sources.all, pairs=_rows(pairs, 2), same=np.array(same, dtype=np.bool_),
-        skipped=tuple(sources.skipped),
-    ))  # fmt: skip
+    return annotations.on(
+        Labelled(
+            sources.modality,
+            "pairs",
+            sources.all,
+            pairs=_rows(pairs, 2),
+            same=np.array(same, dtype=np.bool_),
+            skipped=tuple(sources.skipped),
+        )
+    )
 
 
 def _values(roles: Roles, row: Row, wanted: tuple[str, ...]) -> list[str]:
@@ -120,10 +126,17 @@ def read_graded_table(roles: Roles, modality: Modality | None, score_range: tupl
             f"{left_out((*table.bad.listed(), *sources.skipped))}"
         )
     scaled = ((values - low) / (high - low)).astype(np.float32)
-    return annotations.on(Labelled(
-        sources.modality, "graded", sources.all, pairs=_rows(pairs, 2), scores=scaled, score_range=(low, high),
-        skipped=tuple(sources.skipped),
-    ))  # fmt: skip
+    return annotations.on(
+        Labelled(
+            sources.modality,
+            "graded",
+            sources.all,
+            pairs=_rows(pairs, 2),
+            scores=scaled,
+            score_range=(low, high),
+            skipped=tuple(sources.skipped),
+        )
+    )
 
 
 def _score(roles: Roles, row: Row, score_range: tuple[float, float] | None) -> float:
@@ -155,9 +168,9 @@ def read_triplets_table(roles: Roles, modality: Modality | None) -> Labelled:
     if not triplets:
         lost = left_out((*table.bad.listed(), *sources.skipped))
         raise TrainingError(f"{table.file}: no triplets; a row for each is needed{lost}")
-    return annotations.on(Labelled(
-        sources.modality, "triplets", sources.all, triplets=_rows(triplets, 3), skipped=tuple(sources.skipped)
-    ))  # fmt: skip
+    return annotations.on(
+        Labelled(sources.modality, "triplets", sources.all, triplets=_rows(triplets, 3), skipped=tuple(sources.skipped))
+    )
 
 
 def _triplet(roles: Roles, row: Row) -> list[str]:

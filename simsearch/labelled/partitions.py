@@ -83,8 +83,11 @@ def of_rows(points: NDArray[np.int64], tied: NDArray[np.int64] | None, counts: C
     rng = np.random.default_rng(seed)
     _, component, sizes = np.unique(_components(points, tied), return_inverse=True, return_counts=True)
     validation, test = (_whole(count, len(points)) for count in counts[1:])
-    small = np.flatnonzero(sizes <= max(1.0, _LARGEST_COMPONENT * min(count for count in (validation, test) if count))
-                           ) if validation + test else np.empty(0, dtype=np.int64)  # fmt: skip
+    small = (
+        np.flatnonzero(sizes <= max(1.0, _LARGEST_COMPONENT * min(count for count in (validation, test) if count)))
+        if validation + test
+        else np.empty(0, dtype=np.int64)
+    )
     drawn = rng.permutation(small)
     ends = np.cumsum(sizes[drawn])
     if validation + test > (int(ends[-1]) if len(ends) else 0):

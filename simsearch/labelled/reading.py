@@ -116,9 +116,13 @@ def _read_folder(root: Path, options: _Options) -> Labelled:
             f"{root} is a folder, of classes or unlabelled files; other kinds, and options for columns, apply to tables"
         )
     return read_folder(
-        root, modality=options.modality, kind=options.kind or "classes", by_line=options.by_line,
-        encoding=options.encoding, strict=options.strict,
-    )  # fmt: skip
+        root,
+        modality=options.modality,
+        kind=options.kind or "classes",
+        by_line=options.by_line,
+        encoding=options.encoding,
+        strict=options.strict,
+    )
 
 
 def _read_file(file: Path, options: _Options) -> Labelled:

@@ -49,9 +49,15 @@ class _Options:
 
 
 def split(
-    labelled: Labelled, contents: Sequence[bytes], *, by: By, counts: Counts, validation: Sequence[str] = (),
-    test: Sequence[str] = (), seed: int,
-) -> Split:  # fmt: skip
+    labelled: Labelled,
+    contents: Sequence[bytes],
+    *,
+    by: By,
+    counts: Counts,
+    validation: Sequence[str] = (),
+    test: Sequence[str] = (),
+    seed: int,
+) -> Split:
     """A split in which no content is in two partitions; `contents` are digests of the sources, equal for equal ones.
 
     "content" draws at random: within each class, or among rows so that those which share a content stay together, or

@@ -58,9 +58,13 @@ def read_text_lines(file: Path, encoding: str | None, *, strict: bool) -> Labell
     if len(found.texts) < 2:
         raise TrainingError(f"{file}: {len(found.texts)} sources, at least 2 are needed{left_out(skipped)}")
     return Labelled(
-        "text", "unlabelled", tuple(found.texts), documents=found.documents if found.documents[-1] else None,
-        lines=found.numbers, skipped=skipped,
-    )  # fmt: skip
+        "text",
+        "unlabelled",
+        tuple(found.texts),
+        documents=found.documents if found.documents[-1] else None,
+        lines=found.numbers,
+        skipped=skipped,
+    )
 
 
 def are_lines(file: Path, kind: Kind | None, encoding: str | None = None) -> bool:

@@ -9,9 +9,12 @@ from simsearch.errors import MediaError, UsageError
 UTF8 = "utf-8"
 # That of UTF-32 (little endian) begins with that of UTF-16.
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"), (codecs.BOM_UTF8, UTF8),
-    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
-)  # fmt: skip
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, UTF8),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 SAVE = "save it as UTF-8"
 NAME = f"{SAVE}, or give its encoding (--encoding; for train --set encoding=NAME)"
 NUL = f"a NUL character; if it is a text, {NAME}"

@@ -26,19 +26,52 @@ from simsearch.errors import MediaError
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-IMAGE_SUFFIXES = frozenset((
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib",
-    ".pbm", ".pgm", ".ppm", ".pnm", ".heic", ".heif", ".hif", ".avif",
-))  # fmt: skip
+IMAGE_SUFFIXES = frozenset(
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".dib",
+        ".pbm",
+        ".pgm",
+        ".ppm",
+        ".pnm",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".avif",
+    )
+)
 MAX_PIXELS = 150_000_000
 HEAD = 64
 """The number of bytes that `sniff` needs."""
 
 # Pillow's decoders are many and old: on damaged bytes each of these has been seen to come out of one of them.
 _FAILURES = (
-    OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, MemoryError, AttributeError,
-    NameError, RuntimeError, AssertionError, BufferError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    AttributeError,
+    NameError,
+    RuntimeError,
+    AssertionError,
+    BufferError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 _PIL_MODULES = r"PIL\."
 _MAGIC = (
     ("JPEG", b"\xff\xd8\xff"),

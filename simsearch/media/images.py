@@ -19,15 +19,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "IMAGE_SUFFIXES", "MAX_FILE_BYTES", "MAX_PIXELS", "Picture", "PixelSpec",
-    "decode", "from_array", "from_image", "read_file", "thumbnail", "whole",
-]  # fmt: skip
+    "IMAGE_SUFFIXES",
+    "MAX_FILE_BYTES",
+    "MAX_PIXELS",
+    "Picture",
+    "PixelSpec",
+    "decode",
+    "from_array",
+    "from_image",
+    "read_file",
+    "thumbnail",
+    "whole",
+]
 
 FITS = ("squash", "crop", "pad", "ink")
 RESAMPLES = {
-    "bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS,
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
     "nearest": Image.Resampling.NEAREST,
-}  # fmt: skip
+}
 INK_MARGIN, INK_LEAST, INK_WORKING = 0.15, 0.4, 8
 """White left on each side of the ink, as a share of its longer side; the least share of the picture's longer side that
 is taken; the pixels for each one wanted among which the ink is looked for."""

@@ -120,7 +120,8 @@ def _text_row(row: Row, how: Reading) -> TextRow:
         raise RowError("no id")
     label = row.text(how.label).strip() or None if how.label else None
     others = {
-        column: value for column, value in row.values.items()
+        column: value
+        for column, value in row.values.items()
         if column not in (name, key, how.label) and not is_missing(value)
-    }  # fmt: skip
+    }
     return TextRow(number, text, row.line, label, others)

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from simsearch.training.session import train
 
 _HOMES = {
-    "Changes": "recipes", "Distilled": "distillation.session", "Distilling": "distillation.loop",
-    "Reading": "session", "Trained": "finishing", "distil": "distillation.session", "preset_rows": "presets",
+    "Changes": "recipes",
+    "Distilled": "distillation.session",
+    "Distilling": "distillation.loop",
+    "Reading": "session",
+    "Trained": "finishing",
+    "distil": "distillation.session",
+    "preset_rows": "presets",
     "train": "session",
-}  # fmt: skip
+}
 __all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "preset_rows", "train"]
 
 

@@ -54,8 +54,16 @@ def load_checkpoint(path: Path, configuration: str) -> State | None:
     try:
         state = _read(path)
         found = (state["format"], state["configuration"])
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
         cause = (str(error) or type(error).__name__).splitlines()[0]
         raise DamagedError(f"{path}: not a checkpoint ({cause}); train from the beginning with --restart") from error
     if found != (CHECKPOINT_FORMAT, configuration):

@@ -93,9 +93,7 @@ def _for_data(recipe: Recipe, source: Labelled, given: Changes) -> Recipe:
     if given.loss is None:
         recipe = _with_suitable_loss(recipe, kind, forgeries)
     if kind != "classes":
-        recipe = replace(
-            recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0
-        )  # fmt: skip
+        recipe = replace(recipe, poses=1, contrast_weight=0.0, within_power=0.0, start_share=recipe.start_share or 0.0)
     if kind not in ("classes", "unlabelled") and recipe.augmentation == "text":
         # A label of two texts refers to the whole texts.
         recipe = replace(recipe, augmentation="none")

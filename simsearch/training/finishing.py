@@ -113,9 +113,15 @@ class Exported:
 
 
 def finish(
-    encoder: Network, run: Run, data: Dataset, fitted: Fitted, interpolation: Interpolation | None,
-    *, validated: Network | None = None, exported: Exported | None = None,
-) -> Trained:  # fmt: skip
+    encoder: Network,
+    run: Run,
+    data: Dataset,
+    fitted: Fitted,
+    interpolation: Interpolation | None,
+    *,
+    validated: Network | None = None,
+    exported: Exported | None = None,
+) -> Trained:
     """Evaluates the encoder, and writes the encoder folder and its plots.
 
     If `encoder` was trained on the validation partition too, `validated` is one that was not, for choosing the
@@ -147,11 +153,18 @@ def finish(
             figures["test_classes_seen_before"] = seen_before
     with placed(run.folder, run.work) as made:
         export_encoder(
-            exported.encoder, recipe.model, made, name=run.folder.name, fit=recipe.fit, tokenizer=data.tokenizer,
-            sample=exported.sample, half=run.half,
+            exported.encoder,
+            recipe.model,
+            made,
+            name=run.folder.name,
+            fit=recipe.fit,
+            tokenizer=data.tokenizer,
+            sample=exported.sample,
+            half=run.half,
             base=run.start.base if run.on_features and run.start is not None else None,
-            training=_record(run, data, fitted, interpolation), figures=figures,
-        )  # fmt: skip
+            training=_record(run, data, fitted, interpolation),
+            figures=figures,
+        )
         if run.report:
             write_report(made / "report", data, tested, verification, fitted.history)
     pictures = tuple(sorted((run.folder / "report").glob("*.png")))
@@ -165,23 +178,33 @@ def _record(run: Run, data: Dataset, fitted: Fitted, interpolation: Interpolatio
     start: dict[str, JSONValue] | None = None
     if run.start is not None and interpolation is not None:
         start = {
-            "encoder": run.start.name, "fingerprint": run.start.fingerprint, "freeze": run.freeze,
+            "encoder": run.start.name,
+            "fingerprint": run.start.fingerprint,
+            "freeze": run.freeze,
             "encoders_compared": {name: round(known, 4) for name, known in run.encoders_compared.items()},
             "shares_compared": {f"{share:g}": round(accuracy, 4) for share, accuracy in interpolation.compared.items()},
-        }  # fmt: skip
+        }
         if run.depths_compared:
             start["depths_compared"] = {name: round(known, 4) for name, known in run.depths_compared.items()}
         record["start_share"] = interpolation.weight
     return record | {
-        "kind": data.kind, "split_by": data.split.by, "split_record": dict(data.split.record), "start": start,
+        "kind": data.kind,
+        "split_by": data.split.by,
+        "split_record": dict(data.split.record),
+        "start": start,
         "inputs": [len(part) for part in (data.train, data.validation, data.test)],
-        "learned": [*learned(data)], "held_out": [*held_out(data, run.seen_before)],
+        "learned": [*learned(data)],
+        "held_out": [*held_out(data, run.seen_before)],
         "seen_before": [*sorted(run.seen_before)],
-        "copies": data.copies, "digest": data.digest,
-        "steps_taken": fitted.steps, "best_step": fitted.best_step, "seconds": round(fitted.seconds, 1),
-        "inputs_encoded": fitted.steps * run.recipe.batch_inputs, "processes": run.processes.world,
+        "copies": data.copies,
+        "digest": data.digest,
+        "steps_taken": fitted.steps,
+        "best_step": fitted.best_step,
+        "seconds": round(fitted.seconds, 1),
+        "inputs_encoded": fitted.steps * run.recipe.batch_inputs,
+        "processes": run.processes.world,
         "history": [dict(_known(row)) for row in fitted.history],
-    }  # fmt: skip
+    }
 
 
 def _known(figures: Mapping[str, float]) -> dict[str, float]:

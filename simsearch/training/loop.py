@@ -153,26 +153,38 @@ class _Run:
         """The number of steps that fit into the time, measured by rank 0; the weights are restored afterwards."""
         before = self.first("", 0)
         steps = steps_within(
-            minutes, self.learn, lambda: self.figure(validate), self.recipe.evaluate_every, after=after,
+            minutes,
+            self.learn,
+            lambda: self.figure(validate),
+            self.recipe.evaluate_every,
+            after=after,
             # One clock for all: each of these steps needs every process.
             clock=lambda: self.processes.broadcast(time.perf_counter()),
-        )  # fmt: skip
+        )
         self.restore(before)
         return steps
 
     def first(self, configuration: str, steps: int) -> State:
         """The state before the first step."""
         return State(
-            format=CHECKPOINT_FORMAT, configuration=configuration, step=0, steps=steps, **self._weights(),
-            best=_copy(self.objective.averaged.state_dict()), best_figure=-math.inf, best_step=0, history=[],
+            format=CHECKPOINT_FORMAT,
+            configuration=configuration,
+            step=0,
+            steps=steps,
+            **self._weights(),
+            best=_copy(self.objective.averaged.state_dict()),
+            best_figure=-math.inf,
+            best_step=0,
+            history=[],
             seconds=0.0,
-        )  # fmt: skip
+        )
 
     def _weights(self) -> Weights:
         return Weights(
-            objective=_copy(self.objective.state_dict()), optimizer=copy.deepcopy(self.optimizer.state_dict()),
+            objective=_copy(self.objective.state_dict()),
+            optimizer=copy.deepcopy(self.optimizer.state_dict()),
             scaler=self.scaler.state_dict(),
-        )  # fmt: skip
+        )
 
     def restore(self, state: State) -> None:
         self.objective.load_state_dict(state["objective"])

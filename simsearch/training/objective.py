@@ -61,10 +61,16 @@ def follow(average: nn.Module, network: nn.Module, step: int, decay: float) -> N
 def loss_of(recipe: Recipe, classes: int) -> Loss:
     """The loss of a recipe. Raises UsageError for settings that it does not have."""
     return build_loss(
-        recipe.loss, margin=recipe.margin, temperature=recipe.temperature, scale=recipe.scale,
-        distance=recipe.distance, miner=recipe.miner, positive_share=recipe.positive_share, dim=recipe.model.dim,
+        recipe.loss,
+        margin=recipe.margin,
+        temperature=recipe.temperature,
+        scale=recipe.scale,
+        distance=recipe.distance,
+        miner=recipe.miner,
+        positive_share=recipe.positive_share,
+        dim=recipe.model.dim,
         classes=classes,
-    )  # fmt: skip
+    )
 
 
 class Objective(nn.Module):

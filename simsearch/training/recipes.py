@@ -162,11 +162,14 @@ class Changes:
 def check_changes(changes: Changes) -> None:
     """Raises UsageError for values that are invalid in any recipe."""
     choices = {
-        "loss": (changes.loss, tuple(LOSSES)), "optimizer": (changes.optimizer, OPTIMIZERS),
-        "split": (changes.split, BY), "augmentation": (changes.augmentation, AUGMENTATIONS),
-        "precision": (changes.precision, PRECISIONS), "fit": (changes.fit, FITS),
+        "loss": (changes.loss, tuple(LOSSES)),
+        "optimizer": (changes.optimizer, OPTIMIZERS),
+        "split": (changes.split, BY),
+        "augmentation": (changes.augmentation, AUGMENTATIONS),
+        "precision": (changes.precision, PRECISIONS),
+        "fit": (changes.fit, FITS),
         "poses": (changes.poses, POSES),
-    }  # fmt: skip
+    }
     for name, (value, possible) in choices.items():
         if value is not None and value not in possible:
             raise UsageError(f"No {name} {value!r}; there are {', '.join(map(str, possible))}")

@@ -106,11 +106,22 @@ def train(
         chosen = configure(recipe, given, labelled, initial, frozen, everything=everything)
         if test and chosen.split not in ("class", "group"):
             raise UsageError(f"--test {test[0]} needs --split class or group")
-        runs.append(Run(
-            chosen, Path(out), _work_beside(Path(out), overwrite), initial, frozen, minutes, half, report,
-            processes, (progress if processes.rank == 0 else None) or Silent(), started,
-            fine_tune_blocks=freeze is None and minutes is not None,
-        ))  # fmt: skip
+        runs.append(
+            Run(
+                chosen,
+                Path(out),
+                _work_beside(Path(out), overwrite),
+                initial,
+                frozen,
+                minutes,
+                half,
+                report,
+                processes,
+                (progress if processes.rank == 0 else None) or Silent(),
+                started,
+                fine_tune_blocks=freeze is None and minutes is not None,
+            )
+        )
     return _carried_out(runs, labelled, test, restart)
 
 
@@ -158,9 +169,13 @@ def best_initial_run(runs: Sequence[Run], data: Dataset) -> Run:
 
 def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
     return load_dataset(
-        labelled, run.recipe, test=test, tokenizer=b"" if run.start is None else run.start.tokenizer,
-        cache=run.work / f"pixels{run.own}.npy", progress=run.progress,
-    )  # fmt: skip
+        labelled,
+        run.recipe,
+        test=test,
+        tokenizer=b"" if run.start is None else run.start.tokenizer,
+        cache=run.work / f"pixels{run.own}.npy",
+        progress=run.progress,
+    )
 
 
 def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, ...], report: bool) -> None:
@@ -219,12 +234,19 @@ def _train(run: Run, data: Dataset) -> Trained:
         dense = np.unique(genuine.labels, return_inverse=True)[1]
         imprint_class_weights(objective, learned_on.inputs, genuine.rows, dense)
     fitted = fit(
-        objective, make_sampler(data.train, recipe), learned_on.inputs, recipe=recipe,
-        steps=total_steps(recipe, data.train), minutes=run.minutes_left(), after=_after(run, data),
+        objective,
+        make_sampler(data.train, recipe),
+        learned_on.inputs,
+        recipe=recipe,
+        steps=total_steps(recipe, data.train),
+        minutes=run.minutes_left(),
+        after=_after(run, data),
         validate=lambda trained: validation_figure(trained, learned_on, recipe),
-        checkpoint=run.work / CHECKPOINT_NAME, configuration=_configuration(run, data), processes=run.processes,
+        checkpoint=run.work / CHECKPOINT_NAME,
+        configuration=_configuration(run, data),
+        processes=run.processes,
         progress=run.progress,
-    )  # fmt: skip
+    )
     if run.processes.rank:
         return Trained(run.folder, {}, fitted.history, (), data.skipped)
     interpolation = None

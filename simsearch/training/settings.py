@@ -54,35 +54,54 @@ def _numbers(text: str, count: int) -> tuple[float, ...]:
     return numbers
 
 
-PARSERS: Mapping[str, Callable[[str], Value]] = MappingProxyType({
-    "N": int,
-    "NUMBER": float,
-    "TEXT": str,
-    "true|false": _truth,
-    "NUMBER|soft": lambda text: text if text == "soft" else float(text),
-    "LOW,HIGH": lambda text: _numbers(text, 2),
-    "TRAIN,VALIDATION,TEST": lambda text: _numbers(text, 3),
-})  # fmt: skip
+PARSERS: Mapping[str, Callable[[str], Value]] = MappingProxyType(
+    {
+        "N": int,
+        "NUMBER": float,
+        "TEXT": str,
+        "true|false": _truth,
+        "NUMBER|soft": lambda text: text if text == "soft" else float(text),
+        "LOW,HIGH": lambda text: _numbers(text, 2),
+        "TRAIN,VALIDATION,TEST": lambda text: _numbers(text, 3),
+    }
+)
 
 SETTINGS = (
-    Setting("kind", "classes|pairs|graded|triplets|unlabelled",
-            "Kind of data in the source, if its columns do not determine it.", "reading", option=True),
+    Setting(
+        "kind",
+        "classes|pairs|graded|triplets|unlabelled",
+        "Kind of data in the source, if its columns do not determine it.",
+        "reading",
+        option=True,
+    ),
     Setting("modality", "image|text", "Modality of the source, if it could be both.", "reading", option=True),
     Setting("columns", "TEXT", "Names of the columns, or ROLE=NAME,...; see the guide.", "reading", option=True),
-    Setting("convention", "same|different",
-            "What 1 means in a pair file whose column is not named same or different.", "reading"),
+    Setting(
+        "convention",
+        "same|different",
+        "What 1 means in a pair file whose column is not named same or different.",
+        "reading",
+    ),
     Setting("score_range", "LOW,HIGH", "Grades that mean entirely different and identical, as 0,5.", "reading"),
     Setting("label_until", "TEXT", "Labels end before this separator, as # in 12.jpg#3.", "reading"),
     Setting("by_line", "true|false", "Each line of a text file is a separate text.", "reading"),
-    Setting("encoding", "TEXT",
-            "Encoding of texts and tables without a byte order mark, as cp1252.  [default: utf-8]", "reading"),
-    Setting("strict", "true|false",
-            "Reject tables with unusable rows instead of skipping these rows.", "reading"),
+    Setting(
+        "encoding",
+        "TEXT",
+        "Encoding of texts and tables without a byte order mark, as cp1252.  [default: utf-8]",
+        "reading",
+    ),
+    Setting("strict", "true|false", "Reject tables with unusable rows instead of skipping these rows.", "reading"),
     Setting("half", "true|false", "Store the weights in 16 bits, at half the size.", "run"),
-    Setting("split", "content|class|group|given",
-            "What the partitions must not share; given reads the column split.", option=True),
-    Setting("counts", "TRAIN,VALIDATION,TEST",
-            "Sizes of the partitions: fractions, or numbers above 1; 0 leaves one empty."),
+    Setting(
+        "split",
+        "content|class|group|given",
+        "What the partitions must not share; given reads the column split.",
+        option=True,
+    ),
+    Setting(
+        "counts", "TRAIN,VALIDATION,TEST", "Sizes of the partitions: fractions, or numbers above 1; 0 leaves one empty."
+    ),
     Setting("loss", "TEXT", "Loss, see --list.  [default: of the preset, or of the kind of data]", option=True),
     Setting("margin", "NUMBER|soft", "Margin of the loss; soft is softplus in place of a hinge with margin."),
     Setting("temperature", "NUMBER", "Temperature of the loss, which divides cosines."),
@@ -97,25 +116,34 @@ SETTINGS = (
     Setting("epochs", "N", "Passes over the pairs.  [default: of the preset]", option=True),
     Setting("steps", "N", "Optimizer steps, instead of epochs.", option=True),
     Setting("learning_rate", "NUMBER", "Learning rate.  [default: of the preset]", option=True),
-    Setting("cosine_decay", "true|false",
-            "Learning rate with warmup and cosine decay to zero, or constant."),
+    Setting("cosine_decay", "true|false", "Learning rate with warmup and cosine decay to zero, or constant."),
     Setting("weight_decay", "NUMBER", "Weight decay of the optimizer."),
     Setting("batch_classes", "N", "Classes in a batch."),
     Setting("batch_images", "N", "Images (or texts) of each class in a batch."),
-    Setting("averaging", "NUMBER",
-            "Decay of an exponential moving average of the weights, which is exported; as 0.999."),
+    Setting(
+        "averaging", "NUMBER", "Decay of an exponential moving average of the weights, which is exported; as 0.999."
+    ),
     Setting("within_power", "NUMBER", "Exponent of within-class covariance normalization, from 0 to below 1."),
-    Setting("start_share", "NUMBER",
-            "Weight of the initial encoder when it is interpolated with the fine-tuned one, from 0 to below 1."),
+    Setting(
+        "start_share",
+        "NUMBER",
+        "Weight of the initial encoder when it is interpolated with the fine-tuned one, from 0 to below 1.",
+    ),
     Setting("patience", "N", "Early stopping after N evaluations without improvement; 0 is off."),
     Setting("precision", "auto|float32|bfloat16|float16", "Floating-point type of the computation."),
     Setting("threads", "N", "CPU threads; 0 is torch's default."),
     Setting("seed", "N", "Random seed.  [default: 0]", option=True),
-)  # fmt: skip
-FORMER: Mapping[str, str] = MappingProxyType({
-    "--shares": "counts=TRAIN,VALIDATION,TEST", "--cosine": "cosine_decay=true", "--constant": "cosine_decay=false",
-    "--half": "half=true", "--by-line": "by_line=true", "--strict": "strict=true",
-})  # fmt: skip
+)
+FORMER: Mapping[str, str] = MappingProxyType(
+    {
+        "--shares": "counts=TRAIN,VALIDATION,TEST",
+        "--cosine": "cosine_decay=true",
+        "--constant": "cosine_decay=false",
+        "--half": "half=true",
+        "--by-line": "by_line=true",
+        "--strict": "strict=true",
+    }
+)
 """Replacements of former options that had another name or no value."""
 
 

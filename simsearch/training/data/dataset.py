@@ -125,9 +125,20 @@ def _dataset(
     parts = zip((divided.train, divided.validation, divided.test), rows, strict=True)
     train, validation, test = (_partition(labelled, positions, chosen) for positions, chosen in parts)
     return Dataset(
-        labelled.kind, labelled.modality, inputs, labelled.sources, train, validation, test, labelled.classes, divided,
-        _digest(contents, train), len(contents) - len(set(contents)), skipped, groups=labelled.groups,
-    )  # fmt: skip
+        labelled.kind,
+        labelled.modality,
+        inputs,
+        labelled.sources,
+        train,
+        validation,
+        test,
+        labelled.classes,
+        divided,
+        _digest(contents, train),
+        len(contents) - len(set(contents)),
+        skipped,
+        groups=labelled.groups,
+    )
 
 
 def _partition(labelled: Labelled, positions: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> Partition:

@@ -62,9 +62,13 @@ def some_writers(partition: Partition, most: int, rng: np.random.Generator) -> P
     before = np.cumsum(counts[drawn]) - counts[drawn]
     chosen = np.isin(partition.writers, writers[drawn[before < most]])
     return replace(
-        partition, rows=partition.rows[chosen], labels=partition.labels[chosen], groups=None,
-        forged=partition.forged[chosen], writers=partition.writers[chosen],
-    )  # fmt: skip
+        partition,
+        rows=partition.rows[chosen],
+        labels=partition.labels[chosen],
+        groups=None,
+        forged=partition.forged[chosen],
+        writers=partition.writers[chosen],
+    )
 
 
 def auc_of_writers(
@@ -76,7 +80,7 @@ def auc_of_writers(
 
 def forgery_figures(
     partition: Partition, pairs: NDArray[np.int64], scores: Scores, same: NDArray[np.bool_]
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """The equal error rate of those pairs with one threshold for all, and the mean of it with each writer's own."""
     each = [equal_error_rate(scores[own], same[own]) for own in _of_each(partition, pairs, same)]
     return {

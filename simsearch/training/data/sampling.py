@@ -156,19 +156,20 @@ class ForgerySampler:
     def batch(self, step: int) -> Batch:
         rng = np.random.default_rng((self._seed, step))
         chosen = rng.choice(len(self._genuine), self._classes, replace=False)
-        drawn = np.concatenate([
-            rng.permutation(members)[: self._images]
-            for number in chosen for members in (self._genuine[number], self._forged[number])
-        ])  # fmt: skip
+        drawn = np.concatenate(
+            [
+                rng.permutation(members)[: self._images]
+                for number in chosen
+                for members in (self._genuine[number], self._forged[number])
+            ]
+        )
         return Batch(self._rows[drawn], labels=self._labels[drawn])
 
 
 def make_sampler(partition: Partition, recipe: Recipe) -> Sampler:
     """Batches of this partition, of about the batch size of the recipe, in inputs or pairs."""
     if partition.forged is not None and not loss_entry(recipe.loss).learns:
-        return ForgerySampler(
-            partition, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed
-        )  # fmt: skip
+        return ForgerySampler(partition, classes=recipe.batch_classes, images=recipe.batch_images, seed=recipe.seed)
     partition = genuine_only(partition)
     if partition.labels is not None:
         dense = np.unique(partition.labels, return_inverse=True)[1]

@@ -35,9 +35,15 @@ def learned_tokenizer(texts: Sequence[str], *, kind: str = "wordpiece", size: in
         tokenizer = _word_pieces(texts, size)
     else:
         tokenizer = spaced(Tokenizer(models.BPE(unk_token="<unk>")))
-        tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
-            vocab_size=size, special_tokens=list(SPECIAL), limit_alphabet=ALPHABET, show_progress=False,
-        ))  # fmt: skip
+        tokenizer.train_from_iterator(
+            texts,
+            trainers.BpeTrainer(
+                vocab_size=size,
+                special_tokens=list(SPECIAL),
+                limit_alphabet=ALPHABET,
+                show_progress=False,
+            ),
+        )
     return tokenizer.to_str().encode()
 
 
@@ -58,10 +64,15 @@ def _word_pieces(texts: Sequence[str], size: int) -> Tokenizer:
     # they keep the order given here, but must not stay special.
     letters = collections.Counter(sign for text in texts for sign in learning.normalizer.normalize_str(text))
     inner = [f"##{sign}" for sign, _ in sorted(letters.most_common(ALPHABET)) if not sign.isspace()]
-    learning.train_from_iterator(texts, trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=[*SPECIAL, *inner[: size - len(SPECIAL) - 1]], limit_alphabet=ALPHABET,
-        show_progress=False,
-    ))  # fmt: skip
+    learning.train_from_iterator(
+        texts,
+        trainers.WordPieceTrainer(
+            vocab_size=size,
+            special_tokens=[*SPECIAL, *inner[: size - len(SPECIAL) - 1]],
+            limit_alphabet=ALPHABET,
+            show_progress=False,
+        ),
+    )
     tokenizer = spaced(Tokenizer(models.WordPiece(learning.get_vocab(), unk_token="<unk>")))
     tokenizer.add_special_tokens(list(SPECIAL))
     return tokenizer

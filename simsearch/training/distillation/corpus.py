@@ -81,6 +81,11 @@ def _read(source: Path, reading: Reading) -> Labelled:
     if source.suffix.lower() == ".txt" and are_lines(source, None, encoding):
         return read_labelled(source, modality="text", encoding=encoding, strict=strict)
     return read_labelled(
-        source, modality="text", columns=reading.columns, convention=reading.convention,
-        score_range=reading.score_range, encoding=encoding, strict=strict,
-    )  # fmt: skip
+        source,
+        modality="text",
+        columns=reading.columns,
+        convention=reading.convention,
+        score_range=reading.score_range,
+        encoding=encoding,
+        strict=strict,
+    )

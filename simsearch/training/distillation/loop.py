@@ -169,10 +169,19 @@ def _learn(
 
 def _first(encoder: SiameseEncoder, optimizer: torch.optim.Optimizer, configuration: str, steps: int) -> State:
     return State(
-        format=CHECKPOINT_FORMAT, configuration=configuration, step=0, steps=steps, objective=encoder.state_dict(),
-        optimizer=optimizer.state_dict(), scaler={}, best={}, best_figure=-math.inf, best_step=0, history=[],
+        format=CHECKPOINT_FORMAT,
+        configuration=configuration,
+        step=0,
+        steps=steps,
+        objective=encoder.state_dict(),
+        optimizer=optimizer.state_dict(),
+        scaler={},
+        best={},
+        best_figure=-math.inf,
+        best_step=0,
+        history=[],
         seconds=0.0,
-    )  # fmt: skip
+    )
 
 
 def _learning_rate_factor(step: int, steps: int) -> float:

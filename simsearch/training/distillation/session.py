@@ -156,13 +156,18 @@ class _Run:
         targets = DistillationTargets(
             ids, project(embeddings, components), self.corpus.graded, self.corpus.pairs, codes
         )
-        configuration = json.dumps([asdict(how), self.teacher.fingerprint, self.corpus.digest(),
-                                    hashlib.sha256(self.tokenizer).hexdigest()])  # fmt: skip
+        configuration = json.dumps(
+            [asdict(how), self.teacher.fingerprint, self.corpus.digest(), hashlib.sha256(self.tokenizer).hexdigest()]
+        )
         fitted = fit_student(
-            encoder, targets, how, validate=lambda: self._figure(encoder, tokens, targets),
-            checkpoint=self.work / "checkpoint.pt", progress=self.progress,
+            encoder,
+            targets,
+            how,
+            validate=lambda: self._figure(encoder, tokens, targets),
+            checkpoint=self.work / "checkpoint.pt",
+            progress=self.progress,
             configuration=hashlib.sha256(configuration.encode()).hexdigest(),
-        )  # fmt: skip
+        )
         return self._exported(encoder, spec, tokens, targets, fitted, time.monotonic() - began)
 
     def _tokens(self) -> tuple[Tokens, TextSpec]:
@@ -219,16 +224,28 @@ class _Run:
         round_weights(encoder)
         longest = sorted(targets.ids[:: max(1, len(targets.ids) // 256)], key=len)
         training: dict[str, JSONValue] = asdict(self.how) | {
-            "teacher": Path(self.teacher.name).name, "teacher_fingerprint": self.teacher.fingerprint,
-            "texts": len(self.corpus.texts), "graded_pairs": len(self.corpus.graded.rows),
-            "pairs": len(self.corpus.pairs.rows), "digest": self.corpus.digest(), "steps_taken": fitted.steps,
-            "seconds": round(seconds, 1), "history": [dict(row) for row in fitted.history],
-        }  # fmt: skip
+            "teacher": Path(self.teacher.name).name,
+            "teacher_fingerprint": self.teacher.fingerprint,
+            "texts": len(self.corpus.texts),
+            "graded_pairs": len(self.corpus.graded.rows),
+            "pairs": len(self.corpus.pairs.rows),
+            "digest": self.corpus.digest(),
+            "steps_taken": fitted.steps,
+            "seconds": round(seconds, 1),
+            "history": [dict(row) for row in fitted.history],
+        }
         with placed(self.folder, self.work) as made:
             config = export_encoder(
-                encoder, spec, made, name=self.folder.name, tokenizer=self.tokenizer, sample=padded(longest),
-                half=True, training=training, figures={"validation": self._figure(encoder, tokens, targets)},
-            )  # fmt: skip
+                encoder,
+                spec,
+                made,
+                name=self.folder.name,
+                tokenizer=self.tokenizer,
+                sample=padded(longest),
+                half=True,
+                training=training,
+                figures={"validation": self._figure(encoder, tokens, targets)},
+            )
         return Distilled(self.folder, config, fitted.history, self.corpus.skipped)
 
 

@@ -84,10 +84,15 @@ def export_encoder(
         # Not save_file, whose files only their owner can read.
         (folder / WEIGHTS_NAME).write_bytes(save(weights))
     config = EncoderConfig(
-        name=name, modality="image", dim=spec.dim, model=json.loads(json.dumps(asdict(spec))) | {"half": half},
-        layers=layer_table(encoder, sample[:2]), training=training, figures={**figures, "onnx_parity": parity},
+        name=name,
+        modality="image",
+        dim=spec.dim,
+        model=json.loads(json.dumps(asdict(spec))) | {"half": half},
+        layers=layer_table(encoder, sample[:2]),
+        training=training,
+        figures={**figures, "onnx_parity": parity},
         base=base,
-    )  # fmt: skip
+    )
     if isinstance(spec, TextSpec):
         (folder / TOKENIZER_NAME).write_bytes(tokenizer)
     config = _with_inputs(config, spec, fit).sealed(folder)
@@ -100,7 +105,7 @@ def _with_inputs(config: EncoderConfig, spec: ModelSpec | TextSpec, fit: str) ->
     if isinstance(spec, TextSpec):
         return replace(
             config, modality="text", max_tokens=spec.max_tokens, vocabulary=spec.vocabulary, codes=spec.codes
-        )  # fmt: skip
+        )
     return replace(config, width=spec.width, height=spec.height, channels=spec.channels, fit=fit)
 
 

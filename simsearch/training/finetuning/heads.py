@@ -203,9 +203,12 @@ def linear_half(data: Dataset, views: Views, recipe: Recipe) -> nn.Linear:
     features = views.rows[data.train.rows[rows], : max(1, MOST_INPUTS // len(rows))].astype(np.float32)
     every = np.repeat(labels[rows], features.shape[1])
     return wccn_projection(
-        features.reshape(-1, features.shape[2]), every, recipe.halves[0], recipe.within_power,
+        features.reshape(-1, features.shape[2]),
+        every,
+        recipe.halves[0],
+        recipe.within_power,
         standardized=recipe.standardized,
-    )  # fmt: skip
+    )
 
 
 def wccn_projection(

@@ -63,10 +63,17 @@ def build_loss(
     if entry.takes == ("classes",) and classes < 1:
         raise UsageError(f"Loss {name!r} has a proxy for each class and needs classes; there are {classes}")
     settings = Settings(
-        dim, classes, _chosen(None if margin == SOFT else margin, entry.margin), margin == SOFT,
-        _chosen(temperature, entry.temperature), _chosen(scale, entry.scale), scale is None,
-        distance or entry.distance or "l2", miner, positive_share,
-    )  # fmt: skip
+        dim,
+        classes,
+        _chosen(None if margin == SOFT else margin, entry.margin),
+        margin == SOFT,
+        _chosen(temperature, entry.temperature),
+        _chosen(scale, entry.scale),
+        scale is None,
+        distance or entry.distance or "l2",
+        miner,
+        positive_share,
+    )
     return BUILDERS[name](entry, settings)
 
 
@@ -177,10 +184,20 @@ def _of_pairs(entry: LossEntry, settings: Settings, formula: Callable[[Tensor, T
 
 BUILDERS: Mapping[str, Callable[[LossEntry, Settings], Loss]] = MappingProxyType(
     {
-        "classifier": _classifier, "arcface": _arcface, "proxy-anchor": _proxy_anchor,
-        "supervised-contrastive": _supervised_contrastive, "infonce": _infonce,
-        "multi-similarity": _multi_similarity, "triplet": _triplet, "angular": _angular, "lifted": _lifted,
-        "contrastive": _contrastive, "dot": _regression, "bce": _bce, "cosine": _regression, "cosent": _cosent,
+        "classifier": _classifier,
+        "arcface": _arcface,
+        "proxy-anchor": _proxy_anchor,
+        "supervised-contrastive": _supervised_contrastive,
+        "infonce": _infonce,
+        "multi-similarity": _multi_similarity,
+        "triplet": _triplet,
+        "angular": _angular,
+        "lifted": _lifted,
+        "contrastive": _contrastive,
+        "dot": _regression,
+        "bce": _bce,
+        "cosine": _regression,
+        "cosent": _cosent,
     }
-)  # fmt: skip
+)
 """By the names of the table of losses."""

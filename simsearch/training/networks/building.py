@@ -19,8 +19,14 @@ TEXT_NETWORKS = {"bag": BagOfTokens, "recurrent": Recurrent, "transformer": Tran
 
 def build(spec: ModelSpec, *, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageEncoder:
     """A fresh encoder with random weights. `mean` and `std` are of each channel, for pixels in [0, 1]."""
-    builders = {"shapes": shapes, "digits": digits, "backbone": backbone, "residual": residual, "lite": _lite,
-                "strokes": _strokes}  # fmt: skip
+    builders = {
+        "shapes": shapes,
+        "digits": digits,
+        "backbone": backbone,
+        "residual": residual,
+        "lite": _lite,
+        "strokes": _strokes,
+    }
     if spec.kind not in builders:
         raise UsageError(f"Unknown network {spec.kind!r}; there are {', '.join(builders)}")
     return ImageEncoder(builders[spec.kind](spec), build_head(spec), mean=mean, std=std)
@@ -48,8 +54,11 @@ def _lite(spec: ModelSpec) -> nn.Module:
 def _strokes(spec: ModelSpec) -> nn.Module:
     # The last maps that are pooled have a 16th of the sides.
     if (spec.width % (16 * COLUMNS), spec.height % (16 * ROWS), spec.channels, spec.features) != (
-        0, 0, 1, STROKE_FEATURES,
-    ):  # fmt: skip
+        0,
+        0,
+        1,
+        STROKE_FEATURES,
+    ):
         raise UsageError(
             f"strokes gives {STROKE_FEATURES} features of grey pictures whose sides are multiples of {16 * COLUMNS} x "
             f"{16 * ROWS}, not {spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"

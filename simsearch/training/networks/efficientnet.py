@@ -11,8 +11,15 @@ from torch import Tensor, nn
 
 from simsearch.errors import UsageError
 
-STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
-          (1, 3, 1, 6, 320))  # fmt: skip
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 """Of each stage of Lite0: blocks, size of the kernel, stride, expansion and channels (Tan and Le 2019, table 1)."""
 VARIANTS = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
 """By how much the other variants multiply channels and blocks; first and last stage keep their blocks."""
@@ -114,8 +121,10 @@ def from_published(weights: dict[str, Tensor], variant: int) -> nn.Sequential:
         names = [("depthwise", "_depthwise_conv", "_bn1"), ("project", "_project_conv", "_bn2")]
         if block.expand is not None:
             names.append(("expand", "_expand_conv", "_bn0"))
-        pairs += [(getattr(block, ours), f"_blocks.{number}.{theirs}", f"_blocks.{number}.{norm}")
-                  for ours, theirs, norm in names]  # fmt: skip
+        pairs += [
+            (getattr(block, ours), f"_blocks.{number}.{theirs}", f"_blocks.{number}.{norm}")
+            for ours, theirs, norm in names
+        ]
     pairs.append((last.convolution, "_conv_head", "_bn1"))
     with torch.no_grad():
         for convolution, name, norm in pairs:

@@ -47,6 +47,8 @@ def build_head(spec: ModelSpec) -> nn.Module | None:
 def learned_half(spec: ModelSpec) -> nn.Sequential:
     """The trained half of a BlendedHead, with random weights."""
     return nn.Sequential(
-        nn.Linear(spec.features, spec.hidden), nn.ReLU(), nn.Dropout(spec.dropout),
+        nn.Linear(spec.features, spec.hidden),
+        nn.ReLU(),
+        nn.Dropout(spec.dropout),
         nn.Linear(spec.hidden, spec.halves[1]),
-    )  # fmt: skip
+    )

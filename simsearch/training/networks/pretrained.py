@@ -64,9 +64,16 @@ def _pictures(folder: PretrainedFolder) -> PretrainedNetwork:
     with torch.inference_mode():
         dim = network(torch.zeros((1, pixels.height, pixels.width, 3), dtype=torch.uint8)).shape[1]
     return PretrainedNetwork(
-        folder.name, folder.fingerprint, "image", network, dim, width=pixels.width, height=pixels.height, channels=3,
+        folder.name,
+        folder.fingerprint,
+        "image",
+        network,
+        dim,
+        width=pixels.width,
+        height=pixels.height,
+        channels=3,
         fit="crop" if getattr(pixels.processor, "do_center_crop", False) else "squash",
-    )  # fmt: skip
+    )
 
 
 class SwappedTrunk(SentenceTrunk):
@@ -106,9 +113,15 @@ def _texts(folder: PretrainedFolder) -> PretrainedNetwork:
     with torch.inference_mode():
         dim = network(torch.tensor([[max(1, padding)]])).shape[1]
     return PretrainedNetwork(
-        folder.name, folder.fingerprint, "text", network, dim, tokenizer=_tokenizer(backend.to_str(), first, padding),
-        max_tokens=longest(model), vocabulary=int(reader.get_input_embeddings().num_embeddings),
-    )  # fmt: skip
+        folder.name,
+        folder.fingerprint,
+        "text",
+        network,
+        dim,
+        tokenizer=_tokenizer(backend.to_str(), first, padding),
+        max_tokens=longest(model),
+        vocabulary=int(reader.get_input_embeddings().num_embeddings),
+    )
 
 
 def _tokenizer(text: str, first: nn.Module, padding: int) -> bytes:

@@ -45,8 +45,9 @@ class Strokes(nn.Module):
 
     def standardize(self, pooled: Tensor) -> None:
         """Takes means and standard deviations from these features of `pooled`; all layers count for the same."""
-        lengths = torch.cat([torch.full((2 * ROWS * COLUMNS * width,), 2.0 * ROWS * COLUMNS * width)
-                             for width in CHANNELS])  # fmt: skip
+        lengths = torch.cat(
+            [torch.full((2 * ROWS * COLUMNS * width,), 2.0 * ROWS * COLUMNS * width) for width in CHANNELS]
+        )
         self.centre = pooled.mean(dim=0)
         self.gain = 1.0 / (pooled.std(dim=0).clamp_min(1e-6) * lengths.sqrt())
 

@@ -18,9 +18,15 @@ def test_pairs_follow_the_sources_that_are_kept(drawn: st.DataObject, count: int
     sources = tuple(f"text {number}" for number in range(count))
     kept = drawn.draw(st.permutations(range(count)))[: drawn.draw(st.integers(0, count))]
     before = Labelled(
-        "text", "graded", sources, pairs=np.array(pairs), scores=scores, score_range=(0.0, 5.0),
-        partitions=np.arange(len(pairs), dtype=np.int8) % 3, grouped=np.arange(len(pairs)),
-    )  # fmt: skip
+        "text",
+        "graded",
+        sources,
+        pairs=np.array(pairs),
+        scores=scores,
+        score_range=(0.0, 5.0),
+        partitions=np.arange(len(pairs), dtype=np.int8) % 3,
+        grouped=np.arange(len(pairs)),
+    )
     after = before.keep(kept)
     assert after.sources == tuple(sources[number] for number in kept)
     assert after.pairs is not None
@@ -41,9 +47,16 @@ def test_pairs_follow_the_sources_that_are_kept(drawn: st.DataObject, count: int
 
 def test_what_is_known_of_each_source_is_kept_with_it() -> None:
     before = Labelled(
-        "text", "classes", ("a", "b", "c"), labels=np.array([0, 1, 2]), classes=("x", "y", "z"), groups=("x", "y", "z"),
-        documents=np.array([0, 0, 1]), partitions=np.array([0, 1, 2], dtype=np.int8), grouped=np.array([2, 1, 0]),
-    )  # fmt: skip
+        "text",
+        "classes",
+        ("a", "b", "c"),
+        labels=np.array([0, 1, 2]),
+        classes=("x", "y", "z"),
+        groups=("x", "y", "z"),
+        documents=np.array([0, 0, 1]),
+        partitions=np.array([0, 1, 2], dtype=np.int8),
+        grouped=np.array([2, 1, 0]),
+    )
     after = before.keep([2, 0])
     assert after.sources == ("c", "a")
     assert after.classes == before.classes

@@ -60,8 +60,11 @@ def test_nested_folders_have_the_group_of_their_top_folder(tmp_path: Path) -> No
     touch(tmp_path, "Greek/alpha/1.png", "Greek/beta/1.png", "Latin/a/upper/1.png", "plain/1.png")
     found = read_labelled(tmp_path)
     assert dict(zip(found.classes, found.groups, strict=True)) == {
-        "Greek/alpha": "Greek", "Greek/beta": "Greek", "Latin/a/upper": "Latin", "plain": "plain",
-    }  # fmt: skip
+        "Greek/alpha": "Greek",
+        "Greek/beta": "Greek",
+        "Latin/a/upper": "Latin",
+        "plain": "plain",
+    }
 
 
 def test_stray_files_are_skipped_with_a_reason(tmp_path: Path) -> None:
@@ -69,8 +72,10 @@ def test_stray_files_are_skipped_with_a_reason(tmp_path: Path) -> None:
     found = read_labelled(tmp_path)
     assert classes_by_file(found, tmp_path) == {"a/1.png": "a", "b/1.png": "b"}
     assert {Path(skip.path).name: skip.reason for skip in found.skipped} == {
-        "notes.txt": "not an image (.txt)", "x.pdf": "not an image (.pdf)", "stray.png": "not in a class folder",
-    }  # fmt: skip
+        "notes.txt": "not an image (.txt)",
+        "x.pdf": "not an image (.pdf)",
+        "stray.png": "not in a class folder",
+    }
 
 
 def test_texts_are_read_where_they_are_more_than_the_pictures_or_when_asked_for(tmp_path: Path) -> None:
@@ -106,10 +111,13 @@ def test_texts_that_cannot_be_read_are_skipped(tmp_path: Path) -> None:
     found = read_labelled(tmp_path, modality="text")
     assert found.sources == ("line\r\n", "x", "x")
     assert {Path(skip.path).name: skip.reason for skip in found.skipped} == {
-        "empty.txt": "empty file", "blank.txt": "no text", "x.pdf": "not a text (.pdf)", "1.png": "not a text (.png)",
+        "empty.txt": "empty file",
+        "blank.txt": "no text",
+        "x.pdf": "not a text (.pdf)",
+        "1.png": "not a text (.png)",
         "nul.txt": f"a NUL character; if it is a text, {NAME}",
         "latin.txt": f"not UTF-8 (byte 0xe9 at 3); {NAME}",
-    }  # fmt: skip
+    }
 
 
 def test_lines_of_class_folders_are_sources(tmp_path: Path) -> None:
@@ -286,10 +294,15 @@ def test_both_a_path_and_a_text_column_are_read_by_modality(tmp_path: Path) -> N
 # -- pairs ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("column", "same"), [
-    ("same", [True, False]), ("similar", [True, False]),
-    ("different", [False, True]), ("dissimilar", [False, True]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("column", "same"),
+    [
+        ("same", [True, False]),
+        ("similar", [True, False]),
+        ("different", [False, True]),
+        ("dissimilar", [False, True]),
+    ],
+)
 def test_the_name_of_the_column_says_what_one_means(tmp_path: Path, column: str, same: list[bool]) -> None:
     """Y = 0 for similar pairs (Hadsell et al. 2006) and 1 for similar ones (Koch et al. 2015) are both in use."""
     found = read_labelled(table(tmp_path, f"left,right,{column}", "a.png,b.png,1", "a.png,c.png,0"))
@@ -341,8 +354,19 @@ def test_paths_start_at_the_files_folder_and_are_numbered_once(tmp_path: Path) -
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef"), st.booleans(),
-                               st.sampled_from("gh"), st.integers(0, 2)), min_size=1, max_size=12))  # fmt: skip
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from("abcdef"),
+            st.sampled_from("abcdef"),
+            st.booleans(),
+            st.sampled_from("gh"),
+            st.integers(0, 2),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
 def test_pairs_of_texts_come_out_as_they_are(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, bool, str, int]]
 ) -> None:
@@ -372,8 +396,10 @@ def test_cells_under_left_and_right_are_paths_by_the_first_of_them(tmp_path: Pat
     file = table(tmp_path, "left,right,same", "a.txt,b,1", "b,a,0")
     assert read_labelled(file).sources == ("a.txt", "b", "a")
     assert read_labelled(file, modality="image").sources == (
-        str(tmp_path / "a.txt"), str(tmp_path / "b"), str(tmp_path / "a"),
-    )  # fmt: skip
+        str(tmp_path / "a.txt"),
+        str(tmp_path / "b"),
+        str(tmp_path / "a"),
+    )
     touch(tmp_path, "a.txt", text="the text")
     found = read_labelled(table(tmp_path, "left,right,same", "a.txt,a.txt,1", "a.txt,a.txt,0", "b.txt,a.txt,1"))
     assert found.sources == ("the text",)
@@ -386,11 +412,17 @@ def test_cells_under_left_and_right_are_paths_by_the_first_of_them(tmp_path: Pat
     assert read_labelled(pictures, modality="text").sources == ("a.PNG", "b", "a")
 
 
-BAD_ROWS = pytest.mark.parametrize(("row", "reason"), [
-    ("a.png,b.png,maybe", "same='maybe'; must be 0 or 1"), ("a.png,b.png,", "same is missing"),
-    ("a.png,,1", "right is missing"), (",b.png,1", "left is missing"), ("a.png,b.png,2", "same='2'; must be 0 or 1"),
-    ("a.png", "1 cell, but the header has 3"),
-])  # fmt: skip
+BAD_ROWS = pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("a.png,b.png,maybe", "same='maybe'; must be 0 or 1"),
+        ("a.png,b.png,", "same is missing"),
+        ("a.png,,1", "right is missing"),
+        (",b.png,1", "left is missing"),
+        ("a.png,b.png,2", "same='2'; must be 0 or 1"),
+        ("a.png", "1 cell, but the header has 3"),
+    ],
+)
 
 
 @BAD_ROWS
@@ -453,13 +485,18 @@ def test_answers_of_json_are_the_same(tmp_path: Path, words: tuple[str, str]) ->
 
 
 def test_keys_that_only_later_objects_have_count_where_they_have_a_meaning(tmp_path: Path) -> None:
-    rows = ['{"text": "a", "label": true}', '{"text": 5, "label": "x", "note": [1]}',
-            '{"text": "c", "label": "x", "split": "test"}', '{"text": ["d"], "label": "x"}']  # fmt: skip
+    rows = [
+        '{"text": "a", "label": true}',
+        '{"text": 5, "label": "x", "note": [1]}',
+        '{"text": "c", "label": "x", "split": "test"}',
+        '{"text": ["d"], "label": "x"}',
+    ]
     found = read_labelled(table(tmp_path, *rows, name="a.jsonl"))
     assert (found.sources, found.classes) == (("a", "5"), ("true", "x"))
     assert [skip.reason for skip in found.skipped] == [
-        "'split' is not in the first object, which must have all keys", "'text' is neither text nor number but [\"d\"]",
-    ]  # fmt: skip
+        "'split' is not in the first object, which must have all keys",
+        "'text' is neither text nor number but [\"d\"]",
+    ]
     with pytest.raises(TrainingError, match=r"a\.jsonl: no rows \(1 skipped, the first: .*a\.jsonl:1: not JSON"):
         read_labelled(table(tmp_path, "text", name="a.jsonl"))
     with pytest.raises(TrainingError, match="name their columns; give --columns ROLE=NAME"):
@@ -626,8 +663,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "missing"), [("pairs", "left"), ("graded", "left"), ("triplets", "anchor")],
-)  # fmt: skip
+    ("kind", "missing"),
+    [("pairs", "left"), ("graded", "left"), ("triplets", "anchor")],
+)
 def test_a_kind_that_the_columns_do_not_hold_is_refused(tmp_path: Path, kind: Any, missing: str) -> None:
     with pytest.raises(TrainingError, match=f"no column '{missing}', required for {kind}; the columns are text, label"):
         read_labelled(table(tmp_path, "text,label", "a,x", "b,y"), kind=kind)

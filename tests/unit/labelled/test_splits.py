@@ -19,9 +19,17 @@ from simsearch.labelled.material import PARTITIONS, Labelled, text_contents
 from simsearch.labelled.partitions import Counts, of_rows, without_leaks
 from simsearch.labelled.splits import By, Split, check_split, contents_with_two_labels, split
 
-COUNTS = st.sampled_from([
-    (0.6, 0.2, 0.2), (0.7, 0.1, 0.2), (3, 2, 2), (20, 20, 20), (0.5, 0.5, 0), (1, 0, 0), (0.9, 0, 0.1),
-])  # fmt: skip
+COUNTS = st.sampled_from(
+    [
+        (0.6, 0.2, 0.2),
+        (0.7, 0.1, 0.2),
+        (3, 2, 2),
+        (20, 20, 20),
+        (0.5, 0.5, 0),
+        (1, 0, 0),
+        (0.9, 0, 0.1),
+    ]
+)
 
 
 def partitions(made: Split) -> list[list[int]]:
@@ -49,9 +57,13 @@ def assert_no_leak(made: Split, contents: Sequence[bytes]) -> None:
 def of_classes(labels: Sequence[int], groups: Sequence[str] | None = None) -> Labelled:
     classes = tuple(f"c{number:02}" for number in range(max(labels) + 1))
     return Labelled(
-        "text", "classes", tuple(f"text {number}" for number in range(len(labels))), labels=np.array(labels),
-        classes=classes, groups=tuple(groups) if groups is not None else classes,
-    )  # fmt: skip
+        "text",
+        "classes",
+        tuple(f"text {number}" for number in range(len(labels))),
+        labels=np.array(labels),
+        classes=classes,
+        groups=tuple(groups) if groups is not None else classes,
+    )
 
 
 def of_pairs(pairs: Sequence[tuple[int, int]], kind: str = "graded") -> Labelled:
@@ -305,9 +317,10 @@ def test_a_group_column_separates_sources_though_classes_are_shared() -> None:
     """Patients are the groups, findings are the classes: each patient is in one partition, each finding on all."""
     patients = np.repeat(np.arange(20), 6)
     labelled = replace(
-        of_classes([position % 3 for position in range(120)]), grouped=patients,
+        of_classes([position % 3 for position in range(120)]),
+        grouped=patients,
         group_names=tuple(f"p{number:02}" for number in range(20)),
-    )  # fmt: skip
+    )
     made = split(labelled, text_contents(labelled.sources), by="group", counts=(0.6, 0.2, 0.2), test=["p07"], seed=1)
     on = [set(patients[partition].tolist()) for partition in partitions(made)]
     assert [len(patients) for patients in on] == [15, 4, 1]
@@ -318,9 +331,10 @@ def test_a_group_column_separates_sources_though_classes_are_shared() -> None:
 
 def test_pairs_are_split_by_their_group_column() -> None:
     labelled = replace(
-        of_pairs([(number, number + 40) for number in range(40)]), grouped=np.arange(40) // 4,
+        of_pairs([(number, number + 40) for number in range(40)]),
+        grouped=np.arange(40) // 4,
         group_names=tuple("abcdefghij"),
-    )  # fmt: skip
+    )
     made = split(labelled, text_contents(labelled.sources), by="group", counts=(0.6, 0.2, 0.2), seed=1)
     assert [len(rows) for rows in rows_of(made)] == [24, 8, 8]
     groups = [{row // 4 for row in rows} for rows in rows_of(made)]
@@ -418,8 +432,15 @@ def test_shares_that_mean_nothing_are_refused(counts: Counts) -> None:
 def test_one_name_is_held_out_once() -> None:
     labelled = of_classes([0, 1, 2])
     with pytest.raises(UsageError, match="'c01' cannot be held out for both validation and test"):
-        split(labelled, text_contents(labelled.sources), by="class", counts=(1, 0, 0), validation=["c01"],
-              test=["c01"], seed=0)  # fmt: skip
+        split(
+            labelled,
+            text_contents(labelled.sources),
+            by="class",
+            counts=(1, 0, 0),
+            validation=["c01"],
+            test=["c01"],
+            seed=0,
+        )
 
 
 @pytest.mark.parametrize("by", ["content", "class", "group"])
@@ -438,12 +459,15 @@ def test_the_record_tells_how_and_what_and_is_json() -> None:
     made = split(labelled, contents, by="class", counts=(0.4, 0, 0), test=["c02"], seed=5)
     record = json.loads(json.dumps(made.record))
     assert record == {
-        "by": "class", "seed": 5, "counts": [0.4, 0, 0],
+        "by": "class",
+        "seed": 5,
+        "counts": [0.4, 0, 0],
         "train": {"sources": 5, "contents": 3, "sha256": hashlib.sha256(b"abc").hexdigest(), "classes": ["c00", "c01"]},
         "validation": {"sources": 0, "contents": 0, "sha256": hashlib.sha256().hexdigest(), "classes": []},
         "test": {"sources": 2, "contents": 2, "sha256": hashlib.sha256(b"de").hexdigest(), "classes": ["c02"]},
-        "left_out": 0, "contents_with_two_labels": 1,
-    }  # fmt: skip
+        "left_out": 0,
+        "contents_with_two_labels": 1,
+    }
 
 
 def test_contradicting_pairs_are_told() -> None:

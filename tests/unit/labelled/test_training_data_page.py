@@ -120,5 +120,7 @@ def test_the_script_of_the_page_makes_what_is_read(tmp_path: Path, monkeypatch: 
     found = read_labelled(tmp_path / "clinc150.jsonl")
     assert found.partitions is not None
     assert (found.classes, found.sources, found.partitions.tolist()) == (
-        ("greet", "leave"), ("hello", "bye", "hi"), [0, 0, 1],
-    )  # fmt: skip
+        ("greet", "leave"),
+        ("hello", "bye", "hi"),
+        [0, 0, 1],
+    )

@@ -130,10 +130,23 @@ def test_no_damage_does_harm(capfd: pytest.CaptureFixture[str]) -> None:
 def test_what_a_decoder_raises_becomes_a_media_error(monkeypatch: pytest.MonkeyPatch) -> None:
     content = PICTURES["png"]()
     for failure in (
-        OSError("a\nb"), ValueError(), SyntaxError("x"), EOFError("x"), KeyError("x"), IndexError("x"), TypeError("x"),
-        OverflowError("x"), ZeroDivisionError("x"), MemoryError(), AttributeError("x"), NameError("x"),
-        RecursionError("x"), NotImplementedError("x"), AssertionError(), Image.DecompressionBombError("x"),
-    ):  # fmt: skip
+        OSError("a\nb"),
+        ValueError(),
+        SyntaxError("x"),
+        EOFError("x"),
+        KeyError("x"),
+        IndexError("x"),
+        TypeError("x"),
+        OverflowError("x"),
+        ZeroDivisionError("x"),
+        MemoryError(),
+        AttributeError("x"),
+        NameError("x"),
+        RecursionError("x"),
+        NotImplementedError("x"),
+        AssertionError(),
+        Image.DecompressionBombError("x"),
+    ):
 
         def fail(*_: object, failure: Exception = failure, **__: object) -> None:
             raise failure

@@ -26,14 +26,27 @@ def saved(image: Image.Image, name: str, **options: object) -> bytes:
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"\xff\xd8\xff\xe0", "JPEG"), (b"GIF89a", "GIF"), (b"II*\0", "TIFF"), (b"MM\0+", "TIFF"),
-        (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP"), (b"RIFF\x10\0\0\0WAVEfmt ", None), (b"P5\n8 8", "PNM"), (b"P7\n", None),
-        (b"P5x", None), (b"P", None), (b"BM" + bytes(12) + b"\x28\0\0\0", "BMP"), (b"BMW is a car, not a film", None),
-        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF"), (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
-        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "HEIC"), (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", None), (b"", None), (b"\x89PNG", None),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"GIF89a", "GIF"),
+        (b"II*\0", "TIFF"),
+        (b"MM\0+", "TIFF"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", None),
+        (b"P5\n8 8", "PNM"),
+        (b"P7\n", None),
+        (b"P5x", None),
+        (b"P", None),
+        (b"BM" + bytes(12) + b"\x28\0\0\0", "BMP"),
+        (b"BMW is a car, not a film", None),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "HEIC"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", None),
+        (b"", None),
+        (b"\x89PNG", None),
     ],
-)  # fmt: skip
+)
 def test_sniff(head: bytes, name: str | None) -> None:
     assert sniff(head) == name
     assert sniff(head + bytes(64)) == name
@@ -84,11 +97,14 @@ def test_large_pictures_within_the_limit_do_not_warn() -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty file"), (b"hello, this is text" * 9, "not an image in a supported format"),
-     (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image in a supported format"),
-     (b"BMW is a car, and this file is a text." * 3, "not an image in a supported format"),
-     (b"P6 0 7 255\n" + bytes(99), "broken PNM: not identified by this driver")],
-)  # fmt: skip
+    [
+        (b"", "empty file"),
+        (b"hello, this is text" * 9, "not an image in a supported format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image in a supported format"),
+        (b"BMW is a car, and this file is a text." * 3, "not an image in a supported format"),
+        (b"P6 0 7 255\n" + bytes(99), "broken PNM: not identified by this driver"),
+    ],
+)
 def test_what_is_no_picture(content: bytes, reason: str) -> None:
     with pytest.raises(MediaError) as caught:
         decode(content, GREY)

@@ -165,9 +165,11 @@ def test_a_reduced_decode_equals_the_full_one(
 
 
 @given(
-    width=st.integers(1, 300), height=st.integers(1, 300),
-    wanted=st.tuples(st.integers(1, 40), st.integers(1, 40)), fit=st.sampled_from(["squash", "crop", "pad"]),
-)  # fmt: skip
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    wanted=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    fit=st.sampled_from(["squash", "crop", "pad"]),
+)
 @settings(max_examples=60, deadline=None)
 def test_the_scale_of_a_jpeg(width: int, height: int, wanted: tuple[int, int], fit: str) -> None:
     content = saved(Image.new("RGB", (width, height), LEFT), "JPEG")
@@ -190,9 +192,11 @@ def test_the_scale_of_a_jpeg(width: int, height: int, wanted: tuple[int, int], f
 
 
 @given(
-    size=st.tuples(st.integers(1, 90), st.integers(1, 90)), wanted=st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    fit=st.sampled_from(["squash", "crop", "pad"]), channels=st.sampled_from([1, 3]),
-)  # fmt: skip
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    wanted=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    fit=st.sampled_from(["squash", "crop", "pad"]),
+    channels=st.sampled_from([1, 3]),
+)
 @settings(max_examples=80, deadline=None)
 def test_one_color_stays_one_color(size: tuple[int, int], wanted: tuple[int, int], fit: str, channels: int) -> None:
     spec = PixelSpec(*wanted, channels, fit)
@@ -290,9 +294,15 @@ def test_arrays_of_the_wanted_size_come_back_unchanged(channels: int) -> None:
 
 @pytest.mark.parametrize(
     "pixels",
-    [np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros((0, 4), np.uint8), np.zeros(4, np.uint8),
-     np.zeros((1, 4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.float32)],
-)  # fmt: skip
+    [
+        np.zeros((4, 4)),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+    ],
+)
 def test_other_arrays_are_refused(pixels: NDArray[np.uint8]) -> None:
     with pytest.raises(MediaError, match=r"^an array of \w+ with shape \("):
         from_array(pixels, exact(4, 4))
@@ -314,9 +324,13 @@ def test_from_image_leaves_the_image_as_it_was() -> None:
 
 @pytest.mark.parametrize(
     ("values", "reason"),
-    [((0, 8, 3, "pad"), "0x8"), ((8, 5000, 3, "pad"), "8x5000"), ((8, 8, 4, "pad"), "channels must be .* not 4"),
-     ((8, 8, 3, "stretch"), "'stretch'")],
-)  # fmt: skip
+    [
+        ((0, 8, 3, "pad"), "0x8"),
+        ((8, 5000, 3, "pad"), "8x5000"),
+        ((8, 8, 4, "pad"), "channels must be .* not 4"),
+        ((8, 8, 3, "stretch"), "'stretch'"),
+    ],
+)
 def test_specs_that_make_no_sense(values: tuple[int, int, int, str], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         PixelSpec(*values)

@@ -21,10 +21,12 @@ LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r
 
 @settings(max_examples=100, deadline=None)
 @given(
-    texts=st.lists(LINE, max_size=6), end=st.sampled_from(["\n", "\r\n", "\r"]), tail=LINE,
+    texts=st.lists(LINE, max_size=6),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    tail=LINE,
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-be", "gb18030", "utf-7"]),
     chunk=st.integers(4, 9),
-)  # fmt: skip
+)
 def test_lines_are_what_was_written(texts: list[str], end: str, tail: str, encoding: str, chunk: int) -> None:
     content = "".join(text + end for text in texts) + tail
     with pytest.MonkeyPatch.context() as patch:
@@ -45,11 +47,14 @@ def test_a_carriage_return_ends_lines_only_where_nothing_else_does() -> None:
     [
         (b"caf\xe9", None, f"not UTF-8 (byte 0xe9 at 4); {NAME}"),
         (b"\xed\xa0\x80", None, f"not UTF-8 (byte 0xed at 1); {NAME}"),
-        ("x\ud800".encode("utf-16-le", "surrogatepass"), "UTF_16LE",
-         f"not UTF-16-LE (half of a character at 2); {NAME}"),
+        (
+            "x\ud800".encode("utf-16-le", "surrogatepass"),
+            "UTF_16LE",
+            f"not UTF-16-LE (half of a character at 2); {NAME}",
+        ),
         (b"a\0b", None, f"a NUL character; if it is a text, {NAME}"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_line_does_not_stop_the_others(tmp_path: Path, content: bytes, encoding: str | None, reason: str) -> None:
     wide = encoding or "utf-8"
     (tmp_path / "a.txt").write_bytes("one\n".encode(wide) + content + "\ntwo".encode(wide))

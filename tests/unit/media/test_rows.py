@@ -30,8 +30,10 @@ def test_bad_rows_are_listed_up_to_a_limit_and_rows_without_text_counted() -> No
         bad.add(BadRow(line, NO_TEXT if line % 3 == 0 else "broken"))
     listed = bad.listed()
     assert [(skip.path, skip.reason) for skip in listed[:3]] == [
-        ("f.csv:2", "broken"), ("f.csv:3", "no text; 83 rows in all"), ("f.csv:4", "broken"),
-    ]  # fmt: skip
+        ("f.csv:2", "broken"),
+        ("f.csv:3", "no text; 83 rows in all"),
+        ("f.csv:4", "broken"),
+    ]
     assert len(listed) == LISTED_AT_MOST + 2
     assert sum(skip.count for skip in listed) == 248
     assert (listed[-1].path, listed[-1].reason) == ("f.csv:152", "left out for reasons like those; 65 rows in all")
@@ -47,5 +49,7 @@ def test_an_error_lists_the_first_rows() -> None:
     assert isinstance(error, UsageError)
     assert str(error) == "f.csv: 4 bad rows; mend them"
     assert error.__notes__ == [
-        "f.csv:3: broken", "f.csv:4: worse", "f.csv:5: left out for reasons like those; 2 rows in all",
-    ]  # fmt: skip
+        "f.csv:3: broken",
+        "f.csv:4: worse",
+        "f.csv:5: left out for reasons like those; 2 rows in all",
+    ]

@@ -117,9 +117,13 @@ def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:
     (root / "gone.png").symlink_to(tmp_path / "nowhere.png")
     (root / "self.png").symlink_to(root / "self.png")
     assert list(scanned(root).items()) == [
-        ("a/1.png", ""), ("far/2.png", ""), ("far/3.png", ""), ("file.png", ""),
-        ("gone.png", "broken link"), ("self.png", "broken link"),
-    ]  # fmt: skip
+        ("a/1.png", ""),
+        ("far/2.png", ""),
+        ("far/3.png", ""),
+        ("file.png", ""),
+        ("gone.png", "broken link"),
+        ("self.png", "broken link"),
+    ]
     assert scanned(root / "gone.png") == {".": "broken link"}
 
 
@@ -158,8 +162,10 @@ def test_pipes_and_devices_are_skipped(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     assert scanned(tmp_path) == {
-        "pipe": "a named pipe, not a file", "pipe.png": "a named pipe, not a file", "zero.png": "a device, not a file",
-    }  # fmt: skip
+        "pipe": "a named pipe, not a file",
+        "pipe.png": "a named pipe, not a file",
+        "zero.png": "a device, not a file",
+    }
     assert scanned(tmp_path / "pipe.png") == {".": "a named pipe, not a file"}
 
 
@@ -193,9 +199,13 @@ def test_what_cannot_be_entered_or_read_is_skipped() -> None:
         for name in ("closed", "unlistable"):
             (root / name).chmod(0o755)
     assert outcome.stdout.splitlines() == [
-        "a.png: found", "closed: permission denied", "inside.png: permission denied", "secret: permission denied",
-        "unlistable: permission denied", "z.png: found",
-    ]  # fmt: skip
+        "a.png: found",
+        "closed: permission denied",
+        "inside.png: permission denied",
+        "secret: permission denied",
+        "unlistable: permission denied",
+        "z.png: found",
+    ]
 
 
 NAMES = st.text(st.sampled_from("abAB.é _"), min_size=1, max_size=6).filter(lambda name: name.strip(". ") == name)

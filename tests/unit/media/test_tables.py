@@ -37,12 +37,21 @@ def values(rows: list[Row | BadRow]) -> list[tuple[object, ...]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.lists(st.tuples(CELL, CELL), max_size=8), end=st.sampled_from(["\n", "\r\n"]),
-       bom=st.booleans(), separator=st.sampled_from([",", ";", "\t"]), said=st.booleans())  # fmt: skip
+@given(
+    rows=st.lists(st.tuples(CELL, CELL), max_size=8),
+    end=st.sampled_from(["\n", "\r\n"]),
+    bom=st.booleans(),
+    separator=st.sampled_from([",", ";", "\t"]),
+    said=st.booleans(),
+)
 def test_what_a_spreadsheet_writes_comes_out_again(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], end: str, bom: bool, separator: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, str]],
+    end: str,
+    bom: bool,
+    separator: str,
     said: bool,
-) -> None:  # fmt: skip
+) -> None:
     stream = io.StringIO(newline="")
     stream.write(f"sep={separator}{end}" if said else "")
     writer = csv.writer(stream, lineterminator=end, delimiter=separator)
@@ -72,8 +81,9 @@ def test_between_tabs_quotes_are_letters(
 
 VALUE = st.recursive(
     st.one_of(CELL, st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False, allow_infinity=False)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CELL, inner, max_size=3), max_leaves=5,
-)  # fmt: skip
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CELL, inner, max_size=3),
+    max_leaves=5,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -96,8 +106,9 @@ def test_json_comes_out_again(
 
 def test_names_stand_for_a_missing_header(tmp_path: Path) -> None:
     assert read(tmp_path, "a.csv", "a,1\nb,2\n", ("text", "-")) == (
-        ("text",), [Row(1, 1, {"text": "a"}), Row(2, 2, {"text": "b"})],
-    )  # fmt: skip
+        ("text",),
+        [Row(1, 1, {"text": "a"}), Row(2, 2, {"text": "b"})],
+    )
     _, found = read(tmp_path, "a.csv", "A,1\nb,2\n", ("a", "1"))
     assert found == [Row(2, 1, {"a": "b", "1": "2"})], "a first row that says the same is the header"
     _, found = read(tmp_path, "a.csv", "a,1\n", ("text", "label", "group"))
@@ -111,12 +122,16 @@ def test_rows_are_empty_or_bad_and_the_others_follow(tmp_path: Path) -> None:
     content = 'a,b\n1,2\n\n , \n   \n1,2,3\n"3"x,4\n5,\0\n"6\n6",7\n8,9\r,\n9,10\n'
     _, found = read(tmp_path, "a.csv", content)
     assert found == [
-        Row(2, 1, {"a": "1", "b": "2"}), Row(4, 2, {"a": " ", "b": " "}), Row(5, 3, {}),
-        BadRow(6, "3 cells, but the header has 2"), BadRow(7, "',' expected after '\"'"),
+        Row(2, 1, {"a": "1", "b": "2"}),
+        Row(4, 2, {"a": " ", "b": " "}),
+        Row(5, 3, {}),
+        BadRow(6, "3 cells, but the header has 2"),
+        BadRow(7, "',' expected after '\"'"),
         BadRow(8, f"a NUL character; if it is a text, {NAME}"),
-        Row(9, 7, {"a": "6\n6", "b": "7"}), BadRow(11, "a line end within a cell that has no quotes"),
+        Row(9, 7, {"a": "6\n6", "b": "7"}),
+        BadRow(11, "a line end within a cell that has no quotes"),
         Row(12, 9, {"a": "9", "b": "10"}),
-    ]  # fmt: skip
+    ]
     assert [row.is_empty for row in found if isinstance(row, Row)] == [False, True, True, False, False]
 
 
@@ -138,13 +153,20 @@ def test_lines_may_end_in_carriage_returns(tmp_path: Path) -> None:
     [
         ("[]", []),
         (" [ ] \n", []),
-        ('[{"a": 1}, 2, {"a": NaN}, {"a": "\\u0000"}, {"a": 3}]',
-         [(1,), (1, "not a JSON object but 2"), (1, "not JSON (NaN is not a number in JSON)"),
-          (1, "a NUL character in a text"), (3,)]),
-        ('[\r1,\r2]', [(2, "not a JSON object but 1"), (3, "not a JSON object but 2")]),
+        (
+            '[{"a": 1}, 2, {"a": NaN}, {"a": "\\u0000"}, {"a": 3}]',
+            [
+                (1,),
+                (1, "not a JSON object but 2"),
+                (1, "not JSON (NaN is not a number in JSON)"),
+                (1, "a NUL character in a text"),
+                (3,),
+            ],
+        ),
+        ("[\r1,\r2]", [(2, "not a JSON object but 1"), (3, "not a JSON object but 2")]),
         ('\n[\n{"a": 1}\n,\n{"a": 1e999}]', [(1,), (5, "not JSON (1e999 is not a number in JSON)")]),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_object_of_an_array_is_a_bad_row(
     tmp_path: Path, content: str, expected: list[tuple[object, ...]]
 ) -> None:

@@ -38,8 +38,9 @@ def test_a_table_gives_texts_ids_labels_and_metadata(tmp_path: Path) -> None:
         TextRow("8", 'blue\nshirt, "new"', 4, None, {"price": "12"}),
     ]
     assert read(tmp_path, "a.csv", content, text="label", id="price") == [
-        TextRow("10", "dress", 2, None, {"id": "7", "text": "red dress"}), BadRow(4, "no text"),
-    ]  # fmt: skip
+        TextRow("10", "dress", 2, None, {"id": "7", "text": "red dress"}),
+        BadRow(4, "no text"),
+    ]
 
 
 @pytest.mark.parametrize("sign", [";", "\t"])
@@ -110,8 +111,10 @@ def test_a_bad_row_of_a_table_is_told_by_its_line_and_the_others_are_read(
     found = read(tmp_path, "a.csv", b'text,n\n"a\na",1\n' + content + b"\nc,3\n")
     last = 5 + content.count(b"\n")
     assert found == [
-        TextRow("1", "a\na", 2, None, {"n": "1"}), BadRow(4, reason), TextRow("3", "c", last, None, {"n": "3"}),
-    ]  # fmt: skip
+        TextRow("1", "a\na", 2, None, {"n": "1"}),
+        BadRow(4, reason),
+        TextRow("3", "c", last, None, {"n": "3"}),
+    ]
 
 
 def test_a_quote_that_is_not_closed_is_told_with_the_lines_that_it_takes(tmp_path: Path) -> None:
@@ -161,17 +164,19 @@ def test_json_keeps_the_kinds_of_its_values(tmp_path: Path) -> None:
 def test_a_tsv_file_knows_no_quotes(tmp_path: Path) -> None:
     found = read(tmp_path, "a.tsv", 'text\tn\n"Hello" she said\t1\n"open\t2\n')
     assert found == [
-        TextRow("1", '"Hello" she said', 2, None, {"n": "1"}), TextRow("2", '"open', 3, None, {"n": "2"}),
-    ]  # fmt: skip
+        TextRow("1", '"Hello" she said', 2, None, {"n": "1"}),
+        TextRow("2", '"open', 3, None, {"n": "2"}),
+    ]
 
 
 def test_lines_that_are_not_blank_are_texts(tmp_path: Path) -> None:
     found = read(tmp_path, "a.txt", b"\xef\xbb\xbfone\r\n\n  \n two \nca\xe9\nlast", by="line")
     assert found == [
-        TextRow("1", "one", 1), TextRow("4", " two ", 4),
+        TextRow("1", "one", 1),
+        TextRow("4", " two ", 4),
         BadRow(5, f"not UTF-8 (byte 0xe9 at 3); {NAME}"),
         TextRow("6", "last", 6),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,18 +55,30 @@ def made() -> MakeEncoder:
     """Makes the folder of an encoder with random weights whose pictures are standardized in a way of its own."""
 
     def folder_of(
-        folder: Path, spec: ModelSpec, seed: int, *, fit: str = "crop", half: bool = False,
+        folder: Path,
+        spec: ModelSpec,
+        seed: int,
+        *,
+        fit: str = "crop",
+        half: bool = False,
         held_out: Sequence[JSONValue] = (),
-    ) -> Path:  # fmt: skip
+    ) -> Path:
         folder.mkdir()
         torch.manual_seed(seed)
         encoder = build(spec, mean=(0.3 + seed / 10,) * spec.channels, std=(0.2 + seed / 10,) * spec.channels)
         pixels = np.random.default_rng(seed).integers(0, 256, (32, spec.height, spec.width, spec.channels), np.uint8)
         encoder(torch.from_numpy(pixels))  # moves the statistics of batch normalisation from where they start
         export_encoder(
-            encoder, spec, folder, name=folder.name, fit=fit, sample=pixels[:4], half=half,
-            training={"seed": seed, "held_out": list(held_out)}, figures={},
-        )  # fmt: skip
+            encoder,
+            spec,
+            folder,
+            name=folder.name,
+            fit=fit,
+            sample=pixels[:4],
+            half=half,
+            training={"seed": seed, "held_out": list(held_out)},
+            figures={},
+        )
         return folder
 
     return folder_of

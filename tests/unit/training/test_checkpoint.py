@@ -23,11 +23,19 @@ def state(configuration: str = "this run", step: int = 7) -> State:
     network(torch.rand(2, 40)).sum().backward()
     optimizer.step()
     return State(
-        format=CHECKPOINT_FORMAT, configuration=configuration, step=step, steps=9,
-        objective=network.state_dict(), optimizer=optimizer.state_dict(), scaler={},
-        best=network.state_dict(), best_figure=-math.inf, best_step=0,
-        history=[{"step": 7.0, "loss": 0.5, "validation": 0.25}], seconds=1.5,
-    )  # fmt: skip
+        format=CHECKPOINT_FORMAT,
+        configuration=configuration,
+        step=step,
+        steps=9,
+        objective=network.state_dict(),
+        optimizer=optimizer.state_dict(),
+        scaler={},
+        best=network.state_dict(),
+        best_figure=-math.inf,
+        best_step=0,
+        history=[{"step": 7.0, "loss": 0.5, "validation": 0.25}],
+        seconds=1.5,
+    )
 
 
 @pytest.fixture
@@ -146,9 +154,18 @@ def test_random_bytes_are_refused(path: Path, seed: int) -> None:
     refused(path)
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"\0", b"PK\x03\x04", b"hello\n", b"\x80\x04N.", b"I42\n.",
-], ids=["empty", "zero", "zip head", "text", "pickled None", "old pickle"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0",
+        b"PK\x03\x04",
+        b"hello\n",
+        b"\x80\x04N.",
+        b"I42\n.",
+    ],
+    ids=["empty", "zero", "zip head", "text", "pickled None", "old pickle"],
+)
 def test_small_files_are_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     refused(path)

@@ -92,9 +92,17 @@ def test_a_stopped_run_goes_on_with_its_running_mean(stop: int, tmp_path: Path) 
             return 0.0
 
         fit(
-            objective, sampler(), Arrays(PIXELS), recipe=objective.recipe, steps=6, validate=validate,
-            checkpoint=tmp_path / name, configuration="c", processes=SingleProcess(), progress=Silent(),
-        )  # fmt: skip
+            objective,
+            sampler(),
+            Arrays(PIXELS),
+            recipe=objective.recipe,
+            steps=6,
+            validate=validate,
+            checkpoint=tmp_path / name,
+            configuration="c",
+            processes=SingleProcess(),
+            progress=Silent(),
+        )
         last: dict[str, Tensor] = torch.load(tmp_path / name, weights_only=True)["objective"]
         return last
 

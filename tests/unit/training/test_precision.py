@@ -23,9 +23,17 @@ from simsearch.training.presets import preset
 from simsearch.training.processes import SingleProcess
 
 RECIPE = replace(
-    preset("digits"), model=ModelSpec("digits", 8, 8, 1, 6), optimizer="sgd", learning_rate=0.05, batch_classes=4,
-    batch_images=3, evaluate_every=2, cosine_decay=False, augmentation="drawing", loss="contrastive",
-)  # fmt: skip
+    preset("digits"),
+    model=ModelSpec("digits", 8, 8, 1, 6),
+    optimizer="sgd",
+    learning_rate=0.05,
+    batch_classes=4,
+    batch_images=3,
+    evaluate_every=2,
+    cosine_decay=False,
+    augmentation="drawing",
+    loss="contrastive",
+)
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype=np.uint8)
 
 
@@ -50,9 +58,17 @@ def run(
 
     sampler = ClassSampler(np.repeat(np.arange(4), 6), rows=np.arange(24), classes=4, images=3, seed=0)
     fit(
-        objective, sampler, Arrays(PIXELS), recipe=recipe, steps=steps, validate=validate, checkpoint=checkpoint,
-        configuration="c", processes=SingleProcess(), progress=Silent(),
-    )  # fmt: skip
+        objective,
+        sampler,
+        Arrays(PIXELS),
+        recipe=recipe,
+        steps=steps,
+        validate=validate,
+        checkpoint=checkpoint,
+        configuration="c",
+        processes=SingleProcess(),
+        progress=Silent(),
+    )
     state = load_checkpoint(checkpoint, "c")
     assert state is not None
     return state["objective"], state["scaler"]

@@ -28,10 +28,18 @@ from simsearch.training.processes import SingleProcess, autocast_to, precision_o
 CHILD = Path(__file__).parents[2] / "two_processes.py"
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
 WORDS = (
-    "--preset", "shapes", "--steps", "6", "--set", "batch_images=5", "--set", "optimizer=sgd",
-    "--learning-rate", "0.05",
+    "--preset",
+    "shapes",
+    "--steps",
+    "6",
+    "--set",
+    "batch_images=5",
+    "--set",
+    "optimizer=sgd",
+    "--learning-rate",
+    "0.05",
     "--no-report",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -128,9 +136,14 @@ def test_an_encoder_of_two_processes_is_that_of_one_and_only_the_first_tells(
     together: Together, folder: Path, shapes: Path
 ) -> None:
     trained = train(
-        shapes, folder / "one", recipe="shapes", steps=6, learning_rate=0.05, report=False,
+        shapes,
+        folder / "one",
+        recipe="shapes",
+        steps=6,
+        learning_rate=0.05,
+        report=False,
         changes=Changes(batch_images=5, optimizer="sgd"),
-    )  # fmt: skip
+    )
     expected, found = (load_file(folder / name / WEIGHTS_NAME) for name in ("one", "both"))
     assert expected.keys() == found.keys()
     for name, weights in expected.items():

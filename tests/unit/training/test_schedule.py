@@ -28,9 +28,18 @@ from simsearch.training.schedule import LEAST_STEPS, MEASURING_SHARE, WARM_UP_ST
 
 # Batch statistics, turned and augmented drawings, a memory, averaged weights: all that a step can change.
 RECIPE = replace(
-    preset("glyph"), model=ModelSpec("residual", 8, 8, 1, 6, widths=(4, 6)), loss="infonce", scale=None,
-    batch_classes=3, batch_images=2, evaluate_every=3, averaging=0.9, memory=7, patience=0, threads=0,
-)  # fmt: skip
+    preset("glyph"),
+    model=ModelSpec("residual", 8, 8, 1, 6, widths=(4, 6)),
+    loss="infonce",
+    scale=None,
+    batch_classes=3,
+    batch_images=2,
+    evaluate_every=3,
+    averaging=0.9,
+    memory=7,
+    patience=0,
+    threads=0,
+)
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(24, 8, 8, 1), dtype=np.uint8)
 
 
@@ -49,9 +58,12 @@ class Clock:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    minutes=st.floats(0.1, 9), per_step=st.floats(0.02, 5), validation=st.floats(0, 60), every=st.integers(1, 1_000),
+    minutes=st.floats(0.1, 9),
+    per_step=st.floats(0.02, 5),
+    validation=st.floats(0, 60),
+    every=st.integers(1, 1_000),
     after=st.floats(0, 20),
-)  # fmt: skip
+)
 def test_the_steps_and_their_validations_fill_the_budget(
     minutes: float, per_step: float, validation: float, every: int, after: float
 ) -> None:
@@ -94,9 +106,18 @@ def run(
 
     sampler = ClassSampler(np.repeat(np.arange(4), 6), rows=np.arange(24), classes=3, images=2, seed=0)
     found = fit(
-        objective, sampler, Arrays(PIXELS), recipe=RECIPE, steps=steps, minutes=minutes, validate=validate,
-        checkpoint=checkpoint, configuration="c", processes=SingleProcess(), progress=Silent(),
-    )  # fmt: skip
+        objective,
+        sampler,
+        Arrays(PIXELS),
+        recipe=RECIPE,
+        steps=steps,
+        minutes=minutes,
+        validate=validate,
+        checkpoint=checkpoint,
+        configuration="c",
+        processes=SingleProcess(),
+        progress=Silent(),
+    )
     return found, objective.state_dict()
 
 

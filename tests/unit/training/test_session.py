@@ -28,9 +28,14 @@ from simsearch.training.presets import preset
 
 DrawShape = Callable[..., Path]
 QUICK = replace(
-    preset("shapes"), model=ModelSpec("shapes", 12, 12, 3, 4), steps=8, evaluate_every=2, counts=(0.6, 0.2, 0.2),
-    batch_classes=2, batch_images=2,
-)  # fmt: skip
+    preset("shapes"),
+    model=ModelSpec("shapes", 12, 12, 3, 4),
+    steps=8,
+    evaluate_every=2,
+    counts=(0.6, 0.2, 0.2),
+    batch_classes=2,
+    batch_images=2,
+)
 REPORT = ["confusion.png", "curves.png", "embedding.png", "pairs.png", "scores.png"]
 
 
@@ -130,8 +135,11 @@ def test_overwriting_replaces_and_bad_pictures_are_skipped_and_listed(
     assert trained.config.fingerprint != learned.config.fingerprint
     assert sorted(path.name for path in out.iterdir()) == [CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME]
     assert sorted(Path(skip.path).name for skip in trained.skipped) == [
-        "broken.png", "empty.jpg", "notes.txt", "stray.png",
-    ]  # fmt: skip
+        "broken.png",
+        "empty.jpg",
+        "notes.txt",
+        "stray.png",
+    ]
     assert all(skip.reason for skip in trained.skipped)
     assert trained.config.training["copies"] == 1
     assert trained.pictures == ()

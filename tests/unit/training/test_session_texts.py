@@ -24,9 +24,14 @@ TOPICS = {
     "top-up": ("my top up failed", "how do i add money", "adding money did not work", "top up by transfer"),
 }
 QUICK = replace(
-    preset("words"), model=TextSpec("bag", vocabulary=300, dim=16, codes=20), steps=30, evaluate_every=10,
-    batch_classes=3, batch_images=4, counts=(0.6, 0.2, 0.2),
-)  # fmt: skip
+    preset("words"),
+    model=TextSpec("bag", vocabulary=300, dim=16, codes=20),
+    steps=30,
+    evaluate_every=10,
+    batch_classes=3,
+    batch_images=4,
+    counts=(0.6, 0.2, 0.2),
+)
 
 
 def table(folder: Path, copies: int = 3) -> Path:
@@ -34,8 +39,10 @@ def table(folder: Path, copies: int = 3) -> Path:
     file = folder / "questions.csv"
     rows = [
         f"{text} {ending},{label}"
-        for label, texts in TOPICS.items() for text in texts for ending in ("", "now", "today", "again")[:copies]
-    ]  # fmt: skip
+        for label, texts in TOPICS.items()
+        for text in texts
+        for ending in ("", "now", "today", "again")[:copies]
+    ]
     file.write_text("\n".join(["text,label", *rows]))
     return file
 
@@ -74,9 +81,17 @@ def test_training_goes_on_from_tables_in_eight_bits(tmp_path: Path) -> None:
     found = load_initial_encoder(str(tmp_path / "first"))
     (tmp_path / "packed").mkdir()
     export_encoder(
-        found.encoder, found.spec, tmp_path / "packed", name="packed", tokenizer=found.tokenizer,
-        sample=np.ones((2, 4), dtype=np.int64), half=True, eight=True, training={}, figures={},
-    )  # fmt: skip
+        found.encoder,
+        found.spec,
+        tmp_path / "packed",
+        name="packed",
+        tokenizer=found.tokenizer,
+        sample=np.ones((2, 4), dtype=np.int64),
+        half=True,
+        eight=True,
+        training={},
+        figures={},
+    )
     still = replace(QUICK, steps=1, learning_rate=1e-12)
     again = train(table(tmp_path, copies=4), tmp_path / "again", recipe=still, start=tmp_path / "packed", report=False)
     texts = ["how do i add money", "which rate"]

@@ -32,9 +32,13 @@ def test_the_record_has_every_field_of_changes_and_reading() -> None:
 def test_the_values_of_the_record_are_those_that_python_takes() -> None:
     forms = {setting.name: tuple(setting.form.split("|")) for setting in SETTINGS}
     expected = {
-        "fit": FITS, "split": BY, "augmentation": AUGMENTATIONS, "optimizer": OPTIMIZERS, "precision": PRECISIONS,
+        "fit": FITS,
+        "split": BY,
+        "augmentation": AUGMENTATIONS,
+        "optimizer": OPTIMIZERS,
+        "precision": PRECISIONS,
         "distance": DISTANCES,
-    }  # fmt: skip
+    }
     assert {name: forms[name] for name in expected} == {name: tuple(values) for name, values in expected.items()}
 
 
@@ -55,13 +59,23 @@ def test_the_page_on_training_shows_the_record() -> None:
 
 def test_values_have_the_type_that_python_takes() -> None:
     texts = [
-        "margin=soft", "memory=64", "cosine_decay=false", "counts=0.8,0.1,0.1", "score_range=0,5", "half=true",
-        "label_until==", "scale=8",
-    ]  # fmt: skip
+        "margin=soft",
+        "memory=64",
+        "cosine_decay=false",
+        "counts=0.8,0.1,0.1",
+        "score_range=0,5",
+        "half=true",
+        "label_until==",
+        "scale=8",
+    ]
     values = parse_settings(texts)
     assert in_group(values, "changes") == {
-        "margin": "soft", "memory": 64, "cosine_decay": False, "counts": (0.8, 0.1, 0.1), "scale": 8.0,
-    }  # fmt: skip
+        "margin": "soft",
+        "memory": 64,
+        "cosine_decay": False,
+        "counts": (0.8, 0.1, 0.1),
+        "scale": 8.0,
+    }
     assert in_group(values, "reading") == {"score_range": (0.0, 5.0), "label_until": "="}
     assert in_group(values, "run") == {"half": True}
 
@@ -88,9 +102,13 @@ def test_settings_without_sense_are_refused(texts: list[str], message: str) -> N
 @pytest.mark.parametrize(
     ("option", "setting"),
     [
-        ("--margin", "margin=NUMBER|soft"), ("--shares", "counts=TRAIN,VALIDATION,TEST"),
-        ("--constant", "cosine_decay=false"), ("--half", "half=true"), ("--loss", None), ("--nope", None),
+        ("--margin", "margin=NUMBER|soft"),
+        ("--shares", "counts=TRAIN,VALIDATION,TEST"),
+        ("--constant", "cosine_decay=false"),
+        ("--half", "half=true"),
+        ("--loss", None),
+        ("--nope", None),
     ],
-)  # fmt: skip
+)
 def test_an_option_that_became_a_setting_has_a_replacement(option: str, setting: str | None) -> None:
     assert replacement(option) == setting

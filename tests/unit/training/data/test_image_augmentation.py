@@ -83,8 +83,9 @@ def test_each_picture_gets_a_variant_of_its_own_and_the_input_stays(kind: str) -
 
 def test_a_drawing_keeps_a_white_border() -> None:
     after = augmented(black_on_white(), "drawing")
-    border = torch.cat([after[:, :, 0].flatten(), after[:, :, -1].flatten(), after[..., 0].flatten(),
-                        after[..., -1].flatten()])  # fmt: skip
+    border = torch.cat(
+        [after[:, :, 0].flatten(), after[:, :, -1].flatten(), after[..., 0].flatten(), after[..., -1].flatten()]
+    )
     assert torch.allclose(border, torch.ones_like(border), atol=1e-6)
     dark = (1 - after).sum(dim=(1, 2, 3))
     assert (dark > 30).all()

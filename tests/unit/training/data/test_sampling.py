@@ -168,9 +168,11 @@ def test_each_triplet_keeps_its_order_and_none_comes_twice(count: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    neighbours=st.lists(st.booleans(), min_size=1, max_size=12), count=st.integers(1, 15), step=st.integers(0, 1_000),
+    neighbours=st.lists(st.booleans(), min_size=1, max_size=12),
+    count=st.integers(1, 15),
+    step=st.integers(0, 1_000),
     given_neighbours=st.booleans(),
-)  # fmt: skip
+)
 def test_each_row_comes_twice_or_with_its_neighbour(
     neighbours: list[bool], count: int, step: int, given_neighbours: bool
 ) -> None:

@@ -12,8 +12,12 @@ from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import EncoderError, UsageError
 from simsearch.training.data.tokenization import TOKENIZERS, learned_tokenizer, taken_tokenizer
 
-TEXTS = [f"{who} {does} {what}" for who in ("the cat", "a dog", "my bird") for does in ("eats", "sees", "eating")
-         for what in ("fish", "the fishes", "a seed", "Café no. 12")]  # fmt: skip
+TEXTS = [
+    f"{who} {does} {what}"
+    for who in ("the cat", "a dog", "my bird")
+    for does in ("eats", "sees", "eating")
+    for what in ("fish", "the fishes", "a seed", "Café no. 12")
+]
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)

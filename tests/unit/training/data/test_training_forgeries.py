@@ -235,10 +235,16 @@ def test_the_recipe_suits_forgeries_unless_something_else_is_asked_for(signature
     labelled, start = read_labelled(signatures), load_initial_encoder("strokes")
     found = configure(None, Changes(), labelled, start, chosen_freeze(None, start))
     assert (found.split, found.loss, found.halves, found.augmentation) == (
-        "group", "supervised-contrastive", (512, 0), "none",
-    )  # fmt: skip
+        "group",
+        "supervised-contrastive",
+        (512, 0),
+        "none",
+    )
     wanted = Changes(split="content", loss="classifier", augmentation="drawing")
     found = configure(None, wanted, labelled, start, chosen_freeze(None, start))
     assert (found.split, found.loss, found.halves, found.augmentation) == (
-        "content", "classifier", (384, 128), "drawing",
-    )  # fmt: skip
+        "content",
+        "classifier",
+        (384, 128),
+        "drawing",
+    )

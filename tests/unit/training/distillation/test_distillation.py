@@ -227,13 +227,24 @@ def test_material_is_read_as_it_is_said(tmp_path: Path) -> None:
     sources = [folder, tmp_path / "grades.csv", tmp_path / "lines.txt"]
     material = read_corpus(sources, Reading(columns="left,right,score", score_range=(0, 10)))
     assert set(material.texts) == {
-        "the last", *(f"note {number}\nits second line" for number in range(6)),
-        "one", "two", "three", "x", "y", "z", "u", "a line", "another",
-    }  # fmt: skip
+        "the last",
+        *(f"note {number}\nits second line" for number in range(6)),
+        "one",
+        "two",
+        "three",
+        "x",
+        "y",
+        "z",
+        "u",
+        "a line",
+        "another",
+    }
     assert material.graded.known.tolist() == pytest.approx([0.5, 0.0, 1.0, 0.1])
     (tmp_path / "tabs.txt").write_text("p\tq\t4\nr\ts\t0\nv\tw\t10\n", encoding="utf-8")
-    tabs = read_corpus([tmp_path / "lines.txt", tmp_path / "tabs.txt", tmp_path / "grades.csv"],
-                         Reading(columns="left,right,score", score_range=(0, 10)))  # fmt: skip
+    tabs = read_corpus(
+        [tmp_path / "lines.txt", tmp_path / "tabs.txt", tmp_path / "grades.csv"],
+        Reading(columns="left,right,score", score_range=(0, 10)),
+    )
     assert tabs.graded.known.tolist()[:3] == pytest.approx([0.4, 0.0, 1.0])
     assert "its second line" in read_corpus([folder, tmp_path / "lines.txt"], Reading(by_line=True)).texts
 
@@ -384,8 +395,25 @@ def test_the_command_distils_and_says_so(
     from simsearch.cli import cli
 
     out = tmp_path / "pupil"
-    words = ["distill", tiny_text, *sources, "-o", out, "--validate", sources[1], "--dim", 8, "--vocabulary", 120,
-             "--codes", 16, "--epochs", 1, "--quiet", "--json"]  # fmt: skip
+    words = [
+        "distill",
+        tiny_text,
+        *sources,
+        "-o",
+        out,
+        "--validate",
+        sources[1],
+        "--dim",
+        8,
+        "--vocabulary",
+        120,
+        "--codes",
+        16,
+        "--epochs",
+        1,
+        "--quiet",
+        "--json",
+    ]
     cli.main([str(word) for word in words], standalone_mode=False)
     record = json.loads(capsys.readouterr().out)
     assert record["folder"] == str(out) and record["fingerprint"] == read_config(out).fingerprint

@@ -47,7 +47,7 @@ SPECS = {
 KINDS = pytest.mark.parametrize(
     ("name", "half"),
     [("shapes", False), ("backbone", False), ("backbone", True), ("residual", True)],
-)  # fmt: skip
+)
 ALL_SPECS = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 
 
@@ -85,9 +85,16 @@ def export(folder: Path, name: str, *, half: bool = False, seed: int = 0) -> Exp
     spec = SPECS[name]
     encoder = built(spec, seed)
     config = export_encoder(
-        encoder, spec, folder, name="small", fit="squash", sample=pixels(spec, 8), half=half,
-        training={"seed": seed, "history": [{"step": 1.0}]}, figures={"accuracy": 0.5},
-    )  # fmt: skip
+        encoder,
+        spec,
+        folder,
+        name="small",
+        fit="squash",
+        sample=pixels(spec, 8),
+        half=half,
+        training={"seed": seed, "history": [{"step": 1.0}]},
+        figures={"accuracy": 0.5},
+    )
     return Exported(folder, spec, encoder, config)
 
 
@@ -201,8 +208,16 @@ def test_whoever_can_read_one_file_of_an_encoder_can_read_all(made: Made) -> Non
 def test_the_file_holds_no_trace_of_this_machine(made: Made, name: str, half: bool) -> None:
     model = (made(name, half).folder / ONNX_NAME).read_bytes()
     site_packages = Path(torch.__file__).parent.parent
-    traces = [str(Path.cwd()), str(Path.home()), str(site_packages), "site-packages", ".py", 'File "',
-              "simsearch", getpass.getuser() + "@"]  # fmt: skip
+    traces = [
+        str(Path.cwd()),
+        str(Path.home()),
+        str(site_packages),
+        "site-packages",
+        ".py",
+        'File "',
+        "simsearch",
+        getpass.getuser() + "@",
+    ]
     for trace in traces:
         assert trace.encode() not in model, trace
     parsed = onnx.load_from_string(model)
@@ -244,8 +259,9 @@ def test_a_model_with_external_data_is_refused(plain: bytes, where: str) -> None
         load_session(model.SerializeToString(), "somewhere/encoder.onnx")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 50, b"not a model", b"\x08\x07\x12\x04"],
-                         ids=["empty", "zeros", "text", "a beginning"])  # fmt: skip
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 50, b"not a model", b"\x08\x07\x12\x04"], ids=["empty", "zeros", "text", "a beginning"]
+)
 def test_a_broken_model_is_refused(content: bytes) -> None:
     with pytest.raises(EncoderError, match="broken: ONNX Runtime cannot load it"):
         load_session(content, "broken")
@@ -282,10 +298,16 @@ def test_the_table_of_layers_has_the_shapes_of_the_outputs() -> None:
     spec = ModelSpec("shapes", 28, 28, 3, 16)
     rows = [(layer.kind, layer.shape, layer.parameters) for layer in layer_table(built(spec), pixels(spec, 2))]
     assert rows == [
-        ("Conv2d", (16, 26, 26), 448), ("ReLU", (16, 26, 26), 0), ("MaxPool2d", (16, 13, 13), 0),
-        ("Conv2d", (8, 11, 11), 1160), ("ReLU", (8, 11, 11), 0), ("MaxPool2d", (8, 5, 5), 0),
-        ("Flatten", (200,), 0), ("Linear", (16,), 3216), ("L2", (16,), 0),
-    ]  # fmt: skip
+        ("Conv2d", (16, 26, 26), 448),
+        ("ReLU", (16, 26, 26), 0),
+        ("MaxPool2d", (16, 13, 13), 0),
+        ("Conv2d", (8, 11, 11), 1160),
+        ("ReLU", (8, 11, 11), 0),
+        ("MaxPool2d", (8, 5, 5), 0),
+        ("Flatten", (200,), 0),
+        ("Linear", (16,), 3216),
+        ("L2", (16,), 0),
+    ]
 
 
 def test_the_table_leaves_no_hooks_behind() -> None:
@@ -301,8 +323,14 @@ def test_the_description_is_read_back_as_it_was_written(made: Made) -> None:
     assert found == replace(written, model=found.model)
     assert dict(found.model) == json.loads(json.dumps(dict(written.model)))
     assert (found.name, found.modality, found.dim, found.width, found.height, found.channels, found.fit) == (
-        "small", "image", 10, 14, 14, 3, "squash",
-    )  # fmt: skip
+        "small",
+        "image",
+        10,
+        14,
+        14,
+        3,
+        "squash",
+    )
     assert found.parameters == sum(parameter.numel() for parameter in made("backbone").encoder.parameters())
     assert found.training == {"seed": 0, "history": [{"step": 1.0}]}
 

@@ -43,10 +43,22 @@ SPECS = {
     "shapes": ModelSpec("shapes", 12, 12, 3, 5),
 }
 RECIPE = replace(
-    preset("glyph"), model=SPECS["residual"], fit="crop", poses=1, augmentation="photo", scale=None,
-    contrast_weight=0.0, within_power=0.0, learning_rate=0.2, batch_classes=2, batch_images=3, steps=4,
-    evaluate_every=2, split="content", counts=(0.6, 0.2, 0.2),
-)  # fmt: skip
+    preset("glyph"),
+    model=SPECS["residual"],
+    fit="crop",
+    poses=1,
+    augmentation="photo",
+    scale=None,
+    contrast_weight=0.0,
+    within_power=0.0,
+    learning_rate=0.2,
+    batch_classes=2,
+    batch_images=3,
+    steps=4,
+    evaluate_every=2,
+    split="content",
+    counts=(0.6, 0.2, 0.2),
+)
 DrawShape = Callable[..., Path]
 
 
@@ -99,9 +111,16 @@ def test_a_network_of_one_piece_is_frozen_whole_or_not_at_all() -> None:
 def exported(folder: Path, spec: ModelSpec, seed: int = 0) -> Path:
     folder.mkdir()
     export_encoder(
-        built(spec, seed), spec, folder, name=folder.name, fit="squash", sample=pixels(spec, 4), half=False,
-        training={}, figures={},
-    )  # fmt: skip
+        built(spec, seed),
+        spec,
+        folder,
+        name=folder.name,
+        fit="squash",
+        sample=pixels(spec, 4),
+        half=False,
+        training={},
+        figures={},
+    )
     return folder
 
 

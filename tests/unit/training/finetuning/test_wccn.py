@@ -26,10 +26,23 @@ from simsearch.training.networks.specification import ModelSpec
 from simsearch.training.presets import preset
 
 RECIPE = replace(
-    preset("glyph"), model=ModelSpec("residual", 32, 32, 3, 16, widths=(8, 16), stem_stride=2), fit="crop", poses=1,
-    augmentation="photo", scale=None, contrast_weight=0.0, within_power=0.0, learning_rate=0.1, batch_classes=2,
-    batch_images=3, steps=4, evaluate_every=2, split="content", counts=(0.6, 0.2, 0.2), threads=1,
-)  # fmt: skip
+    preset("glyph"),
+    model=ModelSpec("residual", 32, 32, 3, 16, widths=(8, 16), stem_stride=2),
+    fit="crop",
+    poses=1,
+    augmentation="photo",
+    scale=None,
+    contrast_weight=0.0,
+    within_power=0.0,
+    learning_rate=0.1,
+    batch_classes=2,
+    batch_images=3,
+    steps=4,
+    evaluate_every=2,
+    split="content",
+    counts=(0.6, 0.2, 0.2),
+    threads=1,
+)
 
 
 def naive(vectors: NDArray[np.float64], labels: NDArray[np.int64], power: float) -> NDArray[np.float64]:
@@ -113,11 +126,9 @@ def test_embeddings_are_those_of_before_times_the_matrix(head: bool) -> None:
 
 def test_a_training_puts_the_matrix_behind_its_network(shapes: Path, tmp_path: Path) -> None:
     made = {
-        power: train(
-            shapes, tmp_path / f"{power}", recipe=RECIPE, changes=Changes(within_power=power), report=False
-        )
+        power: train(shapes, tmp_path / f"{power}", recipe=RECIPE, changes=Changes(within_power=power), report=False)
         for power in (0.0, 0.4)
-    }  # fmt: skip
+    }
     plain, weighed = (load_initial_encoder(str(trained.folder)) for trained in made.values())
     assert (plain.spec.head, weighed.spec.head) == (False, True)
     for name, tensor in plain.encoder.state_dict().items():
@@ -132,11 +143,15 @@ def test_what_was_weighed_is_not_weighed_again_unless_asked_for(shapes: Path, tm
     train(shapes, encoder, recipe=RECIPE, changes=Changes(within_power=0.2), report=False)
     powers = {
         wanted: train(
-            shapes, tmp_path / f"again-{wanted}", start=encoder, steps=2, changes=Changes(within_power=wanted),
+            shapes,
+            tmp_path / f"again-{wanted}",
+            start=encoder,
+            steps=2,
+            changes=Changes(within_power=wanted),
             report=False,
         ).config.training["within_power"]
         for wanted in (None, 0.3)
-    }  # fmt: skip
+    }
     assert powers == {None: 0.0, 0.3: 0.3}
     fresh = tmp_path / "fresh"
     train(shapes, fresh, recipe=RECIPE, report=False)

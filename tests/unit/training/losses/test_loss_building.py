@@ -271,9 +271,13 @@ def naive_of_triplets(name: str, given: dict[str, object], rows: list[list[list[
 
 
 TRIPLETS: list[tuple[str, dict[str, object]]] = [
-    ("infonce", {}), ("angular", {}), ("triplet", {}), ("triplet", {"distance": "l2"}),
-    ("triplet", {"distance": "cosine"}), ("triplet", {"margin": "soft", "distance": "l2"}),
-]  # fmt: skip
+    ("infonce", {}),
+    ("angular", {}),
+    ("triplet", {}),
+    ("triplet", {"distance": "l2"}),
+    ("triplet", {"distance": "cosine"}),
+    ("triplet", {"margin": "soft", "distance": "l2"}),
+]
 
 
 @pytest.mark.parametrize(("name", "given_settings"), TRIPLETS)

@@ -106,12 +106,15 @@ def test_an_encoder_on_it_gives_unit_rows_of_any_pixels() -> None:
     torch.testing.assert_close(rows.norm(dim=1), torch.ones(4))
 
 
-@pytest.mark.parametrize("spec", [
-    ModelSpec("lite", 40, 64, 3, 8, head=True, features=FEATURES),
-    ModelSpec("lite", 32, 64, 1, 8, head=True, features=FEATURES),
-    ModelSpec("lite", 32, 64, 3, 8, head=True, features=7),
-    ModelSpec("lite", 32, 64, 3, 8, head=True, features=FEATURES, variant=9),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ModelSpec("lite", 40, 64, 3, 8, head=True, features=FEATURES),
+        ModelSpec("lite", 32, 64, 1, 8, head=True, features=FEATURES),
+        ModelSpec("lite", 32, 64, 3, 8, head=True, features=7),
+        ModelSpec("lite", 32, 64, 3, 8, head=True, features=FEATURES, variant=9),
+    ],
+)
 def test_what_it_cannot_be_is_refused(spec: ModelSpec) -> None:
     with pytest.raises(UsageError):
         build(spec, mean=(0.5,) * spec.channels, std=(0.5,) * spec.channels)

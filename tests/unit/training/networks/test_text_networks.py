@@ -150,17 +150,26 @@ def test_stored_tables_come_back_under_their_name(kind: str) -> None:
 # -- export --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "half", "eight"), [("bag", True, True), ("recurrent", False, False),
-                                                     ("transformer", True, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "half", "eight"), [("bag", True, True), ("recurrent", False, False), ("transformer", True, False)]
+)
 def test_an_exported_encoder_reads_texts_as_torch_does(tmp_path: Path, kind: str, half: bool, eight: bool) -> None:
     tokenizer = learned_tokenizer(TEXTS, size=SPEC.vocabulary)
     encoder = built(kind)
     sample = some_ids().numpy()
     spec = replace(SPEC, kind=kind)
     config = export_encoder(
-        encoder, spec, tmp_path, name="texts", tokenizer=tokenizer, sample=sample, half=half, eight=eight,
-        training={"seed": 0}, figures={},
-    )  # fmt: skip
+        encoder,
+        spec,
+        tmp_path,
+        name="texts",
+        tokenizer=tokenizer,
+        sample=sample,
+        half=half,
+        eight=eight,
+        training={"seed": 0},
+        figures={},
+    )
     assert (config.modality, config.max_tokens, config.vocabulary, config.codes) == ("text", 16, 60, 0)
     assert read_config(tmp_path) == replace(config, model=json.loads(json.dumps(dict(config.model))))
     assert (tmp_path / TOKENIZER_NAME).read_bytes() == tokenizer
@@ -174,8 +183,10 @@ def test_an_exported_encoder_reads_texts_as_torch_does(tmp_path: Path, kind: str
     expected = encoder(torch.from_numpy(padded([each.ids for each in prepared]))).detach().numpy()
     np.testing.assert_allclose(opened.encode(TEXTS), expected, atol=PARITY, rtol=0)
     fresh = build_text(TextSpec(**{key: value for key, value in config.model.items() if key != "half"}))  # type: ignore[arg-type]
-    weights = {key: value.float() if value.dtype == torch.float16 else value
-               for key, value in load_file(tmp_path / WEIGHTS_NAME).items()}  # fmt: skip
+    weights = {
+        key: value.float() if value.dtype == torch.float16 else value
+        for key, value in load_file(tmp_path / WEIGHTS_NAME).items()
+    }
     fresh.load_state_dict(unpacked(weights))
     np.testing.assert_allclose(fresh.eval()(some_ids()).detach(), encoder(some_ids()).detach(), atol=PARITY, rtol=0)
     assert config.parameters == sum(parameter.numel() for parameter in fresh.parameters())
