@@ -372,7 +372,7 @@ def test_files_that_nothing_can_be_learned_from_are_refused(
 
 def test_a_folder_that_cannot_be_made_is_refused(few: Path, tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
-    with pytest.raises(UsageError, match="cannot be made"):
+    with pytest.raises(UsageError, match="cannot be created"):
         quick(few, tmp_path / "a file" / "out")
 
 

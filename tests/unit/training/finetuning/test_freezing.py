@@ -209,7 +209,7 @@ def test_features_have_one_view_of_each_input(base: Path, labelled: Path, tmp_pa
         tuned(labelled, tmp_path / "out", base, "part", changes=Changes(poses=4))
     with pytest.raises(UsageError, match="poses applies to classes, not unlabelled; omit it"):
         tuned(labelled, tmp_path / "out", base, "none", reading=Reading(kind="unlabelled"), changes=Changes(poses=4))
-    with pytest.raises(UsageError, match="unlabelled files teach by two views of each, and --freeze part makes one"):
+    with pytest.raises(UsageError, match="unlabelled files need two views of each, but --freeze part has one"):
         tuned(labelled, tmp_path / "out", base, "part", reading=Reading(kind="unlabelled"))
     with pytest.raises(UsageError, match="--freeze all needs an initial encoder"):
         train(labelled, tmp_path / "out", recipe="shapes", freeze="all")

@@ -142,7 +142,7 @@ def test_the_share_of_the_linear_half_is_as_wanted(shapes: Path, tmp_path: Path)
 
 
 def test_poses_are_refused_where_nothing_but_a_head_learns(shapes: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="poses 4 are for networks that learn"):
+    with pytest.raises(UsageError, match="poses 4 needs a network that is trained"):
         headed(shapes, tmp_path / "out", changes=Changes(poses=4))
 
 

@@ -146,7 +146,7 @@ def test_a_head_alone_is_learned_where_it_is_asked_for(
         monkeypatch.setattr(
             session, "configure", lambda *given, **more: replace(real(*given, **more), counts=(1, 0, 0))
         )
-    monkeypatch.setattr(head_run, "_deeper", lambda *_, **__: pytest.fail("the last blocks were fine-tuned"))
+    monkeypatch.setattr(head_run, "_with_last_blocks", lambda *_, **__: pytest.fail("the last blocks were fine-tuned"))
     assert minutes(shapes, tmp_path / "head", **how).config.base is not None
 
 
