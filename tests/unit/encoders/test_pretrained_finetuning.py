@@ -40,7 +40,7 @@ def test_pictures(squares: Path, tmp_path: Path, hub_models: dict[str, Path], fr
         train(squares, tmp_path / "again", recipe=recipe, start=trained.folder, report=False)
     if freeze == "all":
         converted = open_encoder(hub_models["vit"]).folder
-        with pytest.raises(EncoderError, match="was converted from 'vit' for use only; to train on, name that model"):
+        with pytest.raises(EncoderError, match="was converted from 'vit' for inference only; fine-tune that model"):
             train(squares, tmp_path / "again", recipe=recipe, start=converted, report=False)
 
 
