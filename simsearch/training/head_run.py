@@ -7,7 +7,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,11 +17,15 @@ from simsearch.encoders.folder import encoder_folder, read_config
 from simsearch.encoders.head import base_folder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.training.data.inputs import Inputs, Views
-from simsearch.training.data.partition import Partition
 from simsearch.training.data.sampling import make_sampler
 from simsearch.training.finetuning.freezing import TrainedLayers
 from simsearch.training.finetuning.heads import blended, cached_views, linear_half
-from simsearch.training.finetuning.interpolation import Interpolation, interpolate_weights
+from simsearch.training.finetuning.interpolation import (
+    Interpolation,
+    average_precisions,
+    clearly_better,
+    interpolate_weights,
+)
 from simsearch.training.finishing import Exported, Trained, finish
 from simsearch.training.last_blocks import block_of, fine_tuned, fresh_features, whole_encoder
 from simsearch.training.loop import Fitted, fit
@@ -33,8 +37,6 @@ from simsearch.training.objective import Objective
 from simsearch.training.schedule import total_steps
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from simsearch.training.data.dataset import Dataset
     from simsearch.training.finetuning.initial import InitialEncoder
     from simsearch.training.finishing import Run
@@ -80,7 +82,7 @@ class _Work:
     def again(self) -> _Work:
         """The same work with the validation partition added to the train partition."""
         return replace(
-            self, data=replace(self.data, train=_together(self.data.train, self.data.validation)),
+            self, data=replace(self.data, train=self.data.train.joined(self.data.validation)),
             configuration=f"{self.configuration} again", checkpoint=self.checkpoint.with_suffix(".again.pt"),
         )  # fmt: skip
 
@@ -117,9 +119,9 @@ def train_head(run: Run, data: Dataset, configuration: str, checkpoint: Path) ->
 
 
 def _block(run: Run, data: Dataset) -> int | None:
-    """The first block to fine-tune, for classes with validation; None if only a head is to be trained."""
+    """The first block to fine-tune, if validation has the training classes; None if only a head is to be trained."""
     assert run.start is not None
-    if not run.fine_tune_blocks or data.train.labels is None or not len(data.validation) or run.processes.world > 1:
+    if not run.fine_tune_blocks or run.processes.world > 1 or data.train.forged is not None or not _known_classes(data):
         return None
     return block_of(run.start.encoder)
 
@@ -150,7 +152,7 @@ def _blended_head(work: _Work) -> Trained:
     recipe = replace(work.recipe, model=spec)
     blend, interpolation = blended(learned.half, work.data, work.views, recipe, run.progress)
     if work.maps is not None and interpolation.compared:
-        tuned = _with_last_blocks(work, learned, interpolation, again=again)
+        tuned = _with_last_blocks(work, learned, blend)
         if tuned is not None:
             return tuned
     validated = network = SiameseEncoder(nn.Identity(), blend)
@@ -169,26 +171,28 @@ def _blend(linear: nn.Linear, half: nn.Sequential, interpolation: Interpolation)
     return blend
 
 
-def _with_last_blocks(work: _Work, learned: _Learned, interpolation: Interpolation, *, again: bool) -> Trained | None:
-    """The whole encoder with fine-tuned last blocks; None if the head alone ranks validation items as well."""
+def _with_last_blocks(work: _Work, learned: _Learned, head: BlendedHead) -> Trained | None:
+    """The whole encoder with fine-tuned last blocks; None if the `head` alone ranks validation items about as well."""
     run, recipe = work.run, replace(work.recipe, model=work.of_blend)
     minutes = run.minutes_left()
     assert minutes is not None
-    trained, fitted = _blocks_learned(work, learned, minutes=minutes / (2 if again else 1))
+    trained, fitted = _blocks_learned(work, learned, minutes=minutes / 2)
     tuned, features = _on_fresh_features(work, trained)
     assert isinstance(trained.head, nn.Sequential)
     blend, found = blended(trained.head, tuned.data, features, recipe, run.progress)
-    compared = {"head": interpolation.compared[interpolation.weight], "last_blocks": found.compared[found.weight]}
-    if compared["last_blocks"] <= compared["head"]:
+    before = average_precisions(SiameseEncoder(nn.Identity(), head), work.data, recipe)
+    after = average_precisions(SiameseEncoder(nn.Identity(), blend), tuned.data, recipe)
+    assert before is not None and after is not None
+    if not clearly_better(before, after):
         return None
-    validated = network = TrainedLayers(trained.layers, blend)
-    if again:
-        both = work.again()
-        half = _learned(both, work.of_blend, steps=max(1, learned.fitted.best_step))
-        trained, _ = _blocks_learned(both, half, steps=max(1, fitted.best_step))
-        tuned, features = _on_fresh_features(both, trained)
-        assert isinstance(trained.head, nn.Sequential)
-        network = TrainedLayers(trained.layers, _blend(linear_half(tuned.data, features, recipe), trained.head, found))
+    compared = {"head": float(before.mean()), "last_blocks": float(after.mean())}
+    validated = TrainedLayers(trained.layers, blend)
+    both = work.again()
+    half = _learned(both, work.of_blend, steps=max(1, learned.fitted.best_step))
+    trained, _ = _blocks_learned(both, half, steps=max(1, fitted.best_step))
+    tuned, features = _on_fresh_features(both, trained)
+    assert isinstance(trained.head, nn.Sequential)
+    network = TrainedLayers(trained.layers, _blend(linear_half(tuned.data, features, recipe), trained.head, found))
     return _finished_whole(work, network, validated, fitted, found, compared)
 
 
@@ -231,16 +235,6 @@ def _known_classes(data: Dataset) -> bool:
     """Whether there is a validation partition, with training classes only."""
     labels, known = data.validation.labels, data.train.labels
     return labels is not None and known is not None and len(labels) > 0 and bool(np.isin(labels, known).all())
-
-
-def _together(train: Partition, validation: Partition) -> Partition:
-    def both(name: str) -> NDArray[Any] | None:
-        parts = [getattr(partition, name) for partition in (train, validation)]
-        return None if any(part is None for part in parts) else np.concatenate(parts)
-
-    rows = both("rows")
-    assert rows is not None
-    return Partition(rows, both("labels"), both("groups"), forged=both("forged"), writers=both("writers"))
 
 
 def _learned(work: _Work, spec: ModelSpec, *, minutes: float | None = None, steps: int | None = None) -> _Learned:

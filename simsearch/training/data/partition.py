@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,3 +36,18 @@ class Partition:
     def count(self) -> int:
         """The number of pairs, triplets or else rows."""
         return next((len(values) for values in (self.pairs, self.triplets) if values is not None), len(self.rows))
+
+    def joined(self, other: Partition) -> Partition:
+        """The rows of both, with their classes; pairs, triplets and neighbours are positions, and are left out."""
+
+        def both(name: str) -> NDArray[Any] | None:
+            parts = [getattr(partition, name) for partition in (self, other)]
+            return None if any(part is None for part in parts) else np.concatenate(parts)
+
+        return Partition(
+            np.concatenate([self.rows, other.rows]),
+            both("labels"),
+            both("groups"),
+            forged=both("forged"),
+            writers=both("writers"),
+        )

@@ -116,17 +116,28 @@ def validation_accuracy(network: Network, data: Dataset, recipe: Recipe) -> tupl
 
 
 def ranking_precision(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:
-    """The mean average precision with which validation inputs rank the training inputs, and its standard error.
+    """The mean of `average_precisions` and its standard error.
 
     It distinguishes networks of equal accuracy, as it depends on the whole ranking. For held-out validation classes
     and for forgeries it is `validation_accuracy`; None without classes.
     """
+    each = average_precisions(network, data, recipe)
+    if each is None:
+        return validation_accuracy(network, data, recipe)
+    return float(each.mean()), standard_error(each)
+
+
+def average_precisions(network: Network, data: Dataset, recipe: Recipe) -> NDArray[np.float64] | None:
+    """The average precision with which each validation input ranks the training inputs, always of the same inputs.
+
+    None where no validation class is a training class, and for forgeries.
+    """
     partition, train = data.validation, data.train
     if partition.labels is None or train.labels is None or partition.forged is not None:
-        return validation_accuracy(network, data, recipe)
+        return None
     known = np.flatnonzero(np.isin(partition.labels, train.labels))
     if not len(known):
-        return validation_accuracy(network, data, recipe)
+        return None
     queries = known[_some(len(known), MOST_QUERIES, recipe.seed)]
     gallery = _some(len(train), MOST_GALLERY, recipe.seed)
     vectors, answers = (
@@ -135,8 +146,19 @@ def ranking_precision(network: Network, data: Dataset, recipe: Recipe) -> tuple[
     order = np.argsort(-(vectors @ answers.T), axis=1, kind="stable")
     hits = train.labels[gallery][order] == partition.labels[queries][:, None]
     precision = hits.cumsum(axis=1) / np.arange(1, hits.shape[1] + 1)
-    each = (precision * hits).sum(axis=1) / np.maximum(1, hits.sum(axis=1))
-    return float(each.mean()), float(each.std() / math.sqrt(len(each)))
+    each: NDArray[np.float64] = (precision * hits).sum(axis=1) / np.maximum(1, hits.sum(axis=1))
+    return each
+
+
+def standard_error(values: NDArray[np.float64]) -> float:
+    """The standard error of the mean."""
+    return float(values.std()) / math.sqrt(len(values))
+
+
+def clearly_better(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
+    """Whether the mean of `after` is higher by more than a standard error of the difference of the pairs."""
+    gains = after - before
+    return bool(gains.mean() > standard_error(gains))
 
 
 def _verification_auc(network: Network, data: Dataset, recipe: Recipe) -> tuple[float, float] | None:

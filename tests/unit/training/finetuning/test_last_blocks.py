@@ -21,6 +21,7 @@ from simsearch.training.finetuning import heads
 from simsearch.training.finetuning.freezing import TrainedLayers
 from simsearch.training.finetuning.heads import cached_views
 from simsearch.training.finetuning.initial import load_initial_encoder
+from simsearch.training.finetuning.interpolation import clearly_better
 from simsearch.training.finishing import Trained
 from simsearch.training.last_blocks import LAST_BLOCKS, block_of, fresh_features, whole_encoder
 from simsearch.training.presets import HEAD
@@ -48,15 +49,14 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def head_recognizes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every first blend of a run counts as one that recognizes nothing."""
-    real, calls = head_run.blended, []
+    """The first of the two rankings that a run compares, that of the head alone, counts as one without any hit."""
+    real, calls = head_run.average_precisions, []
 
-    def blended(*given: Any) -> Any:
-        blend, kept = real(*given)
-        calls.append(kept)
-        return blend, replace(kept, compared=dict.fromkeys(kept.compared, 0.0)) if len(calls) % 2 else kept
+    def average_precisions(*given: Any) -> Any:
+        calls.append(real(*given))
+        return np.zeros_like(calls[-1]) if len(calls) % 2 else calls[-1]
 
-    monkeypatch.setattr(head_run, "blended", blended)
+    monkeypatch.setattr(head_run, "average_precisions", average_precisions)
 
 
 def minutes(source: Path, out: Path, **how: Any) -> Trained:
@@ -195,3 +195,10 @@ def test_fresh_features_are_of_the_first_views() -> None:
     maps = Views(np.random.default_rng(0).normal(size=(5, 3, 2, 1, 1)).astype(np.float16))
     found = fresh_features(TrainedLayers(torch.nn.Flatten(), torch.nn.Identity()), maps)
     np.testing.assert_array_equal(found.rows, maps.rows[:, :2, :, 0, 0])
+
+
+def test_a_gain_counts_if_it_is_more_than_the_standard_error_of_the_pairs() -> None:
+    before = np.array([0.1, 0.9, 0.5, 0.7])
+    assert clearly_better(before, before + np.array([0.02, 0.01, 0.02, 0.01]))
+    assert not clearly_better(before, before + np.array([0.3, -0.2, 0.1, -0.1]))
+    assert not clearly_better(before, before)
