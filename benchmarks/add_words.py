@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from simsearch.encoders.folder import WORDS_NAME, WORDS_TOKENIZER_NAME, WordsConfig, read_config, write_config
-from simsearch.evaluation.probability import SameCurve
+from simsearch.evaluation.statistics.probability import SameCurve
 
 MAX_TOKENS = 64
 UNKNOWN = "<unknown>"

@@ -32,7 +32,7 @@ import simsearch
 from simsearch.encoders.converting.exporting import to_onnx as to_onnx_file
 from simsearch.encoders.folder import WORDS_NAME, WORDS_TOKENIZER_NAME
 from simsearch.encoders.network import load_session
-from simsearch.evaluation.probability import SameCurve, same_curve
+from simsearch.evaluation.statistics.probability import SameCurve, same_curve
 from simsearch.training.networks.efficientnet import MEAN, STD, from_published
 
 if TYPE_CHECKING:

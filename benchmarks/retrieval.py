@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from measuring import Bar, Report, python
 
-from simsearch.evaluation.intervals import mean_figures
 from simsearch.evaluation.ranking import rank_queries
+from simsearch.evaluation.statistics.intervals import mean_figures
 
 DIM = 128
 CLASS_SIZE = 100

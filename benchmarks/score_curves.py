@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 import simsearch
 from simsearch.encoders.folder import encoder_folder, read_config, write_config
-from simsearch.evaluation.probability import same_curve
+from simsearch.evaluation.statistics.probability import same_curve
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.scan import scan
 from simsearch.types import Encoder, Skip

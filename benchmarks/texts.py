@@ -26,9 +26,9 @@ from product_records import product_pairs
 from text_corpus import held_out, intents, records, stsb
 
 import simsearch
-from simsearch.evaluation.correlation import spearman
 from simsearch.evaluation.metrics import average_precision
 from simsearch.evaluation.protocols import episodes
+from simsearch.evaluation.statistics.correlation import spearman
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,8 @@ from simsearch.cli.options import (
 from simsearch.cli.output import print_json, print_line, print_skipped, print_status, print_table, progress
 
 if TYPE_CHECKING:
-    from simsearch.evaluation.intervals import Figure
     from simsearch.evaluation.results import Evaluation
+    from simsearch.evaluation.statistics.intervals import Figure
     from simsearch.labelled.material import Kind
 
 

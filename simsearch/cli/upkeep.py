@@ -95,7 +95,7 @@ def _print_encoder(config: EncoderConfig) -> None:
 
 def _print_curve(compared: str, document: JSONValue) -> None:
     """Prints a few points of a calibration curve: the probability of "same" at prior one half, FAR and TAR by score."""
-    from simsearch.evaluation.probability import SameCurve
+    from simsearch.evaluation.statistics.probability import SameCurve
 
     try:
         curve = SameCurve.of_document(document)  # type: ignore[arg-type]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import identities, indexing, pinning, querying, texts_in, upkeep, vectors_in
+from simsearch.collection import identities, pinning, querying, upkeep
+from simsearch.collection.adding import indexing, texts_in, vectors_in
 from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection

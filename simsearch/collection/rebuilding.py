@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.collection import identities, indexing
+from simsearch.collection import identities
+from simsearch.collection.adding import indexing
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import UsageError
-from simsearch.evaluation.correlation import graded_figures
-from simsearch.evaluation.intervals import ROUNDS, Figure, mean_figures
 from simsearch.evaluation.pairs import cosines, pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.ranking import rank_queries
 from simsearch.evaluation.results import GradedDetail, PairDetail, RunsDetail, Section, Threshold
 from simsearch.evaluation.runs import RUNS, WAYS, Runs, draw_runs, run_answers
+from simsearch.evaluation.statistics.correlation import graded_figures
+from simsearch.evaluation.statistics.intervals import ROUNDS, Figure, mean_figures
 from simsearch.evaluation.verifying import FARS, verification_figures
 
 if TYPE_CHECKING:

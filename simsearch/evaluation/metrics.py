@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simsearch.evaluation.correlation import graded_figures, pearson, spearman
-from simsearch.evaluation.curves import checked_pairs, curve
-from simsearch.evaluation.intervals import Figure, bootstrap, mean_figures, mean_interval
 from simsearch.evaluation.pairs import all_pairs, pair_scores, sample_pairs
 from simsearch.evaluation.ranking import recall_at, retrieval
+from simsearch.evaluation.statistics.correlation import graded_figures, pearson, spearman
+from simsearch.evaluation.statistics.curves import checked_pairs, curve
+from simsearch.evaluation.statistics.intervals import Figure, bootstrap, mean_figures, mean_interval
 from simsearch.evaluation.verifying import verification_figures
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from simsearch.evaluation.intervals import Figure
     from simsearch.evaluation.ranking import Ranked
     from simsearch.evaluation.runs import Runs
+    from simsearch.evaluation.statistics.intervals import Figure
     from simsearch.types import JSONValue, Scores, Skip, Vectors
 
 

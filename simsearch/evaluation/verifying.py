@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simsearch.errors import VectorError
-from simsearch.evaluation.curves import checked_pairs, curve
-from simsearch.evaluation.intervals import LEVEL, ROUNDS, Figure, bootstrap
+from simsearch.evaluation.statistics.curves import checked_pairs, curve
+from simsearch.evaluation.statistics.intervals import LEVEL, ROUNDS, Figure, bootstrap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

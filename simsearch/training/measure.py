@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from simsearch.evaluation.correlation import pearson, spearman
 from simsearch.evaluation.metrics import best_threshold, confusion, roc_auc
 from simsearch.evaluation.pairs import pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
+from simsearch.evaluation.statistics.correlation import pearson, spearman
 from simsearch.training.data.forgeries import forgery_figures, genuine_only, writer_pairs
 from simsearch.training.data.image_augmentation import augment
 from simsearch.training.data.inputs import Views

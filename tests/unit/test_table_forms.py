@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch.collection.labels import labeller
+from simsearch.collection.adding.labels import labeller
 from simsearch.errors import SimsearchError, UsageError
 from simsearch.labelled.reading import read_labelled
 from simsearch.media.rows import BadRow

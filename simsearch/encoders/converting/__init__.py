@@ -3,7 +3,7 @@
 Converting may load torch, transformers and onnx, each where it is needed; using the result loads none of them.
 """
 
+from simsearch.encoders.converting.graphs.options import OnnxOptions
 from simsearch.encoders.converting.models import convert
-from simsearch.encoders.converting.options import OnnxOptions
 
 __all__ = ["OnnxOptions", "convert"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.encoders.converting.options import OnnxOptions
+from simsearch.encoders.converting.graphs.options import OnnxOptions
 from simsearch.encoders.converting.storing import BITS
 from simsearch.encoders.folder import EncoderConfig, is_encoder, write_config
 from simsearch.encoders.placing import placed, require_place
@@ -70,9 +70,9 @@ def convert_pretrained(source: PretrainedFolder, folder: Path, name: str, bits: 
 
 
 def _converted_onnx(path: Path, folder: Path, options: OnnxOptions, bits: int) -> EncoderConfig:
-    from simsearch.encoders.converting.onnx_files import inputs_of, read_model
-    from simsearch.encoders.converting.onnx_pictures import convert_onnx_pictures
-    from simsearch.encoders.converting.onnx_texts import convert_onnx_texts, is_text_model
+    from simsearch.encoders.converting.graphs.files import inputs_of, read_model
+    from simsearch.encoders.converting.graphs.images import convert_onnx_pictures
+    from simsearch.encoders.converting.graphs.texts import convert_onnx_texts, is_text_model
     from simsearch.manifest import checksum
 
     model = read_model(path)

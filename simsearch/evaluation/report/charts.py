@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.evaluation.curves import curve
 from simsearch.evaluation.report.svg import HEIGHT, LEFT, TOP, WIDTH, Plane, chart, color, drawing, legend, ticks
+from simsearch.evaluation.statistics.curves import curve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.evaluation.intervals import Figure
     from simsearch.evaluation.results import GradedDetail, PairDetail
+    from simsearch.evaluation.statistics.intervals import Figure
 
 BINS = 50
 LEAST_FAR = 1e-4

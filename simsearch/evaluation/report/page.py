@@ -16,8 +16,8 @@ from simsearch.evaluation.report.svg import color, legend
 from simsearch.evaluation.results import figure_name
 
 if TYPE_CHECKING:
-    from simsearch.evaluation.intervals import Figure
     from simsearch.evaluation.results import Evaluation, Section
+    from simsearch.evaluation.statistics.intervals import Figure
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 TITLES = {

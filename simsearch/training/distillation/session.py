@@ -21,7 +21,7 @@ from simsearch.encoders.placing import placed, require_place
 from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, UsageError
-from simsearch.evaluation.correlation import spearman
+from simsearch.evaluation.statistics.correlation import spearman
 from simsearch.labelled.material import Labelled
 from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.evaluation.intervals import LEVEL
+from simsearch.evaluation.statistics.intervals import LEVEL
 from simsearch.progress import Progress, Working
 from simsearch.training.data.forgeries import auc_of_writers
 from simsearch.training.measure import embed_rows, one_shot, scored_pairs

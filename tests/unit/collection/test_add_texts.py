@@ -15,7 +15,8 @@ from hash_encoder import REFUSED, WITHOUT_VECTOR, HashEncoder, direction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simsearch.collection import Collection, indexing, run, storing
+from simsearch.collection import Collection
+from simsearch.collection.adding import indexing, run, storing
 from simsearch.collection.rebuilding import rebuild
 from simsearch.errors import UsageError
 from simsearch.media.encodings import NAME
@@ -76,7 +77,7 @@ def test_files_and_rows_are_items_and_an_unchanged_folder_is_not_read(collection
     def unread(*_: object) -> None:
         raise AssertionError("a file was read")
 
-    monkeypatch.setattr("simsearch.collection.changes.read_rows", unread)
+    monkeypatch.setattr("simsearch.collection.adding.changes.read_rows", unread)
     monkeypatch.setattr(storing, "read_text_bytes", unread)
     before = list(collection.items())
     assert collection.add(notes) == AddReport(unchanged=6)
@@ -178,7 +179,7 @@ def test_bad_rows_are_told_with_their_lines_and_the_rest_is_stored(collection, t
 
 @pytest.mark.parametrize("size", [3, 1000])
 def test_ids_that_stand_twice_are_found_however_far_apart(collection, tmp_path, monkeypatch, size) -> None:
-    monkeypatch.setattr("simsearch.collection.changes.LOOK_UP", size)
+    monkeypatch.setattr("simsearch.collection.adding.changes.LOOK_UP", size)
     monkeypatch.setattr(storing, "TRANSACTION", min(size, 256))
     keys = [str(number % 40) for number in range(100)]
     table(tmp_path / "f.csv", [(key, f"text {number}", "") for number, key in enumerate(keys)])
@@ -360,7 +361,7 @@ def test_a_table_that_was_begun_goes_on(collection, tmp_path, encoder, monkeypat
 
 
 def test_a_table_that_fails_in_its_middle_keeps_its_rows(collection, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("simsearch.collection.changes.LOOK_UP", 10)
+    monkeypatch.setattr("simsearch.collection.adding.changes.LOOK_UP", 10)
     rows = [(str(number), f"text {number}", "") for number in range(30)]
     table(tmp_path / "f.csv", rows)
     collection.add(tmp_path / "f.csv")

@@ -102,7 +102,7 @@ class StopAfter(Silent):
 
 
 def test_a_rebuild_that_was_stopped_goes_on(folder, other, monkeypatch):
-    monkeypatch.setattr("simsearch.collection.storing.TRANSACTION", 4)
+    monkeypatch.setattr("simsearch.collection.adding.storing.TRANSACTION", 4)
     before, _ = held(folder)
     with pytest.raises(Stopped):
         rebuild(folder, str(other), StopAfter(9))
@@ -125,7 +125,7 @@ def test_a_rebuild_that_was_begun_for_another_encoder_begins_anew(folder, other,
 
 
 def test_a_rebuild_that_goes_on_takes_what_has_changed_meanwhile(folder, other, gallery, draw, monkeypatch):
-    monkeypatch.setattr("simsearch.collection.storing.TRANSACTION", 4)
+    monkeypatch.setattr("simsearch.collection.adding.storing.TRANSACTION", 4)
     with pytest.raises(Stopped):
         rebuild(folder, str(other), StopAfter(9))
     with Collection.open(rebuilding_folder(folder)) as begun:

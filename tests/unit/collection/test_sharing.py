@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simsearch.collection import Collection, storing
+from simsearch.collection import Collection
+from simsearch.collection.adding import storing
 from simsearch.errors import LockedError
 from simsearch.progress import Silent
 from simsearch.types import AddReport

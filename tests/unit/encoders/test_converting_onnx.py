@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from simsearch.encoders import open_encoder
-from simsearch.encoders.converting import OnnxOptions, convert, onnx_files
+from simsearch.encoders.converting import OnnxOptions, convert
+from simsearch.encoders.converting.graphs import files as onnx_files
 from simsearch.encoders.folder import ONNX_NAME, WEIGHTS_NAME, read_config
 from simsearch.errors import EncoderError, MissingExtraError, UsageError
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from simsearch.errors import VectorError
-from simsearch.evaluation.correlation import graded_figures, pearson, ranks, spearman
-from simsearch.evaluation.intervals import resamples
+from simsearch.evaluation.statistics.correlation import graded_figures, pearson, ranks, spearman
+from simsearch.evaluation.statistics.intervals import resamples
 
 VALUES = [-3.0, -1.0, 0.0, 0.25, 0.5, 1.0, 2.0]
 

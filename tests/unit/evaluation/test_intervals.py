@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import UsageError, VectorError
-from simsearch.evaluation import intervals
-from simsearch.evaluation.intervals import Figure, bootstrap, mean_figures, mean_interval, resamples
+from simsearch.evaluation.statistics import intervals
+from simsearch.evaluation.statistics.intervals import Figure, bootstrap, mean_figures, mean_interval, resamples
 
 
 def test_mean_interval_is_that_of_the_normal_distribution() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from simsearch.errors import VectorError
-from simsearch.evaluation.probability import SameCurve, isotonic, same_curve
+from simsearch.evaluation.statistics.probability import SameCurve, isotonic, same_curve
 
 PAIRS = st.lists(st.tuples(st.integers(-20, 20), st.booleans()), min_size=2, max_size=80)
 

@@ -19,9 +19,7 @@ from PIL import Image
 
 from simsearch.encoders import open_encoder
 from simsearch.errors import UsageError
-from simsearch.evaluation.curves import curve
 from simsearch.evaluation.evaluate import evaluate
-from simsearch.evaluation.intervals import Figure
 from simsearch.evaluation.judging import EvaluationOptions
 from simsearch.evaluation.ranking import rank_queries
 from simsearch.evaluation.report import check_report, sections, write_report
@@ -31,6 +29,8 @@ from simsearch.evaluation.report.page import page
 from simsearch.evaluation.report.pictures import Gallery, data_uri
 from simsearch.evaluation.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Plane, ticks
 from simsearch.evaluation.results import Evaluation, GradedDetail, PairDetail, Section, Threshold
+from simsearch.evaluation.statistics.curves import curve
+from simsearch.evaluation.statistics.intervals import Figure
 from simsearch.types import Skip
 
 SMALL = EvaluationOptions(episodes=20, pairs=100, rounds=20, at=(1, 3))

@@ -9,8 +9,8 @@ import pytest
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import metrics
-from simsearch.evaluation.curves import curve
-from simsearch.evaluation.intervals import resamples
+from simsearch.evaluation.statistics.curves import curve
+from simsearch.evaluation.statistics.intervals import resamples
 from simsearch.evaluation.verifying import verification_figures
 
 FIGURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {

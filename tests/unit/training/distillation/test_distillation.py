@@ -28,7 +28,7 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME, WEIGHTS_NAME, read_config
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
-from simsearch.evaluation.correlation import spearman
+from simsearch.evaluation.statistics.correlation import spearman
 from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
 from simsearch.training.data.product_codes import CodePairs, synthetic_codes

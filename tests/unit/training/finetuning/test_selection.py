@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from simsearch.encoders.folder import WEIGHTS_NAME
 from simsearch.errors import TrainingError, UsageError
-from simsearch.evaluation.correlation import spearman
+from simsearch.evaluation.statistics.correlation import spearman
 from simsearch.labelled.reading import Reading, read_labelled
 from simsearch.labelled.splits import Split
 from simsearch.progress import Silent

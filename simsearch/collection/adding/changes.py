@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.run import LOOK_UP, Job, Row, Run, batches
+from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, batches
 from simsearch.errors import MediaError
 from simsearch.media.images import IMAGE_SUFFIXES
 from simsearch.media.rows import BadRow

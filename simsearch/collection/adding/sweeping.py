@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.collection.run import LOOK_UP, Run
+from simsearch.collection.adding.run import LOOK_UP, Run
 
 if TYPE_CHECKING:
     from simsearch.types import Ids

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simsearch.errors import VectorError
-from simsearch.evaluation.intervals import LEVEL, ROUNDS, Figure, bootstrap
+from simsearch.evaluation.statistics.intervals import LEVEL, ROUNDS, Figure, bootstrap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

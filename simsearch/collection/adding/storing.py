@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from simsearch.collection.changes import duplicate_id
-from simsearch.collection.run import Job, Row, Run, batches
+from simsearch.collection.adding.changes import duplicate_id
+from simsearch.collection.adding.run import Job, Row, Run, batches
 from simsearch.errors import MediaError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.files import read_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from simsearch.collection.run import Labeller
+from simsearch.collection.adding.run import Labeller
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.rows import BadRow, BadRows
 from simsearch.media.tables import open_table, shown

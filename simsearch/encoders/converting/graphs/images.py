@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simsearch.encoders.converting.onnx_files import Input, named, output_of, run_original
-from simsearch.encoders.converting.onnx_towers import Around, pooled, stored
+from simsearch.encoders.converting.graphs.files import Input, named, output_of, run_original
+from simsearch.encoders.converting.graphs.storage import Around, pooled, stored
+from simsearch.encoders.converting.graphs.surgery import Surgery, embeddings_behind, pixels_before
 from simsearch.encoders.converting.parity import PARITY, PARITY_IN_HALF
 from simsearch.encoders.converting.samples import noise
-from simsearch.encoders.converting.surgery import Surgery, embeddings_behind, pixels_before
 from simsearch.encoders.folder import ONNX_NAME, EncoderConfig
 from simsearch.errors import EncoderError, UsageError
 from simsearch.manifest import write_atomically
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from simsearch.encoders.converting.options import OnnxOptions
+    from simsearch.encoders.converting.graphs.options import OnnxOptions
 
 OF_TEXTS = ("tokenizer", "max_tokens")
 """The options that do not apply to image models."""

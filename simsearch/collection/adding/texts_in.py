@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from simsearch.collection.run import LOOK_UP, Job, Row, Run
-from simsearch.collection.storing import outcomes, write
+from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run
+from simsearch.collection.adding.storing import outcomes, write
 from simsearch.errors import UsageError
 from simsearch.media.arguments import source_list
 from simsearch.progress import Silent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simsearch.evaluation.curves import Curve, curve
+from simsearch.evaluation.statistics.curves import Curve, curve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simsearch.collection.indexing import total
+from simsearch.collection.adding.indexing import total
 from simsearch.errors import UsageError
 from simsearch.store import Store, Write
 from simsearch.types import AddReport

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.changes import changed
-from simsearch.collection.labels import labeller
-from simsearch.collection.run import Job, Row, Run
-from simsearch.collection.storing import outcomes, write
-from simsearch.collection.sweeping import sweep
+from simsearch.collection.adding.changes import changed
+from simsearch.collection.adding.labels import labeller
+from simsearch.collection.adding.run import Job, Row, Run
+from simsearch.collection.adding.storing import outcomes, write
+from simsearch.collection.adding.sweeping import sweep
 from simsearch.errors import UsageError
 from simsearch.media.scan import count
 from simsearch.media.text_rows import Reading

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simsearch.encoders.converting.onnx_files import Input, named, output_of, run_original
-from simsearch.encoders.converting.onnx_towers import Around, pooled, stored
+from simsearch.encoders.converting.graphs.files import Input, named, output_of, run_original
+from simsearch.encoders.converting.graphs.storage import Around, pooled, stored
+from simsearch.encoders.converting.graphs.surgery import Surgery, embeddings_behind, ids_before
 from simsearch.encoders.converting.samples import TEXTS
-from simsearch.encoders.converting.surgery import Surgery, embeddings_behind, ids_before
 from simsearch.encoders.converting.tokenizing import TOKENIZER, Cutting, cutting, tokenizer_json
 from simsearch.encoders.folder import ONNX_NAME, TOKENIZER_NAME, EncoderConfig
 from simsearch.encoders.text import padded
@@ -24,7 +24,7 @@ from simsearch.manifest import write_atomically
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.encoders.converting.options import OnnxOptions
+    from simsearch.encoders.converting.graphs.options import OnnxOptions
     from simsearch.types import Ids
 
 IDS = "input_ids"
