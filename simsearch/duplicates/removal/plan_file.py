@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from simsearch.duplicates.removal.json_stream import JsonStream
 from simsearch.duplicates.removal.plan import Companion, FileState, Group, Header, Plan, PlannedFile, Totals
 from simsearch.duplicates.removal.plan_parsing import PlanReader
 from simsearch.errors import PlanError
@@ -38,8 +37,7 @@ def write_plan(path: Path, header: Header, groups: Iterable[Group]) -> Totals:
 def read_plan(path: Path) -> Plan:
     """The plan of a file, checked as a whole. Raises PlanError, in one line, for anything that is wrong with it."""
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            return PlanReader(FORMAT, VERSION).read(JsonStream(stream))
+        return PlanReader(FORMAT, VERSION).read(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise PlanError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except UnicodeDecodeError as error:

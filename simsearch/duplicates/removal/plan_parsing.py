@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
-from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TypeVar, get_args
 
-from simsearch.duplicates.removal.json_stream import JsonStream
 from simsearch.duplicates.removal.plan import (
     Action,
     Companion,
@@ -39,22 +39,17 @@ class PlanReader:
         self._paths: dict[str, int] = {}
         self._numbers: set[int] = set()
 
-    def read(self, stream: JsonStream) -> Plan:
-        """The plan that the stream holds. Raises PlanError."""
-        entries: dict[str, Any] = {}
-        groups: list[Group] | None = None
-        for key in stream.members():
-            if key == "groups":
-                groups = [self._group(value, place) for place, value in enumerate(stream.elements(), 1)]
-            else:
-                entries[key] = stream.value()
-                self._recognize(key, entries[key])
-        _check_keys(entries, _HEADER, _HEADER_OPTIONS, "the plan")
-        if groups is None:
-            raise PlanError("the key 'groups' is missing from the plan")
+    def read(self, text: str) -> Plan:
+        """The plan in a JSON text. Raises PlanError."""
+        entries = dict(_mapping(_parsed(text), "the plan"))
+        for key in ("format", "version"):
+            self._recognize(key, entries.get(key, getattr(self, f"_{key}")))
+        _check_keys(entries, _HEADER | {"groups"}, _HEADER_OPTIONS, "the plan")
+        listed = _list(entries, "groups", "the plan")
         header = _header(entries)
+        groups = tuple(self._group(value, place) for place, value in enumerate(listed, 1))
         _check_reference(header, groups)
-        return Plan(header, tuple(groups))
+        return Plan(header, groups)
 
     def _recognize(self, key: str, value: object) -> None:
         if key == "format" and value != self._format:
@@ -144,7 +139,7 @@ def _header(entry: Mapping[str, Any]) -> Header:
     )  # fmt: skip
 
 
-def _check_reference(header: Header, groups: list[Group]) -> None:
+def _check_reference(header: Header, groups: Sequence[Group]) -> None:
     """By the spelling of paths; what links, mounts and case hide is seen when the plan is applied."""
     roots = tuple(os.path.join(comparable(root), "") for root in header.reference)  # noqa: PTH118
     for group in groups if roots else ():
@@ -241,3 +236,25 @@ def _choice(entry: Mapping[str, Any], key: str, choices: tuple[str, ...], where:
     if value not in choices:
         raise PlanError(f"{where}: {key!r} is {value!r}; it can be {', '.join(choices)}")
     return value
+
+
+def _parsed(text: str) -> Any:
+    """The JSON value of a text. Raises PlanError with the line of the mistake where the parser knows it."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise PlanError(f"line {error.lineno}: {error.msg[0].lower()}{error.msg[1:]}") from error
+    except (ValueError, RecursionError) as error:
+        raise PlanError(str(error)) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ValueError(f"the key {twice!r} appears twice in one object")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number of JSON")
