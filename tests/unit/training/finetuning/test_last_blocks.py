@@ -15,7 +15,7 @@ from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.media.images import Picture
 from simsearch.progress import Silent
-from simsearch.training import head_run, session
+from simsearch.training import head_run, head_work, last_blocks, session
 from simsearch.training.data.inputs import Arrays, Views
 from simsearch.training.finetuning import heads
 from simsearch.training.finetuning.freezing import TrainedLayers
@@ -43,20 +43,20 @@ def shapes(tmp_path_factory: pytest.TempPathFactory, draw_shape: DrawShape) -> P
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head_run, "HIDDEN", 16)
+    monkeypatch.setattr(head_work, "HIDDEN", 16)
     monkeypatch.setattr("simsearch.training.configuration.HEAD", replace(HEAD, steps=10))
 
 
 @pytest.fixture
 def head_recognizes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of the two rankings that a run compares, that of the head alone, counts as one without any hit."""
-    real, calls = head_run.average_precisions, []
+    real, calls = last_blocks.average_precisions, []
 
     def average_precisions(*given: Any) -> Any:
         calls.append(real(*given))
         return np.zeros_like(calls[-1]) if len(calls) % 2 else calls[-1]
 
-    monkeypatch.setattr(head_run, "average_precisions", average_precisions)
+    monkeypatch.setattr(last_blocks, "average_precisions", average_precisions)
 
 
 def minutes(source: Path, out: Path, **how: Any) -> Trained:
@@ -146,7 +146,7 @@ def test_a_head_alone_is_learned_where_it_is_asked_for(
         monkeypatch.setattr(
             session, "configure", lambda *given, **more: replace(real(*given, **more), counts=(1, 0, 0))
         )
-    monkeypatch.setattr(head_run, "_with_last_blocks", lambda *_, **__: pytest.fail("the last blocks were fine-tuned"))
+    monkeypatch.setattr(head_run, "with_last_blocks", lambda *_, **__: pytest.fail("the last blocks were fine-tuned"))
     assert minutes(shapes, tmp_path / "head", **how).config.base is not None
 
 
