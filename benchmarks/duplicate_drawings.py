@@ -6,9 +6,35 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 WORDS = [
-    "similarity", "the", "of", "learning", "a", "network", "search", "index", "vectors", "in", "to", "figure", "method",
-    "we", "data", "that", "is", "results", "with", "for", "by", "on", "from", "each", "between", "query", "image", "as",
-]  # fmt: skip
+    "similarity",
+    "the",
+    "of",
+    "learning",
+    "a",
+    "network",
+    "search",
+    "index",
+    "vectors",
+    "in",
+    "to",
+    "figure",
+    "method",
+    "we",
+    "data",
+    "that",
+    "is",
+    "results",
+    "with",
+    "for",
+    "by",
+    "on",
+    "from",
+    "each",
+    "between",
+    "query",
+    "image",
+    "as",
+]
 
 
 def page(seed: int) -> Image.Image:

@@ -127,20 +127,34 @@ def two_modes(photo: Image.Image, _: np.random.Generator) -> Image.Image:
 
 EDITS: dict[str, Edit] = {
     "exact": lambda photo, _: photo,
-    "JPEG 30": jpeg(30), "JPEG 10": jpeg(10),
-    "half size": resized(0.5, 0.5), "quarter size": resized(0.25, 0.25), "changed aspect": resized(1.0, 0.75),
-    "crop to 80 %": crop(0.8), "crop to 60 %": crop(0.6), "crop to 40 %": crop(0.4),
+    "JPEG 30": jpeg(30),
+    "JPEG 10": jpeg(10),
+    "half size": resized(0.5, 0.5),
+    "quarter size": resized(0.25, 0.25),
+    "changed aspect": resized(1.0, 0.75),
+    "crop to 80 %": crop(0.8),
+    "crop to 60 %": crop(0.6),
+    "crop to 40 %": crop(0.4),
     "mirror": lambda photo, _: ImageOps.mirror(photo),
     "turned by 90": lambda photo, rng: photo.transpose(
         (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)[int(rng.integers(2))]
     ),
     "turned by 10": rotated(10),
-    "exposure 0.5": exposed(0.5), "exposure 1.6": exposed(1.6), "warmer": tinted(1.2, 0.8), "colder": tinted(0.8, 1.2),
+    "exposure 0.5": exposed(0.5),
+    "exposure 1.6": exposed(1.6),
+    "warmer": tinted(1.2, 0.8),
+    "colder": tinted(0.8, 1.2),
     "gray": lambda photo, _: ImageOps.grayscale(photo).convert("RGB"),
     "blurred": lambda photo, _: photo.filter(ImageFilter.GaussianBlur(photo.width / 150)),
     "sharpened": lambda photo, _: photo.filter(ImageFilter.UnsharpMask(2, 200, 0)),
-    "noise": noise, "border": border, "64 colors": two_modes, "caption bar": caption,
-}  # fmt: skip
+    "noise": noise,
+    "border": border,
+    "64 colors": two_modes,
+    "caption bar": caption,
+}
 HARD: dict[str, Edit] = {
-    "crop to 25 %": crop(0.25), "sticker": sticker, "screenshot": screenshot, "photo of a screen": screen_photo,
-}  # fmt: skip
+    "crop to 25 %": crop(0.25),
+    "sticker": sticker,
+    "screenshot": screenshot,
+    "photo of a screen": screen_photo,
+}

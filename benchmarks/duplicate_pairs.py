@@ -32,9 +32,7 @@ def main() -> None:
     bars = []
     for size in options.sizes:
         for way in ("pruned", "plain")[: 1 + (size <= options.plain_to)]:
-            words = python(
-                Path(__file__), "--threshold", str(options.threshold), "--child", str(size), way
-            )  # fmt: skip
+            words = python(Path(__file__), "--threshold", str(options.threshold), "--child", str(size), way)
             done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
             pairs, wall, processor, memory = json.loads(done.stdout)
             rows.append((f"{size:,}", way, f"{pairs:,}", f"{wall:,.1f}", f"{processor:,.1f}", f"{memory:,.0f}"))

@@ -147,9 +147,11 @@ def by_edit(originals: Sequence[Image.Image], thresholds: dict[str, float], seed
         evidence = [examine(one, described(view_of(np.asarray(copy)))) for one, copy in zip(looks, copies, strict=True)]
         proofs = np.array([found.score if found else 0.0 for found in evidence])
         figures = (
-            (cosines >= DEFAULT.cosine) & (proofs >= DEFAULT.score), proofs >= DEFAULT.score,
-            cosines >= thresholds["embedding"], hashes >= thresholds["pHash"],
-        )  # fmt: skip
+            (cosines >= DEFAULT.cosine) & (proofs >= DEFAULT.score),
+            proofs >= DEFAULT.score,
+            cosines >= thresholds["embedding"],
+            hashes >= thresholds["pHash"],
+        )
         hard = " (hard)" if name in HARD else ""
         table.append((name + hard, *[f"{share.mean():.3f}" for share in figures], f"{cosines.min():.2f}"))
     return table
@@ -191,28 +193,36 @@ def main() -> None:
     for method, scores in found.methods.items():
         limits[method] = threshold_at(scores, same, 0.99)
         figures = (
-            float(average_precision(scores, same)), recall(scores, same, limits[method]),
+            float(average_precision(scores, same)),
+            recall(scores, same, limits[method]),
             recall(scores, same, threshold_at(scores, same, 0.999)),
-        )  # fmt: skip
+        )
         rows.append((method, *[f"{figure:.4f}" for figure in figures]))
         if method == "embedding and proof":
-            bars = [Bar("average precision", figures[0], at_least=0.995),
-                    Bar("recall at precision 0.999", figures[2], at_least=0.99)]  # fmt: skip
+            bars = [
+                Bar("average precision", figures[0], at_least=0.995),
+                Bar("recall at precision 0.999", figures[2], at_least=0.99),
+            ]
     for preset, values in PRESETS.items():
         accepted = found.methods["embedding and proof"] >= values.score
         precision = same[accepted].mean() if accepted.any() else 1.0
         rows.append((f"preset {preset}", f"precision {precision:.4f}", f"recall {accepted[same].mean():.4f}", ""))
-    remarks = [f"{len(material.pictures)} pictures, {int(same.sum())} true pairs of {len(same)}; "
-               f"{len(found.proved)} candidates with a transformation",
-               "seconds: " + ", ".join(f"{name} {value:.4f}" for name, value in found.seconds.items()),
-               f"photos of the folder that were taken for one and left out: {'; '.join(twice) or 'none'}"]  # fmt: skip
+    remarks = [
+        f"{len(material.pictures)} pictures, {int(same.sum())} true pairs of {len(same)}; "
+        f"{len(found.proved)} candidates with a transformation",
+        "seconds: " + ", ".join(f"{name} {value:.4f}" for name, value in found.seconds.items()),
+        f"photos of the folder that were taken for one and left out: {'; '.join(twice) or 'none'}",
+    ]
     missed = Counter[str]()
-    for left, right in zip(*(side[same & (found.methods["embedding and proof"] < DEFAULT.score)] for side in upper),
-                           strict=True):  # fmt: skip
+    for left, right in zip(
+        *(side[same & (found.methods["embedding and proof"] < DEFAULT.score)] for side in upper), strict=True
+    ):
         missed[" - ".join(sorted((material.edits[left] or "photo", material.edits[right] or "photo")))] += 1
     remarks.append(f"missed by default: {dict(missed.most_common(12)) or 'none'}")
-    wrong = [f"{material.sources[upper[0][n]]}/{material.sources[upper[1][n]]}"
-             for n in np.flatnonzero(~same & (found.methods["embedding and proof"] >= DEFAULT.score))]  # fmt: skip
+    wrong = [
+        f"{material.sources[upper[0][n]]}/{material.sources[upper[1][n]]}"
+        for n in np.flatnonzero(~same & (found.methods["embedding and proof"] >= DEFAULT.score))
+    ]
     remarks.append(f"false by default: {wrong or 'none'}")
     rows.append(("edit: recall by default", "proof alone", "embedding at 0.99", "pHash at 0.99"))
     for name, both, alone, cosine, hashed, least in by_edit(originals[: options.photos], limits, options.seed):
@@ -229,9 +239,14 @@ def main() -> None:
         remarks.append(
             f"{name}, no copies: {count} false pairs of {pairs:,} by default ({bound}); highest {highest:.2f}"
         )
-    Report("duplicates", "Copies are found through edits and crops, and pictures merely alike are not.",
-           f"{options.folder.name}: {options.photos} photos with {EACH} copies each among {len(originals)}", rows, bars,
-           remarks).publish()  # fmt: skip
+    Report(
+        "duplicates",
+        "Copies are found through edits and crops, and pictures merely alike are not.",
+        f"{options.folder.name}: {options.photos} photos with {EACH} copies each among {len(originals)}",
+        rows,
+        bars,
+        remarks,
+    ).publish()
 
 
 if __name__ == "__main__":

@@ -33,9 +33,24 @@ from simsearch.errors import PlanError
 
 METHODS = ("quarantine", "quarantine on another file system", "hardlink", "symlink")
 CALLS = (
-    "chmod", "chown", "close", "fsync", "ftruncate", "link", "mkdir", "open", "removexattr", "rename", "replace",
-    "rmdir", "setxattr", "symlink", "unlink", "utime", "write",
-)  # fmt: skip
+    "chmod",
+    "chown",
+    "close",
+    "fsync",
+    "ftruncate",
+    "link",
+    "mkdir",
+    "open",
+    "removexattr",
+    "rename",
+    "replace",
+    "rmdir",
+    "setxattr",
+    "symlink",
+    "unlink",
+    "utime",
+    "write",
+)
 """The functions of `os` through which files are changed; a child dies before one of their calls."""
 KILLED = 9
 

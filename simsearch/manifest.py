@@ -103,9 +103,16 @@ class IndexFile:
         """The record of the file as it is now."""
         stat = path.stat()
         return cls(
-            path.name, kind, generation, last_content_id, count, stat.st_size, stat.st_mtime_ns, stat.st_ino,
+            path.name,
+            kind,
+            generation,
+            last_content_id,
+            count,
+            stat.st_size,
+            stat.st_mtime_ns,
+            stat.st_ino,
             checksum(path),
-        )  # fmt: skip
+        )
 
     def verify(self, folder: Path, *, thorough: bool = False) -> Path:
         """The path of the file if it is as recorded; else DamagedError.

@@ -49,20 +49,29 @@ def make_encoder(folder: Path, seed: int) -> Path:
         helper.make_node("Div", ["projected", "length"], ["embeddings"]),
     ]
     graph = helper.make_graph(
-        nodes, "tiny",
+        nodes,
+        "tiny",
         [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
         [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", DIM])],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     (folder / ONNX_NAME).write_bytes(model.SerializeToString())
     save_file({"weights": weights}, folder / WEIGHTS_NAME)
     config = EncoderConfig(
-        name=folder.name, modality="image", dim=DIM, width=SIDE, height=SIDE, channels=3, fit="squash",
-        model={"kind": "tiny", "seed": seed}, layers=(Layer("projection", "linear", (DIM,), weights.size),),
-        training={"seed": seed}, figures={},
-    )  # fmt: skip
+        name=folder.name,
+        modality="image",
+        dim=DIM,
+        width=SIDE,
+        height=SIDE,
+        channels=3,
+        fit="squash",
+        model={"kind": "tiny", "seed": seed},
+        layers=(Layer("projection", "linear", (DIM,), weights.size),),
+        training={"seed": seed},
+        figures={},
+    )
     write_config(folder, config.sealed(folder))
     return folder
 
@@ -201,8 +210,12 @@ def nobody(tiny: Path, tmp_path: Path, unmeasured: dict[str, str]) -> Nobody:
         place = Path(tempfile.mkdtemp(dir=tmp_path))
         script = f"{PRELUDE}\narguments = {list(map(str, arguments))!r}\n{code}"
         return subprocess.run(
-            [sys.executable, "-c", script, tiny, place], capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            [sys.executable, "-c", script, tiny, place],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
             env=unmeasured,
-        )  # fmt: skip
+        )
 
     return run

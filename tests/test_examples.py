@@ -13,9 +13,16 @@ from PIL import Image
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = EXAMPLES.parent / "docs" / "recipes.md"
 SHORT = [
-    "learn.py", "own_vectors.py", "recognize.py", "resumes.py", "same_question.py", "same_writer.py", "search.py",
-    "stages.py", "unlabelled.py",
-]  # fmt: skip
+    "learn.py",
+    "own_vectors.py",
+    "recognize.py",
+    "resumes.py",
+    "same_question.py",
+    "same_writer.py",
+    "search.py",
+    "stages.py",
+    "unlabelled.py",
+]
 NUMBER = r"\d+(?:\.\d+)?"
 
 

@@ -25,18 +25,56 @@ from simsearch.errors import SimsearchError
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "simsearch"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-HEAVY = ("torch", "faiss", "onnxruntime", "sqlalchemy", "numpy", "PIL", "onnx", "safetensors", "matplotlib", "tqdm",
-         "tokenizers", "transformers", "sentence_transformers", "huggingface_hub", "cv2")  # fmt: skip
+HEAVY = (
+    "torch",
+    "faiss",
+    "onnxruntime",
+    "sqlalchemy",
+    "numpy",
+    "PIL",
+    "onnx",
+    "safetensors",
+    "matplotlib",
+    "tqdm",
+    "tokenizers",
+    "transformers",
+    "sentence_transformers",
+    "huggingface_hub",
+    "cv2",
+)
 OWNERS = {
-    "torch": "training encoders", "onnx": "encoders", "onnxscript": "encoders", "safetensors": "training encoders",
-    "transformers": "encoders", "sentence_transformers": "encoders", "huggingface_hub": "encoders",
+    "torch": "training encoders",
+    "onnx": "encoders",
+    "onnxscript": "encoders",
+    "safetensors": "training encoders",
+    "transformers": "encoders",
+    "sentence_transformers": "encoders",
+    "huggingface_hub": "encoders",
     "pytorch_metric_learning": "training",
-    "faiss": "vectors", "sqlalchemy": "store", "sqlite3": "store", "onnxruntime": "encoders", "click": "cli",
-    "matplotlib": "evaluation", "PIL": "media", "send2trash": "duplicates", "pillow_heif": "media", "tqdm": "progress",
+    "faiss": "vectors",
+    "sqlalchemy": "store",
+    "sqlite3": "store",
+    "onnxruntime": "encoders",
+    "click": "cli",
+    "matplotlib": "evaluation",
+    "PIL": "media",
+    "send2trash": "duplicates",
+    "pillow_heif": "media",
+    "tqdm": "progress",
     "cv2": "duplicates",
-}  # fmt: skip
-TRAINING_ONLY = ("torch", "onnx", "onnxscript", "safetensors", "matplotlib", "pillow_heif",
-                 "transformers", "sentence_transformers", "huggingface_hub", "accelerate")  # fmt: skip
+}
+TRAINING_ONLY = (
+    "torch",
+    "onnx",
+    "onnxscript",
+    "safetensors",
+    "matplotlib",
+    "pillow_heif",
+    "transformers",
+    "sentence_transformers",
+    "huggingface_hub",
+    "accelerate",
+)
 WITHOUT_EXTRAS = f"""
 import sys
 
@@ -70,11 +108,35 @@ def draw(path: Path, seed: int) -> Path:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(simsearch.__all__) == [
-        "AddReport", "Changes", "CheckReport", "Collection", "EnrollReport", "Evaluation", "EvaluationOptions",
-        "Evidence", "Example", "Info", "Item", "Match", "Matches", "OnnxOptions", "Reading", "Recognition", "Selection",
-        "SimsearchError", "Skip", "Text", "Trained", "__version__", "convert", "evaluate", "open_encoder", "sheet",
-        "to_records", "train",
-    ]  # fmt: skip
+        "AddReport",
+        "Changes",
+        "CheckReport",
+        "Collection",
+        "EnrollReport",
+        "Evaluation",
+        "EvaluationOptions",
+        "Evidence",
+        "Example",
+        "Info",
+        "Item",
+        "Match",
+        "Matches",
+        "OnnxOptions",
+        "Reading",
+        "Recognition",
+        "Selection",
+        "SimsearchError",
+        "Skip",
+        "Text",
+        "Trained",
+        "__version__",
+        "convert",
+        "evaluate",
+        "open_encoder",
+        "sheet",
+        "to_records",
+        "train",
+    ]
     assert dir(simsearch) == sorted(simsearch.__all__)
     for name in simsearch.__all__:
         assert getattr(getattr(simsearch, name), "__name__", name) == name
@@ -128,9 +190,7 @@ def test_searching_needs_no_extra(tmp_path: Path) -> None:
 def test_training_without_its_extra_says_which(tmp_path: Path) -> None:
     done = run(WITHOUT_EXTRAS, "train", "labelled", "-o", "encoders/mine", folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == (
-        'Error: Training needs an extra that is not installed: pip install "simsearch[train]"\n'
-    )  # fmt: skip
+    assert done.stderr == ('Error: Training needs an extra that is not installed: pip install "simsearch[train]"\n')
     assert not (tmp_path / "encoders").exists()
 
 
@@ -166,8 +226,14 @@ def test_each_heavy_library_has_one_owner() -> None:
 def test_only_converting_needs_the_libraries_of_other_models() -> None:
     """Using an encoder needs none of them: that is what an encoder folder is for."""
     libraries = {
-        "torch", "onnx", "onnxscript", "safetensors", "transformers", "sentence_transformers", "huggingface_hub"
-    }  # fmt: skip
+        "torch",
+        "onnx",
+        "onnxscript",
+        "safetensors",
+        "transformers",
+        "sentence_transformers",
+        "huggingface_hub",
+    }
     users = {path for path, tree in modules() if path.startswith("encoders/") and set(imported(tree)) & libraries}
     assert {path for path in users if not path.startswith("encoders/converting/")} == {"encoders/pretrained_hub.py"}
 
@@ -231,8 +297,16 @@ def requirements(*extras: str) -> list[Requirement]:
 def test_the_core_needs_nothing_of_the_extras() -> None:
     names = {requirement.name for requirement in requirements()}
     assert names == {
-        "click", "faiss-cpu", "filelock", "numpy", "onnxruntime", "pillow", "sqlalchemy", "tokenizers", "tqdm"
-    }  # fmt: skip
+        "click",
+        "faiss-cpu",
+        "filelock",
+        "numpy",
+        "onnxruntime",
+        "pillow",
+        "sqlalchemy",
+        "tokenizers",
+        "tqdm",
+    }
     training = {r.name for r in requirements("train")} - names
     assert training == {"torch", "onnx", "onnxscript", "safetensors", "pytorch-metric-learning", "accelerate"}
     pretrained = {r.name for r in requirements("pretrained")} - names

@@ -32,10 +32,16 @@ def make_text_encoder(folder: Path, seed: int = 0) -> Path:
     save_file({"table": table}, folder / WEIGHTS_NAME)
     (folder / TOKENIZER_NAME).write_bytes(pairs_tokenizer())
     config = EncoderConfig(
-        name=folder.name, modality="text", dim=TEXT_DIM, max_tokens=MAX_TOKENS, vocabulary=len(VOCABULARY),
-        model={"kind": "tiny", "seed": seed}, layers=(Layer("table", "Embedding", (TEXT_DIM,), table.size),),
-        training={"seed": seed}, figures={},
-    )  # fmt: skip
+        name=folder.name,
+        modality="text",
+        dim=TEXT_DIM,
+        max_tokens=MAX_TOKENS,
+        vocabulary=len(VOCABULARY),
+        model={"kind": "tiny", "seed": seed},
+        layers=(Layer("table", "Embedding", (TEXT_DIM,), table.size),),
+        training={"seed": seed},
+        figures={},
+    )
     write_config(folder, config.sealed(folder))
     return folder
 
@@ -51,11 +57,12 @@ def bag_of_tokens(table: NDArray[np.float32]) -> bytes:
         helper.make_node("Div", ["sum", "length"], ["embeddings"]),
     ]
     graph = helper.make_graph(
-        nodes, "tiny",
+        nodes,
+        "tiny",
         [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n", "length"])],
         [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", table.shape[1]])],
         [numpy_helper.from_array(rows, "table"), numpy_helper.from_array(np.array([1], dtype=np.int64), "axes")],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
@@ -65,18 +72,35 @@ def bag_of_tokens(table: NDArray[np.float32]) -> bytes:
 def pairs_tokenizer() -> bytes:
     """A tokenizer.json that cuts words into pairs of letters, other characters one by one."""
     document = {
-        "version": "1.0", "truncation": None, "padding": None, "post_processor": None, "decoder": None,
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "post_processor": None,
+        "decoder": None,
         "added_tokens": [
-            {"id": 0, "content": "<pad>", "single_word": False, "lstrip": False, "rstrip": False,
-             "normalized": False, "special": True},
+            {
+                "id": 0,
+                "content": "<pad>",
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": True,
+            },
         ],
         "normalizer": {"type": "Lowercase"},
         "pre_tokenizer": {"type": "Whitespace"},
         "model": {
-            "type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": None,
-            "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": "<unk>",
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
             "vocab": {token: number for number, token in enumerate(VOCABULARY)},
             "merges": [[pair[0], pair[1]] for pair in PAIRS],
         },
-    }  # fmt: skip
+    }
     return json.dumps(document).encode()

@@ -31,9 +31,16 @@ Results = dict[str, NDArray[np.generic]]
 
 CLASSES, EACH = 4, 6
 RECIPE = replace(
-    preset("digits"), model=ModelSpec("digits", 6, 6, 1, 5), optimizer="sgd", learning_rate=0.05, cosine_decay=True,
-    batch_classes=3, batch_images=3, evaluate_every=3, positive_share=0.0,
-)  # fmt: skip
+    preset("digits"),
+    model=ModelSpec("digits", 6, 6, 1, 5),
+    optimizer="sgd",
+    learning_rate=0.05,
+    cosine_decay=True,
+    batch_classes=3,
+    batch_images=3,
+    evaluate_every=3,
+    positive_share=0.0,
+)
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(CLASSES * EACH, 6, 6, 1), dtype=np.uint8)
 
 # Nine rows, so that one of them is encoded twice by two processes.
@@ -99,10 +106,18 @@ def one_step(processes: Processes, recipe: Recipe, batch: Batch) -> Results:
 
 
 def fitted(
-    processes: Processes, folder: Path, name: str, figures: Iterator[float], *, network: Network | None = None,
-    inputs: Inputs | None = None, stop: int = -1, minutes: float | None = None, progress: Progress | None = None,
+    processes: Processes,
+    folder: Path,
+    name: str,
+    figures: Iterator[float],
+    *,
+    network: Network | None = None,
+    inputs: Inputs | None = None,
+    stop: int = -1,
+    minutes: float | None = None,
+    progress: Progress | None = None,
     **changes: object,
-) -> tuple[Fitted, Objective]:  # fmt: skip
+) -> tuple[Fitted, Objective]:
     """A run of twelve steps with a memory and averaged weights; rank 0 alone takes a figure."""
     recipe = replace(RECIPE, loss="infonce", memory=12, averaging=0.5, **changes)  # type: ignore[arg-type]
     objective = Objective(network or network_of(recipe), recipe, CLASSES, processes)
@@ -112,10 +127,18 @@ def fitted(
         return next(figures)
 
     found = fit(
-        objective, Stopping(stop), inputs or Arrays(PIXELS), recipe=recipe, steps=12, minutes=minutes,
-        validate=validate, checkpoint=folder / f"{name}.pt", configuration=name, processes=processes,
+        objective,
+        Stopping(stop),
+        inputs or Arrays(PIXELS),
+        recipe=recipe,
+        steps=12,
+        minutes=minutes,
+        validate=validate,
+        checkpoint=folder / f"{name}.pt",
+        configuration=name,
+        processes=processes,
         progress=progress or Silent(),
-    )  # fmt: skip
+    )
     return found, objective
 
 
@@ -152,9 +175,15 @@ def measured(processes: Processes, folder: Path) -> Results:
         time.perf_counter = lambda: clock() / 50
     # It ends after ten steps, however many were planned; the first of the figures is taken while measuring.
     fitted(
-        processes, folder, "measured", iter([0.0, 0.9, 0.1]), minutes=0.004, evaluate_every=5, patience=1,
+        processes,
+        folder,
+        "measured",
+        iter([0.0, 0.9, 0.1]),
+        minutes=0.004,
+        evaluate_every=5,
+        patience=1,
         progress=planned,
-    )  # fmt: skip
+    )
     time.perf_counter = clock
     return {"steps": np.array(planned.total)}
 

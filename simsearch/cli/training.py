@@ -68,15 +68,18 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
 @click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
 @click.option("--preset", help="Network, loss and schedule, with random weights unless --from is given; see --list.")
 @click.option(
-    "--from", "start", metavar="ENCODER",
+    "--from",
+    "start",
+    metavar="ENCODER",
     help="Initial encoder to fine-tune: a bundled name, a folder, a hub name.  [default: the bundled encoder with the "
     "best metrics on the train partition; none with --preset]",
-)  # fmt: skip
+)
 @click.option(
-    "--freeze", type=click.Choice(["none", "part", "all"]),
+    "--freeze",
+    type=click.Choice(["none", "part", "all"]),
     help="Freeze the first half of the layers (part), or all but a new head (all).  [default: all for photo and "
     "encoders trained from it, none for others]",
-)  # fmt: skip
+)
 @click.option("--minutes", type=float, help="Time limit of the whole command, instead of epochs.")
 @_setting_options
 @click.option(
@@ -84,23 +87,42 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
 )
 @click.option("--everything", is_flag=True, help="Train on all classes, once the test figures are known.")
 @click.option(
-    "--set", "texts", multiple=True, metavar="KEY=VALUE",
+    "--set",
+    "texts",
+    multiple=True,
+    metavar="KEY=VALUE",
     help="Any setting that --list prints, as margin=0.3; may be repeated.",
-)  # fmt: skip
+)
 @click.option("--no-report", is_flag=True, help="Write no plots.")
 @click.option("--restart", is_flag=True, help="Train from the beginning instead of resuming from a checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing encoder.")
 @click.option(
-    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list,
     help="Show presets, losses, miners and settings.",
-)  # fmt: skip
+)
 @json_option
 @quiet_option
 def train_command(
-    source: str, out: str, preset: str | None, start: str | None, freeze: str | None, minutes: float | None,
-    tests: tuple[str, ...], everything: bool, texts: tuple[str, ...], no_report: bool, restart: bool, overwrite: bool,
-    as_json: bool, quiet: bool, **options: Any,
-) -> int:  # fmt: skip
+    source: str,
+    out: str,
+    preset: str | None,
+    start: str | None,
+    freeze: str | None,
+    minutes: float | None,
+    tests: tuple[str, ...],
+    everything: bool,
+    texts: tuple[str, ...],
+    no_report: bool,
+    restart: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
     """Train an encoder on class folders, a table of classes, pairs, grades or triplets, or unlabelled files.
 
     Images or texts of one folder form a class: they are similar, those of different folders are not. An interrupted run
@@ -118,10 +140,22 @@ def train_command(
     changes: dict[str, Any] = in_group(values, "changes")
     reading: dict[str, Any] = in_group(values, "reading")
     trained = train(
-        source, out, recipe=preset, start=start, freeze=freeze, minutes=minutes, test=tests, everything=everything,
-        changes=Changes(**changes), reading=Reading(**reading), half=bool(values.get("half")), report=not no_report,
-        restart=restart, overwrite=overwrite, progress=progress(quiet),
-    )  # fmt: skip
+        source,
+        out,
+        recipe=preset,
+        start=start,
+        freeze=freeze,
+        minutes=minutes,
+        test=tests,
+        everything=everything,
+        changes=Changes(**changes),
+        reading=Reading(**reading),
+        half=bool(values.get("half")),
+        report=not no_report,
+        restart=restart,
+        overwrite=overwrite,
+        progress=progress(quiet),
+    )
     if trained.figures:
         _tell(trained, as_json, quiet)
     return 0
@@ -132,10 +166,15 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
     start = trained.config.training["start"]
     if as_json:
         pictures = [str(path) for path in trained.pictures]
-        print_json({
-            "encoder": str(trained.folder), "start": start, "figures": dict(trained.figures), "pictures": pictures,
-            "skipped_files": skip_records(trained.skipped),
-        })  # fmt: skip
+        print_json(
+            {
+                "encoder": str(trained.folder),
+                "start": start,
+                "figures": dict(trained.figures),
+                "pictures": pictures,
+                "skipped_files": skip_records(trained.skipped),
+            }
+        )
     elif not quiet:
         rows = [
             (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()

@@ -72,9 +72,12 @@ def save(folder: Path, store: Store, cached: Cached) -> None:
     with replacing(path) as temporary:
         cached.index.save(temporary)
     record = IndexFile.of(
-        path, kind=DEFAULT_KIND, generation=cached.generation, last_content_id=store.last_content_id(),
+        path,
+        kind=DEFAULT_KIND,
+        generation=cached.generation,
+        last_content_id=store.last_content_id(),
         count=len(cached.index),
-    )  # fmt: skip
+    )
     write_manifest(folder, record)
     store.trim_journal(cached.generation)
     for old in folder.glob(PATTERN):

@@ -71,9 +71,16 @@ def index_sources(
         lost = _rebuild(folder, encoder, progress)
     with _opened(folder, sources, encoder, labels, by_name=index is not None) as collection:
         report = collection.add(
-            sources, labels=labels, by=reading.by, text_column=reading.text, id_column=reading.id,
-            label_column=reading.label, encoding=reading.encoding, prune=prune, progress=progress,
-        )  # fmt: skip
+            sources,
+            labels=labels,
+            by=reading.by,
+            text_column=reading.text,
+            id_column=reading.id,
+            label_column=reading.label,
+            encoding=reading.encoding,
+            prune=prune,
+            progress=progress,
+        )
         return Indexed(folder, report, len(collection), lost)
 
 

@@ -30,9 +30,11 @@ def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) ->
     settings = {"format": FORMAT, "dim": str(dim), "encoder": "", "fingerprint": "", "modality": "vector"}
     if opened is not None:
         settings |= {
-            "dim": str(opened.dim), "encoder": _reference(encoder, opened), "fingerprint": opened.fingerprint,
+            "dim": str(opened.dim),
+            "encoder": _reference(encoder, opened),
+            "fingerprint": opened.fingerprint,
             "modality": opened.modality,
-        }  # fmt: skip
+        }
     Store.create(folder / STORE_NAME, settings).close()
     return opened
 

@@ -61,10 +61,11 @@ def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:
     """Those of the sources that look like the names of files but, as there are none, are interpret as texts."""
     open_ones = (source for source in sources if isinstance(source, str) and not isinstance(source, Text))
     return [
-        source for source in open_ones
+        source
+        for source in open_ones
         if _like_a_file(source)
         and isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
-    ]  # fmt: skip
+    ]
 
 
 def unknown_words(context: QueryContext, sources: Iterable[Query]) -> list[str]:

@@ -82,8 +82,12 @@ def sheet(results: Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 1
 def _match_record(match: Match) -> dict[str, object]:
     item = match.item
     record: dict[str, object] = {
-        "rank": match.rank, "score": match.score, "id": item.id, "uri": item.uri, "label": item.label,
-    }  # fmt: skip
+        "rank": match.rank,
+        "score": match.score,
+        "id": item.id,
+        "uri": item.uri,
+        "label": item.label,
+    }
     if item.text is not None:
         record["text"] = item.text
     return record | _apart(item.metadata, {"query", "text", *record})
@@ -96,20 +100,26 @@ def _apart(metadata: Mapping[str, object], taken: set[str]) -> dict[str, object]
 def _recognition_record(recognition: Recognition) -> dict[str, object]:
     second = recognition.runner_up
     return {
-        "label": recognition.label, "score": recognition.score, "threshold": recognition.threshold,
+        "label": recognition.label,
+        "score": recognition.score,
+        "threshold": recognition.threshold,
         "uri": recognition.evidence[0].example.uri,
         "runner_up": None if second is None else second.example.label,
         "runner_up_score": None if second is None else second.score,
-    }  # fmt: skip
+    }
 
 
 def _cells(match: Match) -> dict[str, str]:
     """The cells of a row, as HTML; empty where there is nothing to show."""
     item = match.item
     return {
-        "rank": str(match.rank), "score": f"{match.score:.3f}", "picture": _picture(item),
-        "label": _escaped(item.label or ""), "uri": _escaped(item.uri), "text": _escaped(item.text or ""),
-    }  # fmt: skip
+        "rank": str(match.rank),
+        "score": f"{match.score:.3f}",
+        "picture": _picture(item),
+        "label": _escaped(item.label or ""),
+        "uri": _escaped(item.uri),
+        "text": _escaped(item.text or ""),
+    }
 
 
 def _picture(item: Item) -> str:

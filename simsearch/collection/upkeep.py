@@ -67,12 +67,19 @@ def info(folder: Path, store: Store) -> Info:
     with store.snapshot():
         counts, roots = store.counts(), store.roots()
         return Info(
-            folder=str(folder), encoder=store.setting("encoder") or "", fingerprint=store.setting("fingerprint") or "",
-            modality=store.setting("modality") or "", dim=int(store.setting("dim") or 0), items=counts.items,
-            contents=counts.contents, labels=store.labels(), roots=tuple(roots), generation=store.generation(),
+            folder=str(folder),
+            encoder=store.setting("encoder") or "",
+            fingerprint=store.setting("fingerprint") or "",
+            modality=store.setting("modality") or "",
+            dim=int(store.setting("dim") or 0),
+            items=counts.items,
+            contents=counts.contents,
+            labels=store.labels(),
+            roots=tuple(roots),
+            generation=store.generation(),
             readings={root: Reading.unpacked(how).given() for root, how in roots.items() if how},
             bytes_on_disk=sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
-        )  # fmt: skip
+        )
 
 
 def check(folder: Path, store: Store, dim: int, *, repaired: tuple[str, ...] = ()) -> CheckReport:

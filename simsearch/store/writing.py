@@ -67,9 +67,13 @@ def _content(one: Write, dim: int) -> Mapping[str, Any]:
     assert one.vector is not None
     vector = stored_vector(one.vector, dim, repr(one.uri))
     return {
-        "sha256": one.sha256, "kind": one.kind, "width": one.width, "height": one.height, "vector": vector,
+        "sha256": one.sha256,
+        "kind": one.kind,
+        "width": one.width,
+        "height": one.height,
+        "vector": vector,
         "text": one.text,
-    }  # fmt: skip
+    }
 
 
 def _file_ids(connection: Connection, paths: set[str]) -> dict[str, int]:
@@ -88,10 +92,15 @@ def _file_ids(connection: Connection, paths: set[str]) -> dict[str, int]:
 
 def _item(one: Write, content_id: int, files: Mapping[str, int]) -> Mapping[str, Any]:
     return {
-        "uri": one.uri, "content_id": content_id, "label": one.label, "size": one.size, "mtime_ns": one.mtime_ns,
-        "metadata": json.dumps(dict(one.metadata or {})), "keeps": one.metadata is None,
+        "uri": one.uri,
+        "content_id": content_id,
+        "label": one.label,
+        "size": one.size,
+        "mtime_ns": one.mtime_ns,
+        "metadata": json.dumps(dict(one.metadata or {})),
+        "keeps": one.metadata is None,
         "file_id": None if one.file is None else files[one.file],
-    }  # fmt: skip
+    }
 
 
 def _upsert() -> Any:

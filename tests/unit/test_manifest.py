@@ -113,8 +113,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_manifest(tmp_path, index)
     assert read_manifest(tmp_path) == index
     assert (index.name, index.kind, index.generation, index.last_content_id, index.count, index.size) == (
-        "vectors-00000003.flat", "flat", 3, 17, 5, 7,
-    )  # fmt: skip
+        "vectors-00000003.flat",
+        "flat",
+        3,
+        17,
+        5,
+        7,
+    )
     assert index.verify(tmp_path) == index.verify(tmp_path, thorough=True) == tmp_path / index.name
 
 
@@ -192,9 +197,7 @@ def test_another_format_is_told(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "../other", "/etc/passwd", "a/b", "a\0b", "a/"]
-)  # fmt: skip
+@pytest.mark.parametrize("name", ["", ".", "..", "../other", "/etc/passwd", "a/b", "a\0b", "a/"])
 def test_a_name_outside_the_folder_is_damage(name: str, tmp_path: Path) -> None:
     edited(tmp_path, name=name)
     with pytest.raises(DamagedError, match="not a file name in this folder"):

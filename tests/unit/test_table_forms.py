@@ -73,9 +73,10 @@ def train(file: Path, encoding: str | None, *, strict: bool) -> object:
         return type(error), str(error).count("missing"), len(getattr(error, "__notes__", ()))
     assert found.labels is not None
     return (
-        found.sources, tuple(found.classes[label] for label in found.labels),
+        found.sources,
+        tuple(found.classes[label] for label in found.labels),
         tuple((skip.reason, skip.count) for skip in found.skipped),
-    )  # fmt: skip
+    )
 
 
 @settings(max_examples=80, deadline=None)
@@ -136,11 +137,23 @@ def test_bad_rows_of_labels_are_refused(tmp_path: Path) -> None:
         labeller(str(tmp_path / "other.csv"), str(tmp_path))
 
 
-STARTS = st.sampled_from([
-    b"", b"text,label\n", b"left,right,same\n", b"s1,s2,score\n", b"anchor\tpositive\tnegative\n", b"text\n",
-    b'"a\nb",c\n', b"sep=;\n", b'[{"text": "a", "label": "b"},', b"\xff\xfe",
-    b'{"text": "a", "label": "b"}\n', b'"text","label"\r\n', b"\xef\xbb\xbfpath;label\n",
-])  # fmt: skip
+STARTS = st.sampled_from(
+    [
+        b"",
+        b"text,label\n",
+        b"left,right,same\n",
+        b"s1,s2,score\n",
+        b"anchor\tpositive\tnegative\n",
+        b"text\n",
+        b'"a\nb",c\n',
+        b"sep=;\n",
+        b'[{"text": "a", "label": "b"},',
+        b"\xff\xfe",
+        b'{"text": "a", "label": "b"}\n',
+        b'"text","label"\r\n',
+        b"\xef\xbb\xbfpath;label\n",
+    ]
+)
 DAMAGE = st.one_of(
     st.binary(max_size=60),
     st.lists(st.sampled_from([bytes([byte]) for byte in b'",\t\n\r\0a10{}[]\xff ']), max_size=40).map(b"".join),
@@ -148,13 +161,21 @@ DAMAGE = st.one_of(
 
 
 @settings(max_examples=200, deadline=None)
-@given(start=STARTS, damage=DAMAGE, suffix=st.sampled_from([*sorted(TABLE_SUFFIXES), ".txt"]),
-       kind=st.sampled_from([None, "unlabelled", "pairs"]),
-       encoding=st.sampled_from([None, "utf-16-le", "cp1252", "utf-7"]))  # fmt: skip
+@given(
+    start=STARTS,
+    damage=DAMAGE,
+    suffix=st.sampled_from([*sorted(TABLE_SUFFIXES), ".txt"]),
+    kind=st.sampled_from([None, "unlabelled", "pairs"]),
+    encoding=st.sampled_from([None, "utf-16-le", "cp1252", "utf-7"]),
+)
 def test_any_bytes_are_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, start: bytes, damage: bytes, suffix: str, kind: object,
+    tmp_path_factory: pytest.TempPathFactory,
+    start: bytes,
+    damage: bytes,
+    suffix: str,
+    kind: object,
     encoding: str | None,
-) -> None:  # fmt: skip
+) -> None:
     file = tmp_path_factory.getbasetemp() / f"any{suffix}"
     file.write_bytes(start + damage)
     try:

@@ -159,11 +159,19 @@ def _encoded(run: Run, outcomes: Sequence[_Read]) -> dict[bytes, Vectors]:
 def _row(run: Run, outcome: _Read, vectors: dict[bytes, Vectors]) -> Write:
     job, prepared = outcome.job, outcome.prepared
     return Write(
-        uri=job.uri, sha256=outcome.sha256, size=job.size, mtime_ns=job.mtime_ns, label=job.label,
-        metadata=job.metadata, kind=run.encoder.modality, width=prepared.width if prepared else None,
-        height=prepared.height if prepared else None, vector=vectors.get(outcome.sha256), text=outcome.text,
+        uri=job.uri,
+        sha256=outcome.sha256,
+        size=job.size,
+        mtime_ns=job.mtime_ns,
+        label=job.label,
+        metadata=job.metadata,
+        kind=run.encoder.modality,
+        width=prepared.width if prepared else None,
+        height=prepared.height if prepared else None,
+        vector=vectors.get(outcome.sha256),
+        text=outcome.text,
         file=None if job.row is None else job.row.file,
-    )  # fmt: skip
+    )
 
 
 def _count(run: Run, outcome: _Read, content_id: int | None, encoded: bool) -> None:

@@ -58,12 +58,19 @@ def _store(store: Store, uris: Sequence[str], rows: Vectors, metadata: Sequence[
     contents = store.content_ids(digests)
     writes = [
         Write(
-            uri=uri, sha256=digest, size=row.nbytes, mtime_ns=0, label=None,
-            metadata=None if metadata is None else metadata[number], kind="vector", width=None, height=None,
+            uri=uri,
+            sha256=digest,
+            size=row.nbytes,
+            mtime_ns=0,
+            label=None,
+            metadata=None if metadata is None else metadata[number],
+            kind="vector",
+            width=None,
+            height=None,
             vector=None if digest in contents else row,
         )
         for number, (uri, digest, row) in enumerate(zip(uris, digests, rows, strict=True))
-    ]  # fmt: skip
+    ]
     store.write(writes)
     same = sum(
         uri in known and known[uri].content_id == contents.get(digest)

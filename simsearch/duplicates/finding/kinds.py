@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from simsearch.duplicates.finding.evidence import Evidence
 
 Kind: TypeAlias = Literal[
-    "exact", "same pixels", "resized or recompressed", "exposure or color", "cropped", "mirrored or rotated",
-    "overlaid", "near",
-]  # fmt: skip
+    "exact",
+    "same pixels",
+    "resized or recompressed",
+    "exposure or color",
+    "cropped",
+    "mirrored or rotated",
+    "overlaid",
+    "near",
+]
 
 EXACT, SAME_PIXELS = 1.0, 0.999
 """The scores of equal bytes and of equal pixels. What is proved by comparing scores less than both."""

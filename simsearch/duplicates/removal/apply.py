@@ -197,16 +197,25 @@ class _Work:
         run = journal.path.parent
         steps = tuple(
             Step(
-                state.path, self._target(run, state, group.kept.state.path), temporary_name(run, number, place),
-                state.size, state.sha256, Attributes.of(state.path),
+                state.path,
+                self._target(run, state, group.kept.state.path),
+                temporary_name(run, number, place),
+                state.size,
+                state.sha256,
+                Attributes.of(state.path),
             )
             for place, state in enumerate(states)
-        )  # fmt: skip
+        )
         folders = {os.path.dirname(step.path): step for step in steps}  # noqa: PTH120
         return Unit(
-            number, group.number, self._method, group.kept.state.path, seen[:2], steps,
+            number,
+            group.number,
+            self._method,
+            group.kept.state.path,
+            seen[:2],
+            steps,
             {folder: Attributes.of(folder) for folder in folders},
-        )  # fmt: skip
+        )
 
     def _target(self, run: Path, state: FileState, kept: str) -> str | None:
         if self._method == "quarantine":

@@ -34,9 +34,16 @@ class Attributes:
         seen = os.lstat(path)
         link = os.readlink(path) if stat.S_ISLNK(seen.st_mode) else None  # noqa: PTH115
         return cls(
-            stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid, seen.st_atime_ns, seen.st_mtime_ns, seen.st_dev,
-            seen.st_ino, link, _extended(path),
-        )  # fmt: skip
+            stat.S_IMODE(seen.st_mode),
+            seen.st_uid,
+            seen.st_gid,
+            seen.st_atime_ns,
+            seen.st_mtime_ns,
+            seen.st_dev,
+            seen.st_ino,
+            link,
+            _extended(path),
+        )
 
     def restore(self, path: str) -> list[str]:
         """Gives a file these attributes; returns what could not be restored, in words."""

@@ -36,9 +36,15 @@ class FileState:
         absolute = os.path.abspath(path)  # noqa: PTH100
         own, seen = os.lstat(absolute), os.stat(absolute)  # noqa: PTH116
         return cls(
-            absolute, seen.st_size, sha256, seen.st_mtime_ns, seen.st_dev, seen.st_ino, seen.st_nlink,
+            absolute,
+            seen.st_size,
+            sha256,
+            seen.st_mtime_ns,
+            seen.st_dev,
+            seen.st_ino,
+            seen.st_nlink,
             stat.S_ISLNK(own.st_mode),
-        )  # fmt: skip
+        )
 
     @property
     def freed(self) -> int:

@@ -63,9 +63,14 @@ def _put(stream: BinaryIO, text: str) -> None:
 
 def _opening(header: Header) -> Iterator[str]:
     entries: dict[str, JSONValue] = {
-        "format": FORMAT, "version": VERSION, "searched": list(header.searched), "reference": list(header.reference),
-        "policy": list(header.policy), "collection": header.collection, "generation": header.generation,
-    }  # fmt: skip
+        "format": FORMAT,
+        "version": VERSION,
+        "searched": list(header.searched),
+        "reference": list(header.reference),
+        "policy": list(header.policy),
+        "collection": header.collection,
+        "generation": header.generation,
+    }
     yield "{\n"
     for key, value in entries.items():
         yield f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)},\n"
@@ -103,9 +108,12 @@ def _companion(companion: Companion) -> dict[str, JSONValue]:
 
 def _state(state: FileState) -> dict[str, JSONValue]:
     entry: dict[str, JSONValue] = {
-        "size": state.size, "sha256": state.sha256, "mtime_ns": state.mtime_ns, "device": state.device,
+        "size": state.size,
+        "sha256": state.sha256,
+        "mtime_ns": state.mtime_ns,
+        "device": state.device,
         "inode": state.inode,
-    }  # fmt: skip
+    }
     if state.links != 1:
         entry["links"] = state.links
     if state.symlink:

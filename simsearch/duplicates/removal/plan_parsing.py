@@ -111,10 +111,15 @@ class PlanReader:
         if not re.fullmatch("[0-9a-f]{64}", sha256):
             raise PlanError(f"{where}: 'sha256' is {sha256!r}, not 64 hexadecimal digits")
         return FileState(
-            path, _natural(entry, "size", where), sha256, _integer(entry, "mtime_ns", where),
-            _integer(entry, "device", where), _natural(entry, "inode", where),
-            _natural(entry, "links", where) if "links" in entry else 1, _typed(entry, "symlink", bool, where, False),
-        )  # fmt: skip
+            path,
+            _natural(entry, "size", where),
+            sha256,
+            _integer(entry, "mtime_ns", where),
+            _integer(entry, "device", where),
+            _natural(entry, "inode", where),
+            _natural(entry, "links", where) if "links" in entry else 1,
+            _typed(entry, "symlink", bool, where, False),
+        )
 
     _count = 0
 
@@ -134,9 +139,12 @@ def _header(entry: Mapping[str, Any]) -> Header:
                 raise PlanError(f"{where}: {folder!r} in {key!r} is not an absolute path")
     generation = None if entry.get("generation") is None else _natural(entry, "generation", where)
     return Header(
-        _strings(entry, "searched", where), _strings(entry, "reference", where), _strings(entry, "policy", where),
-        _typed(entry, "collection", str, where, None), generation,
-    )  # fmt: skip
+        _strings(entry, "searched", where),
+        _strings(entry, "reference", where),
+        _strings(entry, "policy", where),
+        _typed(entry, "collection", str, where, None),
+        generation,
+    )
 
 
 def _check_reference(header: Header, groups: Sequence[Group]) -> None:

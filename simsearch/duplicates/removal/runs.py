@@ -64,11 +64,14 @@ class Unit:
     def of(cls, record: Mapping[str, Any]) -> Unit:
         """The unit of a record."""
         return cls(
-            record["number"], record["group"], _method(record["method"]), record["kept"],
+            record["number"],
+            record["group"],
+            _method(record["method"]),
+            record["kept"],
             (record["kept_identity"][0], record["kept_identity"][1]),
             tuple(Step(**(step | {"attributes": Attributes(**step["attributes"])})) for step in record["steps"]),
             {folder: Attributes(**seen) for folder, seen in record["folders"].items()},
-        )  # fmt: skip
+        )
 
 
 @dataclass(slots=True)

@@ -209,8 +209,11 @@ def test_hidden_files_are_ignored_and_others_listed_with_reasons(collection, gal
     report = collection.add(gallery)
     assert report.added == len(collection) == 8
     assert [Path(skip.path).name for skip in sorted(report.skipped, key=lambda skip: skip.path)] == [
-        "broken.png", "empty.jpg", "notes.txt", "text.gif",
-    ]  # fmt: skip
+        "broken.png",
+        "empty.jpg",
+        "notes.txt",
+        "text.gif",
+    ]
     reasons = {Path(skip.path).name: skip.reason for skip in report.skipped}
     assert reasons["empty.jpg"] == "empty file"
     assert reasons["notes.txt"] == "not an image (.txt)"

@@ -68,9 +68,13 @@ def test_files_and_rows_are_items_and_an_unchanged_folder_is_not_read(collection
     assert collection.add(notes) == AddReport(added=5, reused=1)
     assert encoder.taken() == ["# second\nnote", "blue shirt", "first note", "hat", "red dress"]
     assert held(collection) == {
-        "a.txt": "first note", "b.md": "# second\nnote", "f.csv#1": "red dress", "f.csv#2": "blue shirt",
-        "f.csv#3": "hat", "f.csv#4": "red dress",
-    }  # fmt: skip
+        "a.txt": "first note",
+        "b.md": "# second\nnote",
+        "f.csv#1": "red dress",
+        "f.csv#2": "blue shirt",
+        "f.csv#3": "hat",
+        "f.csv#4": "red dress",
+    }
     row = collection.store.item_by_uri(f"{notes / 'f.csv'}#2")
     assert (row.metadata, row.label, row.size) == ({"price": "12"}, None, 10)
 
@@ -96,8 +100,11 @@ def test_only_rows_with_a_new_text_are_encoded(collection, notes, encoder) -> No
     assert encoder.prepared == prepared + 2
     found = held(collection)
     assert {name: text for name, text in found.items() if "#" in name} == {
-        "f.csv#1": "red dress", "f.csv#2": "blue shirt", "f.csv#3": "cap", "f.csv#5": "shoe",
-    }  # fmt: skip
+        "f.csv#1": "red dress",
+        "f.csv#2": "blue shirt",
+        "f.csv#3": "cap",
+        "f.csv#5": "shoe",
+    }
     row = collection.store.item_by_uri(f"{notes / 'f.csv'}#2")
     assert row.metadata == {"price": "99"}
     assert all(ids[item.uri] == item.id for item in collection.items() if item.uri in ids)
@@ -162,14 +169,18 @@ def test_bad_rows_are_told_with_their_lines_and_the_rest_is_stored(collection, t
     )
     report = collection.add(path)
     assert report.added == 2
-    assert sorted((skip.path, skip.reason) for skip in report.skipped) == sorted([
-        (f"{path}:3", "the id '1' is that of an earlier row; each row needs its own"),
-        (f"{path}:4", "2 cells, but the header has 3"), (f"{path}:5", "no text"),
-        (f"{path}:6", f"not UTF-8 (byte 0xff at 3); {NAME}"),
-        (f"{path}:8", "no id"),
-        (f"{path}:9", "refused by the encoder"), (f"{path}:10", "a vector of length 0"),
-        (f"{path}:11", "the id '1' is that of an earlier row; each row needs its own"),
-    ])  # fmt: skip
+    assert sorted((skip.path, skip.reason) for skip in report.skipped) == sorted(
+        [
+            (f"{path}:3", "the id '1' is that of an earlier row; each row needs its own"),
+            (f"{path}:4", "2 cells, but the header has 3"),
+            (f"{path}:5", "no text"),
+            (f"{path}:6", f"not UTF-8 (byte 0xff at 3); {NAME}"),
+            (f"{path}:8", "no id"),
+            (f"{path}:9", "refused by the encoder"),
+            (f"{path}:10", "a vector of length 0"),
+            (f"{path}:11", "the id '1' is that of an earlier row; each row needs its own"),
+        ]
+    )
     assert held(collection) == {"f.csv#1": "one", "f.csv#5": "five"}
     path.write_bytes(path.read_bytes() + b"8,eight,\n")
     again = collection.add(path)
@@ -226,9 +237,11 @@ def test_what_is_no_text_is_skipped_with_a_reason(collection, notes) -> None:
     (notes / ".hidden.txt").write_text("hidden")
     report = collection.add(notes)
     assert {Path(skip.path).name: skip.reason for skip in report.skipped} == {
-        "photo.png": "not a text (.png)", "README": "not a text (no suffix)", "empty.md": "empty file",
+        "photo.png": "not a text (.png)",
+        "README": "not a text (no suffix)",
+        "empty.md": "empty file",
         "latin.txt": f"not UTF-8 (byte 0xe9 at 3); {NAME}",
-    }  # fmt: skip
+    }
     assert len(collection) == 6
 
 
@@ -256,8 +269,9 @@ def test_another_column_is_read_and_remembered(collection, tmp_path, encoder) ->
     assert collection.add(path).added == 0
     assert collection.add(path, text_column="title", id_column="sku", label_column="kind") == AddReport(added=2)
     assert [(item.uri, item.label, item.metadata) for item in collection.items()] == [
-        (f"{path}#x1", "Clothes", {}), (f"{path}#x2", "Tools", {}),
-    ]  # fmt: skip
+        (f"{path}#x1", "Clothes", {}),
+        (f"{path}#x2", "Tools", {}),
+    ]
     table(path, [*rows, ("x3", "saw", "Tools")], ("sku", "title", "kind"))
     assert collection.add(path) == AddReport(added=1, unchanged=2)
     table(path, [("x1", "red dress", ""), *rows[1:], ("x3", "saw", "Tools")], ("sku", "title", "kind"))
@@ -406,11 +420,13 @@ KEYS = st.sampled_from(["1", "2", "3", "é", "a/b"])
 TEXTS = st.sampled_from(["x", "y", "z\nz", ' "q" '])
 STATES = st.lists(
     st.tuples(
-        st.dictionaries(KEYS, TEXTS, max_size=5), st.dictionaries(KEYS, TEXTS, max_size=5),
+        st.dictionaries(KEYS, TEXTS, max_size=5),
+        st.dictionaries(KEYS, TEXTS, max_size=5),
         st.dictionaries(st.sampled_from(["a.txt", "sub/b.md"]), TEXTS),
     ),
-    min_size=1, max_size=4,
-)  # fmt: skip
+    min_size=1,
+    max_size=4,
+)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

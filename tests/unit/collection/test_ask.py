@@ -147,9 +147,15 @@ def test_the_encoder_must_be_the_one_that_the_collection_was_built_with(collecti
         opened.query(outside)
     words = shlex.split(str(refused.value).partition("Re-index: ")[2])
     assert words == [
-        "simsearch", "index", str(gallery), "--index", str(collection.folder), "--encoder",
-        collection.info().encoder, "--rebuild",
-    ]  # fmt: skip
+        "simsearch",
+        "index",
+        str(gallery),
+        "--index",
+        str(collection.folder),
+        "--encoder",
+        collection.info().encoder,
+        "--rebuild",
+    ]
 
 
 @pytest.mark.parametrize("one", ["0.png", Path("0.png"), b"0"])
@@ -157,8 +163,11 @@ def test_one_source_is_no_list_of_its_signs(collection, tiny, one):
     encoder = open_encoder(tiny)
     collection.enroll("known", [np.zeros((9, 9), dtype=np.uint8)])
     for ask in (
-        collection.query_many, collection.recognize_many, encoder.encode, lambda it: collection.enroll("x", it),
-    ):  # fmt: skip
+        collection.query_many,
+        collection.recognize_many,
+        encoder.encode,
+        lambda it: collection.enroll("x", it),
+    ):
         with pytest.raises(UsageError, match=r"0.* is one source; give a list"):
             ask(one)
     assert collection.info().labels == {"known": 1}

@@ -92,15 +92,20 @@ def test_texts_are_enrolled_and_recognised(collection, encoder, tmp_path):
     assert (report.added, report.existing) == (5, 0)
     assert encoder.taken() == ["new words", "piped"]
     assert [(each.uri, each.text) for each in collection.store.examples()[0]] == [
-        ("", "red dress"), (str(tmp_path / "notes" / "b.txt"), "blue shirt"),
-        (str(tmp_path / "f.csv#7"), "green scarf"), ("", "new words"), ("", "piped"),
-    ]  # fmt: skip
+        ("", "red dress"),
+        (str(tmp_path / "notes" / "b.txt"), "blue shirt"),
+        (str(tmp_path / "f.csv#7"), "green scarf"),
+        ("", "new words"),
+        ("", "piped"),
+    ]
     assert collection.enroll("clothes", ["blue shirt"]).existing == 1
     (tmp_path / "bad.txt").write_bytes(b"\xff")
     report = collection.enroll("bad", ["bad.txt", Path("missing.txt"), " "])
     assert [(Path(skip.path).name, skip.reason) for skip in report.skipped] == [
-        ("bad.txt", "not UTF-8 (byte 0xff at 0); save it as UTF-8"), ("missing.txt", "no such file"), (" ", "no text"),
-    ]  # fmt: skip
+        ("bad.txt", "not UTF-8 (byte 0xff at 0); save it as UTF-8"),
+        ("missing.txt", "no such file"),
+        (" ", "no text"),
+    ]
     answer = collection.recognize("new words", threshold=0.999)
     assert (answer.label, answer.evidence[0].example.text) == ("clothes", "new words")
     assert collection.recognize("other words", threshold=0.999).label is None
@@ -134,8 +139,11 @@ def test_words_find_pictures_where_the_encoder_takes_both(tmp_path, monkeypatch)
                 store.write([Write(f"{text}.png", bytes([number]) * 32, 1, 2, None, None, "image", 1, 1, vector)])
         answers = made.query_many(["a dog", "cat.png", Text("a cat"), direction("a dog")], 1)
         assert [best(found) for found in answers] == [
-            ("a dog.png", 1.0), ("a cat.png", 1.0), ("a cat.png", 1.0), ("a dog.png", 1.0),
-        ]  # fmt: skip
+            ("a dog.png", 1.0),
+            ("a cat.png", 1.0),
+            ("a cat.png", 1.0),
+            ("a dog.png", 1.0),
+        ]
         assert words.taken() == ["a cat", "a dog"]
         with pytest.raises(UsageError, match="words cannot be an example of pictures"):
             made.enroll("dog", ["a dog"])

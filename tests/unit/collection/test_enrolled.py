@@ -67,8 +67,11 @@ def test_examples_may_come_from_memory(collection, gallery, image):
     collection.enroll("Ben", [image(1), np.asarray(image(2))])
     assert collection.labels() == {"Ana": 1, "Ben": 2}
     assert [collection.recognize(gallery / f"{n}.png", threshold=0.99).label for n in range(4)] == [
-        "Ana", "Ben", "Ben", None,
-    ]  # fmt: skip
+        "Ana",
+        "Ben",
+        "Ben",
+        None,
+    ]
 
 
 def test_recognition_sees_examples_only_and_queries_items_only(collection, gallery, counting):

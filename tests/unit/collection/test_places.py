@@ -74,9 +74,17 @@ def test_what_a_rebuild_left_is_no_collection_of_its_own(here):
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("photos", "photos"), ("my photos/", "my-photos"), ("a/../b", "b"), ("/", "collection"), ("äöü.x", "äöü.x"),
-     ("...", "collection"), ("a\nb", "a-b"), ("-x", "x")],
-)  # fmt: skip
+    [
+        ("photos", "photos"),
+        ("my photos/", "my-photos"),
+        ("a/../b", "b"),
+        ("/", "collection"),
+        ("äöü.x", "äöü.x"),
+        ("...", "collection"),
+        ("a\nb", "a-b"),
+        ("-x", "x"),
+    ],
+)
 def test_the_name_of_a_collection_is_that_of_its_folder(here, folder, name):
     assert default_name(folder) == name
 

@@ -66,8 +66,9 @@ def test_lost_files_are_listed(folder, other, gallery, tmp_path):
     (tmp_path / "people" / "ben.png").unlink()
     lost = rebuild(folder, str(other), Silent())
     assert [(Path(skip.path).name, skip.reason) for skip in lost] == [
-        ("5.png", "no such file"), ("ben.png", "no such file"),
-    ]  # fmt: skip
+        ("5.png", "no such file"),
+        ("ben.png", "no such file"),
+    ]
     (items, labels, _), _ = held(folder)
     assert len(items) == 11
     assert labels == {"Ana": 2}

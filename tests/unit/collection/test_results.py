@@ -41,15 +41,27 @@ def test_matches_become_records(collection, gallery):
 def test_metadata_has_columns_of_its_own_and_takes_no_others():
     (record,) = to_records([match(text="words", metadata={"year": 1960, "label": "song", "query": 1})])
     assert record == {
-        "rank": 1, "score": 0.5, "id": 7, "uri": "/x/cat.jpg", "label": None, "text": "words", "year": 1960,
-        "metadata.label": "song", "metadata.query": 1,
-    }  # fmt: skip
+        "rank": 1,
+        "score": 0.5,
+        "id": 7,
+        "uri": "/x/cat.jpg",
+        "label": None,
+        "text": "words",
+        "year": 1960,
+        "metadata.label": "song",
+        "metadata.query": 1,
+    }
 
 
 def test_recognitions_become_records():
     record = {
-        "label": "Ana", "score": 0.75, "threshold": 0.7, "uri": "ana.jpg", "runner_up": "Ben", "runner_up_score": 0.25,
-    }  # fmt: skip
+        "label": "Ana",
+        "score": 0.75,
+        "threshold": 0.7,
+        "uri": "ana.jpg",
+        "runner_up": "Ben",
+        "runner_up_score": 0.25,
+    }
     assert to_records(KNOWN) == [record]
     alone = Recognition(None, 0.75, None, None, (ANA,))
     assert to_records([KNOWN, alone]) == [

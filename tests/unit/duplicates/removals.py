@@ -59,6 +59,11 @@ def tree(root: Path) -> dict[str, object]:
         names = os.listxattr(path, follow_symlinks=False) if sys.platform == "linux" else []
         extended = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
         found[path.relative_to(root).as_posix()] = (
-            seen.st_mode, seen.st_uid, seen.st_gid, seen.st_mtime_ns, what, extended
-        )  # fmt: skip
+            seen.st_mode,
+            seen.st_uid,
+            seen.st_gid,
+            seen.st_mtime_ns,
+            what,
+            extended,
+        )
     return found

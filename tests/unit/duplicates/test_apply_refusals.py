@@ -115,9 +115,7 @@ def test_a_kept_file_that_goes_meanwhile_saves_the_rest_of_its_group(
     monkeypatch.setattr(apply, "take_away", take_away)
     report = apply_plan(plan, quarantine)
     assert report.applied == 1 and files[2].exists()
-    assert [skip.reason for skip in report.skipped] == [
-        f"not touched, since the kept file {files[0]} has vanished"
-    ]  # fmt: skip
+    assert [skip.reason for skip in report.skipped] == [f"not touched, since the kept file {files[0]} has vanished"]
 
 
 def test_a_file_that_is_written_at_the_last_moment_stays(
@@ -481,7 +479,7 @@ BEGIN = b'{"record": "begin", "version": 1, "plan": "", "method": "delete", "sea
         (BEGIN.replace(b"delete", b"x"), "'x' is no method"),
         (BEGIN + b'{"record": "x"}\n', "line 2 is not of a journal .'x' is no record"),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_journal_is_named(root: Path, quarantine: Path, content: bytes, message: str) -> None:
     path = put(quarantine / "run" / "journal.jsonl", content)
     with pytest.raises(DamagedError, match=message):

@@ -24,7 +24,7 @@ from simsearch.duplicates.finding.texts import NORMALIZED, agreement, compare, n
         ("", "word", None),
         ("!!", "??", "normalized"),
     ],
-)  # fmt: skip
+)
 def test_kinds(left: str, right: str, kind: str | None) -> None:
     found = compare(left, right, 0.95)
     assert found.kind == kind

@@ -37,16 +37,21 @@ def captioned(picture: Image.Image) -> Image.Image:
 
 EDITS = {
     "resized or recompressed": [
-        lambda p: Image.open(io.BytesIO(jpeg(p, 20))), lambda p: p.resize((240, 180)), lambda p: p.resize((480, 300)),
+        lambda p: Image.open(io.BytesIO(jpeg(p, 20))),
+        lambda p: p.resize((240, 180)),
+        lambda p: p.resize((480, 300)),
     ],
     "exposure or color": [lambda p: ImageEnhance.Brightness(p).enhance(0.6), lambda p: p.convert("L").convert("RGB")],
     "cropped": [lambda p: p.crop((60, 40, 400, 320)), lambda p: p.crop((100, 80, 360, 300))],
     "mirrored or rotated": [
-        ImageOps.mirror, lambda p: p.rotate(90, expand=True), ImageOps.flip, lambda p: p.rotate(8),
+        ImageOps.mirror,
+        lambda p: p.rotate(90, expand=True),
+        ImageOps.flip,
+        lambda p: p.rotate(8),
         lambda p: ImageOps.mirror(p).rotate(-90, expand=True),
     ],
     "overlaid": [captioned, lambda p: ImageOps.expand(p, 50, "navy")],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("kind", "place"), [(kind, n) for kind, some in EDITS.items() for n in range(len(some))])
@@ -97,11 +102,15 @@ def test_the_same_pictures_give_the_same_evidence(original: Image.Image) -> None
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda p: p.resize((240, 180)), ImageOps.mirror, lambda p: p.rotate(90, expand=True),
-        lambda p: p.filter(ImageFilter.GaussianBlur(3)), lambda p: p.crop((80, 60, 420, 315)),
-        lambda p: ImageOps.mirror(p).rotate(90, expand=True), ImageOps.flip,
+        lambda p: p.resize((240, 180)),
+        ImageOps.mirror,
+        lambda p: p.rotate(90, expand=True),
+        lambda p: p.filter(ImageFilter.GaussianBlur(3)),
+        lambda p: p.crop((80, 60, 420, 315)),
+        lambda p: ImageOps.mirror(p).rotate(90, expand=True),
+        ImageOps.flip,
     ],
-)  # fmt: skip
+)
 def test_pictures_without_features_are_aligned_by_themselves(edit) -> None:
     left, right = looked_at(soft(1)), looked_at(edit(soft(1)))
     assert fit(left.features, right.features, left.view.pixels.shape[1]) is None

@@ -57,8 +57,13 @@ def test_pairs_that_were_not_proved_are_implied_by_the_center() -> None:
     group = Group(2, (Tie(1, 2, 0.9), Tie(2, 3, 0.8), Tie(2, 4, 0.7)))
     proved = {(1, 2): 0.9, (2, 3): 0.8, (2, 4): 0.7, (1, 3): 0.65}
     assert list(implied(group, proved)) == [
-        Tie(1, 2, 0.9), Tie(1, 3, 0.65), Tie(1, 4, 0.7, 2), Tie(2, 3, 0.8), Tie(2, 4, 0.7), Tie(3, 4, 0.7, 2),
-    ]  # fmt: skip
+        Tie(1, 2, 0.9),
+        Tie(1, 3, 0.65),
+        Tie(1, 4, 0.7, 2),
+        Tie(2, 3, 0.8),
+        Tie(2, 4, 0.7),
+        Tie(3, 4, 0.7, 2),
+    ]
 
 
 def test_whatever_has_a_copy_in_the_reference_is_proposed_once() -> None:

@@ -32,19 +32,27 @@ Edit = Callable[[dict[str, Any]], object]
 
 
 def seen(name: str, **values: Any) -> FileState:
-    return FileState(**({"path": ROOT + name, "size": 10, "sha256": "ab" * 32, "mtime_ns": 5, "device": 1,
-                         "inode": 7} | values))  # fmt: skip
+    return FileState(
+        **({"path": ROOT + name, "size": 10, "sha256": "ab" * 32, "mtime_ns": 5, "device": 1, "inode": 7} | values)
+    )
 
 
 def example() -> Plan:
     moved = ((0.5, 0.0, -3.0), (0.0, 0.5, 2.25))
     files = (
         PlannedFile(seen("a.jpg"), "keep", "the largest of 3", companions=(Companion(seen("a.cr2"), "raw"),)),
-        PlannedFile(seen("b.jpg", size=7), "remove", "a crop of it", "cropped", 0.97, moved,
-                    (Companion(seen("b.xmp", size=3), "sidecar"),)),
+        PlannedFile(
+            seen("b.jpg", size=7),
+            "remove",
+            "a crop of it",
+            "cropped",
+            0.97,
+            moved,
+            (Companion(seen("b.xmp", size=3), "sidecar"),),
+        ),
         PlannedFile(seen("c.jpg", links=2), "remove", "the same bytes", "exact", 1.0),
         PlannedFile(seen("d.jpg", symlink=True), "leave"),
-    )  # fmt: skip
+    )
     taken = (
         TakenOver(ROOT + "b.jpg", "label", "Ana"),
         TakenOver(ROOT + "c.jpg", "metadata", [1, {"x": None}], "place"),
@@ -132,8 +140,11 @@ def test_the_state_of_a_file(tmp_path: Path) -> None:
     found = FileState.of(path, "00" * 32)
     status = path.stat()
     assert (found.size, found.mtime_ns, found.device, found.inode) == (
-        5, status.st_mtime_ns, status.st_dev, status.st_ino
-    )  # fmt: skip
+        5,
+        status.st_mtime_ns,
+        status.st_dev,
+        status.st_ino,
+    )
     assert (found.path, found.links, found.symlink, found.freed) == (str(path), 1, False, 5)
     (tmp_path / "b").hardlink_to(path)
     assert (FileState.of(path, "").links, FileState.of(path, "").freed) == (2, 0)
@@ -260,13 +271,13 @@ HEAD = '{"format": "simsearch dedupe plan", "version": 1,\n"searched": ["/"]'
         (HEAD + ',\n"groups": [} ', "line 3: expecting value"),
         (HEAD + ',\n"groups": []} x', "line 3: extra data"),
         (HEAD + ',\n"groups": [], "groups": []}', "the key 'groups' appears twice"),
-        (HEAD + ',\n7: []}', "line 3: expecting property name"),
+        (HEAD + ",\n7: []}", "line 3: expecting property name"),
         (HEAD + ',\n"groups": [{"group": 1, "group": 1}]}', "the key 'group' appears twice in one object"),
         (HEAD + ',\n"generation": NaN}', "NaN is not a number of JSON"),
         (HEAD + ',\n"generation": ' + "9" * 5000 + "}", "Exceeds the limit"),
         (HEAD + ',\n"groups": ' + "[" * 100_000, "recursion"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_json_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "plan.json"
     path.write_text(text)

@@ -113,9 +113,7 @@ def test_times_of_folders_that_cannot_be_set_are_listed(
     monkeypatch.setattr(os, "utime", only_files)
     monkeypatch.setattr(os, "supports_follow_symlinks", os.supports_follow_symlinks | {only_files})
     (skip,) = undo_run(journal).incomplete
-    assert (skip.path, skip.reason) == (
-        str(root), "the times of the folder could not be restored: permission denied"
-    )  # fmt: skip
+    assert (skip.path, skip.reason) == (str(root), "the times of the folder could not be restored: permission denied")
 
 
 def test_a_full_disk_leaves_what_is_left_for_another_undo(

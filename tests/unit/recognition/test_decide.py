@@ -17,11 +17,17 @@ from simsearch.types import Evidence, Example, Recognition
 # Products of these rows are exact in float32, so that equal scores are equal.
 ROWS = np.array(
     [
-        [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [-1, 0, 0, 0],
-        [0.5, 0.5, 0.5, 0.5], [0.5, 0.5, -0.5, -0.5], [-0.5, 0.5, 0.5, -0.5], [0.5, -0.5, 0.5, 0.5],
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 0, 1, 0],
+        [-1, 0, 0, 0],
+        [0.5, 0.5, 0.5, 0.5],
+        [0.5, 0.5, -0.5, -0.5],
+        [-0.5, 0.5, 0.5, -0.5],
+        [0.5, -0.5, 0.5, 0.5],
     ],
     dtype=np.float32,
-)  # fmt: skip
+)
 ANA, BOB = Example(1, "Ana", "ana.jpg"), Example(2, "Bob", "bob.jpg")
 
 

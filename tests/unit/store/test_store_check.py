@@ -64,16 +64,22 @@ def damaged(path: Path) -> Path:
             [("UPDATE example SET vector = ?", (vector(0, 0, 0, 2),))],
             ["1 vectors in example are not finite or not of length one: 1"],
         ),
-        (["UPDATE setting SET value = '1' WHERE key = 'generation'"],
-         ["1 removals are journalled outside the generations 0 to 1, of contents: 6"]),
-        (["UPDATE setting SET value = '9' WHERE key = 'journal_floor'"],
-         ["the journal begins at generation 9, after the current one, 2",
-          "1 removals are journalled outside the generations 9 to 2, of contents: 6"]),
+        (
+            ["UPDATE setting SET value = '1' WHERE key = 'generation'"],
+            ["1 removals are journalled outside the generations 0 to 1, of contents: 6"],
+        ),
+        (
+            ["UPDATE setting SET value = '9' WHERE key = 'journal_floor'"],
+            [
+                "the journal begins at generation 9, after the current one, 2",
+                "1 removals are journalled outside the generations 9 to 2, of contents: 6",
+            ],
+        ),
         (["UPDATE removed_content SET content_id = 2"], ["1 contents are journalled as removed and are there: 2"]),
         (["UPDATE sqlite_sequence SET seq = 3 WHERE name = 'content'"], ["content 5 has an id that was never given"]),
         (["DELETE FROM sqlite_sequence WHERE name = 'item'"], ["item 5 has an id that was never given"]),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_damage_is_told(
     statements: list[str | tuple[str, tuple[object, ...]]], expected: list[str], damaged: Path
 ) -> None:

@@ -125,8 +125,10 @@ def test_labels_are_changed_by_id(store: Store) -> None:
     store.write([item("a", "red", label="Ana"), item("b", "red", label="Eva"), item("c", "red")])
     store.set_labels([(2, None), (3, "Ida")])
     assert {uri: known.label for uri, known in store.known(["a", "b", "c"]).items()} == {
-        "a": "Ana", "b": None, "c": "Ida",
-    }  # fmt: skip
+        "a": "Ana",
+        "b": None,
+        "c": "Ida",
+    }
     store.set_labels([])
 
 
@@ -140,10 +142,19 @@ def test_a_folder_means_what_lies_under_it_and_itself(store: Store) -> None:
     uris = [
         SEP.join(parts)
         for parts in (
-            ("", "a"), ("", "a", "b"), ("", "a", "b", "1"), ("", "a", "b", "c", "2"), ("", "a", "bc"),
-            ("", "a", "b c", "3"), ("", "a", "b-", "4"), ("", "a", "b0"), ("", "z"), ("own",), ("own", "5"),
+            ("", "a"),
+            ("", "a", "b"),
+            ("", "a", "b", "1"),
+            ("", "a", "b", "c", "2"),
+            ("", "a", "bc"),
+            ("", "a", "b c", "3"),
+            ("", "a", "b-", "4"),
+            ("", "a", "b0"),
+            ("", "z"),
+            ("own",),
+            ("own", "5"),
         )
-    ]  # fmt: skip
+    ]
     store.write([item(uri, "red") for uri in uris])
 
     def under(*parts: str) -> list[str]:
@@ -255,7 +266,7 @@ def test_items_and_vectors_are_streamed_in_order(store: Store) -> None:
         np.testing.assert_array_equal(vectors, store.vectors_of(ids.tolist()))
     assert [number for ids, _ in blocks for number in ids.tolist()] == [
         n for n in range(6, 26) if n not in (10, 11, 25)
-    ]  # fmt: skip
+    ]
     assert list(store.vectors(after=24)) == []
     assert store.vectors_of([]).shape == (0, 4)
 

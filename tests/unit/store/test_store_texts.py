@@ -86,10 +86,15 @@ def test_a_text_comes_back_as_it_was(store: Store, text: str) -> None:
 
 
 def test_the_items_of_a_file_are_under_it_and_in_its_folder(store: Store) -> None:
-    store.write([
-        row("/n/f.csv#1", "one", file="/n/f.csv"), row("/n/f.csv#b/c", "two", file="/n/f.csv"),
-        row("/n/f.csv#1.txt", "three"), row("/n/f.csv", "four"), row("/n/f.csvx", "five"),
-    ])  # fmt: skip
+    store.write(
+        [
+            row("/n/f.csv#1", "one", file="/n/f.csv"),
+            row("/n/f.csv#b/c", "two", file="/n/f.csv"),
+            row("/n/f.csv#1.txt", "three"),
+            row("/n/f.csv", "four"),
+            row("/n/f.csvx", "five"),
+        ]
+    )
     assert store.ids_under("/n/f.csv").tolist() == [1, 2, 4]
     assert store.ids_under("/n").tolist() == [1, 2, 3, 4, 5]
     assert store.ids_under("/n/f.csv#1").tolist() == [1]
@@ -102,8 +107,9 @@ def test_a_file_that_loses_an_item_counts_as_not_read(store: Store) -> None:
     done = RowFile("/n/f.csv", 100, 200, "how")
     store.set_row_files([done, RowFile("/n/g.csv", 1, 2, "empty")])
     assert store.row_files(["/n/f.csv", "/n/g.csv"]) == {
-        "/n/f.csv": done, "/n/g.csv": RowFile("/n/g.csv", 1, 2, "empty")
-    }  # fmt: skip
+        "/n/f.csv": done,
+        "/n/g.csv": RowFile("/n/g.csv", 1, 2, "empty"),
+    }
     store.remove_items(np.array([2]))
     assert store.row_files(["/n/f.csv"]) == {"/n/f.csv": RowFile("/n/f.csv", -1, -1, "how")}
     store.remove_items(np.array([1, 3]))
