@@ -6,16 +6,14 @@ import os
 
 import click
 
-from simsearch.cli.options import encoding_option, index_option, json_option, quiet_option
+from simsearch.cli.options import encoder_option, encoding_option, index_option, json_option, quiet_option
 from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
 
 
 @click.command("index")
 @click.argument("sources", metavar="FOLDER|FILE...", nargs=-1, required=True)
 @index_option
-@click.option(
-    "--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo, or text for texts]"
-)
+@encoder_option
 @click.option(
     "--labels",
     metavar="folder|FILE",
@@ -88,6 +86,8 @@ def index_command(
                 "skipped_files": skip_records(report.skipped),
             }
         )
+    elif done.withdrawn:
+        print_status(f"Error: nothing could be stored, so {done.folder} was not made")
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
