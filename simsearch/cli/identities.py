@@ -154,8 +154,16 @@ def recognize_command(
         ]
         print_table(rows, right=(1,))
         if threshold is None and not quiet:
-            print_status("no threshold was given, so nothing can be unknown; -t 0.7 requires a score of 0.7 or more")
+            print_status(_without_threshold(identified.encoder))
     return 0 if identified.answers else 1
+
+
+def _without_threshold(encoder: str) -> str:
+    of_encoder = f"; simsearch info {encoder} shows those of the encoder's own data" if encoder else ""
+    return (
+        "no threshold was given, so nothing can be unknown. To choose one for -t: simsearch evaluate "
+        f"{encoder or 'ENCODER'} DATA prints scores with their FAR and TAR on labeled data of yours{of_encoder}"
+    )
 
 
 def _label(recognition: Recognition) -> str:

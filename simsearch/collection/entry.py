@@ -188,8 +188,11 @@ def ask(
 
 @dataclass(frozen=True, slots=True)
 class Recognitions:
+    """`encoder` is what the encoder of the collection is found by, "" for own vectors."""
+
     answers: list[tuple[str, Recognition]]
     skipped: tuple[Skip, ...]
+    encoder: str
 
 
 def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Recognitions:
@@ -200,7 +203,7 @@ def identify(collection: Collection, sources: Sequence[Query], *, threshold: flo
             answers.append((_shown(source), collection.recognize(source, threshold=threshold)))
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
-    return Recognitions(answers, tuple(skipped))
+    return Recognitions(answers, tuple(skipped), collection.store.setting("encoder") or "")
 
 
 def _shown(source: Query) -> str:

@@ -56,7 +56,7 @@ def test_recognize_tells_the_label_the_runner_up_and_the_evidence(command, peopl
     assert done.records[1]["evidence"][0]["path"] == str(people / "22.png")
 
 
-def test_below_the_threshold_it_is_unknown(command, people, indexed):
+def test_below_the_threshold_it_is_unknown(command, people, indexed, tiny):
     done = command("recognize", people / "20.png", indexed / "3.png", "-t", "0.99")
     assert done.code == 0
     assert done.err == ""
@@ -64,6 +64,9 @@ def test_below_the_threshold_it_is_unknown(command, people, indexed):
     assert command("recognize", indexed / "3.png", "-t", "0.99", "--json").records[0]["label"] is None
     remark = command("recognize", indexed / "3.png").err
     assert "nothing can be unknown" in remark
+    assert f"simsearch evaluate {tiny} DATA prints" in remark
+    assert f"simsearch info {tiny} shows" in remark
+    assert not any(character.isdigit() for character in remark.replace(str(tiny), "")), "no number is invented"
     assert command("recognize", indexed / "3.png", "--quiet").err == ""
 
 
