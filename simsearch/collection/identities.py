@@ -15,6 +15,7 @@ from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
 from simsearch.media.images import read_file
 from simsearch.recognition.decide import recognize
+from simsearch.recognition.gallery import Gallery
 from simsearch.store import NewExample
 from simsearch.types import Item, Recognition, Skip, Text
 
@@ -97,4 +98,4 @@ def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: fl
     if not examples:
         raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
     _, queries = resolve(context, sources)
-    return recognize(queries, examples, vectors, threshold=threshold)
+    return recognize(queries, Gallery.of(examples, vectors), threshold=threshold)
