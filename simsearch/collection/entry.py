@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
-from simsearch.collection.identities import FoldersReport
+from simsearch.collection.identities.enrolling import FoldersReport
 from simsearch.collection.making import withdraw
 from simsearch.collection.opening import opened_for_enrolling, opened_for_indexing
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
@@ -20,7 +20,7 @@ from simsearch.media.sheets import save_sheet
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
