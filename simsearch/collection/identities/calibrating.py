@@ -161,8 +161,8 @@ def _candidates(source: Path, encoder: Encoder, seed: int) -> tuple[dict[str, li
     """The sources of each identity in random order, and what is none."""
     if not source.exists():
         raise UsageError(f"{source} does not exist; give a folder with a file or a folder for each impostor")
-    out = list[Skip]()
-    found = dict[str, list[Query]]()
+    out: list[Skip] = []
+    found: dict[str, list[Query]] = {}
     for identity, one in _of_folder(source, encoder, out) if source.is_dir() else _of_table(source, encoder, out):
         found.setdefault(identity, []).append(one)
     rng = np.random.default_rng(seed)

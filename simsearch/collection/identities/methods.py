@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
-from simsearch.collection.identities import calibrating, deciding, enrolling
+from simsearch.collection.identities import calibrating, comparing, deciding, enrolling
 from simsearch.collection.opened import OpenCollection
 from simsearch.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from simsearch.collection.identities.calibrating import CalibrationReport
+    from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.deciding import Decider
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
     from simsearch.collection.querying import Query
@@ -103,6 +104,10 @@ class IdentityCollection(OpenCollection):
         """
         deciding.check_threshold(threshold)
         return deciding.recognized(self, querying.resolve(self, sources)[1], threshold, distinct=distinct)
+
+    def compare(self, first: Query, second: Query, *, threshold: float | None = None) -> Comparison:
+        """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
+        return comparing.compare(self.encoder, first, second, threshold)  # type: ignore[arg-type]
 
     def calibrate(
         self,
