@@ -24,6 +24,7 @@ from simsearch.media.scan import scan
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
 from simsearch.recognition.decide import recognize
+from simsearch.recognition.gallery import Gallery
 from simsearch.store import NewExample
 from simsearch.types import Item, Recognition, Skip, Text
 
@@ -185,4 +186,4 @@ def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: fl
     if not examples:
         raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
     _, queries = resolve(context, sources)
-    return recognize(queries, examples, vectors, threshold=threshold)
+    return recognize(queries, Gallery.of(examples, vectors), threshold=threshold)

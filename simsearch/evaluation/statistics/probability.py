@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simsearch.evaluation.statistics.curves import Curve, curve
+from simsearch.recognition.isotonic import isotonic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,22 +101,3 @@ def _kept_scores(accepted: Curve) -> NDArray[np.float64]:
     places.append(np.searchsorted(far[1:], LOW_FARS, side="right").clip(min=1) - 1)
     found: NDArray[np.float64] = np.unique(accepted.value[np.concatenate(places)].astype(np.float64))
     return found
-
-
-def isotonic(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The non-decreasing sequence nearest to `values` in weighted least squares, by pool adjacent violators (Barlow et
-    al. 1972). O(n).
-    """
-    means: list[float] = []
-    totals: list[float] = []
-    counts: list[int] = []
-    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
-        mean, total, count = value, weight, 1
-        while means and means[-1] >= mean:
-            before = totals.pop()
-            mean = (mean * total + means.pop() * before) / (total + before)
-            total, count = total + before, count + counts.pop()
-        means.append(mean)
-        totals.append(total)
-        counts.append(count)
-    return np.repeat(means, counts)
