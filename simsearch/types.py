@@ -62,6 +62,10 @@ class Item:
         return f"Item({self.id}, {_about(self)})"
 
 
+Query: TypeAlias = "Source | Item"
+"""What a collection can be queried with; a float array of shape (dim,) is a vector."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """An answer to a query: `rank` counts from 1, `score` is the cosine similarity."""

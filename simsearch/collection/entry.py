@@ -21,11 +21,10 @@ from simsearch.media.tables import suffix_of
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
-    from simsearch.types import AddReport, Recognition
+    from simsearch.types import AddReport, Query, Recognition
 
 ENCODERS = {"image": "photo", "text": "text"}
 """The encoder of a new collection, by what it is to hold."""

@@ -6,13 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import identities, pinning, querying, upkeep
+from simsearch.collection import identities, querying, rebuilding, upkeep
 from simsearch.collection.adding import indexing, texts_in, vectors_in
-from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
-from simsearch.collection.places import is_collection
-from simsearch.collection.switching import finish_rebuild
-from simsearch.errors import CollectionNotFoundError, SimsearchError
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.types import Item
@@ -21,10 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from simsearch.collection.identities import EnrollReport
-    from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.collection.upkeep import CheckReport, Info
-    from simsearch.types import AddReport, Encoder, Ids, Metadata, Recognition, Scores, Skip
+    from simsearch.types import AddReport, Encoder, Ids, Metadata, Query, Recognition, Scores, Skip
 
 
 class Collection(OpenCollection):
@@ -33,45 +28,6 @@ class Collection(OpenCollection):
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
     state that was there when the collection was opened or last written through this object; `refresh` looks again.
     """
-
-    @classmethod
-    def create(
-        cls, folder: str | Path, encoder: str | Path | Encoder | None = None, *, dim: int | None = None
-    ) -> Collection:
-        """A new, empty collection for an encoder (its name, folder or object), or with `dim` for your own vectors.
-
-        Raises UsageError when there is one already.
-        """
-        return cls(Path(folder), make(Path(folder), encoder, dim))
-
-    @classmethod
-    def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Collection:
-        """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same."""
-        folder = Path(folder)
-        finish_rebuild(folder)
-        if not is_collection(folder):
-            raise CollectionNotFoundError(f"No collection at {folder}. Make one: simsearch index FOLDER")
-        return cls(folder, encoder)
-
-    @classmethod
-    def open_or_create(
-        cls, folder: str | Path, encoder: str | Path | Encoder | None = None, *, dim: int | None = None
-    ) -> Collection:
-        """The collection in `folder`, made by `create` if there is none.
-
-        Raises EncoderMismatchError or UsageError when there is one with another encoder, or with another `dim`.
-        """
-        folder = Path(folder)
-        finish_rebuild(folder)
-        if not is_collection(folder):
-            return cls.create(folder, encoder, dim=dim)
-        opened = cls.open(folder, None if isinstance(encoder, (str, Path)) else encoder)
-        try:
-            pinning.require_pinned(folder, opened.store, encoder, dim)
-        except SimsearchError:
-            opened.close()
-            raise
-        return opened
 
     # -- adding and removing items -----------------------------------------------------------------------------
 
@@ -210,11 +166,8 @@ class Collection(OpenCollection):
         resumes. Returns what was lost because its file cannot be read. Raises StoreError, with nothing changed, when
         that is more than half.
         """
-        # It makes a collection itself.
-        from simsearch.collection.rebuilding import rebuild
-
         with self.reopening(None if isinstance(encoder, (str, Path)) else encoder):
-            return rebuild(self.folder, encoder, progress or Silent())
+            return rebuilding.rebuild(self.folder, encoder, progress or Silent())
 
     def info(self) -> Info:
         """What the collection holds and how it was made."""

@@ -19,9 +19,8 @@ from simsearch.store import NewExample
 from simsearch.types import Item, Recognition, Skip, Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
     from simsearch.store import Store
-    from simsearch.types import Encoder
+    from simsearch.types import Encoder, Query
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,7 @@ from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
     from simsearch.store import Store
-    from simsearch.types import Encoder, Ids, Scores, Source, VectorIndex, Vectors
-
-    Query = Source | Item
+    from simsearch.types import Encoder, Ids, Query, Scores, Source, VectorIndex, Vectors
 
 
 class QueryContext(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 
 from simsearch.collection import identities
 from simsearch.collection.adding import indexing
-from simsearch.collection.facade import Collection
+from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
@@ -32,7 +32,7 @@ def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progre
     resumed when it is called again.
     """
     target = rebuilding_folder(folder)
-    with Collection.open(folder) as old, old.writing():
+    with OpenCollection.open(folder) as old, old.writing():
         if old.store.setting("modality") == "vector":
             raise UsageError(f"{folder} holds your own vectors: there is nothing to encode again")
         wanted = encoder or old.store.setting("encoder") or ""
@@ -57,18 +57,18 @@ def _check_modality(old: Store, folder: Path, encoder: Encoder) -> None:
         )
 
 
-def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> Collection:
+def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> OpenCollection:
     """The unfinished rebuild for this encoder, or a new one."""
     if is_collection(target):
-        begun = Collection.open(target, opened)
+        begun = OpenCollection.open(target, opened)
         if begun.store.setting("fingerprint") == opened.fingerprint:
             return begun
         begun.close()
     shutil.rmtree(target, ignore_errors=True)
-    return Collection.create(target, encoder)
+    return OpenCollection.create(target, encoder)
 
 
-def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
+def _copy(old: Store, new: OpenCollection, progress: Progress) -> tuple[Skip, ...]:
     encoder = new.encoder
     with new.changing() as store:
         for root, reading in old.roots().items():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from simsearch.collection.querying import Query
+    from simsearch.types import Query
 
 THUMBNAIL = 96
 """Pixels of the long side of a picture in a notebook."""
