@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,18 @@ from simsearch.cli.options import (
     text_option,
     threshold_option,
 )
-from simsearch.cli.output import counted, on_a_line, print_json, print_line, print_skipped, print_status, print_table
+from simsearch.cli.output import (
+    counted,
+    on_a_line,
+    print_json,
+    print_line,
+    print_skipped,
+    print_status,
+    print_table,
+    print_unanswered,
+    skip_records,
+)
+from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.types import Recognition
@@ -44,8 +56,16 @@ def enroll_command(
         labels = collection.labels()
     print_skipped(report.skipped)
     if as_json:
-        counts = {"added": report.added, "existing": report.existing, "skipped": len(report.skipped)}
-        print_json({"label": label, "examples": labels.get(label, 0), **counts})
+        print_json(
+            {
+                "label": label,
+                "examples": labels.get(label, 0),
+                "added": report.added,
+                "existing": report.existing,
+                "skipped": len(report.skipped),
+                "skipped_files": skip_records(report.skipped),
+            }
+        )
     elif not quiet:
         added, known = counted(report.added, "example"), counted(len(labels), "label")
         print_line(f"{label}: {added} added, {labels.get(label, 0)} in all; {known}")
@@ -79,20 +99,24 @@ def recognize_command(
     with open_one(index) as collection:
         if not quiet:
             remark_words(collection, given)
-        identified = identify(collection, given, threshold=threshold)
-    print_skipped(identified.skipped)
-    if as_json:
-        for query, recognition in identified.answers:
-            print_json(_record(query, recognition))
-    elif identified.answers:
-        rows = [
-            (_label(recognition), f"{recognition.score:.3f}", on_a_line(query))
-            for query, recognition in identified.answers
-        ]
-        print_table(rows, right=(1,))
+        answers = []
+        for answer in identify(collection, given, threshold=threshold):
+            if isinstance(answer, Skip):
+                print_unanswered(answer, as_json)
+                continue
+            answers.append(answer)
+            if as_json:
+                print_json(_record(*answer))
+    if answers and not as_json:
+        _print(answers)
         if threshold is None and not quiet:
             print_status("no threshold was given, so nothing can be unknown; -t 0.7 requires a score of 0.7 or more")
-    return 0 if identified.answers else 1
+    return 0 if answers else 1
+
+
+def _print(answers: Sequence[tuple[str, Recognition]]) -> None:
+    rows = [(_label(recognition), f"{recognition.score:.3f}", on_a_line(query)) for query, recognition in answers]
+    print_table(rows, right=(1,))
 
 
 def _label(recognition: Recognition) -> str:

@@ -86,6 +86,7 @@ def index_command(
                 "items": done.items,
                 **counts,
                 "skipped_files": skip_records(report.skipped),
+                "lost_examples": skip_records(done.lost_examples),
             }
         )
     elif not quiet:

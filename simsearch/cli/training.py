@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simsearch.cli.options import json_option, quiet_option
-from simsearch.cli.output import print_json, print_line, print_skipped, print_table, progress, skip_records
+from simsearch.cli.output import print_json, print_line, print_skipped, print_table, progress, skip_records, wants_json
 from simsearch.errors import UsageError
 from simsearch.training.settings import PARSERS, SETTINGS, Setting, in_group, parse_settings, replacement, setting_rows
 
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from simsearch.types import JSONValue
 
 Command = Callable[..., Any]
+LISTED = {
+    "preset": ("name", "loss", "summary"),
+    "loss": ("name", "data", "settings", "definition"),
+    "miner": ("name", "definition"),
+    "setting": ("name", "value", "meaning"),
+}
+"""What --list shows, with the names of its columns in JSON."""
 
 
 class _Train(click.Command):
@@ -39,7 +46,11 @@ def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
     from simsearch.training import preset_rows
     from simsearch.training.losses.table import loss_rows, miner_rows
 
-    for rows in (preset_rows(), loss_rows(), miner_rows(), [*setting_rows()]):
+    for kind, rows in zip(LISTED, (preset_rows(), loss_rows(), miner_rows(), [*setting_rows()]), strict=True):
+        if wants_json():
+            for row in rows[1:]:
+                print_json({"kind": kind, **dict(zip(LISTED[kind], row, strict=True))})
+            continue
         print_table(rows)
         print_line("")
     context.exit()

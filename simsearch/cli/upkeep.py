@@ -174,7 +174,10 @@ def check_command(index: str | None, repair: bool, as_json: bool, quiet: bool) -
     from simsearch.collection.entry import nothing_yet, open_one
 
     if index is None and (remark := nothing_yet()):
-        print_line(remark)
+        if as_json:
+            print_json({"collection": None, "clean": True, "remark": remark})
+        else:
+            print_line(remark)
         return 0
     with open_one(index) as collection:
         report = collection.check(repair=repair)

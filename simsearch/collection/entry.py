@@ -15,8 +15,9 @@ from simsearch.collection.querying import score_kind
 from simsearch.collection.results import sheet
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
+from simsearch.media.files import refuse_url
 from simsearch.media.scan import Found
-from simsearch.media.sheets import save_sheet
+from simsearch.media.sheets import save_sheet, sheet_format
 from simsearch.media.tables import suffix_of
 from simsearch.types import Skip
 
@@ -63,6 +64,8 @@ def index_sources(
     progress: Progress,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
+    for source in sources:
+        refuse_url(source, "folders or files")
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
     lost: tuple[Skip, ...] = ()
@@ -170,42 +173,27 @@ class Answer:
     """What the scores compare, see `querying.score_kind`."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResults:
-    answers: list[Answer]
-    skipped: tuple[Skip, ...]
-
-
 def ask(
     collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
-) -> QueryResults:
-    """The matches of each source that can be read; the others are listed."""
-    answers, skipped = [], []
+) -> Iterator[Answer | Skip]:
+    """The matches of each source in turn, or why it cannot be read."""
     for source in sources:
         try:
             found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self)
+            yield Answer(_shown(source), found, score_kind(collection, source))
         except MediaError as error:
-            skipped.append(Skip(_shown(source), _reason(source, error)))
-        else:
-            answers.append(Answer(_shown(source), found, score_kind(collection, source)))
-    return QueryResults(answers, tuple(skipped))
+            yield Skip(_shown(source), _reason(source, error))
 
 
-@dataclass(frozen=True, slots=True)
-class Recognitions:
-    answers: list[tuple[str, Recognition]]
-    skipped: tuple[Skip, ...]
-
-
-def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Recognitions:
-    """The identity of each source that can be read; the others are listed."""
-    answers, skipped = [], []
+def identify(
+    collection: Collection, sources: Sequence[Query], *, threshold: float | None
+) -> Iterator[tuple[str, Recognition] | Skip]:
+    """The identity of each source in turn, or why it cannot be read."""
     for source in sources:
         try:
-            answers.append((_shown(source), collection.recognize(source, threshold=threshold)))
+            yield _shown(source), collection.recognize(source, threshold=threshold)
         except MediaError as error:
-            skipped.append(Skip(_shown(source), _reason(source, error)))
-    return Recognitions(answers, tuple(skipped))
+            yield Skip(_shown(source), _reason(source, error))
 
 
 def _shown(source: Query) -> str:
@@ -216,8 +204,9 @@ def _reason(source: Query, error: MediaError) -> str:
     return str(error).removeprefix(f"{source}: ") if isinstance(source, (str, Path)) else str(error)
 
 
-def check_sheet(collection: Collection) -> None:
-    """Raises UsageError when the items cannot be drawn."""
+def check_sheet(collection: Collection, path: str) -> None:
+    """Raises UsageError when the items cannot be drawn, or not into a file of that name."""
+    sheet_format(path)
     if collection.store.setting("modality") != "image":
         raise UsageError(f"--save draws pictures, and {collection.folder} holds none")
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simsearch.collection.querying import QueryContext, interpret, resolve, takes_text, text_of
+from simsearch.collection.querying import QueryContext, interpret, like_words, resolve, takes_text, text_of
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
-from simsearch.media.images import read_file
+from simsearch.media.files import is_url, read_file
 from simsearch.recognition.decide import recognize
 from simsearch.store import NewExample
 from simsearch.types import Item, Recognition, Skip, Text
@@ -54,6 +54,8 @@ def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query])
 def _name(source: Query) -> str:
     if isinstance(source, Item):
         return source.uri
+    if isinstance(source, str) and is_url(source):
+        return source
     # abspath keeps the name that the user knows; resolving links would not.
     named = isinstance(source, (str, Path)) and not isinstance(source, Text)
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
@@ -62,7 +64,9 @@ def _name(source: Query) -> str:
 def _of_picture(store: Store, encoder: Encoder, source: Query) -> NewExample:
     """The example that a picture is; a content that is in the collection needs no encoding."""
     if isinstance(source, Text):
-        raise UsageError("words cannot be an example of pictures; give a file")
+        raise UsageError("words cannot be an example of images; give a file")
+    if isinstance(source, Path) and like_words(source):
+        raise MediaError("no such file, and words cannot be an example of images")
     if isinstance(source, Item):
         source = Path(source.uri)
     content = read_file(source) if isinstance(source, (str, Path)) else source

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.places import STORE_NAME, is_collection
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
+from simsearch.media.files import refuse_url
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) ->
     """Makes an empty collection and returns its encoder, opened; None when it is for own vectors."""
     if (encoder is None) == (dim is None):
         raise UsageError("a new collection needs either an encoder or dim, the length of your own vectors")
+    refuse_url(folder, "a folder for the collection")
     if is_collection(folder):
         raise UsageError(f"{folder} is a collection already; open it, or choose another name")
     opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder

@@ -15,6 +15,7 @@ from simsearch.collection.places import STORE_NAME, is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, LockedError, SimsearchError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
+from simsearch.media.files import refuse_url
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class OpenCollection:
     @classmethod
     def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Self:
         """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same."""
+        refuse_url(folder, "the folder of a collection")
         folder = Path(folder)
         finish_rebuild(folder)
         if not is_collection(folder):

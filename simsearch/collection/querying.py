@@ -13,6 +13,8 @@ from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
 from simsearch.media.encodings import SAVE
+from simsearch.media.files import is_url
+from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
@@ -37,7 +39,8 @@ class QueryContext(Protocol):
 def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Query:
     """What a source means: a str becomes a path if such a file exists, else the stored item of that name, else a text.
 
-    Where the encoder takes no text, it is a path. A `Text` is always a text, a `Path` always a path.
+    Where the encoder takes no text, it is a path, and no URL is the words for an image. A `Text` is always a text, a
+    `Path` always a path.
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
@@ -46,6 +49,9 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
     item = item_named(store, source)
     if item is not None:
         return item
+    if is_url(source) and store.setting("modality") != "text":
+        # Not as words: reading it says that it is a URL.
+        return source
     return Text(source) if takes_text() else Path(source)
 
 
@@ -94,7 +100,8 @@ def score_kind(context: QueryContext, source: Query) -> str:
 def _like_a_file(words: str) -> bool:
     name = words.partition("#")[0]
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
-    return words.split() == [words] and (suffix in TEXT_SUFFIXES | TABLE_SUFFIXES or os.path.isdir(words))  # noqa: PTH112
+    known = suffix in TEXT_SUFFIXES | TABLE_SUFFIXES
+    return words.split() == [words] and (known or is_url(words) or os.path.isdir(words))  # noqa: PTH112
 
 
 def _is_file(name: str) -> bool:
@@ -158,8 +165,14 @@ def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
 def _check_files(encoder: Encoder, sources: Sequence[Source]) -> None:
     """Raises a MediaError that names encoders of texts for missing files whose names look like words."""
     for source in sources:
-        if isinstance(source, Path) and len(source.parts) == 1 and not source.suffix and _is_missing(source):
+        if isinstance(source, Path) and like_words(source):
             raise MediaError(f"{source}: no such file, and {encoder.name} does not take words; {_instead()}")
+
+
+def like_words(path: Path) -> bool:
+    """Whether there is no such file and the name is like words: with a space, or with neither suffix nor folder."""
+    spaced = len(str(path).split()) > 1 and path.suffix.lower() not in IMAGE_SUFFIXES
+    return (spaced or (len(path.parts) == 1 and not path.suffix)) and _is_missing(path)
 
 
 def _is_missing(path: Path) -> bool:

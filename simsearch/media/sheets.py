@@ -13,6 +13,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from simsearch.errors import MediaError, SimsearchError, UsageError
 from simsearch.manifest import replacing
+from simsearch.media.files import refuse_url
 from simsearch.media.images import PixelSpec, from_array, from_image, thumbnail
 
 if TYPE_CHECKING:
@@ -103,15 +104,21 @@ def side_by_side(contents: Sequence[bytes], size: int) -> Image.Image:
     return joined
 
 
+def sheet_format(path: str | Path) -> str:
+    """Pillow's name of the format that the suffix names. Raises UsageError for another suffix, and for a URL."""
+    refuse_url(path, "a file to write the sheet to")
+    suffix = Path(path).suffix
+    if suffix.lower() not in SHEET_FORMATS:
+        raise UsageError(f"{path}: a contact sheet cannot be {suffix or 'without suffix'}; use .png or .jpg")
+    return SHEET_FORMATS[suffix.lower()]
+
+
 def save_sheet(image: Image.Image, path: str | Path) -> None:
     """Writes the sheet, whole or not at all, in the format that the suffix names.
 
     Raises UsageError for another suffix, SimsearchError when the file cannot be written.
     """
-    path = Path(path)
-    name = SHEET_FORMATS.get(path.suffix.lower())
-    if name is None:
-        raise UsageError(f"{path}: a contact sheet cannot be {path.suffix or 'without suffix'}; use .png or .jpg")
+    path, name = Path(path), sheet_format(path)
     try:
         with replacing(path) as temporary, temporary.open("wb") as stream:
             image.save(stream, format=name)

@@ -20,13 +20,17 @@ def people(command, indexed, draw, place):
 
 def test_enroll_counts_examples(command, people):
     done = command("enroll", "Ben", people / "22.png", people / "23.png", "--json")
-    assert done.records == [{"label": "Ben", "examples": 2, "added": 1, "existing": 1, "skipped": 0}]
+    assert done.records == [
+        {"label": "Ben", "examples": 2, "added": 1, "existing": 1, "skipped": 0, "skipped_files": []}
+    ]
     again = command("enroll", "Ben", people / "22.png")
     assert again.code == 0
     assert again.out.startswith("Ben: 0 ")
     assert again.out.endswith("2 in all; 2 labels\n")
     piped = command("enroll", "Cy", "-", "--json", given=(people / "23.png").read_bytes())
-    assert piped.records == [{"label": "Cy", "examples": 1, "added": 1, "existing": 0, "skipped": 0}]
+    assert piped.records == [
+        {"label": "Cy", "examples": 1, "added": 1, "existing": 0, "skipped": 0, "skipped_files": []}
+    ]
 
 
 def test_enroll_of_what_cannot_be_read_exits_1_unless_something_could(command, people, place):

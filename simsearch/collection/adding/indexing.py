@@ -15,6 +15,7 @@ from simsearch.collection.adding.run import Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.collection.adding.sweeping import sweep
 from simsearch.errors import UsageError
+from simsearch.media.files import refuse_url
 from simsearch.media.scan import count
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent, Working
@@ -43,6 +44,7 @@ def add_sources(
         )
     reports = []
     for source in sources:
+        refuse_url(source, "folders or files")
         root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
         check_root(store, root)
         run = Run(store, encoder, progress, None, reading, _remembered(store, root))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from simsearch.collection.adding.run import Labeller
 from simsearch.errors import MediaError, UsageError
+from simsearch.media.files import refuse_url
 from simsearch.media.rows import BadRow, BadRows
 from simsearch.media.tables import open_table, shown
 
@@ -36,6 +37,7 @@ def _folder(path: str, root: str) -> str | None:
 
 
 def _table(file: Path, encoding: str | None) -> dict[str, str]:
+    refuse_url(file, "a table with path and label")
     labels, bad, base = dict[str, str](), BadRows(str(file), LISTED), file.absolute().parent
     try:
         with open_table(file, encoding=encoding) as table:

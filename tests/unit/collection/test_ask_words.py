@@ -145,7 +145,7 @@ def test_words_find_pictures_where_the_encoder_takes_both(tmp_path, monkeypatch)
             ("a dog.png", 1.0),
         ]
         assert words.taken() == ["a cat", "a dog"]
-        with pytest.raises(UsageError, match="words cannot be an example of pictures"):
+        with pytest.raises(UsageError, match="words cannot be an example of images"):
             made.enroll("dog", ["a dog"])
 
 
