@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simsearch.collection.querying import QueryContext, interpret, like_words, resolve, takes_text, text_of
+from simsearch.collection.encoding import like_words, takes_text, text_of
+from simsearch.collection.querying import QueryContext, interpret, resolve
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.arguments import source_list
+from simsearch.media.arguments import NUMBER, TEXT, allow, one_source, require, source_list
 from simsearch.media.files import is_url, read_file
 from simsearch.recognition.decide import recognize
 from simsearch.store import NewExample
@@ -20,7 +20,7 @@ from simsearch.types import Item, Recognition, Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.store import Store
-    from simsearch.types import Encoder, Query
+    from simsearch.types import Encoder, Query, QueryLike
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +32,31 @@ class EnrollReport:
     skipped: tuple[Skip, ...]
 
 
-def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query]) -> EnrollReport:
+def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
     """Makes each source an example of `label`. What cannot be read is skipped and listed."""
+    require(TEXT, label=label)
     if not label.strip():
         raise UsageError("a label must have at least one letter")
     rows: list[NewExample] = []
     skipped = []
-    for source in source_list(sources):
-        meant = interpret(source, store, lambda: takes_text(encoder))
+    make = _of_text if encoder.modality == "text" else _of_image
+    for row, source in enumerate(source_list(sources)):
+        meant: Query | None = None
         try:
-            rows.append(
-                _of_text(store, encoder, meant) if encoder.modality == "text" else _of_picture(store, encoder, meant)
-            )
+            meant = interpret(one_source(source, row), store, lambda: takes_text(encoder))
+            rows.append(make(store, encoder, meant))
         except MediaError as error:
-            name = str(meant) if isinstance(meant, Text) else _name(meant)
-            skipped.append(Skip(name, str(error).removeprefix(f"{meant}: " if isinstance(meant, Path) else "")))
+            skipped.append(
+                Skip(_shown(meant, row), error.reason.removeprefix(f"{meant}: " if isinstance(meant, Path) else ""))
+            )
     added = store.add_examples(label, rows)
     return EnrollReport(added, len(rows) - added, tuple(skipped))
+
+
+def _shown(source: Query | None, row: int) -> str:
+    """What names a skipped source: its text or path, else its row."""
+    name = source if isinstance(source, Text) else "" if source is None else _name(source)
+    return str(name) or f"row {row}"
 
 
 def _name(source: Query) -> str:
@@ -61,8 +69,8 @@ def _name(source: Query) -> str:
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
 
 
-def _of_picture(store: Store, encoder: Encoder, source: Query) -> NewExample:
-    """The example that a picture is; a content that is in the collection needs no encoding."""
+def _of_image(store: Store, encoder: Encoder, source: Query) -> NewExample:
+    """The example that an image is; a content that is in the collection needs no encoding."""
     if isinstance(source, Text):
         raise UsageError("words cannot be an example of images; give a file")
     if isinstance(source, Path) and like_words(source):
@@ -92,10 +100,9 @@ def text_example(store: Store, encoder: Encoder, uri: str, text: str) -> NewExam
     return NewExample(uri, digest, vector, text)
 
 
-def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
+def recognize_all(context: QueryContext, sources: Iterable[QueryLike], threshold: float | None) -> list[Recognition]:
     """The identity of each source, by its nearest enrolled example."""
-    if threshold is not None and math.isnan(threshold):
-        raise UsageError("threshold nan is no number to compare with")
+    allow(NUMBER, threshold=threshold)
     examples, vectors = context.store.examples()
     if not examples:
         raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")

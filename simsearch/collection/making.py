@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.places import STORE_NAME, is_collection
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
+from simsearch.media.arguments import COUNT, allow, require_encoder
 from simsearch.media.files import refuse_url
 from simsearch.store import Store
 
@@ -19,12 +20,17 @@ FORMAT = "1"
 
 def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) -> Encoder | None:
     """Makes an empty collection and returns its encoder, opened; None when it is for own vectors."""
+    allow(COUNT, dim=dim)
+    if dim is not None and dim < 1:
+        raise UsageError(f"dim is {dim}; give the length of your vectors, 1 or more")
     if (encoder is None) == (dim is None):
         raise UsageError("a new collection needs either an encoder or dim, the length of your own vectors")
     refuse_url(folder, "a folder for the collection")
     if is_collection(folder):
         raise UsageError(f"{folder} is a collection already; open it, or choose another name")
     opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
+    if opened is not None:
+        require_encoder(opened)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

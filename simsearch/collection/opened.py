@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from simsearch.collection import cache, locking, pinning, upkeep
-from simsearch.collection.making import make
-from simsearch.collection.places import STORE_NAME, is_collection
+from simsearch.collection.places import STORE_NAME
 from simsearch.collection.switching import finish_rebuild
-from simsearch.errors import CollectionNotFoundError, LockedError, SimsearchError, StoreError, UsageError
+from simsearch.errors import LockedError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
-from simsearch.media.files import refuse_url
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -30,44 +28,6 @@ class OpenCollection:
         self._given = encoder
         self._store: Store | None = Store.open(folder / STORE_NAME)
         self._index: VectorIndex | None = None
-
-    @classmethod
-    def create(cls, folder: str | Path, encoder: str | Path | Encoder | None = None, *, dim: int | None = None) -> Self:
-        """A new, empty collection for an encoder (its name, folder or object), or with `dim` for your own vectors.
-
-        Raises UsageError when there is one already.
-        """
-        return cls(Path(folder), make(Path(folder), encoder, dim))
-
-    @classmethod
-    def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Self:
-        """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same."""
-        refuse_url(folder, "the folder of a collection")
-        folder = Path(folder)
-        finish_rebuild(folder)
-        if not is_collection(folder):
-            raise CollectionNotFoundError(f"No collection at {folder}. Make one: simsearch index FOLDER")
-        return cls(folder, encoder)
-
-    @classmethod
-    def open_or_create(
-        cls, folder: str | Path, encoder: str | Path | Encoder | None = None, *, dim: int | None = None
-    ) -> Self:
-        """The collection in `folder`, made by `create` if there is none.
-
-        Raises EncoderMismatchError or UsageError when there is one with another encoder, or with another `dim`.
-        """
-        folder = Path(folder)
-        finish_rebuild(folder)
-        if not is_collection(folder):
-            return cls.create(folder, encoder, dim=dim)
-        opened = cls.open(folder, None if isinstance(encoder, (str, Path)) else encoder)
-        try:
-            pinning.require_pinned(folder, opened.store, encoder, dim)
-        except SimsearchError:
-            opened.close()
-            raise
-        return opened
 
     def close(self) -> None:
         if self._store is not None:

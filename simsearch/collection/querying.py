@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from simsearch.collection.encoding import encoded, takes_text
 from simsearch.collection.results import Matches
-from simsearch.errors import MediaError, UsageError
-from simsearch.media.arguments import source_list
-from simsearch.media.encodings import SAVE
+from simsearch.errors import UsageError, rows_of
+from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
 from simsearch.media.files import is_url
-from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.tables import TABLE_SUFFIXES
-from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
-from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
-from simsearch.vectors.arrays import as_vectors
+from simsearch.media.texts import TEXT_SUFFIXES
+from simsearch.types import Item, Match, Text, VocabularyEncoder
+from simsearch.vectors.arrays import is_vector, one_vector
 
 if TYPE_CHECKING:
     from simsearch.store import Store
-    from simsearch.types import Encoder, Ids, Query, Scores, Source, VectorIndex, Vectors
+    from simsearch.types import Encoder, Ids, Query, QueryLike, Scores, VectorIndex, Vectors
 
 
 class QueryContext(Protocol):
@@ -91,7 +90,7 @@ def score_kind(context: QueryContext, source: Query) -> str:
     modality = context.store.setting("modality")
     if modality == "text":
         return "texts"
-    if modality != "image" or (isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating)):
+    if modality != "image" or is_vector(source):
         return "vectors"
     meant = interpret(source, context.store, lambda: takes_text(context.encoder))
     return "words" if isinstance(meant, Text) else "pictures"
@@ -112,99 +111,36 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def takes_text(encoder: Encoder) -> bool:
-    """Whether queries may be texts."""
-    return encoder.modality == "text" or isinstance(encoder, DualEncoder)
-
-
-def resolve(context: QueryContext, sources: Iterable[Query]) -> tuple[list[Query], Vectors]:
+def resolve(context: QueryContext, sources: Iterable[QueryLike]) -> tuple[list[Query], Vectors]:
     """What each source means (see `interpret`; a path whose file is as it was stored is that item), and its vector.
 
-    Stored items need no encoding. A float array of shape (dim,) is a vector. Raises MediaError naming the first
-    unreadable file.
+    Stored items need no encoding. An array of shape (dim,) is a vector. Raises MediaError, VectorError or UsageError
+    naming the path or the row of the first unusable source.
     """
-    queries = [interpret(source, context.store, lambda: takes_text(context.encoder)) for source in source_list(sources)]
-    queries = [_stored(context.store, source) or source for source in queries]
+    given = source_list(sources)
+    # The only source needs no number.
+    rows: list[int | None] = [None] if len(given) == 1 else [*range(len(given))]
+    queries = [_meant(context, source, row) for row, source in zip(rows, given, strict=True)]
     vectors = np.zeros((len(queries), context.dim), dtype=np.float32)
     stored = {number: query.content_id for number, query in enumerate(queries) if isinstance(query, Item)}
     if stored:
         vectors[list(stored)] = context.store.vectors_of(list(stored.values()))
     to_encode: list[int] = []
-    for number, source in enumerate(queries):
-        if isinstance(source, Item):
-            continue
-        if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating):
-            vectors[number] = as_vectors(np.atleast_2d(source), context.dim)[0]
-        else:
+    for number, query in enumerate(queries):
+        if isinstance(query, np.ndarray) and is_vector(query):
+            with rows_of([rows[number]]):
+                vectors[number] = one_vector(query, context.dim)
+        elif not isinstance(query, Item):
             to_encode.append(number)
     if to_encode:
-        vectors[to_encode] = _encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
+        with rows_of([rows[number] for number in to_encode]):
+            vectors[to_encode] = encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
     return queries, vectors
 
 
-def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
-    """The vectors of sources that are no items: of images, of texts, or of both for a dual encoder."""
-    if encoder.modality == "text":
-        return encoder.encode([text_of(source) for source in sources])
-    words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
-    if not isinstance(encoder, DualEncoder):
-        if words:
-            raise UsageError(f"the encoder {encoder.name} takes pictures, not words; give a file, or {_instead()}")
-        _check_files(encoder, sources)
-    if not words:
-        return encoder.encode(sources)
-    assert isinstance(encoder, DualEncoder)
-    vectors = np.empty((len(sources), encoder.dim), dtype=np.float32)
-    vectors[words] = encoder.encode_texts([str(sources[number]) for number in words])
-    pictures = sorted(set(range(len(sources))) - set(words))
-    if pictures:
-        vectors[pictures] = encoder.encode([sources[number] for number in pictures])
-    return vectors
-
-
-def _check_files(encoder: Encoder, sources: Sequence[Source]) -> None:
-    """Raises a MediaError that names encoders of texts for missing files whose names look like words."""
-    for source in sources:
-        if isinstance(source, Path) and like_words(source):
-            raise MediaError(f"{source}: no such file, and {encoder.name} does not take words; {_instead()}")
-
-
-def like_words(path: Path) -> bool:
-    """Whether there is no such file and the name is like words: with a space, or with neither suffix nor folder."""
-    spaced = len(str(path).split()) > 1 and path.suffix.lower() not in IMAGE_SUFFIXES
-    return (spaced or (len(path.parts) == 1 and not path.suffix)) and _is_missing(path)
-
-
-def _is_missing(path: Path) -> bool:
-    try:
-        return not path.exists()
-    except (OSError, ValueError):
-        # Too long for a name, or with a character that no name has: reading it says so.
-        return False
-
-
-def _instead() -> str:
-    """Names the encoders that take texts as queries."""
-    from simsearch.encoders.folder import bundled_with_words
-
-    names = [*bundled_with_words(), "a CLIP or SigLIP model (simsearch convert)"]
-    return f"index the pictures with an encoder that takes words too: {', '.join(names)}"
-
-
-def text_of(source: Source) -> str:
-    """The text that a source is, or that its file or its bytes hold. Raises MediaError naming the file."""
-    if isinstance(source, Path):
-        try:
-            return decode_text(read_text_bytes(source), cure=SAVE)
-        except MediaError as error:
-            raise MediaError(f"{source}: {error}") from error
-    if isinstance(source, bytes):
-        return decode_text(source, cure=SAVE)
-    if not isinstance(source, str):
-        raise UsageError(f"this collection holds texts; a {type(source).__name__} is none")
-    if not source.strip():
-        raise MediaError("no text")
-    return str(source)
+def _meant(context: QueryContext, source: QueryLike, row: int | None) -> Query:
+    query = interpret(one_source(source, row), context.store, lambda: takes_text(context.encoder))
+    return _stored(context.store, query) or query
 
 
 def _stored(store: Store, source: Query) -> Item | None:
@@ -241,6 +177,8 @@ def matches(
     Equal scores are in the order of content and item ids. With `exclude_self` a query that is an item is left out of
     its matches, but not other items with the same content.
     """
+    require(COUNT, k=k)
+    allow(NUMBER, min_score=min_score)
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
     ids, scores = index.search(vectors, k + 1 if exclude_self else k)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, UsageError
+from simsearch.media.arguments import COUNT, require, shown, source_list
 from simsearch.media.images import read_file, thumbnail
 from simsearch.media.sheets import SheetRow, Tile, contact_sheet
 from simsearch.types import Item, Match, Recognition, Text, shortened
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from simsearch.types import Query
 
+T = TypeVar("T")
 THUMBNAIL = 96
 """Pixels of the long side of a picture in a notebook."""
 ROWS_AT_MOST = 50
@@ -49,7 +51,7 @@ class Matches(list[Match]):
 
 
 def to_records(
-    results: Iterable[Match | Recognition | Sequence[Match]] | Recognition,
+    results: Iterable[Match | Recognition | Sequence[Match]] | Match | Recognition,
 ) -> list[dict[str, object]]:
     """Matches or recognitions as flat dicts, one a row, as `pandas.DataFrame` takes them.
 
@@ -58,15 +60,33 @@ def to_records(
     """
     if isinstance(results, Recognition):
         return [_recognition_record(results)]
+    if isinstance(results, Match):
+        return [_match_record(results)]
     records: list[dict[str, object]] = []
-    for number, result in enumerate(results):
+    for number, result in enumerate(_results(results)):
         if isinstance(result, Match):
             records.append(_match_record(result))
         elif isinstance(result, Recognition):
             records.append({"query": number} | _recognition_record(result))
         else:
-            records += [{"query": number} | _match_record(match) for match in result]
+            records += [{"query": number} | _match_record(match) for match in _matches(result)]
     return records
+
+
+def _results(results: Iterable[T]) -> list[T]:
+    """The results as a list. Raises UsageError for what is no list of results."""
+    if isinstance(results, (str, bytes, Mapping)) or not isinstance(results, Iterable):
+        raise UsageError(f"{shown(results)} is no result; give what query, query_many or recognize returned")
+    return source_list(results)
+
+
+def _matches(results: object) -> list[Match]:
+    """The matches of one query, as they are where they are a list. Raises UsageError for anything else."""
+    found = results if isinstance(results, Matches) else _results(cast("Iterable[Match]", results))
+    for result in found:
+        if not isinstance(result, Match):
+            raise UsageError(f"{shown(result)} is no match; give what query or query_many returned")
+    return found
 
 
 def sheet(results: Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> Image:
@@ -75,8 +95,11 @@ def sheet(results: Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 1
     Pictures are fitted into squares of `tile` pixels; one that cannot be read is a gray tile. Raises UsageError when
     there is nothing to show.
     """
-    rows = [results] if all(isinstance(each, Match) for each in results) else results
-    return contact_sheet([_row(cast("Sequence[Match]", row)) for row in rows], tile=tile)
+    require(COUNT, tile=tile)
+    given = _results([results] if isinstance(results, Match) else results)
+    alone = all(isinstance(each, Match) for each in given)
+    rows = [results if isinstance(results, Matches) else cast("list[Match]", given)] if alone else given
+    return contact_sheet([_row(_matches(row)) for row in rows], tile=tile)
 
 
 def _match_record(match: Match) -> dict[str, object]:

@@ -16,6 +16,7 @@ from simsearch.labelled.material import KINDS, PARTITIONS, Kind, Labelled, Modal
 from simsearch.labelled.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
 from simsearch.labelled.tables import open_labelled_table
 from simsearch.labelled.text_lines import are_lines, read_text_lines
+from simsearch.media.arguments import check_fields
 from simsearch.media.encodings import check_encoding
 from simsearch.media.files import refuse_url
 from simsearch.media.tables import TABLE_SUFFIXES, shown
@@ -48,6 +49,9 @@ class Reading:
     by_line: bool = False
     encoding: str | None = None
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def read(self, source: Path) -> Labelled:
         return read_labelled(source, **asdict(self))

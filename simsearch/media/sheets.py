@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
@@ -42,7 +42,7 @@ class Tile:
     """One picture (the bytes of a file, an image, uint8 pixels, or None), the lines below it, and the color of its
     frame."""
 
-    content: bytes | Image.Image | NDArray[np.uint8] | None
+    content: bytes | Image.Image | NDArray[Any] | None
     caption: tuple[str, ...] = ()
     border: str | None = None
 
@@ -160,7 +160,7 @@ def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int], layout: 
         below += layout.line
 
 
-def _small(content: bytes | Image.Image | NDArray[np.uint8] | None, size: int) -> Image.Image:
+def _small(content: bytes | Image.Image | NDArray[Any] | None, size: int) -> Image.Image:
     if content is None:
         raise MediaError("no picture")
     if isinstance(content, bytes):

@@ -149,7 +149,7 @@ def _encoded(run: Run, outcomes: Sequence[_Read]) -> dict[bytes, Vectors]:
         rows = run.encoder.embed([outcome.prepared for outcome in outcomes])
     except VectorError as error:
         if len(outcomes) == 1:
-            _skip(run, outcomes[0].job, str(error))
+            _skip(run, outcomes[0].job, error.reason)
             return {}
         half = len(outcomes) // 2
         return _encoded(run, outcomes[:half]) | _encoded(run, outcomes[half:])

@@ -220,7 +220,7 @@ def test_a_long_text_is_its_beginning(tiny_text: Path) -> None:
 def test_an_empty_text_has_no_vector(tiny_text: Path, text: str | bytes) -> None:
     with pytest.raises(MediaError, match=r"^empty text$"):
         opened(tiny_text).prepare(text)
-    with pytest.raises(MediaError, match=r"^text 2: empty text$"):
+    with pytest.raises(MediaError, match=r"^row 1: empty text$"):
         opened(tiny_text).encode(["a", text])
 
 
@@ -239,7 +239,7 @@ def test_what_is_no_text_is_refused(tiny_text: Path, tmp_path: Path) -> None:
 def test_a_vector_without_direction_is_refused(copy: Path) -> None:
     encoder = opened(make_text_encoder(copy.parent / "zero"))
     encoder.__dict__["_session"] = _Constant(np.zeros((2, TEXT_DIM), dtype=np.float32))
-    with pytest.raises(VectorError, match=r"encoder 'zero' gave a vector of length 0 in row 0, not 1"):
+    with pytest.raises(VectorError, match=r"^row 0: encoder 'zero' gave a vector of length 0, not 1"):
         encoder.encode(["a", "b"])
 
 
