@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from simsearch.collection.encoding import encoded, takes_text
 from simsearch.collection.results import Matches
-from simsearch.errors import UsageError, rows_of
+from simsearch.errors import UsageError, VectorError, rows_of
 from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
 from simsearch.media.files import is_url
 from simsearch.media.tables import TABLE_SUFFIXES
@@ -20,6 +20,8 @@ from simsearch.types import Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import is_vector, one_vector
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from simsearch.store import Store
     from simsearch.types import Encoder, Ids, Query, QueryLike, Scores, VectorIndex, Vectors
 
@@ -128,14 +130,20 @@ def resolve(context: QueryContext, sources: Iterable[QueryLike]) -> tuple[list[Q
     to_encode: list[int] = []
     for number, query in enumerate(queries):
         if isinstance(query, np.ndarray) and is_vector(query):
-            with rows_of([rows[number]]):
-                vectors[number] = one_vector(query, context.dim)
+            vectors[number] = _vector(query, context.dim, rows[number])
         elif not isinstance(query, Item):
             to_encode.append(number)
     if to_encode:
         with rows_of([rows[number] for number in to_encode]):
             vectors[to_encode] = encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
     return queries, vectors
+
+
+def _vector(query: NDArray[Any], dim: int, row: int | None) -> Vectors:
+    try:
+        return one_vector(query, dim)
+    except VectorError as error:
+        raise VectorError(error.reason, row) from error
 
 
 def _meant(context: QueryContext, source: QueryLike, row: int | None) -> Query:

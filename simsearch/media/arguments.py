@@ -110,8 +110,7 @@ def shown(value: object) -> str:
 
 def require_encoder(encoder: object) -> None:
     """Raises UsageError for what is not an opened encoder."""
-    names = ("name", "fingerprint", "modality", "dim", "prepare", "embed", "encode")
-    if not all(hasattr(encoder, name) for name in names):
+    if not all(hasattr(encoder, name) for name in ("name", "fingerprint", "modality", "dim")):
         raise UsageError(f"encoder is {shown(encoder)}; give the name or folder of an encoder, or an opened one")
 
 
@@ -154,7 +153,7 @@ def one_source(source: object, row: int | None = None) -> Query:
         return source.item
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
-    if callable(getattr(source, "read", None)):
+    if callable(getattr(source, "read", None)) and not isinstance(source, type):
         with rows_of([row]):
             return _read(source)
     raise UsageError(f"{'' if row is None else f'row {row}: '}{shown(source)} is no source; give {SOURCES}")

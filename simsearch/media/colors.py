@@ -108,7 +108,7 @@ def _channels_last(pixels: NDArray[Any]) -> NDArray[Any] | None:
     if pixels.ndim != 3:
         return None
     if pixels.shape[2] not in CHANNELS:
-        if pixels.shape[0] not in CHANNELS:
+        if pixels.shape[0] not in (1, 3):
             return None
         pixels = pixels.transpose(1, 2, 0)
     return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels

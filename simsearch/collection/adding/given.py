@@ -65,8 +65,7 @@ def _key(key: object, where: str) -> str:
 
 def _plain(value: Any, where: str) -> JSONValue:
     if isinstance(value, np.ndarray | np.generic):
-        # Days and times of numpy have no isoformat; as texts they are the same.
-        value = str(value) if isinstance(value, np.datetime64) and not np.isnat(value) else value.tolist()
+        value = _date(value, where) if isinstance(value, np.datetime64) else value.tolist()
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
@@ -82,8 +81,8 @@ def _plain(value: Any, where: str) -> JSONValue:
     raise UsageError(f"{where} is {shown(value)}, which JSON cannot hold; {CURE}")
 
 
-def _date(value: date | time, where: str) -> str:
-    # pandas has a date that is none, and equals nothing.
+def _date(value: date | time | np.datetime64, where: str) -> str:
+    # The date of numpy and pandas that is none equals nothing.
     if value != value:  # noqa: PLR0124
         raise UsageError(f"{where} is no date; leave the key out, or give None")
-    return value.isoformat()
+    return str(value) if isinstance(value, np.datetime64) else value.isoformat()

@@ -42,15 +42,16 @@ def add_sources(
         raise UsageError(
             "by, text_column, id_column, label_column and encoding set how texts are read, but these are pictures"
         )
-    reports = []
     for source in sources:
         refuse_url(source, "folders or files")
-        root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
+    # Resolving links would rename what is indexed.
+    roots, reports = [os.path.abspath(source) for source in sources], []  # noqa: PTH100
+    for root in roots:
         check_root(store, root)
         run = Run(store, encoder, progress, None, reading, _remembered(store, root))
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
-            run.label_of, run.sidecar = labeller(labels, root, encoding), os.path.abspath(labels)  # noqa: PTH100
+            run.label_of, run.sidecar = labeller(labels, root, encoding, roots), os.path.abspath(labels)  # noqa: PTH100
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
     return total(reports)

@@ -30,7 +30,7 @@ from simsearch.encoders.folder import (
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.encoders.text import BATCH, BATCH_TOKENS, CHUNK, OnnxTextEncoder, _batches, padded
 from simsearch.encoders.tokens import MOST_KNOWN, load_tokens
-from simsearch.errors import EncoderError, MediaError, VectorError
+from simsearch.errors import EncoderError, MediaError, UsageError, VectorError
 
 TEXTS = ["A black cat sleeps.", "the black cat is asleep", "stock markets fell", "x", "Ünïcode 日本 text", "a  b\tc\nd"]
 
@@ -230,7 +230,7 @@ def test_what_is_no_text_is_refused(tiny_text: Path, tmp_path: Path) -> None:
         encoder.prepare(b"ab\xff")
     with pytest.raises(MediaError, match=r"U\+DC80 is half of a surrogate pair"):
         encoder.prepare("ab \udc80")
-    with pytest.raises(MediaError, match="ndarray is not a text: give a str"):
+    with pytest.raises(UsageError, match=r"an array of uint8 with shape .* is not a text; give a str"):
         encoder.prepare(np.zeros((2, 2), dtype=np.uint8))
     with pytest.raises(MediaError, match=r"missing\.txt: "):
         encoder.encode([tmp_path / "missing.txt"])
