@@ -86,9 +86,9 @@ def query_command(
     if save is not None and answers:
         from simsearch.collection.entry import save_matches
 
-        save_matches(answers, Path(save))
+        files = save_matches(answers, Path(save))
         if not (quiet or as_json):
-            print_status(f"sheet: {save}")
+            print_status(f"sheet: {', '.join(map(str, files))}")
     return 0 if answers else 1
 
 

@@ -12,12 +12,12 @@ from simsearch.collection.adding.changes import entries
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.querying import score_kind
-from simsearch.collection.results import sheet
+from simsearch.collection.results import sheets
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.files import refuse_url
 from simsearch.media.scan import Found
-from simsearch.media.sheets import save_sheet, sheet_format
+from simsearch.media.sheets import save_sheets, sheet_format
 from simsearch.media.tables import suffix_of
 from simsearch.types import Skip
 
@@ -207,10 +207,10 @@ def _reason(source: Query, error: MediaError) -> str:
 def check_sheet(collection: Collection, path: str) -> None:
     """Raises UsageError when the items cannot be drawn, or not into a file of that name."""
     sheet_format(path)
-    if collection.store.setting("modality") != "image":
-        raise UsageError(f"--save draws pictures, and {collection.folder} holds none")
+    if collection.store.setting("modality") == "vector":
+        raise UsageError(f"--save draws images and texts, and {collection.folder} holds vectors")
 
 
-def save_matches(answers: Sequence[Answer], path: Path) -> None:
-    """Saves the contact sheet of the queries and their matches."""
-    save_sheet(sheet([answer.matches for answer in answers]), path)
+def save_matches(answers: Sequence[Answer], path: Path) -> list[Path]:
+    """The files that the contact sheet of the queries and their matches was saved in, one for each page."""
+    return save_sheets(sheets([answer.matches for answer in answers]), path)

@@ -7,18 +7,17 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
-import numpy as np
-
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import COUNT, require, shown, source_list
 from simsearch.media.images import read_file, thumbnail
-from simsearch.media.sheets import SheetRow, Tile, contact_sheet
+from simsearch.media.sheets import SheetRow, Tile, contact_sheet, contact_sheets
 from simsearch.types import Item, Match, Recognition, Text, shortened
+from simsearch.vectors.arrays import is_vector
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from simsearch.media.sheets.drawing import Content
     from simsearch.types import Query
 
 T = TypeVar("T")
@@ -89,17 +88,30 @@ def _matches(results: object) -> list[Match]:
     return found
 
 
-def sheet(results: Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> Image:
-    """A contact sheet of the matches of one query or of several: a row for each, its query first.
+def sheet(results: Match | Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> Image:
+    """A contact sheet of the matches of one query or of several: a row for each, its query first, ten on a line.
 
-    Pictures are fitted into squares of `tile` pixels; one that cannot be read is a gray tile. Raises UsageError when
-    there is nothing to show.
+    Images are fitted into squares of `tile` pixels, texts are drawn as texts, and an image that cannot be read is a
+    gray tile. Raises UsageError when there is nothing to show, or too much for one image.
     """
+    return contact_sheet(_rows(results), tile=_tile(tile))
+
+
+def sheets(results: Match | Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> list[Image]:
+    """The same as `sheet`, on as many pages as are needed."""
+    return contact_sheets(_rows(results), tile=_tile(tile))
+
+
+def _tile(tile: int) -> int:
     require(COUNT, tile=tile)
+    return tile
+
+
+def _rows(results: Match | Sequence[Match] | Sequence[Sequence[Match]]) -> list[SheetRow]:
     given = _results([results] if isinstance(results, Match) else results)
     alone = all(isinstance(each, Match) for each in given)
     rows = [results if isinstance(results, Matches) else cast("list[Match]", given)] if alone else given
-    return contact_sheet([_row(_matches(row)) for row in rows], tile=tile)
+    return [_row(_matches(row)) for row in rows]
 
 
 def _match_record(match: Match) -> dict[str, object]:
@@ -161,7 +173,7 @@ def _escaped(text: str) -> str:
 
 def _row(matches: Sequence[Match]) -> SheetRow:
     query = matches.query if isinstance(matches, Matches) else None
-    tiles = [Tile(_content(query), (_name(query), "query"))] if query is not None else []
+    tiles = [Tile(_content(query), _caption(query))] if query is not None else []
     for match in matches:
         caption = (f"{match.rank}.  {match.score:.3f}", match.item.label or Path(match.item.uri).name)
         tiles.append(Tile(_content(match.item), caption))
@@ -174,17 +186,23 @@ def _title(query: Query | None) -> str:
     return str(query) if isinstance(query, (str, Path)) else ""
 
 
-def _name(query: Query) -> str:
-    return _title(query) if isinstance(query, Text) else Path(_title(query)).name
+def _caption(query: Query) -> tuple[str, ...]:
+    # Words are in their tile already, and what is given in memory has no name.
+    name = "" if isinstance(query, Text) else Path(_title(query)).name
+    return (name, "query") if name else ("query",)
 
 
-def _content(source: Query) -> bytes | Image | NDArray[np.uint8] | None:
-    """The picture of a tile; None when its file cannot be read, or it is none."""
+def _content(source: Query) -> Content:
+    """What a tile shows: an image, a text, or why there is no image."""
     if isinstance(source, Item):
+        if source.text is not None:
+            return source.text
         source = Path(source.uri)
+    if isinstance(source, Text):
+        return str(source)
     if isinstance(source, (str, Path)):
         try:
-            return None if isinstance(source, Text) else read_file(source)
-        except MediaError:
-            return None
-    return None if isinstance(source, np.ndarray) and source.dtype != np.uint8 else source
+            return read_file(source)
+        except MediaError as error:
+            return error
+    return MediaError("a vector") if is_vector(source) else source
