@@ -13,7 +13,7 @@ from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
-from simsearch.errors import CollectionNotFoundError, SimsearchError
+from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
 from simsearch.media.arguments import FLAG, PATH, TEXT, allow, as_progress, path_list, require, require_encoder
 from simsearch.media.files import refuse_url
 from simsearch.media.text_rows import Reading
@@ -23,7 +23,7 @@ from simsearch.types import Item
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities import EnrollReport, FoldersReport
     from simsearch.collection.results import Matches
     from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Recognition, Scores, Skip
@@ -44,17 +44,20 @@ class Collection(OpenCollection):
 
         Raises UsageError when there is one already.
         """
-        require(PATH, folder=folder)
-        return cls(Path(folder), make(Path(folder), encoder, dim))
+        folder = _place(folder)
+        if is_collection(folder) or not (made := make(folder, encoder, dim)).is_new:
+            raise UsageError(f"{folder} is a collection already; open it, or choose another name")
+        return cls(folder, made.encoder)
 
     @classmethod
-    def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Collection:
-        """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same."""
-        require(PATH, folder=folder)
-        if encoder is not None:
+    def open(cls, folder: str | Path, encoder: str | Path | Encoder | None = None) -> Collection:
+        """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same.
+
+        Given as a name or folder, it is also remembered, if the recorded one has gone.
+        """
+        folder = _place(folder)
+        if encoder is not None and not isinstance(encoder, (str, Path)):
             require_encoder(encoder)
-        refuse_url(folder, "the folder of a collection")
-        folder = Path(folder)
         finish_rebuild(folder)
         if not is_collection(folder):
             raise CollectionNotFoundError(f"No collection at {folder}. Make one: simsearch index FOLDER")
@@ -66,16 +69,16 @@ class Collection(OpenCollection):
     ) -> Collection:
         """The collection in `folder`, made by `create` if there is none.
 
-        Raises EncoderMismatchError or UsageError when there is one with another encoder, or with another `dim`.
+        An empty one is bound to the given encoder or `dim`. Raises EncoderMismatchError or UsageError when there is one
+        that holds something, with another encoder or another `dim`.
         """
-        require(PATH, folder=folder)
-        refuse_url(folder, "the folder of a collection")
-        folder = Path(folder)
+        folder = _place(folder)
         finish_rebuild(folder)
-        if not is_collection(folder):
-            return cls.create(folder, encoder, dim=dim)
-        opened = cls.open(folder, None if isinstance(encoder, (str, Path)) else encoder)
+        if not is_collection(folder) and (made := make(folder, encoder, dim)).is_new:
+            return cls(folder, made.encoder)
+        opened = cls.open(folder, encoder)
         try:
+            opened.bind(encoder, dim)
             pinning.require_pinned(folder, opened.store, encoder, dim)
         except SimsearchError:
             opened.close()
@@ -111,7 +114,7 @@ class Collection(OpenCollection):
         require(FLAG, prune=prune)
         allow(TEXT, by=by, text_column=text_column, id_column=id_column, label_column=label_column, encoding=encoding)
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
-        with self.changing() as store:
+        with self.changing(encoder) as store:
             return indexing.add_sources(
                 store, encoder, given, labels=table, reading=reading, prune=prune, progress=shown
             )
@@ -125,7 +128,7 @@ class Collection(OpenCollection):
         numbers, booleans, None, dates, and lists and dicts of these; numbers of numpy are taken too.
         """
         encoder = self.encoder
-        with self.changing() as store:
+        with self.changing(encoder) as store:
             return texts_in.add_texts(store, encoder, uris, texts, metadata)
 
     def add_vectors(
@@ -194,8 +197,15 @@ class Collection(OpenCollection):
     def enroll(self, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
         """Makes each source an example of `label`, to be recognized from now on without any training."""
         encoder = self.encoder
-        with self.writing() as store:
+        with self.writing(encoder) as store:
             return identities.enroll(store, encoder, label, sources)
+
+    def enroll_folders(self, folder: str | Path, *, progress: Progress | bool | None = None) -> FoldersReport:
+        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        require(PATH, folder=folder)
+        encoder, shown = self.encoder, as_progress(progress)
+        with self.writing(encoder) as store:
+            return identities.enroll_folders(store, encoder, folder, shown)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were."""
@@ -247,3 +257,10 @@ class Collection(OpenCollection):
             upkeep.rebuild_index(self.folder, store, self.dim)
         self.refresh()
         return upkeep.check(self.folder, self.store, self.dim, repaired=report.index_problems)
+
+
+def _place(folder: str | Path) -> Path:
+    """The folder of a collection. Raises UsageError for what is no path, and for a URL."""
+    require(PATH, folder=folder)
+    refuse_url(folder, "the folder of a collection")
+    return Path(folder)

@@ -18,12 +18,12 @@ from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
 from simsearch.media.arguments import require_encoder
-from simsearch.types import Skip
+from simsearch.types import Item, Skip
 
 if TYPE_CHECKING:
     from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder
+    from simsearch.types import Encoder, Query
 
 
 def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progress) -> tuple[Skip, ...]:
@@ -68,7 +68,7 @@ def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) ->
             return begun
         begun.close()
     shutil.rmtree(target, ignore_errors=True)
-    return OpenCollection(target, make(target, encoder, None))
+    return OpenCollection(target, make(target, encoder, None).encoder)
 
 
 def _copy(old: Store, new: OpenCollection, progress: Progress) -> tuple[Skip, ...]:
@@ -96,13 +96,15 @@ def _forget_outdated(old: Store, store: Store) -> None:
 
 
 def _enroll_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
-    examples, _ = old.examples()
+    given: list[tuple[str, Query]] = []
     lost: list[Skip] = []
-    for example in examples:
+    for example in old.examples()[0]:
         if example.text is not None:
-            store.add_examples(example.label, [identities.text_example(store, encoder, example.uri, example.text)])
+            # As an item, because it keeps its own text, whatever its file holds by now.
+            given.append((example.label, Item(0, example.uri, 0, None, 0, 0, {}, example.text)))
         elif example.uri:
-            lost += identities.enroll(store, encoder, example.label, [example.uri]).skipped
+            given.append((example.label, Path(example.uri)))
         else:
             lost.append(Skip(f"an example of {example.label}", "it was given without a file"))
-    return lost
+    reports = identities.enroll_all(store, encoder, given)
+    return [*lost, *(skip for report in reports.values() for skip in report.skipped)]

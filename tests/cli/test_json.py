@@ -15,7 +15,7 @@ FAILING = [
     (["remove", "x"], 1, "No collection"),
     (["query", "x"], 1, "No collection"),
     (["query"], 2, "Missing argument"),
-    (["enroll", "Ana", "x"], 1, "No collection"),
+    (["enroll", "Ana"], 2, "give LABEL and FILE"),
     (["recognize", "x"], 1, "No collection"),
     (["forget", "Ana"], 1, "No collection"),
     (["train", "missing", "-o", "made"], 1, "missing does not exist"),

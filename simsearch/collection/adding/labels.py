@@ -26,7 +26,7 @@ def labeller(labels: str, root: str, encoding: str | None = None, roots: Sequenc
     the paths are relative to another place.
     """
     if labels == "folder":
-        return lambda path, _: _folder(path, root)
+        return lambda path, _: folder_label(path, root)
     table = _table(Path(labels), encoding)
     _require_files(table, labels, roots)
     return lambda path, uri: table.get(uri, table.get(path))
@@ -49,7 +49,8 @@ def _is_there(path: str) -> bool:
     return os.path.lexists(path) or os.path.lexists(path.rpartition("#")[0])
 
 
-def _folder(path: str, root: str) -> str | None:
+def folder_label(path: str, root: str) -> str | None:
+    """The folder that holds a file, relative to `root` and with slashes; None for a file directly in it."""
     if path == root:
         return Path(path).parent.name or None
     relative = os.path.relpath(Path(path).parent, root)
