@@ -51,7 +51,7 @@ def shortened(text: str, most: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for pictures."""
+    """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for images."""
 
     id: int
     uri: str

@@ -108,7 +108,8 @@ def _print_records(done: Enrolled) -> None:
     listed = {skip for report in done.labels.values() for skip in report.skipped}
     loose = [skip for skip in done.skipped if skip not in listed]
     if loose:
-        print_json({"label": None, "skipped": len(loose), "skipped_files": skip_records(loose)})
+        counts = {"examples": 0, "added": 0, "existing": 0, "skipped": len(loose)}
+        print_json({"label": None, **counts, "skipped_files": skip_records(loose)})
 
 
 def _remark(given: Sequence[str | Path | bytes], quiet: bool, collection: Collection) -> None:

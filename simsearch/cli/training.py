@@ -176,13 +176,13 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
     print_skipped(trained.skipped)
     start = trained.config.training["start"]
     if as_json:
-        pictures = [str(path) for path in trained.pictures]
+        plots = [str(path) for path in trained.pictures]
         print_json(
             {
                 "encoder": str(trained.folder),
                 "start": start,
                 "figures": dict(trained.figures),
-                "pictures": pictures,
+                "plots": plots,
                 "skipped_files": skip_records(trained.skipped),
             }
         )
@@ -191,7 +191,7 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
             (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()
         ]
         began = [("initial encoder", _start_shown(start))] if isinstance(start, dict) else []
-        print_table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
+        print_table([("encoder", trained.folder), *began, *rows, *[("plot", path) for path in trained.pictures]])
         seen_before = trained.figures.get("test_classes_seen_before")
         if seen_before:
             print_line(

@@ -85,7 +85,7 @@ def unknown_words(context: QueryContext, sources: Iterable[Query]) -> list[str]:
 
 
 def score_kind(context: QueryContext, source: Query) -> str:
-    """What the scores of this query compare: `pictures`, `words` with pictures, `texts`, or `vectors`.
+    """What the scores of this query compare: `images`, `words` with images, `texts`, or `vectors`.
 
     Scores of different kinds have different ranges and cannot be compared.
     """
@@ -95,7 +95,7 @@ def score_kind(context: QueryContext, source: Query) -> str:
     if modality != "image" or is_vector(source):
         return "vectors"
     meant = interpret(source, context.store, lambda: takes_text(context.encoder))
-    return "words" if isinstance(meant, Text) else "pictures"
+    return "words" if isinstance(meant, Text) else "images"
 
 
 def _like_a_file(words: str) -> bool:

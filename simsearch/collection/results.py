@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 THUMBNAIL = 96
-"""Pixels of the long side of a picture in a notebook."""
+"""Pixels of the long side of an image in a notebook."""
 ROWS_AT_MOST = 50
 
 
 class Matches(list[Match]):
     """The matches of one query, best first. `query` is what it was interpret as: a `Path`, `Text`, `Item` or array.
 
-    In a notebook they are a table with thumbnails of the pictures whose files can be read.
+    In a notebook they are a table with thumbnails of the images whose files can be read.
     """
 
     def __init__(self, matches: Iterable[Match] = (), query: Query | None = None) -> None:
@@ -38,9 +38,7 @@ class Matches(list[Match]):
 
     def _repr_html_(self) -> str:
         cells = [_cells(match) for match in self[:ROWS_AT_MOST]]
-        names = [
-            name for name in ("rank", "score", "picture", "label", "uri", "text") if any(row[name] for row in cells)
-        ]
+        names = [name for name in ("rank", "score", "image", "label", "uri", "text") if any(row[name] for row in cells)]
         head = "".join(f"<th>{name}</th>" for name in names)
         body = "".join(f"<tr>{''.join(f'<td>{row[name]}</td>' for name in names)}</tr>" for row in cells)
         more = f"<p>and {len(self) - len(cells):,} more</p>" if len(self) > len(cells) else ""
@@ -150,14 +148,14 @@ def _cells(match: Match) -> dict[str, str]:
     return {
         "rank": str(match.rank),
         "score": f"{match.score:.3f}",
-        "picture": _picture(item),
+        "image": _thumbnail(item),
         "label": _escaped(item.label or ""),
         "uri": _escaped(item.uri),
         "text": _escaped(item.text or ""),
     }
 
 
-def _picture(item: Item) -> str:
+def _thumbnail(item: Item) -> str:
     from simsearch.evaluation.report.pictures import data_uri
 
     try:

@@ -147,6 +147,9 @@ def test_a_folder_for_each_label_is_enrolled_at_once(command, place, draw, tiny)
         {"label": "greek/alpha", "examples": 1, "added": 1, "existing": 0, "skipped": 0, "skipped_files": []},
         {
             "label": None,
+            "examples": 0,
+            "added": 0,
+            "existing": 0,
             "skipped": 1,
             "skipped_files": [
                 {

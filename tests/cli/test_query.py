@@ -165,7 +165,7 @@ def test_words_find_photos_and_say_what_kind_of_score_and_which_words_they_do_no
     assert {record["label"] for record in asked.records} == {"shoes"}
     assert asked.err == "xyzzy: not in the vocabulary of photo, ignored\n"
     by_photo = command("query", next((place / "photos" / "dress").iterdir()), "--json", "-k", "1").records
-    assert [record["score_kind"] for record in by_photo] == ["pictures"]
+    assert [record["score_kind"] for record in by_photo] == ["images"]
     refused = command("query", "qwrtp")
     assert (refused.code, refused.out) == (1, "")
     assert "photo cannot embed it (unknown words: qwrtp)" in refused.err

@@ -30,7 +30,7 @@ def test_a_trained_encoder_is_used_by_the_other_commands(command, process, label
     assert (done.code, done.err) == (0, "")
     record = done.records[0]
     assert record["encoder"] == "encoders/mine"
-    assert record["pictures"] == []
+    assert record["plots"] == []
     written = json.loads((place / "encoders" / "mine" / "encoder.json").read_bytes())
     assert record["figures"].items() <= written["figures"].items()
     assert written["dim"] == 128

@@ -40,7 +40,7 @@ def add_sources(
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
         raise UsageError(
-            "by, text_column, id_column, label_column and encoding set how texts are read, but these are pictures"
+            "by, text_column, id_column, label_column and encoding set how texts are read, but these are images"
         )
     for source in sources:
         refuse_url(source, "folders or files")
@@ -97,7 +97,7 @@ def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
 
 
 def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress) -> list[Skip]:
-    """Encodes all items of another store into this one, pictures from their files; returns those that cannot be read.
+    """Encodes all items of another store into this one, images from their files; returns those that cannot be read.
 
     Items that are here already are left as they are, so an interrupted call is resumed.
     """
@@ -125,7 +125,7 @@ def _missing(run: Run, old: Store, holders: set[str]) -> Iterator[Job]:
 
 
 def _stored(item: Item, files: dict[int, str]) -> Row | None:
-    """The text of an item as the old store keeps it; None for a picture."""
+    """The text of an item as the old store keeps it; None for an image."""
     if item.text is None:
         return None
     return Row(item.text, hashlib.sha256(item.text.encode()).digest(), False, files.get(item.id))

@@ -37,7 +37,7 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """A file that gave no picture or text; `readable` when its bytes could be read."""
+    """A file that gave no image or text; `readable` when its bytes could be read."""
 
     job: Job
     reason: str

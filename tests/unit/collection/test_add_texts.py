@@ -338,7 +338,7 @@ def test_rows_have_the_labels_that_folders_or_a_table_give(collection, notes, tm
 def test_pictures_are_not_read_by_lines(tmp_path, counting, gallery) -> None:
     with Collection.create(tmp_path / "pictures", counting) as made:
         for said in ({"by": "line"}, {"text_column": "x"}, {"id_column": "x"}, {"label_column": "x"}):
-            with pytest.raises(UsageError, match="these are pictures"):
+            with pytest.raises(UsageError, match="these are images"):
                 made.add(gallery, **said)
         with pytest.raises(UsageError, match="takes no texts"):
             made.add_texts(["a"], ["b"])

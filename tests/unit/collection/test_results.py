@@ -76,7 +76,7 @@ def test_a_notebook_shows_a_table_with_the_pictures_that_can_be_read(collection,
     page = found._repr_html_()
     assert page.count("<tr>") == 4
     assert page.count('<img src="data:image/') == 2
-    assert "<th>picture</th><th>uri</th></tr>" in page
+    assert "<th>image</th><th>uri</th></tr>" in page
     assert isinstance(found, list) and found == list(found)
 
 
