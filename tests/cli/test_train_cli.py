@@ -105,7 +105,7 @@ def test_files_that_were_left_out_are_in_the_record(process, tmp_path):
         path.write_text(f"text {number}" if number else "", encoding="utf-8")
     words = ("train", tmp_path / "kinds", "-o", "out", "--preset", "words", "--steps", "1", "--no-report", "--json")
     assert process(*words).records[0]["skipped_files"] == [
-        {"path": str(tmp_path / "kinds" / "a" / "0.txt"), "reason": "empty file"}
+        {"path": str(tmp_path / "kinds" / "a" / "0.txt"), "reason": "empty file", "count": 1}
     ]
 
 
