@@ -8,19 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
-from simsearch.collection.identities import FoldersReport
-from simsearch.collection.making import withdraw
-from simsearch.collection.opening import opened_for_enrolling, opened_for_indexing
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.querying import score_kind
-from simsearch.collection.results import sheet
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.sheets import save_sheet
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities import EnrollReport, FoldersReport
     from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
@@ -66,6 +61,9 @@ def index_sources(
     progress: Progress,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
+    from simsearch.collection.making import withdraw
+    from simsearch.collection.opening import opened_for_indexing
+
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
     lost: tuple[Skip, ...] = ()
@@ -127,6 +125,8 @@ def enroll_sources(
 ) -> Enrolled:
     """Makes the sources examples of a label, and the collection if there is none; calls `remark` before."""
 
+    from simsearch.collection.identities import FoldersReport
+
     def enroll(collection: Collection) -> FoldersReport:
         remark(collection)
         report = collection.enroll(label, sources)
@@ -145,6 +145,9 @@ def enroll_folders(folder: str, *, index: str | None, encoder: str | None, progr
 def _enrolled(
     enroll: Callable[[Collection], FoldersReport], sources: Sequence[Query], index: str | None, encoder: str | None
 ) -> Enrolled:
+    from simsearch.collection.making import withdraw
+    from simsearch.collection.opening import opened_for_enrolling
+
     with opened_for_enrolling(index, encoder, sources) as opened:
         collection = opened.collection
         report, name = enroll(collection), collection.encoder.name
@@ -222,4 +225,7 @@ def check_sheet(collection: Collection) -> None:
 
 def save_matches(answers: Sequence[Answer], path: Path) -> None:
     """Saves the contact sheet of the queries and their matches."""
+    from simsearch.collection.results import sheet
+    from simsearch.media.sheets import save_sheet
+
     save_sheet(sheet([answer.matches for answer in answers]), path)

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import identities, pinning, querying, upkeep
-from simsearch.collection.adding import indexing, texts_in, vectors_in
-from simsearch.collection.making import make
+from simsearch.collection import pinning, querying, upkeep
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
-from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.types import Item
 
@@ -42,6 +39,8 @@ class Collection(OpenCollection):
 
         Raises UsageError when there is one already.
         """
+        from simsearch.collection.making import make
+
         folder = Path(folder)
         if is_collection(folder) or not (made := make(folder, encoder, dim)).is_new:
             raise UsageError(f"{folder} is a collection already; open it, or choose another name")
@@ -68,6 +67,8 @@ class Collection(OpenCollection):
         An empty one is bound to the given encoder or `dim`. Raises EncoderMismatchError or UsageError when there is one
         that holds something, with another encoder or another `dim`.
         """
+        from simsearch.collection.making import make
+
         folder = Path(folder)
         finish_rebuild(folder)
         if not is_collection(folder) and (made := make(folder, encoder, dim)).is_new:
@@ -104,6 +105,10 @@ class Collection(OpenCollection):
         .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
         default UTF-8. These settings are kept until others are given.
         """
+        # What only asks loads none of this, and starts faster.
+        from simsearch.collection.adding import indexing
+        from simsearch.media.text_rows import Reading
+
         given = [sources] if isinstance(sources, (str, Path)) else sources
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing(encoder) as store:
@@ -118,6 +123,8 @@ class Collection(OpenCollection):
 
         A uri that is there already gets the new text. All are checked before the first is stored.
         """
+        from simsearch.collection.adding import texts_in
+
         encoder = self.encoder
         with self.changing(encoder) as store:
             return texts_in.add_texts(store, encoder, uris, texts, metadata)
@@ -130,6 +137,8 @@ class Collection(OpenCollection):
         Rows are normalized; a zero or non-finite row is refused with its number and nothing is stored. A uri that is
         there already gets the new vector.
         """
+        from simsearch.collection.adding import vectors_in
+
         with self.changing() as store:
             return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
 
@@ -186,12 +195,16 @@ class Collection(OpenCollection):
 
     def enroll(self, label: str, sources: Iterable[Query]) -> EnrollReport:
         """Makes each source an example of `label`, to be recognized from now on without any training."""
+        from simsearch.collection import identities
+
         encoder = self.encoder
         with self.writing(encoder) as store:
             return identities.enroll(store, encoder, label, sources)
 
     def enroll_folders(self, folder: str | Path, *, progress: Progress | None = None) -> FoldersReport:
         """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        from simsearch.collection import identities
+
         encoder = self.encoder
         with self.writing(encoder) as store:
             return identities.enroll_folders(store, encoder, folder, progress or Silent())
@@ -211,6 +224,8 @@ class Collection(OpenCollection):
 
     def recognize_many(self, sources: Sequence[Query], *, threshold: float | None = None) -> list[Recognition]:
         """`recognize` for several sources, encoded together."""
+        from simsearch.collection import identities
+
         return identities.recognize_all(self, sources, threshold)
 
     # -- upkeep --------------------------------------------------------------------------------------------------

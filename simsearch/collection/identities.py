@@ -11,16 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.adding.labels import folder_label
-from simsearch.collection.adding.run import batches
-from simsearch.collection.adding.storing import TRANSACTION, embed_each
 from simsearch.collection.querying import QueryContext, interpret, is_folder, resolve, takes_text, text_of
 from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.arguments import source_list
-from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.images import read_file
-from simsearch.media.scan import scan
+from simsearch.media.files import read_file
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
 from simsearch.recognition.decide import recognize
@@ -77,6 +72,10 @@ def enroll_folders(store: Store, encoder: Encoder, root: str | Path, progress: P
 
     A folder in a folder is a label of its own, as `Greek/alpha`. Raises UsageError when there is no such file.
     """
+    from simsearch.collection.adding.labels import folder_label
+    from simsearch.media.formats import IMAGE_SUFFIXES
+    from simsearch.media.scan import scan
+
     top = os.path.abspath(root)  # noqa: PTH100  (resolving links would rename the examples)
     if not is_folder(top):
         raise UsageError(f"{root} is no folder; give one with a folder of examples for each label")
@@ -101,6 +100,9 @@ def enroll_all(
     store: Store, encoder: Encoder, given: Sequence[tuple[str, Query]], progress: Progress | None = None
 ) -> dict[str, EnrollReport]:
     """What was enrolled of each label: read in threads, encoded and stored in batches, each one transaction."""
+    from simsearch.collection.adding.run import batches
+    from simsearch.collection.adding.storing import TRANSACTION
+
     reports = dict[str, EnrollReport]()
     for batch in batches(ahead(lambda one: _read(encoder, *one), given), TRANSACTION):
         rows, skipped = _rows(store, encoder, batch)
@@ -121,6 +123,8 @@ def _rows(
     store: Store, encoder: Encoder, batch: Sequence[_Read]
 ) -> tuple[list[tuple[str, NewExample]], list[tuple[str, Skip]]]:
     """The examples and what is skipped, each with its label; contents that are in the store need no encoding."""
+    from simsearch.collection.adding.storing import embed_each
+
     readable = {one.sha256: one for one in batch if not one.reason}
     stored = store.content_ids(list(readable))
     vectors: dict[bytes, Vectors | VectorError] = dict(
@@ -146,6 +150,8 @@ def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
     if encoder.modality == "text":
         return meant
     if isinstance(meant, Text):
+        from simsearch.media.formats import IMAGE_SUFFIXES
+
         if isinstance(source, Text) or Path(source).suffix.lower() not in IMAGE_SUFFIXES:  # type: ignore[arg-type]
             raise UsageError("words cannot be an example of pictures; give a file")
         return Path(meant)

@@ -13,7 +13,6 @@ from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
 from simsearch.media.encodings import SAVE
-from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import as_vectors
@@ -95,6 +94,8 @@ def score_kind(context: QueryContext, source: Query) -> str:
 
 
 def _like_a_file(words: str) -> bool:
+    from simsearch.media.tables import TABLE_SUFFIXES
+
     name = words.partition("#")[0]
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
     return words.split() == [words] and (suffix in TEXT_SUFFIXES | TABLE_SUFFIXES or os.path.isdir(words))  # noqa: PTH112
@@ -246,7 +247,8 @@ def matches(
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
     ids, scores = index.search(vectors, k + 1 if exclude_self else k)
-    items = store.items_of(np.unique(ids).tolist())
+    # Not np.unique, which imports masked arrays at its first call.
+    items = store.items_of(sorted(set(ids.ravel().tolist())))
     answers = []
     for row, query in enumerate(queries):
         left_out = query.id if exclude_self and isinstance(query, Item) else None

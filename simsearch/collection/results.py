@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from simsearch.errors import MediaError
-from simsearch.media.images import read_file, thumbnail
-from simsearch.media.sheets import SheetRow, Tile, contact_sheet
+from simsearch.media.files import read_file
 from simsearch.types import Item, Match, Recognition, Text, shortened
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from simsearch.collection.querying import Query
+    from simsearch.media.sheets import SheetRow
 
 THUMBNAIL = 96
 """Pixels of the long side of a picture in a notebook."""
@@ -75,6 +75,8 @@ def sheet(results: Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 1
     Pictures are fitted into squares of `tile` pixels; one that cannot be read is a gray tile. Raises UsageError when
     there is nothing to show.
     """
+    from simsearch.media.sheets import contact_sheet
+
     rows = [results] if all(isinstance(each, Match) for each in results) else results
     return contact_sheet([_row(cast("Sequence[Match]", row)) for row in rows], tile=tile)
 
@@ -124,6 +126,7 @@ def _cells(match: Match) -> dict[str, str]:
 
 def _picture(item: Item) -> str:
     from simsearch.evaluation.report.pictures import data_uri
+    from simsearch.media.images import thumbnail
 
     try:
         return f'<img src="{data_uri(thumbnail(read_file(item.uri), THUMBNAIL))}">' if item.text is None else ""
@@ -137,6 +140,8 @@ def _escaped(text: str) -> str:
 
 
 def _row(matches: Sequence[Match]) -> SheetRow:
+    from simsearch.media.sheets import SheetRow, Tile
+
     query = matches.query if isinstance(matches, Matches) else None
     tiles = [Tile(_content(query), (_name(query), "query"))] if query is not None else []
     for match in matches:
