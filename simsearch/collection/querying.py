@@ -63,8 +63,8 @@ def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:
     return [
         source
         for source in open_ones
-        if _like_a_file(source)
-        and isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
+        if isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
+        and _like_a_file(source)
     ]
 
 
