@@ -171,6 +171,7 @@ def test_help_loads_nothing_heavy_and_a_query_no_torch(indexed, place):
 
     assert loaded("--help") == "[]\n"
     assert loaded("query", "--help") == "[]\n"
+    assert loaded("info") == "['numpy', 'sqlalchemy']\n"
     assert loaded("query", indexed / "0.png") == "['numpy', 'faiss', 'sqlalchemy']\n"
 
 
