@@ -8,21 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
-from simsearch.collection.identities.comparing import Comparison, compare
-from simsearch.collection.identities.enrolling import FoldersReport
-from simsearch.collection.making import withdraw
-from simsearch.collection.opening import chosen, kinds_of, opened_for_enrolling, opened_for_indexing
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.querying import resolve, score_kind
-from simsearch.collection.results import sheets
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.files import refuse_url
-from simsearch.media.sheets import save_sheets, sheet_format
 from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.identities.enrolling import EnrollReport
+    from simsearch.collection.identities.comparing import Comparison
+    from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
@@ -67,6 +62,9 @@ def index_sources(
     progress: Progress,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
+    from simsearch.collection.making import withdraw
+    from simsearch.collection.opening import opened_for_indexing
+
     for source in sources:
         refuse_url(source, "folders or files")
     folder = named(index) if index is not None else home() / default_name(sources[0])
@@ -129,6 +127,7 @@ def enroll_sources(
     remark: Callable[[Collection], None],
 ) -> Enrolled:
     """Makes the sources examples of a label, and the collection if there is none; calls `remark` before."""
+    from simsearch.collection.identities.enrolling import FoldersReport
 
     def enroll(collection: Collection) -> FoldersReport:
         remark(collection)
@@ -148,6 +147,9 @@ def enroll_folders(folder: str, *, index: str | None, encoder: str | None, progr
 def _enrolled(
     enroll: Callable[[Collection], FoldersReport], sources: Sequence[Query], index: str | None, encoder: str | None
 ) -> Enrolled:
+    from simsearch.collection.making import withdraw
+    from simsearch.collection.opening import opened_for_enrolling
+
     with opened_for_enrolling(index, encoder, sources) as opened:
         collection = opened.collection
         report, name = enroll(collection), collection.encoder.name
@@ -213,6 +215,9 @@ def compare_two(
     threshold: float | None,
 ) -> Comparison:
     """Compares by the encoder that is named, else by that of the collection, else by the bundled one that fits."""
+    from simsearch.collection.identities.comparing import compare
+    from simsearch.collection.opening import chosen, kinds_of
+
     if encoder is None and (index is not None or existing()):
         with open_one(index) as collection:
             return collection.compare(first, second, threshold=threshold)
@@ -235,6 +240,8 @@ def _reason(source: Query, error: MediaError) -> str:
 
 def check_sheet(collection: Collection, path: str) -> None:
     """Raises UsageError when the items cannot be drawn, or not into a file of that name."""
+    from simsearch.media.sheets import sheet_format
+
     sheet_format(path)
     if collection.store.setting("modality") == "vector":
         raise UsageError(f"--save draws images and texts, and {collection.folder} holds vectors")
@@ -242,4 +249,7 @@ def check_sheet(collection: Collection, path: str) -> None:
 
 def save_matches(answers: Sequence[Answer], path: Path) -> list[Path]:
     """The files that the contact sheet of the queries and their matches was saved in, one for each page."""
+    from simsearch.collection.results import sheets
+    from simsearch.media.sheets import save_sheets
+
     return save_sheets(sheets([answer.matches for answer in answers]), path)

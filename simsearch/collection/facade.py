@@ -7,16 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import pinning, querying, rebuilding, upkeep
-from simsearch.collection.adding import indexing, texts_in, vectors_in
+from simsearch.collection import pinning, querying, upkeep
 from simsearch.collection.identities.methods import IdentityCollection
-from simsearch.collection.making import make
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
 from simsearch.media.arguments import FLAG, PATH, TEXT, allow, as_progress, path_list, require, require_encoder
 from simsearch.media.files import refuse_url
-from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress
 from simsearch.types import Item
 
@@ -43,6 +40,8 @@ class Collection(IdentityCollection):
 
         Raises UsageError when there is one already.
         """
+        from simsearch.collection.making import make
+
         folder = _place(folder)
         if is_collection(folder) or not (made := make(folder, encoder, dim)).is_new:
             raise UsageError(f"{folder} is a collection already; open it, or choose another name")
@@ -71,6 +70,8 @@ class Collection(IdentityCollection):
         An empty one is bound to the given encoder or `dim`. Raises EncoderMismatchError or UsageError when there is one
         that holds something, with another encoder or another `dim`.
         """
+        from simsearch.collection.making import make
+
         folder = _place(folder)
         finish_rebuild(folder)
         if not is_collection(folder) and (made := make(folder, encoder, dim)).is_new:
@@ -107,6 +108,9 @@ class Collection(IdentityCollection):
         .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
         default UTF-8. These settings are kept until others are given. `progress=True` shows a bar on standard error.
         """
+        from simsearch.collection.adding import indexing
+        from simsearch.media.text_rows import Reading
+
         given, shown = path_list(sources), as_progress(progress)
         allow(PATH, labels=labels)
         table = None if labels is None else os.fspath(labels)
@@ -126,6 +130,8 @@ class Collection(IdentityCollection):
         A uri that is there already gets the new text. All are checked before the first is stored. Metadata are texts,
         numbers, booleans, None, dates, and lists and dicts of these; numbers of numpy are taken too.
         """
+        from simsearch.collection.adding import texts_in
+
         encoder = self.encoder
         with self.changing(encoder) as store:
             return texts_in.add_texts(store, encoder, uris, texts, metadata)
@@ -138,6 +144,8 @@ class Collection(IdentityCollection):
         Rows are normalized; a zero or non-finite row is refused with its number and nothing is stored. A uri that is
         there already gets the new vector.
         """
+        from simsearch.collection.adding import vectors_in
+
         with self.changing() as store:
             return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
 
@@ -202,6 +210,8 @@ class Collection(IdentityCollection):
         resumes. Returns what was lost because its file cannot be read. Raises StoreError, with nothing changed, when
         that is more than half.
         """
+        from simsearch.collection import rebuilding
+
         shown = as_progress(progress)
         with self.reopening(None if isinstance(encoder, (str, Path)) else encoder):
             return rebuilding.rebuild(self.folder, encoder, shown)

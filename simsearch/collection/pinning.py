@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.encoders import open_encoder
-from simsearch.encoders.folder import encoder_folder, is_encoder, read_config
 from simsearch.errors import EncoderError, EncoderMismatchError, StoreError, UsageError
 from simsearch.media.arguments import COUNT, allow, require_encoder
 
@@ -38,6 +37,8 @@ def pinned_encoder(folder: Path, store: Store, given: str | Path | Encoder | Non
 
 
 def _recorded(folder: Path, name: str, fingerprint: str) -> Encoder:
+    from simsearch.encoders.folder import is_encoder
+
     try:
         return open_encoder(name)
     except EncoderError as error:
@@ -63,6 +64,8 @@ def require(folder: Path, store: Store, encoder: Encoder) -> None:
 
 def leads_to(name: str, fingerprint: str) -> bool:
     """Whether an encoder of this fingerprint is found again by its recorded name."""
+    from simsearch.encoders.folder import encoder_folder, is_encoder, read_config
+
     if not is_encoder(name):
         return not Path(name).is_absolute()
     try:

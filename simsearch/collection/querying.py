@@ -14,7 +14,6 @@ from simsearch.collection.results import Matches
 from simsearch.errors import UsageError, VectorError, rows_of
 from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
 from simsearch.media.files import is_url
-from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.types import Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import is_vector, one_vector
@@ -68,8 +67,8 @@ def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:
     return [
         source
         for source in open_ones
-        if _like_a_file(source)
-        and isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
+        if isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
+        and _like_a_file(source)
     ]
 
 
@@ -99,6 +98,8 @@ def score_kind(context: QueryContext, source: Query) -> str:
 
 
 def _like_a_file(words: str) -> bool:
+    from simsearch.media.tables import TABLE_SUFFIXES
+
     name = words.partition("#")[0]
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
     known = suffix in TEXT_SUFFIXES | TABLE_SUFFIXES
@@ -202,7 +203,8 @@ def matches(
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
     ids, scores = index.search(vectors, k + 1 if exclude_self else k)
-    items = store.items_of(np.unique(ids).tolist())
+    # Not np.unique, which imports masked arrays at its first call.
+    items = store.items_of(sorted(set(ids.ravel().tolist())))
     answers = []
     for row, query in enumerate(queries):
         left_out = query.id if exclude_self and isinstance(query, Item) else None

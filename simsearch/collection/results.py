@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import COUNT, require, shown, source_list
-from simsearch.media.images import read_file, thumbnail
-from simsearch.media.sheets import SheetRow, Tile, contact_sheet, contact_sheets
+from simsearch.media.files import read_file
 from simsearch.types import Item, Match, Recognition, Text, shortened
 from simsearch.vectors.arrays import is_vector
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from simsearch.media.sheets import SheetRow
     from simsearch.media.sheets.drawing import Content
     from simsearch.types import Query
 
@@ -92,11 +92,15 @@ def sheet(results: Match | Sequence[Match] | Sequence[Sequence[Match]], *, tile:
     Images are fitted into squares of `tile` pixels, texts are drawn as texts, and an image that cannot be read is a
     gray tile. Raises UsageError when there is nothing to show, or too much for one image.
     """
+    from simsearch.media.sheets import contact_sheet
+
     return contact_sheet(_rows(results), tile=_tile(tile))
 
 
 def sheets(results: Match | Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> list[Image]:
     """The same as `sheet`, on as many pages as are needed."""
+    from simsearch.media.sheets import contact_sheets
+
     return contact_sheets(_rows(results), tile=_tile(tile))
 
 
@@ -157,6 +161,7 @@ def _cells(match: Match) -> dict[str, str]:
 
 def _thumbnail(item: Item) -> str:
     from simsearch.evaluation.report.pictures import data_uri
+    from simsearch.media.images import thumbnail
 
     try:
         return f'<img src="{data_uri(thumbnail(read_file(item.uri), THUMBNAIL))}">' if item.text is None else ""
@@ -170,6 +175,8 @@ def _escaped(text: str) -> str:
 
 
 def _row(matches: Sequence[Match]) -> SheetRow:
+    from simsearch.media.sheets import SheetRow, Tile
+
     query = matches.query if isinstance(matches, Matches) else None
     tiles = [Tile(_content(query), _caption(query))] if query is not None else []
     for match in matches:

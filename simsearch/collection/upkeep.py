@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from simsearch.collection import cache
 from simsearch.errors import SimsearchError
 from simsearch.manifest import MANIFEST_NAME
-from simsearch.media.text_rows import Reading
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -64,6 +63,8 @@ def description(folder: Path, store: Store | None) -> str:
 
 
 def info(folder: Path, store: Store) -> Info:
+    from simsearch.media.text_rows import Reading
+
     with store.snapshot():
         counts, roots = store.counts(), store.roots()
         return Info(

@@ -11,8 +11,7 @@ from sqlalchemy import select
 
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
-from simsearch.store import checking, reading, writing
-from simsearch.store.creating import make
+from simsearch.store import reading, writing
 from simsearch.store.database import Database, open_database
 from simsearch.store.identity_store import IdentityStore
 from simsearch.store.schema import CONTENT, ITEM, ROOT
@@ -40,6 +39,8 @@ class Store(IdentityStore):
 
         It is created whole or not at all, also when the process is killed.
         """
+        from simsearch.store.creating import make
+
         try:
             with replacing(path, new=True) as temporary:
                 make(temporary, settings, goes_to=path)
@@ -243,5 +244,7 @@ class Store(IdentityStore):
 
     def check(self) -> list[str]:
         """The problems of the database, as sentences. Reads all of it."""
+        from simsearch.store import checking
+
         with self._database.reading() as connection:
             return checking.problems(connection, self._database.path)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
-from simsearch.collection.identities import calibrating, comparing, deciding, enrolling, forgetting
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import STORE_NAME
 from simsearch.errors import LockedError, StoreError
@@ -39,6 +38,8 @@ class IdentityCollection(OpenCollection):
     @property
     def decider(self) -> Decider:
         """The enrolled examples and the calibration as they are stored now; loaded again when they have changed."""
+        from simsearch.collection.identities import deciding
+
         if self._decider is None or self._decider.generation != self.store.gallery_generation():
             self._decider = deciding.load_decider(self.store)
         return self._decider
@@ -46,6 +47,8 @@ class IdentityCollection(OpenCollection):
     @contextlib.contextmanager
     def changing_examples(self, encoder: Encoder | None = None) -> Iterator[Store]:
         """Like `writing`; afterwards the scores of the impostors are brought up to date."""
+        from simsearch.collection.identities import deciding
+
         with self.writing(encoder) as store:
             try:
                 yield store
@@ -54,12 +57,16 @@ class IdentityCollection(OpenCollection):
 
     def enroll(self, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
         """Makes each source an example of `label`, to be recognized from now on without any training."""
+        from simsearch.collection.identities import enrolling
+
         encoder = self.encoder
         with self.changing_examples(encoder) as store:
             return enrolling.enroll(store, encoder, label, sources)
 
     def enroll_folders(self, folder: str | Path, *, progress: Progress | bool | None = None) -> FoldersReport:
         """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        from simsearch.collection.identities import enrolling
+
         require(PATH, folder=folder)
         encoder, shown = self.encoder, as_progress(progress)
         with self.changing_examples(encoder) as store:
@@ -78,6 +85,8 @@ class IdentityCollection(OpenCollection):
 
     def forget_example(self, file: str | Path) -> int:
         """Removes the examples that were enrolled from a file; returns how many there were."""
+        from simsearch.collection.identities import enrolling
+
         require(PATH, file=file)
         with self.changing_examples() as store:
             count = enrolling.forget_example(store, file)
@@ -97,18 +106,24 @@ class IdentityCollection(OpenCollection):
 
     def forgotten(self, label: str) -> ForgottenReport:
         """What is left of a label in the files of the collection, after a second attempt to overwrite it."""
+        from simsearch.collection.identities import forgetting
+
         with contextlib.suppress(LockedError, StoreError):
             self._erase_traces()
         return forgetting.forgotten(self.folder, self.store, label)
 
     def rename(self, label: str, new: str) -> int:
         """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
+        from simsearch.collection.identities import enrolling
+
         require(TEXT, label=label, new=new)
         with self.changing_examples() as store:
             return enrolling.rename(store, label, new)
 
     def merge(self, label: str, target: str) -> int:
         """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
+        from simsearch.collection.identities import enrolling
+
         require(TEXT, label=label, target=target)
         with self.changing_examples() as store:
             return enrolling.merge(store, label, target)
@@ -135,12 +150,16 @@ class IdentityCollection(OpenCollection):
 
         With `distinct` they are all different identities: no label is given twice, and the sum of scores is largest.
         """
+        from simsearch.collection.identities import deciding
+
         allow(NUMBER, threshold=threshold)
         require(FLAG, distinct=distinct)
         return deciding.recognized(self, querying.resolve(self, sources)[1], threshold, distinct=distinct)
 
     def compare(self, first: QueryLike, second: QueryLike, *, threshold: float | None = None) -> Comparison:
         """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
+        from simsearch.collection.identities import comparing
+
         allow(NUMBER, threshold=threshold)
         return comparing.compare(self.encoder, querying.resolve(self, [first, second])[1], threshold)
 
@@ -161,6 +180,8 @@ class IdentityCollection(OpenCollection):
         queries for which `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many
         are needed and what can be promised.
         """
+        from simsearch.collection.identities import calibrating, deciding
+
         require(NUMBER, far=far, confidence=confidence, unknown_prior=unknown_prior)
         allow(PATH, impostors=impostors)
         shown = as_progress(progress)

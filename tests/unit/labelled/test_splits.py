@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from simsearch.errors import TrainingError, UsageError
 from simsearch.labelled.material import PARTITIONS, Labelled, text_contents
 from simsearch.labelled.partitions import Counts, of_rows, without_leaks
-from simsearch.labelled.splits import By, Split, check_split, contents_with_two_labels, split
+from simsearch.labelled.split_checks import check_split
+from simsearch.labelled.splits import By, Split, contents_with_two_labels, split
 
 COUNTS = st.sampled_from(
     [
