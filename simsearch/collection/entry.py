@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
-from simsearch.collection.identities import FoldersReport
+from simsearch.collection.identities.comparing import Comparison, compare
+from simsearch.collection.identities.enrolling import FoldersReport
 from simsearch.collection.making import withdraw
-from simsearch.collection.opening import opened_for_enrolling, opened_for_indexing
+from simsearch.collection.opening import chosen, kinds_of, opened_for_enrolling, opened_for_indexing
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
-from simsearch.collection.querying import score_kind
+from simsearch.collection.querying import resolve, score_kind
 from simsearch.collection.results import sheets
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
@@ -21,10 +22,11 @@ from simsearch.media.sheets import save_sheets, sheet_format
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
+    from simsearch.recognition.calibration import Calibration
     from simsearch.types import AddReport, Query, Recognition
 
 STANDARD_INPUT = "-"
@@ -179,15 +181,53 @@ def ask(
             yield Skip(_shown(source), _reason(source, error))
 
 
+@dataclass(frozen=True, slots=True)
+class Recognitions:
+    """`encoder` is what the encoder of the collection is found by, "" for own vectors."""
+
+    outcomes: list[tuple[str, Recognition] | Skip]
+    """The answer to each query in turn, or why it cannot be read."""
+    encoder: str
+    calibration: Calibration | None
+    stale: str | None
+
+    @property
+    def answers(self) -> list[tuple[str, Recognition]]:
+        return [outcome for outcome in self.outcomes if not isinstance(outcome, Skip)]
+
+
 def identify(
-    collection: Collection, sources: Sequence[Query], *, threshold: float | None
-) -> Iterator[tuple[str, Recognition] | Skip]:
+    collection: Collection, sources: Sequence[Query], *, threshold: float | None, distinct: bool = False
+) -> Recognitions:
     """The identity of each source in turn, or why it cannot be read."""
+    vectors: list[Query] = []
+    outcomes: list[tuple[str, Recognition] | Skip | None] = []
     for source in sources:
         try:
-            yield _shown(source), collection.recognize(source, threshold=threshold)
+            vectors.append(resolve(collection, [source])[1][0])
+            outcomes.append(None)
         except MediaError as error:
-            yield Skip(_shown(source), _reason(source, error))
+            outcomes.append(Skip(_shown(source), _reason(source, error)))
+    found = iter(collection.recognize_many(vectors, threshold=threshold, distinct=distinct) if vectors else [])
+    named = [
+        (_shown(source), next(found)) if outcome is None else outcome
+        for source, outcome in zip(sources, outcomes, strict=True)
+    ]
+    decider = collection.decider
+    return Recognitions(named, collection.store.setting("encoder") or "", decider.calibration, decider.stale)
+
+
+def compare_two(
+    first: Query, second: Query, *, index: str | None, encoder: str | None, threshold: float | None
+) -> Comparison:
+    """Compares by the encoder that is named, else by that of the collection, else by the bundled one that fits."""
+    if encoder is None and (index is not None or existing()):
+        with open_one(index) as collection:
+            return collection.compare(first, second, threshold=threshold)
+    from simsearch.encoders import open_encoder
+
+    opened = open_encoder(encoder or chosen(kinds_of([first, second])))
+    return compare(opened, first, second, threshold)  # type: ignore[arg-type]
 
 
 def _shown(source: Query) -> str:
