@@ -121,6 +121,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "progress": None,
     },
     "sheet": {"results": [], "tile": 160},
+    "sheets": {"results": [], "tile": 160},
     "to_records": {"results": []},
 }
 SETTINGS = ("Changes", "EvaluationOptions", "OnnxOptions", "Reading", "Selection")
