@@ -208,7 +208,7 @@ def identify(
             outcomes.append(None)
         except MediaError as error:
             outcomes.append(Skip(_shown(source), _reason(source, error)))
-    found = iter(collection.recognize_many(vectors, threshold=threshold, distinct=distinct) if vectors else [])
+    found = iter(collection.recognize_many(vectors, threshold=threshold, distinct=distinct))
     named = [
         (_shown(source), next(found)) if outcome is None else outcome
         for source, outcome in zip(sources, outcomes, strict=True)

@@ -152,9 +152,7 @@ def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
     if encoder.modality == "text":
         return meant
     if isinstance(meant, Text):
-        if isinstance(source, Text) or Path(source).suffix.lower() not in IMAGE_SUFFIXES:  # type: ignore[arg-type]
-            raise UsageError("words cannot be an example of images; give a file")
-        return Path(meant)
+        raise UsageError("words cannot be an example of images; give a file")
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
