@@ -21,7 +21,7 @@ COMMANDS = {
     "enroll": "simsearch.cli.identities",
     "recognize": "simsearch.cli.deciding",
     "compare": "simsearch.cli.deciding",
-    "calibrate": "simsearch.cli.deciding",
+    "calibrate": "simsearch.cli.calibrating",
     "identities": "simsearch.cli.identities",
     "rename": "simsearch.cli.identities",
     "merge": "simsearch.cli.identities",

@@ -19,14 +19,13 @@ from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.files import refuse_url
 from simsearch.media.sheets import save_sheets, sheet_format
-from simsearch.types import Skip
+from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
-    from simsearch.recognition.calibration import Calibration
     from simsearch.types import AddReport, Query, Recognition
 
 STANDARD_INPUT = "-"
@@ -181,44 +180,39 @@ def ask(
             yield Skip(_shown(source), _reason(source, error))
 
 
-@dataclass(frozen=True, slots=True)
-class Recognitions:
-    """`encoder` is what the encoder of the collection is found by, "" for own vectors."""
-
-    outcomes: list[tuple[str, Recognition] | Skip]
-    """The answer to each query in turn, or why it cannot be read."""
-    encoder: str
-    calibration: Calibration | None
-    stale: str | None
-
-    @property
-    def answers(self) -> list[tuple[str, Recognition]]:
-        return [outcome for outcome in self.outcomes if not isinstance(outcome, Skip)]
-
-
 def identify(
     collection: Collection, sources: Sequence[Query], *, threshold: float | None, distinct: bool = False
-) -> Recognitions:
-    """The identity of each source in turn, or why it cannot be read."""
+) -> Iterator[tuple[str, Recognition] | Skip]:
+    """The identity of each source in turn, or why it cannot be read.
+
+    With `distinct` all are read before the first is answered, and no label is given twice.
+    """
+    # Where nobody is enrolled, that is said before what cannot be read.
+    collection.recognize_many([], threshold=threshold)
+    names: list[str] = []
     vectors: list[Query] = []
-    outcomes: list[tuple[str, Recognition] | Skip | None] = []
     for source in sources:
         try:
-            vectors.append(resolve(collection, [source])[1][0])
-            outcomes.append(None)
+            vector = resolve(collection, [source])[1][0]
         except MediaError as error:
-            outcomes.append(Skip(_shown(source), _reason(source, error)))
-    found = iter(collection.recognize_many(vectors, threshold=threshold, distinct=distinct))
-    named = [
-        (_shown(source), next(found)) if outcome is None else outcome
-        for source, outcome in zip(sources, outcomes, strict=True)
-    ]
-    decider = collection.decider
-    return Recognitions(named, collection.store.setting("encoder") or "", decider.calibration, decider.stale)
+            yield Skip(_shown(source), _reason(source, error))
+            continue
+        if distinct:
+            names.append(_shown(source))
+            vectors.append(vector)
+        else:
+            yield _shown(source), collection.recognize(vector, threshold=threshold)
+    if vectors:
+        yield from zip(names, collection.recognize_many(vectors, threshold=threshold, distinct=True), strict=True)
 
 
 def compare_two(
-    first: Query, second: Query, *, index: str | None, encoder: str | None, threshold: float | None
+    first: str | Path | bytes,
+    second: str | Path | bytes,
+    *,
+    index: str | None,
+    encoder: str | None,
+    threshold: float | None,
 ) -> Comparison:
     """Compares by the encoder that is named, else by that of the collection, else by the bundled one that fits."""
     if encoder is None and (index is not None or existing()):
@@ -227,7 +221,10 @@ def compare_two(
     from simsearch.encoders import open_encoder
 
     opened = open_encoder(encoder or chosen(kinds_of([first, second])))
-    return compare(opened, first, second, threshold)  # type: ignore[arg-type]
+    # A plain word is a file to an encoder of images, and a text to one of texts.
+    kind = Text if opened.modality == "text" else Path
+    given = [kind(source) if isinstance(source, str) else source for source in (first, second)]
+    return compare(opened, opened.encode(given), threshold)
 
 
 def _shown(source: Query) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from simsearch.errors import DamagedError, UsageError
-from simsearch.media.arguments import NUMBER, allow
 from simsearch.recognition.calibration import Calibration, stale_reason
 from simsearch.recognition.decide import recognize, top_scores
 from simsearch.recognition.gallery import Gallery
@@ -121,13 +120,7 @@ def store_tops(store: Store) -> None:
 def recognized(
     context: RecognitionContext, queries: Vectors, threshold: float | None, *, distinct: bool = False
 ) -> list[Recognition]:
-    """The identity of each query. Raises UsageError for a threshold that is no number and an empty gallery."""
-    check_threshold(threshold)
+    """The identity of each query. Raises UsageError when nobody is enrolled."""
     if not context.decider.gallery.examples:
         raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
     return context.decider.decide(queries, threshold, distinct=distinct)
-
-
-def check_threshold(threshold: float | None) -> None:
-    """Raises UsageError for a threshold that is no number."""
-    allow(NUMBER, threshold=threshold)

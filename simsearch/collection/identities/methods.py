@@ -136,13 +136,14 @@ class IdentityCollection(OpenCollection):
 
         With `distinct` they are all different identities: no label is given twice, and the sum of scores is largest.
         """
+        allow(NUMBER, threshold=threshold)
         require(FLAG, distinct=distinct)
-        deciding.check_threshold(threshold)
         return deciding.recognized(self, querying.resolve(self, sources)[1], threshold, distinct=distinct)
 
     def compare(self, first: QueryLike, second: QueryLike, *, threshold: float | None = None) -> Comparison:
         """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
-        return comparing.compare(self.encoder, first, second, threshold)  # type: ignore[arg-type]
+        allow(NUMBER, threshold=threshold)
+        return comparing.compare(self.encoder, querying.resolve(self, [first, second])[1], threshold)
 
     def calibrate(
         self,
