@@ -9,7 +9,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "simsearch.collection": ("Collection",),
     "simsearch.collection.identities.enrolling": ("EnrollReport",),
-    "simsearch.collection.results": ("Matches", "sheet", "to_records"),
+    "simsearch.collection.results": ("Matches", "sheet", "sheets", "to_records"),
     "simsearch.collection.upkeep": ("CheckReport", "Info"),
     "simsearch.encoders": ("open_encoder",),
     "simsearch.encoders.converting": ("OnnxOptions", "convert"),
@@ -51,6 +51,7 @@ __all__ = [
     "evaluate",
     "open_encoder",
     "sheet",
+    "sheets",
     "to_records",
     "train",
 ]
@@ -58,7 +59,7 @@ __all__ = [
 if TYPE_CHECKING:
     from simsearch.collection import Collection
     from simsearch.collection.identities.enrolling import EnrollReport
-    from simsearch.collection.results import Matches, sheet, to_records
+    from simsearch.collection.results import Matches, sheet, sheets, to_records
     from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.encoders import open_encoder
     from simsearch.encoders.converting import OnnxOptions, convert

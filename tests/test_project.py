@@ -137,6 +137,7 @@ def test_the_public_names_are_these() -> None:
         "evaluate",
         "open_encoder",
         "sheet",
+        "sheets",
         "to_records",
         "train",
     ]

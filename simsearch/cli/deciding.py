@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from simsearch.collection.facade import Collection
     from simsearch.types import Recognition
 
-FROM_ENCODER = "probabilities are from the encoder's own classes: too few identities have several examples"
+FROM_ENCODER = "probabilities are from the encoder's own classes: no identity has enough examples to measure them"
 
 
 @click.command("recognize")
@@ -99,9 +99,7 @@ def _print_remarks(collection: Collection, threshold: float | None) -> None:
             f"--far {calibration.threshold.rate:g}"
         )
     if calibration.probability is not None and calibration.probability.kind == "encoder":
-        print_status(
-            "probabilities are from the encoder's own classes: no identity has enough examples to measure them"
-        )
+        print_status(FROM_ENCODER)
 
 
 def _without_threshold(encoder: str) -> str:

@@ -233,7 +233,8 @@ def forget_command(label: str | None, example: str | None, index: str | None, as
         )
     meant = label if label is not None else example
     if as_json:
-        print_json({"label": label, "removed": count} if example is None else {"example": example, "removed": count})
+        named = {"label": label} if example is None else {"example": example}
+        print_json({**named, "removed": count, "pending": bool(count and pending)})
     elif count == 0:
         what = f"as {label!r}" if label is not None else f"from {example}"
         print_status(f"Error: no example is enrolled {what}; there are {left} labels")

@@ -14,6 +14,7 @@ from simsearch.collection.results import Matches
 from simsearch.errors import UsageError, VectorError, rows_of
 from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
 from simsearch.media.files import is_url
+from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.types import Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import is_vector, one_vector
@@ -39,8 +40,8 @@ class QueryContext(Protocol):
 def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Query:
     """What a source means: a str becomes a path if such a file exists, else the stored item of that name, else a text.
 
-    Where the encoder takes no text, it is a path, and so is a folder that is named with a slash; no URL is the words
-    for an image. A `Text` is always a text, a `Path` always a path.
+    Where the encoder takes no text, it is a path, and so is a folder that is named with a slash; a URL and the name of
+    an image file are never the words for an image. A `Text` is always a text, a `Path` always a path.
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
@@ -49,9 +50,12 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
     item = item_named(store, source)
     if item is not None:
         return item
-    if is_url(source) and store.setting("modality") != "text":
-        # Not as words: reading it says that it is a URL.
-        return source
+    if store.setting("modality") != "text":
+        if is_url(source):
+            # Not as words: reading it says that it is a URL.
+            return source
+        if os.path.splitext(source)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+            return Path(source)
     return Text(source) if takes_text() and not _is_path_of_folder(source) else Path(source)
 
 

@@ -43,7 +43,6 @@ class _Options:
 
     by: By
     counts: Counts
-    validation: frozenset[str]
     test: frozenset[str]
     seed: int
 
@@ -54,7 +53,6 @@ def split(
     *,
     by: By,
     counts: Counts,
-    validation: Sequence[str] = (),
     test: Sequence[str] = (),
     seed: int,
 ) -> Split:
@@ -67,22 +65,19 @@ def split(
 
     `counts` are for train, validation and test: numbers up to 1 are fractions, larger ones whole numbers, 0 leaves a
     partition empty. They count sources of each class ("content" with classes), else classes, groups or rows, and then
-    training takes the rest. `validation` and `test` name classes or groups to hold out instead. A test partition with
+    training takes the rest. `test` names classes or groups to hold out instead. A test partition with
     pairs of one kind only would measure nothing, and is left empty.
     """
     if by not in BY:
         raise UsageError(f"no split by {by!r}; there are {', '.join(BY)}")
-    if (validation or test) and by not in ("class", "group"):
+    if test and by not in ("class", "group"):
         raise UsageError(f"--split {by} cannot hold out classes by name; use --split class or --split group")
-    both = sorted(set(validation) & set(test))
-    if both:
-        raise UsageError(f"{both[0]!r} cannot be held out for both validation and test; name it once")
     if min(counts) < 0 or counts[0] == 0:
         raise UsageError(
             f"counts {counts[0]:g},{counts[1]:g},{counts[2]:g}: none may be negative, and that of train not 0"
         )
     content = content_numbers(contents)
-    options = _Options(by, counts, frozenset(validation), frozenset(test), seed)
+    options = _Options(by, counts, frozenset(test), seed)
     partition = _partitions(labelled, content, options)
     if labelled.labels is not None:
         partition[_copies_in_single_classes(labelled.labels, content, partition == 0)] = -1
@@ -109,16 +104,16 @@ def _partitions(labelled: Labelled, content: NDArray[np.int64], options: _Option
     if options.by != "content":
         unit, names, what = _units(labelled, options.by)
         present, number = np.unique(unit, return_inverse=True)
-        held_out = tuple(_named(labelled, options.by, names, wanted) for wanted in (options.validation, options.test))
+        held_out = _named(labelled, options.by, names, options.test)
         # A class of one content gives no pair to measure with, but is a negative in training.
-        drawn = np.array([names[position] in held_out[0] | held_out[1] for position in present])
+        drawn = np.array([names[position] in held_out for position in present])
         drawn |= _has_pairs(labelled, number, points) if options.by == "class" else True
         partition_of_unit = np.zeros(len(present), dtype=np.int8)
         partition_of_unit[drawn] = partitions.of_units(
             [names[position] for position in present[drawn]],
             what,
             options.counts,
-            (held_out[0], held_out[1]),
+            held_out,
             options.seed,
         )
         return partitions.without_leaks(partition_of_unit[number], points)
@@ -187,9 +182,7 @@ def _given(
     training = np.flatnonzero(partition == 0)
     if not len(training):
         raise TrainingError("the column 'split' assigns nothing to train")
-    inner = _Options(
-        _inner_by(labelled, partition), (1.0, options.counts[1], 0.0), frozenset(), frozenset(), options.seed
-    )
+    inner = _Options(_inner_by(labelled, partition), (1.0, options.counts[1], 0.0), frozenset(), options.seed)
     if labelled.rows is None:
         partition[training] = _partitions(labelled.keep(training), content[training], inner)
     else:

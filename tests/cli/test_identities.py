@@ -91,10 +91,10 @@ def test_recognition_sees_no_items_and_queries_see_no_examples(command, people, 
 
 def test_forget_removes_a_label_and_an_unknown_one_exits_1(command, people):
     done = command("forget", "Ana", "--json")
-    assert (done.code, done.records) == (0, [{"label": "Ana", "removed": 2}])
+    assert (done.code, done.records) == (0, [{"label": "Ana", "removed": 2, "pending": False}])
     again = command("forget", "Ana")
     assert (again.code, again.out, again.err) == (1, "", "Error: no example is enrolled as 'Ana'; there are 1 labels\n")
-    assert command("forget", "Ana", "--json").records == [{"label": "Ana", "removed": 0}]
+    assert command("forget", "Ana", "--json").records == [{"label": "Ana", "removed": 0, "pending": False}]
     assert command("recognize", people / "20.png", "--json").records[0]["label"] == "Ben"
     assert command("forget", "Ben").out == "Ben: 1 example removed; 0 labels left\n"
     nobody = command("recognize", people / "20.png")

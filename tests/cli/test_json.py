@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from simsearch.cli import COMMANDS
 from simsearch.cli.output import print_json
 
 URL = "https://example.org/cat.png"
@@ -18,6 +19,12 @@ FAILING = [
     (["enroll", "Ana"], 2, "give LABEL and FILE"),
     (["recognize", "x"], 1, "No collection"),
     (["forget", "Ana"], 1, "No collection"),
+    (["identities"], 1, "No collection"),
+    (["rename", "Ana", "Ann"], 1, "No collection"),
+    (["merge", "Ana", "Ann"], 1, "No collection"),
+    (["calibrate", "--far", "0.1"], 1, "No collection"),
+    (["calibrate"], 2, "Missing option"),
+    (["compare", "missing.png", "other.png"], 1, "no such file"),
     (["train", "missing", "-o", "made"], 1, "missing does not exist"),
     (["train", "missing", "--margin", "1"], 2, "--set margin"),
     (["distill", "missing", "missing", "-o", "made"], 1, "No encoder 'missing'"),
@@ -38,6 +45,10 @@ def test_an_error_is_an_object_on_standard_output_too(command, words, code, said
     assert said in record["error"]
     assert said in done.err
     assert command(*words).out == ""
+
+
+def test_every_command_has_a_failure_here():
+    assert {words[0] for words, *_ in FAILING} - {"nope"} == set(COMMANDS)
 
 
 def test_queries_that_fail_are_objects_in_their_place(command, indexed, place):

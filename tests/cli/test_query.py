@@ -166,6 +166,8 @@ def test_words_find_photos_and_say_what_kind_of_score_and_which_words_they_do_no
     assert asked.err == "xyzzy: not in the vocabulary of photo, ignored\n"
     by_photo = command("query", next((place / "photos" / "dress").iterdir()), "--json", "-k", "1").records
     assert [record["score_kind"] for record in by_photo] == ["images"]
+    missing = command("query", "no such.png", "--json")
+    assert missing.records == [{"query": "no such.png", "error": "no such file"}]
     refused = command("query", "qwrtp")
     assert (refused.code, refused.out) == (1, "")
     assert "photo cannot embed it (unknown words: qwrtp)" in refused.err

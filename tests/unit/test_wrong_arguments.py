@@ -69,9 +69,15 @@ NAMES: dict[str, dict[str, Any]] = {
     "query_many": {"sources": ["gallery/0.png"], "k": 2, "min_score": None, "exclude_self": False},
     "search": {"vectors": np.ones((1, 24)), "k": 2},
     "enroll": {"label": "Ana", "sources": ["gallery/0.png"]},
+    "enroll_folders": {"folder": "gallery", "progress": None},
     "forget": {"label": "Ana"},
+    "forget_example": {"file": "gallery/0.png"},
+    "rename": {"label": "Ana", "new": "Ann"},
+    "merge": {"label": "Ana", "target": "Ann"},
+    "compare": {"first": "gallery/0.png", "second": "gallery/1.png", "threshold": 0.5},
+    "calibrate": {"far": 0.1, "impostors": None, "confidence": 0.9, "unknown_prior": 0.5, "progress": None},
     "recognize": {"source": "gallery/0.png", "threshold": None},
-    "recognize_many": {"sources": ["gallery/0.png"], "threshold": None},
+    "recognize_many": {"sources": ["gallery/0.png"], "threshold": None, "distinct": False},
     "rebuild": {"encoder": None, "progress": None},
     "check": {"repair": False},
     "__contains__": {"item": "x"},
@@ -115,6 +121,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "progress": None,
     },
     "sheet": {"results": [], "tile": 160},
+    "sheets": {"results": [], "tile": 160},
     "to_records": {"results": []},
 }
 SETTINGS = ("Changes", "EvaluationOptions", "OnnxOptions", "Reading", "Selection")
@@ -155,9 +162,16 @@ def test_collections_are_made_and_opened(place, name) -> None:
     assert tried(call, NAMES[name]) == []
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("create", "open", "open_or_create")])
-@pytest.mark.parametrize("kind", ["images", "texts", "vectors"])
-def test_every_method_of_a_collection(place, tiny_text, name, kind) -> None:
+OF_KIND = {
+    "images": [name for name in NAMES if name not in ("create", "open", "open_or_create")],
+    "texts": ["add", "add_texts", "query", "query_many", "enroll", "recognize_many", "rebuild"],
+    "vectors": ["add_vectors", "query", "query_many", "search", "rebuild", "enroll", "recognize_many"],
+}
+"""The methods that are tried with each kind of collection."""
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in OF_KIND.items() for name in names])
+def test_every_method_of_a_collection(place, tiny_text, kind, name) -> None:
     (place / "a.txt").write_text("a text")
     if kind == "texts":
         with Collection.create("texts", tiny_text) as texts:

@@ -152,9 +152,7 @@ def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
     if encoder.modality == "text":
         return meant
     if isinstance(meant, Text):
-        if isinstance(source, Text) or Path(source).suffix.lower() not in IMAGE_SUFFIXES:  # type: ignore[arg-type]
-            raise UsageError("words cannot be an example of images; give a file")
-        return Path(meant)
+        raise UsageError("words cannot be an example of images; give a file")
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
@@ -176,9 +174,8 @@ def read_example(encoder: Encoder, label: str, source: Query) -> ReadExample:
         prepared = encoder.prepare(content)  # type: ignore[arg-type]
         digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()  # type: ignore[attr-defined]
     except MediaError as error:
-        return ReadExample(
-            label, name, reason=str(error).removeprefix(f"{source}: " if isinstance(source, Path) else "")
-        )
+        reason = error.reason.removeprefix(f"{source}: " if isinstance(source, Path) else "")
+        return ReadExample(label, name, reason=reason)
     return ReadExample(label, _name(source), digest, prepared)
 
 

@@ -108,6 +108,7 @@ class IdentityCollection(OpenCollection):
         """What is left of a label in the files of the collection, after a second attempt to overwrite it."""
         from simsearch.collection.identities import forgetting
 
+        require(TEXT, label=label)
         with contextlib.suppress(LockedError, StoreError):
             self._erase_traces()
         return forgetting.forgotten(self.folder, self.store, label)

@@ -117,7 +117,8 @@ def _pages(rows: Sequence[SheetRow], tile: int, most: int, *, several: bool) -> 
     height = max(_height(page, layout) for page in pages)
     if max(width, height) > MAX_SHEET_SIDE:
         raise UsageError(
-            f"a contact sheet of {width}x{height} pixels is too large: show fewer images, or smaller ones (tile)"
+            f"a contact sheet of {width}x{height} pixels is too large: show fewer images or smaller ones (tile), or "
+            "make pages (simsearch.sheets)"
         )
     return [_page(page, width, layout) for page in pages]
 
