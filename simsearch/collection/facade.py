@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection import identities, pinning, querying, upkeep
 from simsearch.collection.adding import indexing, texts_in, vectors_in
+from simsearch.collection.duplicates.facade import DuplicateMethods
+from simsearch.collection.duplicates.settling import settle
 from simsearch.collection.making import make
-from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from simsearch.types import AddReport, Encoder, Ids, Metadata, Recognition, Scores, Skip
 
 
-class Collection(OpenCollection):
+class Collection(DuplicateMethods):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
@@ -99,6 +100,7 @@ class Collection(OpenCollection):
         given = [sources] if isinstance(sources, (str, Path)) else sources
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing() as store:
+            settle(store, lambda: encoder)
             return indexing.add_sources(
                 store, encoder, given, labels=labels, reading=reading, prune=prune, progress=progress or Silent()
             )

@@ -27,6 +27,7 @@ __all__ = [
     "decode",
     "from_array",
     "from_image",
+    "metadata_entries",
     "read_file",
     "thumbnail",
     "whole",
@@ -47,6 +48,8 @@ FAINTEST = 32
 MAX_SIDE = 4096
 _LARGEST_BLOCK = 32
 _ORIENTATION = 274  # EXIF tag
+_EXIF_PARTS = (0x8769, 0x8825)
+"""Tags of the inner tables: of the camera's settings, and of the place."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -140,6 +143,17 @@ def whole(source: bytes | Image.Image | NDArray[np.uint8], enough: int) -> Pictu
         flat = flatten(picture, "RGB")
         upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
         return Picture(np.array(upright, dtype=np.uint8), *_turned(stored, turn))
+
+
+def metadata_entries(content: bytes) -> int:
+    """How many entries of EXIF the bytes of a picture hold; 0 where there are none or none that can be read."""
+    try:
+        name, picture = open_picture(content)
+        with decoding(name):
+            exif = picture.getexif()
+            return len(exif) + sum(len(exif.get_ifd(part)) for part in _EXIF_PARTS)
+    except MediaError:
+        return 0
 
 
 def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:

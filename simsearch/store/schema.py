@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -152,6 +154,50 @@ REMOVED = Table(
     Column("content_id", Integer, primary_key=True),
     sqlite_with_rowid=False,
 )  # fmt: skip
+COMPARED = Table(
+    "compared", METADATA,
+    Column("one", LargeBinary, primary_key=True),
+    Column("other", LargeBinary, primary_key=True),
+    Column("cosine", Float, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("matrix", Text),
+    Column("one_share", Float, nullable=False),
+    Column("other_share", Float, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+LOOK = Table(
+    "look", METADATA,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("sharpness", Float, nullable=False),
+    Column("entries", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+REMOVAL = Table(
+    "removal", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("plan", Text, nullable=False),
+    Column("quarantine", Uri, nullable=False),
+    Column("takes_over", Text, nullable=False),
+    Column("settled", Integer, nullable=False),
+    UniqueConstraint("plan", "quarantine"),
+)  # fmt: skip
+SET_ASIDE = Table(
+    "set_aside", METADATA,
+    Column("uri", Uri, primary_key=True),
+    Column("removal_id", Integer, ForeignKey("removal.id"), nullable=False),
+    Column("label", Words),
+    Column("metadata", Text, nullable=False),
+)  # fmt: skip
+TAKEN_OVER = Table(
+    "taken_over", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("source", Uri, nullable=False),
+    Column("kept", Uri, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("key", Words),
+    Column("value", Text, nullable=False),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +245,29 @@ _SECOND = (
     "CREATE INDEX item_file_id ON item (file_id) WHERE file_id IS NOT NULL",
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second))
+
+def _third(connection: Connection) -> None:
+    """Duplicates: what was compared, and which items were removed with what they handed over; an id of the store."""
+    for statement in _THIRD:
+        connection.exec_driver_sql(statement)
+    connection.exec_driver_sql("INSERT INTO setting VALUES ('id', ?)", (secrets.token_hex(8),))
+
+
+_THIRD = (
+    "CREATE TABLE compared (one BLOB NOT NULL, other BLOB NOT NULL, cosine FLOAT NOT NULL, score FLOAT NOT NULL,"
+    " kind TEXT NOT NULL, matrix TEXT, one_share FLOAT NOT NULL, other_share FLOAT NOT NULL,"
+    " PRIMARY KEY (one, other)) WITHOUT ROWID",
+    "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL)"
+    " WITHOUT ROWID",
+    "CREATE TABLE removal (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, quarantine BLOB NOT NULL,"
+    " takes_over TEXT NOT NULL, settled INTEGER NOT NULL, UNIQUE (plan, quarantine))",
+    "CREATE TABLE set_aside (uri BLOB PRIMARY KEY NOT NULL, removal_id INTEGER NOT NULL REFERENCES removal (id),"
+    " label TEXT, metadata TEXT NOT NULL)",
+    "CREATE TABLE taken_over (id INTEGER PRIMARY KEY, source BLOB NOT NULL, kept BLOB NOT NULL, what TEXT NOT NULL,"
+    ' "key" TEXT, value TEXT NOT NULL)',
+)
+
+MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _third))
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

@@ -45,7 +45,7 @@ def add_sources(
     for source in sources:
         root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
         check_root(store, root)
-        run = Run(store, encoder, progress, None, reading, _remembered(store, root))
+        run = Run(store, encoder, progress, None, reading, remembered(store, root))
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
             run.label_of, run.sidecar = labeller(labels, root, encoding), os.path.abspath(labels)  # noqa: PTH100
@@ -54,7 +54,7 @@ def add_sources(
     return total(reports)
 
 
-def _remembered(store: Store, root: str) -> Reading:
+def remembered(store: Store, root: str) -> Reading:
     """How the files of the known root that contains `root` are read."""
     known = store.roots()
     for path in sorted(known, key=len, reverse=True):

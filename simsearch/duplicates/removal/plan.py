@@ -108,7 +108,8 @@ class Group:
 class Header:
     """What holds for the whole plan. Folders are absolute; files below a `reference` are never removed.
 
-    `collection` and `generation` identify the state of the collection that the plan was made from.
+    `collection` (its id) and `generation` identify the state of the collection that the plan was made from; `folder`
+    is where that collection was.
     """
 
     searched: tuple[str, ...]
@@ -116,6 +117,7 @@ class Header:
     policy: tuple[str, ...] = ()
     collection: str | None = None
     generation: int | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

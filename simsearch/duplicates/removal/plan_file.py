@@ -70,6 +70,7 @@ def _opening(header: Header) -> Iterator[str]:
         "policy": list(header.policy),
         "collection": header.collection,
         "generation": header.generation,
+        "folder": header.folder,
     }
     yield "{\n"
     for key, value in entries.items():

@@ -28,7 +28,7 @@ _STATE = {"path", "size", "sha256", "mtime_ns", "device", "inode"}
 _STATE_OPTIONS = {"links", "symlink"}
 _FILE_OPTIONS = {"reason", "kind", "score", "transformation", "companions", *_STATE_OPTIONS}
 _HEADER = {"format", "version", "searched"}
-_HEADER_OPTIONS = {"reference", "policy", "collection", "generation", "totals"}
+_HEADER_OPTIONS = {"reference", "policy", "collection", "generation", "folder", "totals"}
 
 
 class PlanReader:
@@ -144,6 +144,7 @@ def _header(entry: Mapping[str, Any]) -> Header:
         _strings(entry, "policy", where),
         _typed(entry, "collection", str, where, None),
         generation,
+        _typed(entry, "folder", str, where, None),
     )
 
 

@@ -1,0 +1,150 @@
+"""The calls behind `simsearch dedupe`: from names and folders to collections."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.collection.duplicates.applying import journal_of
+from simsearch.collection.duplicates.finding import check
+from simsearch.collection.entry import default_encoder, index_sources, open_one
+from simsearch.collection.facade import Collection
+from simsearch.collection.places import default_name, existing, home, is_collection, named
+from simsearch.duplicates.removal.plan_file import read_plan
+from simsearch.errors import CollectionNotFoundError, PlanError, UsageError
+from simsearch.media.text_rows import Reading
+
+if TYPE_CHECKING:
+    from simsearch.duplicates.removal.plan import Plan
+    from simsearch.progress import Progress
+    from simsearch.types import Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open collection; `skipped` could not be read when it was brought up to date."""
+
+    collection: Collection
+    skipped: tuple[Skip, ...] = ()
+
+
+@contextlib.contextmanager
+def opened(target: str | None, index: str | None, progress: Progress, encoder: str | None = None) -> Iterator[Opened]:
+    """The collection that a target means. A folder gets one, as `index` would make it, and is brought up to date."""
+    skipped: tuple[Skip, ...] = ()
+    if target is None or (index is None and _is_collection(target)):
+        collection = open_one(index if target is None else target)
+    elif not Path(target).is_dir():
+        raise CollectionNotFoundError(f"{target} is neither a folder nor a collection{_there()}")
+    else:
+        place = named(index) if index is not None else home() / default_name(target)
+        # A missing library is told before a folder is indexed for hours.
+        check("image" if is_collection(place) or encoder else _modality(target))
+        done = index_sources(
+            [target],
+            index=index,
+            encoder=encoder if not is_collection(place) else None,
+            labels=None,
+            reading=Reading(),
+            prune=False,
+            rebuild=False,
+            progress=progress,
+        )
+        skipped, collection = done.report.skipped, Collection.open(done.folder)
+    with collection:
+        yield Opened(collection, skipped)
+
+
+@contextlib.contextmanager
+def reference(name: str | None, own: Collection, progress: Progress) -> Iterator[Opened | None]:
+    """The collection that copies are looked for in; None without a name. A folder is indexed with the same encoder."""
+    if name is None:
+        yield None
+        return
+    if _is_collection(name) or not Path(name).is_dir():
+        with opened(name, None, progress) as found:
+            yield found
+        return
+    with opened(name, str(_free(name)), progress, own.store.setting("encoder")) as found:
+        yield found
+
+
+def _free(folder: str) -> Path:
+    """The collection of a folder, or the first name for one that is not taken by another folder of the same name."""
+    wanted, number = home() / default_name(folder), 1
+    place = wanted
+    while is_collection(place) and not _is_of(place, folder):
+        number += 1
+        place = wanted.with_name(f"{wanted.name}-{number}")
+    return place.absolute()
+
+
+def _is_of(place: Path, folder: str) -> bool:
+    with Collection.open(place) as collection:
+        return os.path.abspath(folder) in collection.store.roots()  # noqa: PTH100
+
+
+def _modality(folder: str) -> str:
+    return "text" if default_encoder([folder]) == "text" else "image"
+
+
+def _is_collection(name: str) -> bool:
+    """Whether a name means a collection: the path of one, or a name under the home folder that is no folder here."""
+    return is_collection(Path(name)) or (not Path(name).is_dir() and is_collection(named(name)))
+
+
+def _there() -> str:
+    names = ", ".join(folder.name for folder in existing())
+    return f"; there are the collections {names}" if names else ". Make one: simsearch index FOLDER"
+
+
+@contextlib.contextmanager
+def planned(path: str, index: str | None) -> Iterator[tuple[Collection, Plan]]:
+    """A plan and its collection: the one named, else where the plan says, else the one that has its id."""
+    plan = read_plan(Path(path))
+    with _of_plan(plan, index) as collection:
+        yield collection, plan
+
+
+def _of_plan(plan: Plan, index: str | None) -> Collection:
+    folder = plan.header.folder
+    if index is not None:
+        return open_one(index)
+    if folder is not None and is_collection(Path(folder)):
+        return Collection.open(Path(folder))
+    for place in existing():
+        collection = Collection.open(place)
+        if collection.store.setting("id") == plan.header.collection:
+            return collection
+        collection.close()
+    raise CollectionNotFoundError(f"the collection of the plan, {folder}, is not there; say where it is: --index PATH")
+
+
+@contextlib.contextmanager
+def undoing(journal: str | None, index: str | None) -> Iterator[Collection]:
+    """The collection whose removal is to be undone: the one named, else the one that knows the journal."""
+    if journal is None or index is not None:
+        with open_one(index) as collection:
+            yield collection
+        return
+    place = os.path.realpath(journal_of(Path(journal)).parent.parent)
+    for folder in existing():
+        with Collection.open(folder) as collection:
+            if any(os.path.realpath(removal.quarantine) == place for removal in collection.store.removals.all()):
+                yield collection
+                return
+    raise UsageError(f"{journal}: no collection here has removed anything to {place}; say which it is: --index PATH")
+
+
+def check_output(path: str, *, force: bool) -> None:
+    """Raises UsageError where a plan would replace a file that is none, unless that is wanted."""
+    if force or not os.path.lexists(path):
+        return
+    try:
+        read_plan(Path(path))
+    except PlanError as error:
+        raise UsageError(f"{path} is there and is no plan ({error}); name another file, or add --force") from error
