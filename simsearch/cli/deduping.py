@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from simsearch.cli.duplicates import pair_record, print_apart, print_group, print_stages, size
 from simsearch.cli.options import index_option, json_option, quiet_option
 from simsearch.cli.output import (
     counted,
@@ -21,7 +22,7 @@ from simsearch.cli.output import (
 from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from simsearch.collection.duplicates.report import DuplicateGroup, DuplicateReport
+    from simsearch.collection.duplicates.applying import Applied
     from simsearch.collection.facade import Collection
     from simsearch.duplicates.removal.runs import Method
     from simsearch.progress import Progress
@@ -96,23 +97,14 @@ def find_command(
     found = bool(report.groups or report.apart)
     if as_json:
         for pair in report.each_pair():
-            print_json(
-                {
-                    "a": pair.a,
-                    "b": pair.b,
-                    "score": round(pair.score, 6),
-                    "kind": pair.kind,
-                    "group": pair.group,
-                    "via": pair.via,
-                }
-            )
+            print_json(pair_record(pair))
     else:
         for group in report.groups:
-            _print_group(group)
+            print_group(group)
         for pair in report.apart:
-            print_line(f"apart  {pair.score:.3f}  {pair.kind}  {pair.a}  {pair.b}")
+            print_apart(pair)
     if not quiet:
-        _print_stages(report)
+        print_stages(report)
     return FOUND if found else 0
 
 
@@ -162,7 +154,7 @@ def plan_command(
     elif not quiet:
         print_line(
             f"{output}: {counted(totals.groups, 'group')}, {counted(totals.files, 'file')} to remove, which frees "
-            f"{_size(totals.bytes)}. Look at it, then: simsearch dedupe apply {output}"
+            f"{size(totals.bytes)}. Look at it, then: simsearch dedupe apply {output}"
         )
     return 0
 
@@ -223,7 +215,7 @@ def apply_command(
     elif not quiet:
         verb = "replaced by links" if link else "removed"
         before = f", {files.already:,} before" if files.already else ""
-        print_line(f"{counted(files.applied, 'file')} {verb}{before}, {_size(files.bytes)} freed{_where(done)}")
+        print_line(f"{counted(files.applied, 'file')} {verb}{before}, {size(files.bytes)} freed{_where(done)}")
         if files.journal is not None and method not in ("trash", "delete"):
             print_status(f"Undo: simsearch dedupe undo {files.journal}")
     return 1 if skipped and not (files.applied or files.already) else 0
@@ -290,24 +282,5 @@ def _method(trash: bool, link: str | None, delete: bool) -> Method:
     return "trash" if trash else "delete" if delete else "quarantine"
 
 
-def _print_group(group: DuplicateGroup) -> None:
-    split = ", split: some are also copies of what is no copy of the kept one" if group.split else ""
-    print_line(f"group {group.number}{split}")
-    print_line(f"  keep                                  {group.kept.item.uri}")
-    for copy in group.copies:
-        print_line(f"  {copy.score or 0.0:.3f}  {copy.kind or '':<28}  {copy.item.uri}  ({copy.reason})")
-
-
-def _print_stages(report: DuplicateReport) -> None:
-    for stage in report.stages:
-        print_status(f"{stage.name}: {counted(stage.pairs, 'pair')}")
-    copies = sum(len(group.copies) for group in report.groups)
-    print_status(f"{counted(len(report.groups), 'group')}, {copies:,} items are copies of the one to keep")
-
-
-def _where(done: Any) -> str:
+def _where(done: Applied) -> str:
     return f", now in {done.quarantine}" if done.files.journal is not None else ""
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"

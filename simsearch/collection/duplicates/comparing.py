@@ -9,7 +9,7 @@ import numpy as np
 
 from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.pairs import Pairs
-from simsearch.progress import Progress, Working
+from simsearch.progress import Progress
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.contents import Contents
@@ -99,14 +99,7 @@ def compare_all(
     known = ledger.known()
     found = _candidates(contents, known, first, cosine, narrow)
     todo = [pair for pair in _listed(found) if pair[:2] not in ledger.cosines]
-    with Working(progress, len(todo), "pairs", "comparing"):
-        done = 0
-        for start in range(0, len(todo), BATCH):
-            part = todo[start : start + BATCH]
-            rows, looks = examine(part)
-            ledger.add(rows, looks)
-            done += len(rows)
-            progress.advance(len(part))
+    done = _examined(todo, ledger, examine, progress) if todo else 0
     # What cannot be read now may be readable the next time.
     if whole and done == len(todo) and not contents.skipped:
         ledger.finish(cosine)

@@ -59,7 +59,8 @@ def load(store: Store, reference: Store | None = None) -> Contents:
     other = None if reference is None else _Side.of(reference, skipped, Roots.of(()))
     sides = [own] if other is None else [own, other]
     rows = [row for side in sides for row in side.rows]
-    items, files = {}, set()
+    items: dict[int, list[Item]] = {}
+    files: set[tuple[int, str]] = set()
     for start, side in zip((0, len(own.rows)), sides, strict=False):
         for number, row in enumerate(side.rows, start):
             if row.id in side.items:

@@ -72,7 +72,7 @@ def check(modality: str) -> None:
 
 
 def find(store: Store, reference: Store | None, wanted: Wanted) -> Found:
-    """Finds what is a copy of what. The store is open for writing: comparisons are kept in it, items stay as they are."""
+    """What is a copy of what. The store is open for writing: comparisons are kept in it, items stay as they are."""
     modality = store.setting("modality") or ""
     check(modality)
     if reference is not None and reference.setting("fingerprint") != store.setting("fingerprint"):

@@ -28,7 +28,7 @@ class Grouped:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Makes groups. `copies` has score and kind of the pairs that count; `prove` compares further ones, and adds them."""
+    """Makes groups. `copies` has score and kind of the pairs that count; `prove` compares further ones."""
 
     contents: Contents
     ledger: Ledger
@@ -104,4 +104,5 @@ class Groups:
                 continue
             for one in self.contents.items[left]:
                 for other in self.contents.items[right]:
-                    yield DuplicatePair(*sorted((one.uri, other.uri)), score, kind, None)
+                    a, b = sorted((one.uri, other.uri))
+                    yield DuplicatePair(a, b, score, kind, None)

@@ -80,6 +80,8 @@ def _opening(header: Header) -> Iterator[str]:
 
 def _group(group: Group) -> dict[str, JSONValue]:
     entry: dict[str, JSONValue] = {"group": group.number, "files": [_file(file) for file in group.files]}
+    if group.split:
+        entry["split"] = True
     if group.takes_over:
         entry["takes_over"] = [
             {"source": one.source, "what": one.what, "key": one.key, "value": one.value} for one in group.takes_over
@@ -97,6 +99,8 @@ def _file(file: PlannedFile) -> dict[str, JSONValue]:
         entry["score"] = file.score
     if file.transformation is not None:
         entry["transformation"] = [list(row) for row in file.transformation]
+    if file.overlap is not None:
+        entry["overlap"] = list(file.overlap)
     entry |= _state(file.state)
     if file.companions:
         entry["companions"] = [_companion(companion) for companion in file.companions]
