@@ -106,6 +106,19 @@ def compare_all(
     return len(found)
 
 
+def _examined(todo: list[tuple[int, int, float]], ledger: Ledger, examine: Examiner, progress: Progress) -> int:
+    """Compares pairs, stored batch by batch; returns how many could be read."""
+    done = 0
+    with Working(progress, len(todo), "pairs", "comparing"):
+        for start in range(0, len(todo), BATCH):
+            part = todo[start : start + BATCH]
+            rows, looks = examine(part)
+            ledger.add(rows, looks)
+            done += len(rows)
+            progress.advance(len(part))
+    return done
+
+
 def _candidates(contents: Contents, known: Pairs, first: int, cosine: float, narrow: Callable[[Pairs], Pairs]) -> Pairs:
     """The new candidates and those that were compared before, without pairs of contents that have no items."""
     there = np.zeros(len(contents), dtype=np.bool_)
