@@ -86,6 +86,7 @@ def _handovers(plan: Plan) -> list[Handover]:
         Handover(one.source, group.kept.state.path, one.what, one.key, one.value)
         for group in plan.groups
         for one in group.takes_over
+        if one.source in {file.state.path for file in group.removed}
     ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.pairs import Pairs
-from simsearch.progress import Progress
+from simsearch.progress import Progress, Working
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.contents import Contents

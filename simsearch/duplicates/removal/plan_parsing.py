@@ -162,10 +162,11 @@ def _check_reference(header: Header, groups: Sequence[Group]) -> None:
 
 
 def _check_takeover(group: Group, where: str) -> None:
-    removed = {file.state.path for file in group.removed}
+    """A file that stays after all may still be named: nothing is taken over from it."""
+    others = {file.state.path for file in group.files if file.action != "keep"}
     for one in group.takes_over:
-        if one.source not in removed:
-            raise PlanError(f"{where}: takes over from {one.source!r}, which is not a file that it removes")
+        if one.source not in others:
+            raise PlanError(f"{where}: takes over from {one.source!r}, which is not another file of the group")
 
 
 def _taken_over(value: object, where: str) -> TakenOver:

@@ -240,7 +240,7 @@ def file(document: dict[str, Any], number: int = 1) -> dict[str, Any]:
         ),
         (
             lambda d: group(d)["takes_over"][0].update(source=ROOT + "d.jpg"),
-            f"group 3: takes over from {ROOT + 'd.jpg'!r}, which is not a file that it removes",
+            f"group 3: takes over from {ROOT + 'd.jpg'!r}, which is not another file of the group",
         ),
     ],
 )
