@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
@@ -23,6 +24,8 @@ LIMIT = 4_000_000
 BATCH = 256
 """Pairs that are compared between two transactions; what a kill loses at most."""
 Numbers: TypeAlias = tuple[int, int]
+Narrow: TypeAlias = Callable[[Pairs, bool], Pairs]
+"""From candidates, and whether they are with a reference, to those that are compared."""
 
 
 class Examiner(Protocol):
@@ -87,7 +90,7 @@ def compare_all(
     examine: Examiner,
     *,
     cosine: float,
-    narrow: Callable[[Pairs], Pairs],
+    narrow: Narrow,
     progress: Progress,
 ) -> int:
     """Compares what has not been yet, and returns how many candidates there are: pairs at least this close, `narrow`ed.
@@ -119,18 +122,21 @@ def _examined(todo: list[tuple[int, int, float]], ledger: Ledger, examine: Exami
     return done
 
 
-def _candidates(contents: Contents, known: Pairs, first: int, cosine: float, narrow: Callable[[Pairs], Pairs]) -> Pairs:
-    """The new candidates and those that were compared before, without pairs of contents that have no items."""
-    there = np.zeros(len(contents), dtype=np.bool_)
+def _candidates(contents: Contents, known: Pairs, first: int, cosine: float, narrow: Narrow) -> Pairs:
+    """The new candidates and those that were compared before, without pairs that need no comparison."""
+    there, reference = np.zeros(len(contents), dtype=np.bool_), bool(contents.reference)
     there[list(contents.items)] = True
-    parts, held = [known], 0
-    for strip in _strips(contents, first, cosine):
-        both = there[strip.left] & there[strip.right]
-        parts.append(Pairs(strip.left[both], strip.right[both], strip.scores[both]))
+    there[[own for own, _ in contents.shared()]] = False
+    parts, held = [], 0
+    for strip in chain([known], _strips(contents, first, cosine)):
+        wanted = there[strip.left] & there[strip.right]
+        if reference:
+            wanted &= (strip.left < contents.own) & (strip.right >= contents.own)
+        parts.append(Pairs(strip.left[wanted], strip.right[wanted], strip.scores[wanted]))
         held += len(parts[-1])
         if held > LIMIT:
-            parts, held = [narrow(_distinct(Pairs.joined(parts)))], 0
-    return narrow(_distinct(Pairs.joined(parts)))
+            parts, held = [narrow(_distinct(Pairs.joined(parts), len(contents)), reference)], 0
+    return narrow(_distinct(Pairs.joined(parts), len(contents)), reference)
 
 
 def _strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
@@ -142,11 +148,9 @@ def _strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
         yield Pairs(strip.left, strip.right + own, strip.scores)
 
 
-def _distinct(pairs: Pairs) -> Pairs:
+def _distinct(pairs: Pairs, contents: int) -> Pairs:
     """Each pair once, by both rows."""
-    if not len(pairs):
-        return pairs
-    _, places = np.unique(np.stack([pairs.left, pairs.right]), axis=1, return_index=True)
+    _, places = np.unique(pairs.left * contents + pairs.right, return_index=True)
     return Pairs(pairs.left[places], pairs.right[places], pairs.scores[places])
 
 

@@ -46,6 +46,11 @@ class Contents:
     def reference(self) -> range:
         return range(self.own, len(self.rows))
 
+    def shared(self) -> list[tuple[int, int]]:
+        """The contents that are both in the collection and in the reference, with items in both."""
+        both = ((one[0], one[1]) for one in self.numbers.values() if len(one) == 2)
+        return [(own, other) for own, other in both if own in self.items and other in self.items]
+
     def paths(self, number: int) -> list[str]:
         """The files that hold a content."""
         return [item.uri for item in self.items.get(number, ()) if (number, item.uri) in self.files]

@@ -109,8 +109,9 @@ class _Search:
         )
         for key in self._ledger.found:
             self._accept(key)
-        exact = self._equal_bytes()
-        self._copies |= exact
+        # Within a collection equal bytes are one content.
+        exact = self._contents.shared()
+        self._copies |= dict.fromkeys(exact, (1.0, "exact"))
         folders = Folders()
         keeping = Keeping(self._contents, self._ledger, folders, self._policy, self._copies)
         groups = Groups(self._contents, self._ledger, keeping, self._copies, self._prove).all()
@@ -126,12 +127,6 @@ class _Search:
     def _take_normalized(self) -> None:
         todo = [pair for pair in texts.equal_when_normalized(self._contents) if pair[:2] not in self._ledger.cosines]
         self._ledger.add(*self._examine(todo))
-
-    def _equal_bytes(self) -> dict[Numbers, tuple[float, str]]:
-        """Contents that the collection and the reference share. Within a collection they are one."""
-        both = (numbers for numbers in self._contents.numbers.values() if len(numbers) == 2)
-        items = self._contents.items
-        return {(a, b): (1.0, "exact") for a, b in both if a in items and b in items}
 
     def _accept(self, key: Numbers) -> float | None:
         """The score of a compared pair if it counts as copies, which is remembered; else None."""
@@ -153,7 +148,7 @@ class _Search:
             self._ledger.add(*self._examine([(*key, float(np.dot(vectors[key[0]], vectors[key[1]])))]))
         return self._accept(key)
 
-    def _stages(self, exact: dict[Numbers, tuple[float, str]], candidates: int) -> tuple[Stage, ...]:
+    def _stages(self, exact: list[Numbers], candidates: int) -> tuple[Stage, ...]:
         def count(kinds: Iterable[str]) -> int:
             wanted = set(kinds)
             return pairs_of_items(self._contents, [key for key, (_, kind) in self._copies.items() if kind in wanted])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.duplicates.finding.kinds import WHOLE
+from simsearch.duplicates.finding.kinds import PLAIN, WHOLE
 from simsearch.duplicates.finding.policy import Candidate, Policy, choose
 from simsearch.store import Look
 
@@ -88,9 +88,9 @@ class Keeping:
         """For each picture with something plain around another, those others."""
         if self._around is None:
             self._around = defaultdict(set)
-            for (left, right), (_, kind) in self.copies.items():
-                if kind == "overlaid":
-                    row = self.ledger.found[left, right]
+            for left, right in self.copies:
+                row = self.ledger.found.get((left, right))
+                if row is not None and row.outside < PLAIN:
                     shares = (row.one_share, row.other_share)
                     ours, theirs = shares if self.contents.rows[left].sha256 == row.one else shares[::-1]
                     if ours < WHOLE <= theirs:

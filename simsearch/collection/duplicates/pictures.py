@@ -35,10 +35,13 @@ HELD = 800
 _ANY = 1e-9
 
 
-def narrow(pairs: Pairs) -> Pairs:
-    """The pairs that are worth comparing: the nearest of each picture, and all that are very close."""
+def narrow(pairs: Pairs, reference: bool) -> Pairs:
+    """The pairs that are worth comparing: all that are very close, and the nearest of each picture.
+
+    With a reference the nearest of each picture of the collection.
+    """
     near = pairs.scores >= COMPLETE
-    rest = strongest(Pairs(pairs.left[~near], pairs.right[~near], pairs.scores[~near]), NEAREST)
+    rest = strongest(Pairs(pairs.left[~near], pairs.right[~near], pairs.scores[~near]), NEAREST, of_left=reference)
     return Pairs.joined([Pairs(pairs.left[near], pairs.right[near], pairs.scores[near]), rest])
 
 
@@ -118,8 +121,9 @@ class PictureExaminer:
         if evidence is None or evidence.score <= 0:
             return Compared(one.sha256, other.sha256, cosine, 0.0)
         agreement, matrix = evidence.agreement, self._matrix(evidence, left, right)
+        shares = agreement.left, agreement.right, agreement.outside
         kind = kind_of(evidence, _ANY)
-        return Compared(one.sha256, other.sha256, cosine, evidence.score, kind, matrix, agreement.left, agreement.right)
+        return Compared(one.sha256, other.sha256, cosine, evidence.score, kind, matrix, *shares)
 
     def _matrix(self, evidence: Evidence, left: int, right: int) -> tuple[tuple[float, ...], ...]:
         matrix = evidence.on_originals(self._held[left].view, self._held[right].view)
