@@ -35,10 +35,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What happened to the files, and to the items."""
+    """What happened to the files, and to the items; None where no collection knows of the run."""
 
     files: UndoReport
-    items: Settled
+    items: Settled | None
 
 
 def apply(

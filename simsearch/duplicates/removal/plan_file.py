@@ -19,7 +19,14 @@ VERSION = 1
 
 
 def write_plan(path: Path, header: Header, groups: Iterable[Group]) -> Totals:
-    """Writes a plan, whole or not at all, and returns its totals. Groups are taken one at a time."""
+    """Writes a plan, whole or not at all, and returns its totals. Groups are taken one at a time. Raises PlanError."""
+    try:
+        return _written(path, header, groups)
+    except OSError as error:
+        raise PlanError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _written(path: Path, header: Header, groups: Iterable[Group]) -> Totals:
     found = Totals()
     with replacing(path) as temporary, temporary.open("wb") as stream:
         for line in _opening(header):
