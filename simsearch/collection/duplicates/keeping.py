@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TEXT_ORDER = ("folder", "metadata", "size", "age")
 """What counts by default among texts, which have neither pixels nor sharpness."""
-TURNED_PLAIN = 2 * PLAIN
-"""Where a picture was turned, its slanted edges are in the corners around it."""
 REFERENCE = "the one kept is in the reference"
 
 
@@ -90,9 +88,9 @@ class Keeping:
         """For each picture with something plain around another, those others."""
         if self._around is None:
             self._around = defaultdict(set)
-            for (left, right), (_, kind) in self.copies.items():
+            for left, right in self.copies:
                 row = self.ledger.found.get((left, right))
-                if row is None or row.outside >= (TURNED_PLAIN if kind == "mirrored or rotated" else PLAIN):
+                if row is None or row.outside >= PLAIN:
                     continue
                 shares = (row.one_share, row.other_share)
                 ours, theirs = shares if self.contents.rows[left].sha256 == row.one else shares[::-1]
