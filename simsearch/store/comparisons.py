@@ -41,7 +41,9 @@ class Comparisons:
     def looks(self) -> dict[bytes, Look]:
         """The looks by sha256."""
         with self._database.reading() as connection:
-            return {row.sha256: Look(row.sharpness, row.entries) for row in connection.execute(select(LOOK))}
+            return {
+                row.sha256: Look(row.sharpness, row.entries, row.frames) for row in connection.execute(select(LOOK))
+            }
 
     def add(self, rows: Sequence[Compared], looks: dict[bytes, Look]) -> None:
         """Stores comparisons in place of earlier ones of the same contents."""

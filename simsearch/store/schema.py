@@ -172,6 +172,7 @@ LOOK = Table(
     Column("sha256", LargeBinary, primary_key=True),
     Column("sharpness", Float, nullable=False),
     Column("entries", Integer, nullable=False),
+    Column("frames", Integer, nullable=False),
     sqlite_with_rowid=False,
 )  # fmt: skip
 REMOVAL = Table(
@@ -259,7 +260,8 @@ _THIRD = (
     " kind TEXT NOT NULL, matrix TEXT, one_share FLOAT NOT NULL, other_share FLOAT NOT NULL,"
     " outside FLOAT NOT NULL,"
     " PRIMARY KEY (one, other)) WITHOUT ROWID",
-    "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL)"
+    "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL,"
+    " frames INTEGER NOT NULL)"
     " WITHOUT ROWID",
     "CREATE TABLE removal (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, quarantine BLOB NOT NULL,"
     " takes_over TEXT NOT NULL, settled INTEGER NOT NULL, UNIQUE (plan, quarantine))",

@@ -68,9 +68,16 @@ class Keeping:
         self.kept[member.number] = Kept(member, reasons)
         return member.number
 
+    def frames(self, number: int) -> int:
+        """The pages or frames of a content; 1 where nobody has looked."""
+        look = self.ledger.looks.get(self.contents.rows[number].sha256)
+        return 1 if look is None else look.frames
+
     def _preferences(self, numbers: Sequence[int]) -> list[tuple[Callable[[Member], bool], str]]:
         framed = self._framed(numbers)
+        most = max(self.frames(number) for number in numbers)
         return [
+            (lambda member: self.frames(member.number) == most, "the one kept has more pages or frames"),
             (self._is_original, "the one kept has its RAW file or film beside it"),
             (lambda member: member.number not in framed, "the one kept is without the border or bars around this"),
             (lambda member: not _is_link(member.item.uri), "this is a symbolic link"),

@@ -17,7 +17,7 @@ from simsearch.duplicates.finding.pairs import Pairs, strongest
 from simsearch.duplicates.finding.policy import sharpness
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
-from simsearch.media.images import metadata_entries, read_file
+from simsearch.media.images import frames, metadata_entries, read_file
 from simsearch.store import Compared, Look
 from simsearch.types import Skip
 
@@ -43,6 +43,10 @@ def narrow(pairs: Pairs, reference: bool) -> Pairs:
     near = pairs.scores >= COMPLETE
     rest = strongest(Pairs(pairs.left[~near], pairs.right[~near], pairs.scores[~near]), NEAREST, of_left=reference)
     return Pairs.joined([Pairs(pairs.left[near], pairs.right[near], pairs.scores[near]), rest])
+
+
+def _look(described: Described, content: bytes) -> Look:
+    return Look(sharpness(described.view.pixels), metadata_entries(content), frames(content))
 
 
 class PictureExaminer:
@@ -83,7 +87,7 @@ class PictureExaminer:
             return number, None, None
         try:
             described = describe(content)
-            return number, described, Look(sharpness(described.view.pixels), metadata_entries(content))
+            return number, described, _look(described, content)
         except MediaError as error:
             self._fail(number, str(error))
             return number, None, None

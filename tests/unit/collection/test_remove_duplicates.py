@@ -372,3 +372,16 @@ def test_a_pair_of_formats_shares_its_film(tmp_path: Path, tiny: Path) -> None:
     plan = read_plan(tmp_path / "plan.json")
     assert [len(file.companions) for file in plan.groups[0].files] == [0, 0]
     assert len(plan.groups[0].removed) == 1
+
+
+def test_of_several_frames_none_is_lost(tmp_path: Path, tiny: Path) -> None:
+    photos = tmp_path / "pictures"
+    picture(photos / "first.png", 1)
+    for name, second in (("a.tif", 2), ("b.tif", 3)):
+        scene(1).save(photos / name, save_all=True, append_images=[scene(second)])
+    with Collection.create(tmp_path / "index", tiny) as made:
+        made.add(photos)
+        made.plan_duplicates(tmp_path / "plan.json")
+    (group,) = read_plan(tmp_path / "plan.json").groups
+    actions = {Path(file.state.path).name: file.action for file in group.files}
+    assert actions == {"a.tif": "keep", "b.tif": "leave", "first.png": "remove"}
