@@ -382,6 +382,8 @@ def test_of_several_frames_none_is_lost(tmp_path: Path, tiny: Path) -> None:
     with Collection.create(tmp_path / "index", tiny) as made:
         made.add(photos)
         made.plan_duplicates(tmp_path / "plan.json")
+        kinds = {pair.kind for pair in made.find_duplicates().pairs}
+    assert kinds == {"resized or recompressed"}
     (group,) = read_plan(tmp_path / "plan.json").groups
     actions = {Path(file.state.path).name: file.action for file in group.files}
     assert actions == {"a.tif": "keep", "b.tif": "leave", "first.png": "remove"}
