@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from simsearch.cli.duplicates import pair_record, print_apart, print_group, print_stages, size
+from simsearch.cli.duplicates import freed, pair_record, print_apart, print_group, print_stages, size
 from simsearch.cli.options import index_option, json_option, quiet_option
 from simsearch.cli.output import (
     counted,
@@ -23,7 +23,6 @@ from simsearch.cli.output import (
 from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from simsearch.collection.duplicates.applying import Applied
     from simsearch.collection.facade import Collection
     from simsearch.duplicates.removal.runs import Method
     from simsearch.progress import Progress
@@ -39,6 +38,7 @@ def _comparing(function: _F) -> _F:
     for option in (
         click.argument("target", metavar="[COLLECTION|FOLDER]", required=False),
         index_option,
+        click.option("--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection, as of index."),
         click.option(
             "--against",
             metavar="COLLECTION|FOLDER",
@@ -79,6 +79,7 @@ def dedupe_command() -> None:
 def find_command(
     target: str | None,
     index: str | None,
+    encoder: str | None,
     against: str | None,
     strict: bool,
     loose: bool,
@@ -93,7 +94,7 @@ def find_command(
     is 3 if there are any, 0 if there are none.
     """
     wanted = _wanted(strict, loose, keep, prefer)
-    with _sides(target, index, against, progress(quiet)) as (collection, other, skipped):
+    with _sides(target, index, encoder, against, progress(quiet)) as (collection, other, skipped):
         report = collection.find_duplicates(against=other, progress=progress(quiet), **wanted)
     skipped = (*skipped, *report.skipped)
     print_skipped(skipped)
@@ -120,6 +121,7 @@ def find_command(
 def plan_command(
     target: str | None,
     index: str | None,
+    encoder: str | None,
     against: str | None,
     strict: bool,
     loose: bool,
@@ -139,7 +141,7 @@ def plan_command(
 
     check_output(output, force=force)
     wanted = _wanted(strict, loose, keep, prefer)
-    with _sides(target, index, against, progress(quiet)) as (collection, other, skipped):
+    with _sides(target, index, encoder, against, progress(quiet)) as (collection, other, skipped):
         planned = collection.plan_duplicates(output, against=other, progress=progress(quiet), **wanted)
     skipped = (*skipped, *planned.report.skipped, *planned.skipped)
     print_skipped(skipped)
@@ -218,7 +220,7 @@ def apply_command(
     elif not quiet:
         verb = "replaced by links" if link else "removed"
         before = f", {files.already:,} before" if files.already else ""
-        print_line(f"{counted(files.applied, 'file')} {verb}{before}, {size(files.bytes)} freed{_where(done)}")
+        print_line(f"{counted(files.applied, 'file')} {verb}{before}{freed(done, method)}")
         if files.journal is not None and method not in ("trash", "delete"):
             print_status(f"Undo: simsearch dedupe undo {files.journal}")
     return 1 if skipped and not (files.applied or files.already) else 0
@@ -261,12 +263,12 @@ def undo_command(journal: str | None, index: str | None, as_json: bool, quiet: b
 
 @contextlib.contextmanager
 def _sides(
-    target: str | None, index: str | None, against: str | None, shows: Progress
+    target: str | None, index: str | None, encoder: str | None, against: str | None, shows: Progress
 ) -> Iterator[tuple[Collection, Collection | None, tuple[Skip, ...]]]:
     """The collection that is searched, the reference, and files of both that could not be indexed."""
     from simsearch.collection.duplicates.entry import opened, reference
 
-    with opened(target, index, shows) as own, reference(against, own.collection, shows) as other:
+    with opened(target, index, shows, encoder) as own, reference(against, own.collection, shows) as other:
         skipped = (*own.skipped, *(other.skipped if other else ()))
         yield own.collection, other.collection if other else None, skipped
 
@@ -290,7 +292,3 @@ def _method(trash: bool, link: str | None, delete: bool) -> Method:
     if link is not None:
         return "hardlink" if link == "hard" else "symlink"
     return "trash" if trash else "delete" if delete else "quarantine"
-
-
-def _where(done: Applied) -> str:
-    return f", now in {done.quarantine}" if done.files.journal is not None else ""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from simsearch.cli.output import counted, print_line, print_status
 
 if TYPE_CHECKING:
+    from simsearch.collection.duplicates.applying import Applied
     from simsearch.collection.duplicates.report import DuplicateGroup, DuplicatePair, DuplicateReport
+    from simsearch.duplicates.removal.runs import Method
 
 
 def pair_record(pair: DuplicatePair) -> dict[str, object]:
@@ -44,3 +46,10 @@ def print_apart(pair: DuplicatePair) -> None:
 
 def size(count: int) -> str:
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"
+
+
+def freed(done: Applied, method: Method) -> str:
+    """The end of a sentence about what was removed: where it is, and the bytes."""
+    if method == "quarantine" and done.files.journal is not None:
+        return f", now in {done.quarantine}; deleting that folder frees {size(done.files.bytes)}"
+    return f", {size(done.files.bytes)} freed"

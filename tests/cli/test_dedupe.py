@@ -227,3 +227,15 @@ def test_the_report_in_python_is_that_of_the_command(command, album: Path, place
     with Collection.open(place / "indexes" / "album") as collection:
         pairs = collection.find_duplicates().pairs
     assert [json.loads(row)["a"] for row in rows] == [pair.a for pair in pairs]
+
+
+def test_a_folder_of_both_kinds_needs_an_encoder_to_be_named(command, place: Path, tiny_text: Path) -> None:
+    (place / "mixed").mkdir()
+    scene(1).save(place / "mixed" / "a.png")
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+        (place / "mixed" / name).write_text("the same words")
+    done = command("dedupe", "find", "mixed", "--encoder", tiny_text, "--json", "--quiet")
+    assert (done.code, len(done.records)) == (3, 6)
+    assert {row["kind"] for row in done.records} == {"exact"}
+    again = command("dedupe", "find", "mixed", "--encoder", "photo", "--quiet")
+    assert again.code == 2 and "was built with encoder" in again.err

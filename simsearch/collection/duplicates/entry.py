@@ -18,6 +18,7 @@ from simsearch.collection.places import default_name, existing, home, is_collect
 from simsearch.duplicates.removal.journal import read_journal
 from simsearch.duplicates.removal.plan_file import read_plan
 from simsearch.duplicates.removal.undo import undo_run
+from simsearch.encoders import open_encoder
 from simsearch.errors import CollectionNotFoundError, PlanError, UsageError
 from simsearch.media.text_rows import Reading
 
@@ -37,7 +38,10 @@ class Opened:
 
 @contextlib.contextmanager
 def opened(target: str | None, index: str | None, progress: Progress, encoder: str | None = None) -> Iterator[Opened]:
-    """The collection that a target means. A folder gets one, as `index` would make it, and is brought up to date."""
+    """The collection that a target means. A folder gets one, as `index` would make it, and is brought up to date.
+
+    An encoder is for a new collection; raises UsageError where there is one with another.
+    """
     skipped: tuple[Skip, ...] = ()
     if target is None or (index is None and _is_collection(target)):
         collection = open_one(index if target is None else target)
@@ -46,11 +50,12 @@ def opened(target: str | None, index: str | None, progress: Progress, encoder: s
     else:
         place = named(index) if index is not None else home() / default_name(target)
         # A missing library is told before a folder is indexed for hours.
-        check("image" if is_collection(place) or encoder else _modality(target))
+        if not is_collection(place):
+            check(_modality(target, encoder))
         done = index_sources(
             [target],
             index=index,
-            encoder=encoder if not is_collection(place) else None,
+            encoder=encoder,
             labels=None,
             reading=Reading(),
             prune=False,
@@ -91,8 +96,8 @@ def _is_of(place: Path, folder: str) -> bool:
         return os.path.abspath(folder) in collection.store.roots()  # noqa: PTH100
 
 
-def _modality(folder: str) -> str:
-    return "text" if default_encoder([folder]) == "text" else "image"
+def _modality(folder: str, encoder: str | None) -> str:
+    return open_encoder(encoder).modality if encoder else "text" if default_encoder([folder]) == "text" else "image"
 
 
 def _is_collection(name: str) -> bool:

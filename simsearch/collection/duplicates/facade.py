@@ -42,7 +42,7 @@ class DuplicateMethods(OpenCollection):
     def find_duplicates(
         self,
         *,
-        against: OpenCollection | None = None,
+        against: OpenCollection | str | Path | None = None,
         preset: str = "default",
         keep: Sequence[str] = (),
         folders: Sequence[str] = (),
@@ -52,17 +52,18 @@ class DuplicateMethods(OpenCollection):
 
         `preset` is "strict", "default" or "loose"; `keep` lists the criteria by which one is kept, the first that tells
         two apart decides, and `folders` is where it lies by preference. With `against` whatever has a copy in that
-        collection is listed. What was compared is remembered, so a second call compares only what is new.
+        collection (or in that of a path) is listed. What was compared is remembered: a second call compares only what is
+        new.
         """
         wanted = Wanted(preset, tuple(keep), tuple(folders), progress or Silent())
-        with self._compared(against, wanted) as (_, found):
+        with self._compared(against, wanted) as (_, _, found):
             return found.report
 
     def plan_duplicates(
         self,
         path: str | Path,
         *,
-        against: OpenCollection | None = None,
+        against: OpenCollection | str | Path | None = None,
         preset: str = "default",
         keep: Sequence[str] = (),
         folders: Sequence[str] = (),
@@ -70,8 +71,8 @@ class DuplicateMethods(OpenCollection):
     ) -> Planned:
         """Writes the plan of what to remove to a file that can be edited; nothing else is changed."""
         wanted = Wanted(preset, tuple(keep), tuple(folders), progress or Silent())
-        with self._compared(against, wanted) as (store, found):
-            head = header(store, self.folder, found, None if against is None else against.store)
+        with self._compared(against, wanted) as (store, reference, found):
+            head = header(store, self.folder, found, reference)
             uris = [member.item.uri for group in found.report.groups for member in group.members]
             is_text = store.setting("modality") == "text"
             planner = Planner(found, is_text, store.removals.example_labels(uris))
@@ -103,11 +104,18 @@ class DuplicateMethods(OpenCollection):
             return applying.undo(store, lambda: self.encoder, place, progress or Silent())
 
     @contextlib.contextmanager
-    def _compared(self, against: OpenCollection | None, wanted: Wanted) -> Iterator[tuple[Store, Found]]:
+    def _compared(
+        self, against: OpenCollection | str | Path | None, wanted: Wanted
+    ) -> Iterator[tuple[Store, Store | None, Found]]:
         """What was found, with the store open for writing: nothing changes while a plan is made of it."""
+        if isinstance(against, str | Path):
+            with OpenCollection(Path(against)) as opened, self._compared(opened, wanted) as found:
+                yield found
+            return
         if against is not None and against.folder.resolve() == self.folder.resolve():
             raise UsageError(f"{self.folder} cannot be its own reference; leave --against out")
         check(self.store.setting("modality") or "")
+        reference = None if against is None else against.store
         with self.changing() as store:
             settle(store, lambda: self.encoder)
-            yield store, find(store, None if against is None else against.store, wanted)
+            yield store, reference, find(store, reference, wanted)
