@@ -52,8 +52,8 @@ class DuplicateMethods(OpenCollection):
 
         `preset` is "strict", "default" or "loose"; `keep` lists the criteria by which one is kept, the first that tells
         two apart decides, and `folders` is where it lies by preference. With `against` whatever has a copy in that
-        collection (or in that of a path) is listed. What was compared is remembered: a second call compares only what is
-        new.
+        collection (or in that of a path) is listed. What was compared is remembered: a second call compares only
+        what is new.
         """
         wanted = Wanted(preset, tuple(keep), tuple(folders), progress or Silent())
         with self._compared(against, wanted) as (_, _, found):
