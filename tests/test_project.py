@@ -42,6 +42,7 @@ HEAVY = (
     "sentence_transformers",
     "huggingface_hub",
     "cv2",
+    "scipy",
 )
 OWNERS = {
     "torch": "training encoders",
@@ -60,6 +61,7 @@ OWNERS = {
     "matplotlib": "evaluation",
     "PIL": "media",
     "send2trash": "duplicates",
+    "scipy": "recognition",
     "pillow_heif": "media",
     "tqdm": "progress",
     "cv2": "duplicates",
@@ -336,7 +338,9 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     assert training == {"torch", "onnx", "onnxscript", "safetensors", "pytorch-metric-learning", "accelerate"}
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
-    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic,trash,dedupe]"]
+    assert PROJECT["project"]["optional-dependencies"]["all"] == [
+        "simsearch[train,pretrained,plots,heic,trash,dedupe,distinct]"
+    ]
 
 
 def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
@@ -344,7 +348,7 @@ def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     assert len(versions) == len(pins)
-    for requirement in requirements("train", "pretrained", "plots", "heic", "trash", "test"):
+    for requirement in requirements("train", "pretrained", "plots", "heic", "trash", "dedupe", "distinct", "test"):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), requirement
         assert "+" not in version

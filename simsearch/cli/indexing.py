@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import encoding_option, index_option, json_option, quiet_option
+from simsearch.cli.options import encoder_option, encoding_option, index_option, json_option, quiet_option
 from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @click.command("index")
 @click.argument("sources", metavar="FOLDER|FILE...", nargs=-1, required=True)
 @index_option
-@click.option(
-    "--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo, or text for texts]"
-)
+@encoder_option
 @click.option(
     "--labels",
     metavar="folder|FILE",
@@ -99,6 +97,8 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
                 "skipped_files": skip_records(report.skipped),
             }
         )
+    elif done.withdrawn:
+        print_status(f"Error: nothing could be stored, so {done.folder} was not made")
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")

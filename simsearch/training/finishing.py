@@ -14,6 +14,7 @@ import numpy as np
 
 from simsearch.encoders.folder import EncoderConfig, read_config
 from simsearch.encoders.placing import placed
+from simsearch.evaluation.statistics.probability import same_curve
 from simsearch.progress import Progress, Silent
 from simsearch.training.export.folder import export_encoder, round_weights
 from simsearch.training.export.report import write_report
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from simsearch.training.finetuning.initial import InitialEncoder
     from simsearch.training.finetuning.interpolation import Interpolation
     from simsearch.training.loop import Fitted
+    from simsearch.training.measure import Verification
     from simsearch.training.networks.encoder import Network
     from simsearch.training.processes import Processes
     from simsearch.training.recipes import Recipe
@@ -147,6 +149,7 @@ def finish(
             base=run.start.base if run.on_features and run.start is not None else None,
             training=_record(run, data, fitted, interpolation),
             figures=figures,
+            curves=_curves(data, verification),
         )
         if run.report:
             write_report(made / "report", data, tested, verification, fitted.history)
@@ -217,6 +220,16 @@ def _record(run: Run, data: Dataset, fitted: Fitted, interpolation: Interpolatio
         "processes": run.processes.world,
         "history": [dict(_known(row)) for row in fitted.history],
     }
+
+
+def _curves(data: Dataset, verification: Verification | None) -> dict[str, JSONValue]:
+    """The calibration curve of the test pairs, by what they compare; none without such pairs."""
+    if verification is None:
+        return {}
+    unseen = len(unseen_classes(data))
+    source = f"{unseen:,} classes that were not trained on" if unseen else "the test items of the training data"
+    compared = "texts" if data.modality == "text" else "pictures"
+    return {compared: same_curve(verification.scores, verification.same, source).document()}
 
 
 def _known(figures: Mapping[str, float]) -> dict[str, float]:

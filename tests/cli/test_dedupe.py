@@ -239,3 +239,10 @@ def test_a_folder_of_both_kinds_needs_an_encoder_to_be_named(command, place: Pat
     assert {row["kind"] for row in done.records} == {"exact"}
     again = command("dedupe", "find", "mixed", "--encoder", "photo", "--quiet")
     assert again.code == 2 and "was built with encoder" in again.err
+
+
+def test_a_folder_of_which_nothing_can_be_read_fails(command, place: Path) -> None:
+    (place / "broken").mkdir()
+    (place / "broken" / "a.jpg").write_bytes(b"none")
+    done = command("dedupe", "find", "broken", "--quiet")
+    assert done.code == 1 and "none of its 1 files could be read" in done.err and "a.jpg" in done.err

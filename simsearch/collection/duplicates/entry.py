@@ -12,20 +12,25 @@ from typing import TYPE_CHECKING
 from simsearch.collection.duplicates.applying import Undone, journal_of
 from simsearch.collection.duplicates.finding import check
 from simsearch.collection.duplicates.settling import latest
-from simsearch.collection.entry import default_encoder, index_sources, open_one
+from simsearch.collection.entry import index_sources, open_one
 from simsearch.collection.facade import Collection
+from simsearch.collection.opening import default_encoder
 from simsearch.collection.places import default_name, existing, home, is_collection, named
 from simsearch.duplicates.removal.journal import read_journal
 from simsearch.duplicates.removal.plan_file import read_plan
 from simsearch.duplicates.removal.undo import undo_run
 from simsearch.encoders import open_encoder
-from simsearch.errors import CollectionNotFoundError, PlanError, UsageError
+from simsearch.errors import CollectionNotFoundError, MediaError, PlanError, UsageError
 from simsearch.media.text_rows import Reading
 
 if TYPE_CHECKING:
     from simsearch.duplicates.removal.plan import Plan
     from simsearch.progress import Progress
     from simsearch.types import Skip
+
+
+LISTED = 20
+"""How many files that cannot be read are listed with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ def opened(target: str | None, index: str | None, progress: Progress, encoder: s
             rebuild=False,
             progress=progress,
         )
+        if done.withdrawn:
+            raise _unreadable(target, done.report.skipped)
         skipped, collection = done.report.skipped, Collection.open(done.folder)
     with collection:
         yield Opened(collection, skipped)
@@ -79,6 +86,13 @@ def reference(name: str | None, own: Collection, progress: Progress) -> Iterator
         return
     with opened(name, str(_free(name)), progress, own.store.setting("encoder")) as found:
         yield found
+
+
+def _unreadable(folder: str, skipped: tuple[Skip, ...]) -> MediaError:
+    error = MediaError(f"{folder}: none of its {len(skipped):,} files could be read, so there is nothing to compare")
+    for skip in skipped[:LISTED]:
+        error.add_note(f"{skip.path}: {skip.reason}")
+    return error
 
 
 def _free(folder: str) -> Path:
