@@ -35,8 +35,24 @@ HELD = 800
 _ANY = 1e-9
 
 
+def candidates(vectors: Vectors, own: int, first: int, cosine: float) -> Iterator[Pairs]:
+    """The pairs that are worth comparing: the nearest of each picture, and all that are very close.
+
+    Rows from `own` on are a reference, if there are any; else only pairs with a row from `first` on are wanted.
+    """
+    if own < len(vectors):
+        yield from nearest_pairs(vectors[:own], vectors, NEAREST, cosine, begin=own)
+        for strip in pairs_between(vectors[:own], vectors[own:], COMPLETE):
+            yield Pairs(strip.left, strip.right + own, strip.scores)
+        return
+    yield from nearest_pairs(vectors[first:], vectors, NEAREST, cosine, same=first)
+    if first:
+        yield from nearest_pairs(vectors[:first], vectors, NEAREST, cosine, begin=first)
+    yield from pairs_within(vectors, COMPLETE, first=first)
+
+
 def narrow(pairs: Pairs) -> Pairs:
-    """The pairs that are worth comparing: the nearest of each picture, and all that are very close."""
+    """The nearest of each picture, and all that are very close."""
     near = pairs.scores >= COMPLETE
     rest = strongest(Pairs(pairs.left[~near], pairs.right[~near], pairs.scores[~near]), NEAREST)
     return Pairs.joined([Pairs(pairs.left[near], pairs.right[near], pairs.scores[near]), rest])
@@ -47,7 +63,8 @@ class PictureExaminer:
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._held: OrderedDict[int, Described] = OrderedDict()
+        self._prover = Prover(Source(self._read, self._fail, self._look))
+        self._looks: dict[bytes, Look] = {}
         self._digests: dict[int, str] = {}
         self._failed: dict[int, Skip] = {}
         self._turn = threading.Lock()
@@ -57,33 +74,26 @@ class PictureExaminer:
         return tuple(self._failed.values())
 
     def __call__(self, pairs: Sequence[tuple[int, int, float]]) -> tuple[list[Compared], dict[bytes, Look]]:
-        """The comparisons of pairs of which both can be read, and looks at the pictures that were read for them."""
-        wanted = dict.fromkeys(number for left, right, _ in pairs for number in (left, right))
-        missing = [number for number in wanted if number not in self._held and number not in self._failed]
-        looks: dict[bytes, Look] = {}
-        for number, described, look in ahead(self._described, missing):
-            if described is not None and look is not None:
-                self._held[number] = described
-                looks[self._contents.rows[number].sha256] = look
-        for number in wanted:
-            if number in self._held:
-                self._held.move_to_end(number)
-        good = [pair for pair in pairs if pair[0] in self._held and pair[1] in self._held]
-        rows = [row for row in ahead(self._compared, good) if row is not None]
-        while len(self._held) > max(HELD, len(wanted)):
-            self._held.popitem(last=False)
+        """The comparisons of pairs of which both can be read, and looks at the pictures that were looked at closely."""
+        cosines = {self._ordered(left, right): cosine for left, right, cosine in pairs}
+        equal = {pair for pair, same in ahead(self._same_pixels, cosines.items()) if same}
+        rows = [self._row(pair, cosines[pair], SAME_PIXELS, "same pixels") for pair in sorted(equal)]
+        for pair in equal:
+            self._prover.look(pair)
+        for pair, examined in self._prover([pair for pair in cosines if pair not in equal]):
+            rows.append(self._compared(pair, cosines[pair], examined))
+        looks, self._looks = self._looks, {}
         return rows, looks
 
-    def _described(self, number: int) -> tuple[int, Described | None, Look | None]:
-        content = self._read(number)
-        if content is None:
-            return number, None, None
-        try:
-            described = describe(content)
-            return number, described, Look(sharpness(described.view.pixels), metadata_entries(content))
-        except MediaError as error:
-            self._fail(number, str(error))
-            return number, None, None
+    def _ordered(self, left: int, right: int) -> tuple[int, int]:
+        """The two by the checksums of their bytes, so that a pair is compared in one direction whatever its numbers."""
+        rows = self._contents.rows
+        return (right, left) if rows[left].sha256 > rows[right].sha256 else (left, right)
+
+    def _look(self, number: int, content: bytes, view: View) -> None:
+        look = Look(sharpness(view.pixels), metadata_entries(content))
+        with self._turn:
+            self._looks[self._contents.rows[number].sha256] = look
 
     def _read(self, number: int) -> bytes | None:
         """The bytes of a content, from the first of its files that still holds them."""
@@ -103,27 +113,25 @@ class PictureExaminer:
         with self._turn:
             self._failed[number] = Skip(self._contents.items[number][0].uri, why)
 
-    def _compared(self, pair: tuple[int, int, float]) -> Compared | None:
-        left, right, cosine = pair
-        if self._contents.rows[left].sha256 > self._contents.rows[right].sha256:
-            left, right = right, left
-        one, other = self._contents.rows[left], self._contents.rows[right]
-        if cosine >= ALIKE and (one.width, one.height) == (other.width, other.height):
-            digests = self._digest(left), self._digest(right)
-            if None in digests:
-                return None
-            if digests[0] == digests[1]:
-                return Compared(one.sha256, other.sha256, cosine, SAME_PIXELS, "same pixels")
-        evidence = examine(self._held[left], self._held[right])
-        if evidence is None or evidence.score <= 0:
-            return Compared(one.sha256, other.sha256, cosine, 0.0)
-        agreement, matrix = evidence.agreement, self._matrix(evidence, left, right)
-        kind = kind_of(evidence, _ANY)
-        return Compared(one.sha256, other.sha256, cosine, evidence.score, kind, matrix, agreement.left, agreement.right)
+    def _same_pixels(self, candidate: tuple[tuple[int, int], float]) -> tuple[tuple[int, int], bool]:
+        pair, cosine = candidate
+        one, other = (self._contents.rows[number] for number in pair)
+        if cosine < ALIKE or (one.width, one.height) != (other.width, other.height):
+            return pair, False
+        digests = [self._digest(number) for number in pair]
+        return pair, digests[0] is not None and digests[0] == digests[1]
 
-    def _matrix(self, evidence: Evidence, left: int, right: int) -> tuple[tuple[float, ...], ...]:
-        matrix = evidence.on_originals(self._held[left].view, self._held[right].view)
-        return tuple(tuple(float(number) for number in row) for row in np.round(matrix, 6))
+    def _compared(self, pair: tuple[int, int], cosine: float, examined: Examined | None) -> Compared:
+        if examined is None or examined.evidence.score <= 0:
+            return self._row(pair, cosine, 0.0)
+        evidence = examined.evidence
+        matrix = tuple(tuple(float(number) for number in row) for row in np.round(examined.matrix, 6))
+        shares = evidence.agreement.left, evidence.agreement.right
+        return self._row(pair, cosine, evidence.score, kind_of(evidence, _ANY), matrix, *shares)
+
+    def _row(self, pair: tuple[int, int], cosine: float, score: float, *more: Any) -> Compared:
+        one, other = (self._contents.rows[number].sha256 for number in pair)
+        return Compared(one, other, cosine, score, *more)
 
     def _digest(self, number: int) -> str | None:
         """The checksum of the pixels; None where they cannot be read."""
