@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,6 +202,26 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
     """Each module of the package by its path within it, parsed."""
     for path in sorted(PACKAGE.rglob("*.py")):
         yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its signature and docstring."""
+    body = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_functions_modules_and_folders_are_short() -> None:
+    functions = [
+        (path, node.name, body_lines(node))
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [found for found in functions if found[2] > 40] == []
+    files = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+    assert [path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
+    folders = Counter(path.parent.relative_to(PACKAGE).as_posix() for path in files)
+    assert {name: count for name, count in folders.items() if count > 16} == {}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from simsearch.cli.duplicates import pair_record, print_apart, print_group, print_stages, size
 from simsearch.cli.options import index_option, json_option, quiet_option
 from simsearch.cli.output import (
     counted,
@@ -21,7 +23,7 @@ from simsearch.cli.output import (
 from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from simsearch.collection.duplicates.report import DuplicateGroup, DuplicateReport
+    from simsearch.collection.duplicates.applying import Applied
     from simsearch.collection.facade import Collection
     from simsearch.duplicates.removal.runs import Method
     from simsearch.progress import Progress
@@ -42,8 +44,8 @@ def _comparing(function: _F) -> _F:
             metavar="COLLECTION|FOLDER",
             help="Reference that is never touched: find what has a copy in it.",
         ),
-        click.option("--strict", "preset", flag_value="strict", help="Only very certain copies."),
-        click.option("--loose", "preset", flag_value="loose", help="Less certain copies as well, for you to look at."),
+        click.option("--strict", is_flag=True, help="Only very certain copies."),
+        click.option("--loose", is_flag=True, help="Less certain copies as well, for you to look at."),
         click.option(
             "--keep",
             metavar="CRITERION,...",
@@ -78,7 +80,8 @@ def find_command(
     target: str | None,
     index: str | None,
     against: str | None,
-    preset: str | None,
+    strict: bool,
+    loose: bool,
     keep: str | None,
     prefer: tuple[str, ...],
     as_json: bool,
@@ -89,30 +92,22 @@ def find_command(
     A FOLDER is indexed first. Of texts: equal ones, and near ones with the same words, numbers and names. The exit code
     is 3 if there are any, 0 if there are none.
     """
+    wanted = _wanted(strict, loose, keep, prefer)
     with _sides(target, index, against, progress(quiet)) as (collection, other, skipped):
-        report = collection.find_duplicates(against=other, progress=progress(quiet), **_wanted(preset, keep, prefer))
+        report = collection.find_duplicates(against=other, progress=progress(quiet), **wanted)
     skipped = (*skipped, *report.skipped)
     print_skipped(skipped)
     found = bool(report.groups or report.apart)
     if as_json:
         for pair in report.each_pair():
-            print_json(
-                {
-                    "a": pair.a,
-                    "b": pair.b,
-                    "score": round(pair.score, 6),
-                    "kind": pair.kind,
-                    "group": pair.group,
-                    "via": pair.via,
-                }
-            )
+            print_json(pair_record(pair))
     else:
         for group in report.groups:
-            _print_group(group)
+            print_group(group)
         for pair in report.apart:
-            print_line(f"apart  {pair.score:.3f}  {pair.kind}  {pair.a}  {pair.b}")
+            print_apart(pair)
     if not quiet:
-        _print_stages(report)
+        print_stages(report)
     return FOUND if found else 0
 
 
@@ -126,7 +121,8 @@ def plan_command(
     target: str | None,
     index: str | None,
     against: str | None,
-    preset: str | None,
+    strict: bool,
+    loose: bool,
     keep: str | None,
     prefer: tuple[str, ...],
     output: str,
@@ -142,10 +138,9 @@ def plan_command(
     from simsearch.collection.duplicates.entry import check_output
 
     check_output(output, force=force)
+    wanted = _wanted(strict, loose, keep, prefer)
     with _sides(target, index, against, progress(quiet)) as (collection, other, skipped):
-        planned = collection.plan_duplicates(
-            output, against=other, progress=progress(quiet), **_wanted(preset, keep, prefer)
-        )
+        planned = collection.plan_duplicates(output, against=other, progress=progress(quiet), **wanted)
     skipped = (*skipped, *planned.report.skipped, *planned.skipped)
     print_skipped(skipped)
     totals = planned.totals
@@ -162,7 +157,7 @@ def plan_command(
     elif not quiet:
         print_line(
             f"{output}: {counted(totals.groups, 'group')}, {counted(totals.files, 'file')} to remove, which frees "
-            f"{_size(totals.bytes)}. Look at it, then: simsearch dedupe apply {output}"
+            f"{size(totals.bytes)}. Look at it, then: simsearch dedupe apply {output}"
         )
     return 0
 
@@ -223,7 +218,7 @@ def apply_command(
     elif not quiet:
         verb = "replaced by links" if link else "removed"
         before = f", {files.already:,} before" if files.already else ""
-        print_line(f"{counted(files.applied, 'file')} {verb}{before}, {_size(files.bytes)} freed{_where(done)}")
+        print_line(f"{counted(files.applied, 'file')} {verb}{before}, {size(files.bytes)} freed{_where(done)}")
         if files.journal is not None and method not in ("trash", "delete"):
             print_status(f"Undo: simsearch dedupe undo {files.journal}")
     return 1 if skipped and not (files.applied or files.already) else 0
@@ -239,26 +234,28 @@ def undo_command(journal: str | None, index: str | None, as_json: bool, quiet: b
 
     JOURNAL is the journal.jsonl of a run in its quarantine folder, or that folder.
     """
-    from simsearch.collection.duplicates.entry import undoing
+    from simsearch.collection.duplicates.entry import undo
 
-    with undoing(journal, index) as collection:
-        done = collection.undo_duplicates(journal, progress=progress(quiet))
+    done = undo(journal, index, progress(quiet))
+    if done.items is None:
+        print_status("No collection here has removed these files; only the files are put back.")
     files = done.files
-    skipped = (*files.failed, *files.incomplete, *done.items.skipped)
+    items = done.items.restored if done.items else 0
+    skipped = (*files.failed, *files.incomplete, *(done.items.skipped if done.items else ()))
     for skip in skipped:
         print_status(f"{skip.path}: {skip.reason}")
     if as_json:
         print_json(
             {
                 "restored": files.restored,
-                "items": done.items.restored,
+                "items": items,
                 "failed": skip_records(files.failed),
                 "incomplete": skip_records(files.incomplete),
                 "journal": str(files.journal),
             }
         )
     elif not quiet:
-        print_line(f"{counted(files.restored, 'file')} and {counted(done.items.restored, 'item')} restored")
+        print_line(f"{counted(files.restored, 'file')} and {counted(items, 'item')} restored")
     return 1 if files.failed else 0
 
 
@@ -274,12 +271,17 @@ def _sides(
         yield own.collection, other.collection if other else None, skipped
 
 
-def _wanted(preset: str | None, keep: str | None, prefer: tuple[str, ...]) -> dict[str, Any]:
-    from pathlib import Path
+def _wanted(strict: bool, loose: bool, keep: str | None, prefer: tuple[str, ...]) -> dict[str, Any]:
+    """The arguments of the search, checked before anything is indexed."""
+    from simsearch.collection.duplicates.finding import Wanted
 
+    if strict and loose:
+        raise UsageError("--strict and --loose exclude each other; give one of them")
+    preset = "strict" if strict else "loose" if loose else "default"
     criteria = tuple(name.strip() for name in keep.split(",")) if keep else ()
-    folders = tuple(str(Path(folder).absolute()) for folder in prefer)
-    return {"preset": preset or "default", "keep": criteria, "folders": folders}
+    folders = tuple(os.path.abspath(folder) for folder in prefer)  # noqa: PTH100  (items keep their links)
+    Wanted(preset, criteria, folders)
+    return {"preset": preset, "keep": criteria, "folders": folders}
 
 
 def _method(trash: bool, link: str | None, delete: bool) -> Method:
@@ -290,24 +292,5 @@ def _method(trash: bool, link: str | None, delete: bool) -> Method:
     return "trash" if trash else "delete" if delete else "quarantine"
 
 
-def _print_group(group: DuplicateGroup) -> None:
-    split = ", split: some are also copies of what is no copy of the kept one" if group.split else ""
-    print_line(f"group {group.number}{split}")
-    print_line(f"  keep                                  {group.kept.item.uri}")
-    for copy in group.copies:
-        print_line(f"  {copy.score or 0.0:.3f}  {copy.kind or '':<28}  {copy.item.uri}  ({copy.reason})")
-
-
-def _print_stages(report: DuplicateReport) -> None:
-    for stage in report.stages:
-        print_status(f"{stage.name}: {counted(stage.pairs, 'pair')}")
-    copies = sum(len(group.copies) for group in report.groups)
-    print_status(f"{counted(len(report.groups), 'group')}, {copies:,} items are copies of the one to keep")
-
-
-def _where(done: Any) -> str:
+def _where(done: Applied) -> str:
     return f", now in {done.quarantine}" if done.files.journal is not None else ""
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count:,} bytes"

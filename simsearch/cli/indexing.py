@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from simsearch.cli.options import encoding_option, index_option, json_option, quiet_option
 from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
+
+if TYPE_CHECKING:
+    from simsearch.collection.entry import Indexed
 
 
 @click.command("index")
@@ -68,6 +72,13 @@ def index_command(
         rebuild=rebuild,
         progress=progress(quiet),
     )
+    _print_index_report(done, as_json=as_json, quiet=quiet)
+    report = done.report
+    present = report.added + report.reused + report.unchanged + report.updated
+    return 1 if report.skipped and not present else 0
+
+
+def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
     report = done.report
     print_skipped(report.skipped)
     counts = {
@@ -98,8 +109,6 @@ def index_command(
         )
     for loss in done.lost_examples:
         print_status(f"example lost, {loss.path}: {loss.reason}")
-    present = report.added + report.reused + report.unchanged + report.updated
-    return 1 if report.skipped and not present else 0
 
 
 @click.command("remove")

@@ -72,7 +72,8 @@ class Comparisons:
 
 def _compared(row: Row[Any]) -> Compared:
     matrix = None if row.matrix is None else tuple(map(tuple, json.loads(row.matrix)))
-    return Compared(row.one, row.other, row.cosine, row.score, row.kind, matrix, row.one_share, row.other_share)
+    shares = row.one_share, row.other_share, row.outside
+    return Compared(row.one, row.other, row.cosine, row.score, row.kind, matrix, *shares)
 
 
 def _values(row: Compared) -> dict[str, Any]:
@@ -85,4 +86,5 @@ def _values(row: Compared) -> dict[str, Any]:
         "matrix": None if row.matrix is None else json.dumps(row.matrix),
         "one_share": row.one_share,
         "other_share": row.other_share,
+        "outside": row.outside,
     }

@@ -76,7 +76,7 @@ class Compared:
     """What comparing two contents gave, by their sha256 with `one` below `other`.
 
     `score` is 0 where nothing speaks for a copy. `matrix` (2, 3) takes pixels of `one` to those of `other`; the shares
-    are the parts of each picture that the other shows as well.
+    are the parts of each picture that the other shows as well, `outside` the contrast of what it does not.
     """
 
     one: bytes
@@ -87,6 +87,7 @@ class Compared:
     matrix: tuple[tuple[float, ...], ...] | None = None
     one_share: float = 1.0
     other_share: float = 1.0
+    outside: float = 0.0
 
 
 class Look(NamedTuple):

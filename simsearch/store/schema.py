@@ -164,6 +164,7 @@ COMPARED = Table(
     Column("matrix", Text),
     Column("one_share", Float, nullable=False),
     Column("other_share", Float, nullable=False),
+    Column("outside", Float, nullable=False),
     sqlite_with_rowid=False,
 )  # fmt: skip
 LOOK = Table(
@@ -256,6 +257,7 @@ def _third(connection: Connection) -> None:
 _THIRD = (
     "CREATE TABLE compared (one BLOB NOT NULL, other BLOB NOT NULL, cosine FLOAT NOT NULL, score FLOAT NOT NULL,"
     " kind TEXT NOT NULL, matrix TEXT, one_share FLOAT NOT NULL, other_share FLOAT NOT NULL,"
+    " outside FLOAT NOT NULL,"
     " PRIMARY KEY (one, other)) WITHOUT ROWID",
     "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL)"
     " WITHOUT ROWID",

@@ -35,10 +35,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What happened to the files, and to the items."""
+    """What happened to the files, and to the items; None where no collection knows of the run."""
 
     files: UndoReport
-    items: Settled
+    items: Settled | None
 
 
 def apply(
@@ -86,6 +86,7 @@ def _handovers(plan: Plan) -> list[Handover]:
         Handover(one.source, group.kept.state.path, one.what, one.key, one.value)
         for group in plan.groups
         for one in group.takes_over
+        if one.source in {file.state.path for file in group.removed}
     ]
 
 

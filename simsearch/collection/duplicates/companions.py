@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from simsearch.duplicates.removal.plan import Role
 
 SIDECARS = frozenset((".xmp", ".json", ".aae"))
-RAWS = frozenset(
-    (".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw")
-    + (".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f")
-)
+_COMMON = (".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
+_OTHERS = (".3fr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".raw", ".rwl", ".sr2", ".srf", ".x3f")
+RAWS = frozenset((*_COMMON, *_OTHERS))
 FILMS = frozenset((".mov", ".mp4", ".m4v"))
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(SIDECARS, "sidecar"),

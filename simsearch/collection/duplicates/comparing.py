@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.pairs import Pairs
 from simsearch.progress import Progress, Working
 
@@ -20,9 +20,12 @@ VERSION = 1
 """Raised when scores change: what another version has compared is forgotten."""
 LIMIT = 4_000_000
 """Candidates that are held before they are thinned out."""
-BATCH = 256
+BATCH = 2048
 """Pairs that are compared between two transactions; what a kill loses at most."""
 Numbers: TypeAlias = tuple[int, int]
+Strips: TypeAlias = Callable[["Contents", int, float], Iterator[Pairs]]
+Narrow: TypeAlias = Callable[[Pairs, bool], Pairs]
+"""From candidates, and whether they are with a reference, to those that are compared."""
 
 
 class Examiner(Protocol):
@@ -87,60 +90,59 @@ def compare_all(
     examine: Examiner,
     *,
     cosine: float,
-    narrow: Callable[[Pairs], Pairs],
+    strips: Strips,
+    narrow: Narrow,
     progress: Progress,
 ) -> int:
-    """Compares what has not been yet, and returns how many candidates there are: pairs at least this close, `narrow`ed.
+    """Compares what has not been yet, and returns how many candidates there are: those of `strips`, `narrow`ed.
 
     Within a collection only with what came since the last search; with a reference all pairs of one of each.
     """
     whole = not contents.reference
     first = ledger.first(cosine) if whole else 0
     known = ledger.known()
-    found = _candidates(contents, known, first, cosine, narrow)
+    found = _candidates(contents, known, strips(contents, first, cosine), narrow)
     todo = [pair for pair in _listed(found) if pair[:2] not in ledger.cosines]
-    with Working(progress, len(todo), "pairs", "comparing"):
-        done = 0
-        for start in range(0, len(todo), BATCH):
-            part = todo[start : start + BATCH]
-            rows, looks = examine(part)
-            ledger.add(rows, looks)
-            done += len(rows)
-            progress.advance(len(part))
+    done = _examined(todo, ledger, examine, progress) if todo else 0
     # What cannot be read now may be readable the next time.
     if whole and done == len(todo) and not contents.skipped:
         ledger.finish(cosine)
     return len(found)
 
 
-def _candidates(contents: Contents, known: Pairs, first: int, cosine: float, narrow: Callable[[Pairs], Pairs]) -> Pairs:
-    """The new candidates and those that were compared before, without pairs of contents that have no items."""
-    there = np.zeros(len(contents), dtype=np.bool_)
+def _examined(todo: list[tuple[int, int, float]], ledger: Ledger, examine: Examiner, progress: Progress) -> int:
+    """Compares pairs, stored batch by batch; returns how many could be read."""
+    done = 0
+    with Working(progress, len(todo), "pairs", "comparing"):
+        for start in range(0, len(todo), BATCH):
+            part = todo[start : start + BATCH]
+            rows, looks = examine(part)
+            ledger.add(rows, looks)
+            done += len(rows)
+            progress.advance(len(part))
+    return done
+
+
+def _candidates(contents: Contents, known: Pairs, strips: Iterator[Pairs], narrow: Narrow) -> Pairs:
+    """The new candidates and those that were compared before, without pairs that need no comparison."""
+    there, reference = np.zeros(len(contents), dtype=np.bool_), bool(contents.reference)
     there[list(contents.items)] = True
-    parts, held = [known], 0
-    for strip in _strips(contents, first, cosine):
-        both = there[strip.left] & there[strip.right]
-        parts.append(Pairs(strip.left[both], strip.right[both], strip.scores[both]))
+    there[[own for own, _ in contents.shared()]] = False
+    parts, held = [], 0
+    for strip in chain([known], strips):
+        wanted = there[strip.left] & there[strip.right]
+        if reference:
+            wanted &= (strip.left < contents.own) & (strip.right >= contents.own)
+        parts.append(Pairs(strip.left[wanted], strip.right[wanted], strip.scores[wanted]))
         held += len(parts[-1])
         if held > LIMIT:
-            parts, held = [narrow(_distinct(Pairs.joined(parts)))], 0
-    return narrow(_distinct(Pairs.joined(parts)))
+            parts, held = [narrow(_distinct(Pairs.joined(parts), len(contents)), reference)], 0
+    return narrow(_distinct(Pairs.joined(parts), len(contents)), reference)
 
 
-def _strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
-    vectors, own = contents.vectors, contents.own
-    if not contents.reference:
-        yield from pairs_within(vectors, cosine, first=first)
-        return
-    for strip in pairs_between(vectors[:own], vectors[own:], cosine):
-        yield Pairs(strip.left, strip.right + own, strip.scores)
-
-
-def _distinct(pairs: Pairs) -> Pairs:
+def _distinct(pairs: Pairs, contents: int) -> Pairs:
     """Each pair once, by both rows."""
-    if not len(pairs):
-        return pairs
-    _, places = np.unique(np.stack([pairs.left, pairs.right]), axis=1, return_index=True)
+    _, places = np.unique(pairs.left * contents + pairs.right, return_index=True)
     return Pairs(pairs.left[places], pairs.right[places], pairs.scores[places])
 
 

@@ -46,6 +46,11 @@ class Contents:
     def reference(self) -> range:
         return range(self.own, len(self.rows))
 
+    def shared(self) -> list[tuple[int, int]]:
+        """The contents that are both in the collection and in the reference, with items in both."""
+        both = ((one[0], one[1]) for one in self.numbers.values() if len(one) == 2)
+        return [(own, other) for own, other in both if own in self.items and other in self.items]
+
     def paths(self, number: int) -> list[str]:
         """The files that hold a content."""
         return [item.uri for item in self.items.get(number, ()) if (number, item.uri) in self.files]
@@ -59,7 +64,8 @@ def load(store: Store, reference: Store | None = None) -> Contents:
     other = None if reference is None else _Side.of(reference, skipped, Roots.of(()))
     sides = [own] if other is None else [own, other]
     rows = [row for side in sides for row in side.rows]
-    items, files = {}, set()
+    items: dict[int, list[Item]] = {}
+    files: set[tuple[int, str]] = set()
     for start, side in zip((0, len(own.rows)), sides, strict=False):
         for number, row in enumerate(side.rows, start):
             if row.id in side.items:

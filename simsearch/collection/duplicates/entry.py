@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.duplicates.applying import journal_of
+from simsearch.collection.duplicates.applying import Undone, journal_of
 from simsearch.collection.duplicates.finding import check
+from simsearch.collection.duplicates.settling import latest
 from simsearch.collection.entry import default_encoder, index_sources, open_one
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named
+from simsearch.duplicates.removal.journal import read_journal
 from simsearch.duplicates.removal.plan_file import read_plan
+from simsearch.duplicates.removal.undo import undo_run
 from simsearch.errors import CollectionNotFoundError, PlanError, UsageError
 from simsearch.media.text_rows import Reading
 
@@ -124,24 +127,44 @@ def _of_plan(plan: Plan, index: str | None) -> Collection:
     raise CollectionNotFoundError(f"the collection of the plan, {folder}, is not there; say where it is: --index PATH")
 
 
-@contextlib.contextmanager
-def undoing(journal: str | None, index: str | None) -> Iterator[Collection]:
-    """The collection whose removal is to be undone: the one named, else the one that knows the journal."""
-    if journal is None or index is not None:
-        with open_one(index) as collection:
-            yield collection
-        return
-    place = os.path.realpath(journal_of(Path(journal)).parent.parent)
+def undo(journal: str | None, index: str | None, progress: Progress) -> Undone:
+    """Undoes the run of a journal, or the latest of the collection named, or of all there are.
+
+    The collection is the one named, else the one that knows the journal; if none does, only files are put back.
+    """
+    if journal is not None and index is None:
+        folder = _knowing(journal_of(Path(journal)))
+        if folder is None:
+            return Undone(undo_run(journal_of(Path(journal)), progress=progress), None)
+    else:
+        folder = None if index is not None else _latest()
+    with Collection.open(folder) if folder is not None else open_one(index) as collection:
+        return collection.undo_duplicates(journal, progress=progress)
+
+
+def _knowing(journal: Path) -> Path | None:
+    """The collection whose plan a run has carried out. Raises PlanError where there is no such journal."""
+    plan = read_journal(journal).plan
     for folder in existing():
         with Collection.open(folder) as collection:
-            if any(os.path.realpath(removal.quarantine) == place for removal in collection.store.removals.all()):
-                yield collection
-                return
-    raise UsageError(f"{journal}: no collection here has removed anything to {place}; say which it is: --index PATH")
+            if any(removal.plan == plan for removal in collection.store.removals.all()):
+                return folder
+    return None
+
+
+def _latest() -> Path | None:
+    """The collection whose run is the newest that can be undone; None where that is not one of several."""
+    found: dict[str, Path] = {}
+    for folder in existing():
+        with Collection.open(folder) as collection, contextlib.suppress(PlanError):
+            found[latest(collection.store).parent.name] = folder
+    return found[max(found)] if found else None
 
 
 def check_output(path: str, *, force: bool) -> None:
-    """Raises UsageError where a plan would replace a file that is none, unless that is wanted."""
+    """Raises UsageError where a plan cannot be written, or would replace a file that is none unless that is wanted."""
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"{path}: there is no such folder; make it first")
     if force or not os.path.lexists(path):
         return
     try:

@@ -21,7 +21,7 @@ from simsearch.progress import Progress, Silent
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.applying import Applied, Undone
     from simsearch.collection.duplicates.report import DuplicateReport
-    from simsearch.duplicates.removal.plan import Header, Totals
+    from simsearch.duplicates.removal.plan import Totals
     from simsearch.duplicates.removal.runs import Method
     from simsearch.store import Store
     from simsearch.types import Skip

@@ -72,7 +72,7 @@ def check(modality: str) -> None:
 
 
 def find(store: Store, reference: Store | None, wanted: Wanted) -> Found:
-    """Finds what is a copy of what. The store is open for writing: comparisons are kept in it, items stay as they are."""
+    """What is a copy of what. The store is open for writing: comparisons are kept in it, items stay as they are."""
     modality = store.setting("modality") or ""
     check(modality)
     if reference is not None and reference.setting("fingerprint") != store.setting("fingerprint"):
@@ -96,7 +96,7 @@ class _Search:
         self._copies: dict[Numbers, tuple[float, str]] = {}
 
     def run(self) -> Found:
-        narrow = texts.narrow if self._is_text else pictures.narrow
+        way = texts if self._is_text else pictures
         if self._is_text:
             self._take_normalized()
         candidates = compare_all(
@@ -104,13 +104,15 @@ class _Search:
             self._ledger,
             self._examine,
             cosine=self._preset.cosine,
-            narrow=narrow,
+            strips=way.strips,
+            narrow=way.narrow,
             progress=self._wanted.progress,
         )
         for key in self._ledger.found:
             self._accept(key)
-        exact = self._equal_bytes()
-        self._copies |= exact
+        # Within a collection equal bytes are one content.
+        exact = self._contents.shared()
+        self._copies |= dict.fromkeys(exact, (1.0, "exact"))
         folders = Folders()
         keeping = Keeping(self._contents, self._ledger, folders, self._policy, self._copies)
         groups = Groups(self._contents, self._ledger, keeping, self._copies, self._prove).all()
@@ -126,12 +128,6 @@ class _Search:
     def _take_normalized(self) -> None:
         todo = [pair for pair in texts.equal_when_normalized(self._contents) if pair[:2] not in self._ledger.cosines]
         self._ledger.add(*self._examine(todo))
-
-    def _equal_bytes(self) -> dict[Numbers, tuple[float, str]]:
-        """Contents that the collection and the reference share. Within a collection they are one."""
-        both = (numbers for numbers in self._contents.numbers.values() if len(numbers) == 2)
-        items = self._contents.items
-        return {(a, b): (1.0, "exact") for a, b in both if a in items and b in items}
 
     def _accept(self, key: Numbers) -> float | None:
         """The score of a compared pair if it counts as copies, which is remembered; else None."""
@@ -153,7 +149,7 @@ class _Search:
             self._ledger.add(*self._examine([(*key, float(np.dot(vectors[key[0]], vectors[key[1]])))]))
         return self._accept(key)
 
-    def _stages(self, exact: dict[Numbers, tuple[float, str]], candidates: int) -> tuple[Stage, ...]:
+    def _stages(self, exact: list[Numbers], candidates: int) -> tuple[Stage, ...]:
         def count(kinds: Iterable[str]) -> int:
             wanted = set(kinds)
             return pairs_of_items(self._contents, [key for key, (_, kind) in self._copies.items() if kind in wanted])

@@ -28,7 +28,7 @@ class Grouped:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Makes groups. `copies` has score and kind of the pairs that count; `prove` compares further ones, and adds them."""
+    """Makes groups. `copies` has score and kind of the pairs that count; `prove` compares further ones."""
 
     contents: Contents
     ledger: Ledger
@@ -47,7 +47,8 @@ class Groups:
         kept = {star.center: self._kept(star) for star in stars}
         order = sorted(stars, key=lambda star: (-self._size(star), kept[star.center].member.item.uri))
         groups = tuple(self._group(number, star, kept[star.center]) for number, star in enumerate(order, 1))
-        return Grouped(groups, tuple(self._apart(order)))
+        # With a reference each copy is listed once, with what it resembles most.
+        return Grouped(groups, () if self.contents.reference else tuple(self._apart(order)))
 
     def _of_one_content(self, taken: set[int]) -> list[Group]:
         several = [number for number, items in self.contents.items.items() if len(items) > 1 and number not in taken]
@@ -104,4 +105,5 @@ class Groups:
                 continue
             for one in self.contents.items[left]:
                 for other in self.contents.items[right]:
-                    yield DuplicatePair(*sorted((one.uri, other.uri)), score, kind, None)
+                    a, b = sorted((one.uri, other.uri))
+                    yield DuplicatePair(a, b, score, kind, None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.duplicates.finding.kinds import WHOLE
+from simsearch.duplicates.finding.kinds import PLAIN, WHOLE
 from simsearch.duplicates.finding.policy import Candidate, Policy, choose
 from simsearch.store import Look
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TEXT_ORDER = ("folder", "metadata", "size", "age")
 """What counts by default among texts, which have neither pixels nor sharpness."""
+TURNED_PLAIN = 2 * PLAIN
+"""Where a picture was turned, its slanted edges are in the corners around it."""
 REFERENCE = "the one kept is in the reference"
 
 
@@ -89,14 +91,15 @@ class Keeping:
         if self._around is None:
             self._around = defaultdict(set)
             for (left, right), (_, kind) in self.copies.items():
-                if kind == "overlaid":
-                    row = self.ledger.found[left, right]
-                    shares = (row.one_share, row.other_share)
-                    ours, theirs = shares if self.contents.rows[left].sha256 == row.one else shares[::-1]
-                    if ours < WHOLE <= theirs:
-                        self._around[left].add(right)
-                    elif theirs < WHOLE <= ours:
-                        self._around[right].add(left)
+                row = self.ledger.found.get((left, right))
+                if row is None or row.outside >= (TURNED_PLAIN if kind == "mirrored or rotated" else PLAIN):
+                    continue
+                shares = (row.one_share, row.other_share)
+                ours, theirs = shares if self.contents.rows[left].sha256 == row.one else shares[::-1]
+                if ours < WHOLE <= theirs:
+                    self._around[left].add(right)
+                elif theirs < WHOLE <= ours:
+                    self._around[right].add(left)
         return self._around
 
     def _candidate(self, member: Member) -> Candidate:

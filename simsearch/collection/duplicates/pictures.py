@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simsearch.collection.duplicates.contents import OUTDATED
-from simsearch.duplicates.finding.evidence import Described, Evidence, describe, examine
+from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.kinds import SAME_PIXELS, kind_of, pixel_digest
+from simsearch.duplicates.finding.nearest import nearest_pairs
 from simsearch.duplicates.finding.pairs import Pairs, strongest
 from simsearch.duplicates.finding.policy import sharpness
+from simsearch.duplicates.finding.proving import Examined, Prover, Source
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import metadata_entries, read_file
@@ -23,38 +24,44 @@ from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.contents import Contents
+    from simsearch.duplicates.finding.features import View
 
-NEAREST = 20
+NEAREST = 10
 """Of the pairs below `COMPLETE`, each picture is compared with so many."""
 COMPLETE = 0.97
 """From this cosine on all pairs are compared."""
 ALIKE = 0.95
 """Equal pixels have equal embeddings but for the rounding of decoders."""
-HELD = 800
-"""Described pictures in memory, about 0.5 MB each."""
 _ANY = 1e-9
 
 
-def candidates(vectors: Vectors, own: int, first: int, cosine: float) -> Iterator[Pairs]:
-    """The pairs that are worth comparing: the nearest of each picture, and all that are very close.
+def strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
+    """Pairs that may be worth comparing: the nearest of each picture, and all that are very close.
 
-    Rows from `own` on are a reference, if there are any; else only pairs with a row from `first` on are wanted.
+    Of the collection those with a content from `first` on, or with a reference those of one of each.
     """
-    if own < len(vectors):
-        yield from nearest_pairs(vectors[:own], vectors, NEAREST, cosine, begin=own)
-        for strip in pairs_between(vectors[:own], vectors[own:], COMPLETE):
-            yield Pairs(strip.left, strip.right + own, strip.scores)
+    vectors, reference = contents.vectors, contents.reference
+    bounds, everything = (cosine, COMPLETE), range(len(vectors))
+    if reference:
+        own = range(contents.own)
+        yield from nearest_pairs(vectors, NEAREST, bounds, own, reference)
+        for strip in pairs_between(vectors[: own.stop], vectors[own.stop :], COMPLETE):
+            yield Pairs(strip.left, strip.right + own.stop, strip.scores)
         return
-    yield from nearest_pairs(vectors[first:], vectors, NEAREST, cosine, same=first)
+    new = range(first, len(vectors))
+    yield from nearest_pairs(vectors, NEAREST, bounds, new, everything)
     if first:
-        yield from nearest_pairs(vectors[:first], vectors, NEAREST, cosine, begin=first)
+        yield from nearest_pairs(vectors, NEAREST, bounds, range(first), new)
     yield from pairs_within(vectors, COMPLETE, first=first)
 
 
-def narrow(pairs: Pairs) -> Pairs:
-    """The nearest of each picture, and all that are very close."""
+def narrow(pairs: Pairs, reference: bool) -> Pairs:
+    """The pairs that are worth comparing: all that are very close, and the nearest of each picture.
+
+    With a reference the nearest of each picture of the collection.
+    """
     near = pairs.scores >= COMPLETE
-    rest = strongest(Pairs(pairs.left[~near], pairs.right[~near], pairs.scores[~near]), NEAREST)
+    rest = strongest(Pairs(pairs.left[~near], pairs.right[~near], pairs.scores[~near]), NEAREST, of_left=reference)
     return Pairs.joined([Pairs(pairs.left[near], pairs.right[near], pairs.scores[near]), rest])
 
 
@@ -78,8 +85,7 @@ class PictureExaminer:
         cosines = {self._ordered(left, right): cosine for left, right, cosine in pairs}
         equal = {pair for pair, same in ahead(self._same_pixels, cosines.items()) if same}
         rows = [self._row(pair, cosines[pair], SAME_PIXELS, "same pixels") for pair in sorted(equal)]
-        for pair in equal:
-            self._prover.look(pair)
+        self._prover.look(sorted(equal))
         for pair, examined in self._prover([pair for pair in cosines if pair not in equal]):
             rows.append(self._compared(pair, cosines[pair], examined))
         looks, self._looks = self._looks, {}
@@ -126,7 +132,8 @@ class PictureExaminer:
             return self._row(pair, cosine, 0.0)
         evidence = examined.evidence
         matrix = tuple(tuple(float(number) for number in row) for row in np.round(examined.matrix, 6))
-        shares = evidence.agreement.left, evidence.agreement.right
+        agreement = evidence.agreement
+        shares = agreement.left, agreement.right, agreement.outside
         return self._row(pair, cosine, evidence.score, kind_of(evidence, _ANY), matrix, *shares)
 
     def _row(self, pair: tuple[int, int], cosine: float, score: float, *more: Any) -> Compared:

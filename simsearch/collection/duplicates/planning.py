@@ -60,7 +60,7 @@ class Planner:
                 continue
             others = [file for copy in group.copies if (file := self._copy(copy, kept, group)) is not None]
             if others:
-                yield Group(group.number, (kept, *others), self._taken_over(group, others))
+                yield Group(group.number, (kept, *others), self._taken_over(group, others), group.split)
 
     def _copy(self, copy: DuplicateMember, kept: PlannedFile, group: DuplicateGroup) -> PlannedFile | None:
         try:
@@ -92,7 +92,14 @@ class Planner:
         state = _state(member.item.uri, digest)
         self._used.add(state.path)
         return PlannedFile(
-            state, action, reason, member.kind, member.score, member.transformation, self._companions(member, group)
+            state,
+            action,
+            reason,
+            member.kind,
+            member.score,
+            member.transformation,
+            self._companions(member, group),
+            member.overlap,
         )
 
     def _companions(self, member: DuplicateMember, group: DuplicateGroup) -> tuple[Companion, ...]:

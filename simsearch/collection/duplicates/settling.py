@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.adding.indexing import remembered
-from simsearch.collection.adding.run import Job, Run, batches
+from simsearch.collection.adding.run import Job, batches
+from simsearch.collection.adding.run import Run as Indexing
 from simsearch.collection.adding.storing import outcomes, write
+from simsearch.duplicates.removal.admitting import LINKS
 from simsearch.duplicates.removal.journal import journals, read_journal
+from simsearch.duplicates.removal.runs import IRREVERSIBLE, Run
 from simsearch.errors import PlanError
 from simsearch.media.files import why
 from simsearch.progress import Silent
+from simsearch.store import Write
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -44,7 +48,8 @@ def settle(store: Store, encoder: Callable[[], Encoder]) -> Settled:
     for removal in store.removals.all():
         if removal.settled or not Path(removal.quarantine).is_dir():
             continue
-        active = _active(removal)
+        runs = _runs(removal)
+        active = {path for run in runs for path in run.active()}
         gone = [path for path in active if not os.path.lexists(path)]
         for part in batches(iter(gone), AT_ONCE):
             removed += store.removals.set_aside(removal, part)
@@ -53,18 +58,34 @@ def settle(store: Store, encoder: Callable[[], Encoder]) -> Settled:
             failed = _restore(store, encoder, some)
             skipped += failed
             restored += len(some) - len(failed)
+        _renew_linked(store, runs)
         store.removals.set_settled(removal, True)
     return Settled(removed, restored, tuple(skipped))
 
 
-def _active(removal: Removal) -> set[str]:
-    """The files that the runs of a plan have removed and that are not back."""
-    found: set[str] = set()
-    for path in journals(Path(removal.quarantine)):
-        run = read_journal(path)
-        if run.plan == removal.plan:
-            found.update(run.active())
-    return found
+def _runs(removal: Removal) -> list[Run]:
+    """The runs that have carried out a plan."""
+    return [run for path in journals(Path(removal.quarantine)) if (run := read_journal(path)).plan == removal.plan]
+
+
+def _renew_linked(store: Store, runs: Iterable[Run]) -> None:
+    """Stores the times of files that links have replaced, or that were put back: their content is the same."""
+    steps = {
+        step.path: step for run in runs if run.method in LINKS for unit in run.units.values() for step in unit.steps
+    }
+    for part in batches(iter(steps.values()), AT_ONCE):
+        known = store.known([step.path for step in part])
+        contents = store.content_ids([bytes.fromhex(step.sha256) for step in part])
+        writes = []
+        for step in part:
+            sha256, item = bytes.fromhex(step.sha256), known.get(step.path)
+            if item is None or contents.get(sha256) != item.content_id or not os.path.exists(step.path):  # noqa: PTH110
+                continue
+            seen = os.stat(step.path)  # noqa: PTH116
+            writes.append(
+                Write(step.path, sha256, seen.st_size, seen.st_mtime_ns, None, None, "image", None, None, None)
+            )
+        store.write(writes)
 
 
 def _restore(store: Store, encoder: Callable[[], Encoder], some: list[SetAside]) -> list[Skip]:
@@ -73,7 +94,7 @@ def _restore(store: Store, encoder: Callable[[], Encoder], some: list[SetAside])
     missing = [one for one in some if one.uri not in known]
     skipped: list[Skip] = []
     if missing:
-        run = Run(store, encoder(), Silent(), None)
+        run = Indexing(store, encoder(), Silent(), None)
         for batch in outcomes(run.encoder, _jobs(store, missing, skipped)):
             write(run, batch)
         skipped += run.report(0, 0).skipped
@@ -93,12 +114,16 @@ def _jobs(store: Store, missing: list[SetAside], skipped: list[Skip]) -> Iterato
 
 
 def latest(store: Store) -> Path:
-    """The newest journal of this collection with something left to undo. Raises PlanError where there is none."""
+    """The newest journal of this collection with something left to undo. Raises PlanError where there is none.
+
+    Of what is in the trash or deleted nothing can be brought back.
+    """
     found: dict[str, Path] = {}
     for removal in store.removals.all():
         for path in journals(Path(removal.quarantine)):
             run = read_journal(path)
-            if run.plan == removal.plan and (run.active() or run.undoing is not None):
+            left = run.active() or run.undoing is not None
+            if run.plan == removal.plan and left and run.method not in IRREVERSIBLE:
                 # Names of runs sort by time.
                 found[path.parent.name] = path
     if not found:

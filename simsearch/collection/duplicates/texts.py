@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simsearch.duplicates.finding import texts
+from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.kinds import Preset
 from simsearch.duplicates.finding.pairs import Pairs
 from simsearch.store import Compared, Look
@@ -25,8 +26,19 @@ PRESETS = {
 """The least cosine, and the score that a near duplicate has at it."""
 
 
-def narrow(pairs: Pairs) -> Pairs:
+def strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
+    """All pairs at least this close, with a text from `first` on, or with a reference of one of each."""
+    vectors, own = contents.vectors, contents.own
+    if not contents.reference:
+        yield from pairs_within(vectors, cosine, first=first)
+        return
+    for strip in pairs_between(vectors[:own], vectors[own:], cosine):
+        yield Pairs(strip.left, strip.right + own, strip.scores)
+
+
+def narrow(pairs: Pairs, reference: bool) -> Pairs:
     """All of them: comparing texts costs little."""
+    del reference
     return pairs
 
 

@@ -19,45 +19,40 @@ STRIP, TILE = 512, 8192
 
 
 def nearest_pairs(
-    left: Vectors, right: Vectors, most: int, threshold: float, *, same: int | None = None, workers: int | None = None
+    vectors: Vectors, most: int, bounds: tuple[float, float], rows: range, among: range
 ) -> Iterator[Pairs]:
-    """For each row on the left the `most` nearest on the right with at least this cosine, by rising strips of rows.
+    """For each of the rows its `most` nearest of `among` whose cosine is at least the first bound and below the second.
 
-    Where the left are rows of the right from `same` on, none is its own neighbor. Of equal cosines any may be left out.
+    Pairs have i < j. No row is its own neighbor; of equal cosines any may be left out. A pair comes twice if each is
+    among the nearest of the other. Raises UsageError for less than one.
     """
     if most < 1:
         raise UsageError(f"most {most}: at least 1")
 
     def strip(start: int) -> Pairs:
-        rows = left[start : start + STRIP]
-        own = None if same is None else start + same
-        scores, places = _nearest(rows, right, most, own)
-        kept = scores >= np.float32(threshold)
-        lefts = np.repeat(np.arange(start, start + len(rows)), kept.sum(axis=1))
-        return Pairs(lefts, places[kept], scores[kept])
+        numbers = np.arange(start, min(start + STRIP, rows.stop))
+        scores, places = _nearest(vectors, numbers, among, most, bounds[1])
+        kept = scores >= np.float32(bounds[0])
+        lefts, rights = np.repeat(numbers, kept.sum(axis=1)), places[kept]
+        return Pairs(np.minimum(lefts, rights), np.maximum(lefts, rights), scores[kept])
 
-    yield from ahead(strip, range(0, len(left), STRIP), workers=workers, depth=4 * (workers or usable_cpus()))
+    yield from ahead(strip, range(rows.start, rows.stop, STRIP), depth=4 * usable_cpus())
 
 
-def _nearest(rows: Vectors, others: Vectors, most: int, own: int | None) -> tuple[Scores, Ids]:
+def _nearest(vectors: Vectors, numbers: Ids, others: range, most: int, below: float) -> tuple[Scores, Ids]:
     """The best scores of each row and their places, in no order; -2 where there are fewer."""
-    best = np.full((len(rows), most), -2.0, dtype=np.float32)
-    places = np.zeros((len(rows), most), dtype=np.int64)
-    for column in range(0, len(others), TILE):
-        scores = rows @ others[column : column + TILE].T
-        if own is not None:
-            _hide_own(scores, own - column)
-        count = min(most, scores.shape[1])
-        top = np.argpartition(scores, scores.shape[1] - count, axis=1)[:, -count:]
+    best = np.full((len(numbers), most), -2.0, dtype=np.float32)
+    places = np.zeros((len(numbers), most), dtype=np.int64)
+    for column in range(others.start, others.stop, TILE):
+        tile = vectors[column : min(column + TILE, others.stop)]
+        scores = vectors[numbers] @ tile.T
+        inside = np.flatnonzero((numbers >= column) & (numbers < column + len(tile)))
+        scores[inside, numbers[inside] - column] = -2.0
+        scores[scores >= np.float32(below)] = -2.0
+        count = min(most, len(tile))
+        top = np.argpartition(scores, len(tile) - count, axis=1)[:, -count:]
         both = np.concatenate([best, np.take_along_axis(scores, top, axis=1)], axis=1)
         where = np.concatenate([places, top + column], axis=1)
         kept = np.argpartition(both, both.shape[1] - most, axis=1)[:, -most:]
         best, places = np.take_along_axis(both, kept, axis=1), np.take_along_axis(where, kept, axis=1)
-    return np.minimum(best, np.float32(1.0)), places
-
-
-def _hide_own(scores: Scores, first: int) -> None:
-    """Sets the scores of rows with themselves, from column `first` on, to -2."""
-    columns = np.arange(len(scores)) + first
-    inside = (columns >= 0) & (columns < scores.shape[1])
-    scores[np.flatnonzero(inside), columns[inside]] = -2.0
+    return best, places

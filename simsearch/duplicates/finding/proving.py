@@ -6,13 +6,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from simsearch.duplicates.finding.evidence import Described, Evidence, described, examine, examine_sketched, settled
 from simsearch.duplicates.finding.features import View, view
 from simsearch.duplicates.finding.screening import Sketch, promising, sketch
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SKETCHES, VIEWS, FULL = 12_288, 512, 256
 """How many are held: sketches of 25 kB, views of 0.4 MB, views with features of 0.5 MB."""
@@ -31,7 +35,15 @@ class Source:
 
     read: Callable[[int], bytes | None]
     failed: Callable[[int, str], None]
-    viewed: Callable[[int, bytes, View], None] = lambda number, content, picture: None
+    viewed: Callable[[int, bytes, View], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The evidence for a copy, and the transformation (2, 3) of pixels of the original on the left to the right."""
+
+    evidence: Evidence
+    matrix: NDArray[np.float64]
 
 
 class Prover:
@@ -43,7 +55,7 @@ class Prover:
         self._views = _Held[View](VIEWS)
         self._full = _Held[Described](FULL)
 
-    def __call__(self, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Evidence | None]]:
+    def __call__(self, pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Examined | None]]:
         """Each pair of which both can be read, with the evidence for a copy; None where there is none. In any order."""
         sketches = self._need(self._sketches, self._sketch, pairs)
         readable = sorted(pair for pair in pairs if pair[0] in sketches and pair[1] in sketches)
@@ -57,11 +69,12 @@ class Prover:
         for start in range(0, len(passed), VIEWS // 2):
             yield from self._examined(passed[start : start + VIEWS // 2], sketches)
 
-    def view(self, number: int) -> View | None:
-        """The view of a picture; None where it cannot be read."""
-        return self._need(self._views, self._view, [(number, number)]).get(number)
+    def look(self, pairs: Sequence[Pair]) -> None:
+        """Has the pictures of pairs viewed that need no proof."""
+        for start in range(0, len(pairs), VIEWS // 2):
+            self._need(self._views, self._view, pairs[start : start + VIEWS // 2])
 
-    def _examined(self, pairs: Sequence[Pair], sketches: dict[int, Sketch]) -> Iterator[tuple[Pair, Evidence | None]]:
+    def _examined(self, pairs: Sequence[Pair], sketches: dict[int, Sketch]) -> Iterator[tuple[Pair, Examined | None]]:
         views = self._need(self._views, self._view, pairs)
         readable = [pair for pair in pairs if pair[0] in views and pair[1] in views]
 
@@ -73,13 +86,15 @@ class Prover:
         rest = []
         for pair, evidence, done in self._ahead(briefly, readable):
             if done:
-                yield pair, evidence
+                yield pair, _on_originals(evidence, views[pair[0]], views[pair[1]])
             else:
                 rest.append(pair)
         for start in range(0, len(rest), FULL // 2):
             part = rest[start : start + FULL // 2]
             full = self._need(self._full, lambda number: described(views[number]), part)
-            yield from self._ahead(lambda pair: (pair, examine(full[pair[0]], full[pair[1]])), part)
+            examined = self._ahead(lambda pair, full=full: examine(full[pair[0]], full[pair[1]]), part)
+            for pair, evidence in zip(part, examined, strict=True):
+                yield pair, _on_originals(evidence, views[pair[0]], views[pair[1]])
 
     def _need(self, held: _Held[_T], make: Callable[[int], _T | None], pairs: Iterable[Pair]) -> dict[int, _T]:
         """What is held or made of the pictures of some pairs, without those of which it cannot be made."""
@@ -98,7 +113,8 @@ class Prover:
     def _view(self, number: int) -> View | None:
         def seen(content: bytes) -> View:
             picture = view(content)
-            self._source.viewed(number, content, picture)
+            if self._source.viewed is not None:
+                self._source.viewed(number, content, picture)
             return picture
 
         return self._of_bytes(number, seen)
@@ -134,6 +150,10 @@ class _Held(Generic[_T]):
         self._held[number] = value
         if len(self._held) > self._most:
             self._held.popitem(last=False)
+
+
+def _on_originals(evidence: Evidence | None, left: View, right: View) -> Examined | None:
+    return None if evidence is None else Examined(evidence, evidence.on_originals(left, right))
 
 
 def _parts(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
