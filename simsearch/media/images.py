@@ -25,6 +25,7 @@ __all__ = [
     "Picture",
     "PixelSpec",
     "decode",
+    "frames",
     "from_array",
     "from_image",
     "metadata_entries",
@@ -154,6 +155,13 @@ def metadata_entries(content: bytes) -> int:
             return len(exif) + sum(len(exif.get_ifd(part)) for part in _EXIF_PARTS)
     except MediaError:
         return 0
+
+
+def frames(content: bytes) -> int:
+    """How many pictures the bytes of a file hold: pages or the frames of an animation. Raises MediaError."""
+    name, picture = open_picture(content)
+    with decoding(name):
+        return int(getattr(picture, "n_frames", 1))
 
 
 def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:

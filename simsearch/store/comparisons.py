@@ -10,9 +10,10 @@ from sqlalchemy import Row, select
 from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.store.database import Database
+from simsearch.store.duplicate_tables import COMPARED, LOOK
 from simsearch.store.reading import setting
 from simsearch.store.records import Compared, ContentRow, Look
-from simsearch.store.schema import COMPARED, CONTENT, LOOK
+from simsearch.store.schema import CONTENT
 from simsearch.store.writing import set_setting
 
 PROGRESS = "duplicates"
@@ -41,7 +42,9 @@ class Comparisons:
     def looks(self) -> dict[bytes, Look]:
         """The looks by sha256."""
         with self._database.reading() as connection:
-            return {row.sha256: Look(row.sharpness, row.entries) for row in connection.execute(select(LOOK))}
+            return {
+                row.sha256: Look(row.sharpness, row.entries, row.frames) for row in connection.execute(select(LOOK))
+            }
 
     def add(self, rows: Sequence[Compared], looks: dict[bytes, Look]) -> None:
         """Stores comparisons in place of earlier ones of the same contents."""

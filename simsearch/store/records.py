@@ -96,6 +96,8 @@ class Look(NamedTuple):
     sharpness: float
     entries: int
     """Of metadata in the file."""
+    frames: int = 1
+    """More than one for pages and animations, of which only the first is compared."""
 
 
 class ContentRow(NamedTuple):

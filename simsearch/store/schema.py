@@ -14,7 +14,6 @@ from sqlalchemy import (
     Column,
     Connection,
     Dialect,
-    Float,
     ForeignKey,
     Index,
     Integer,
@@ -154,51 +153,6 @@ REMOVED = Table(
     Column("content_id", Integer, primary_key=True),
     sqlite_with_rowid=False,
 )  # fmt: skip
-COMPARED = Table(
-    "compared", METADATA,
-    Column("one", LargeBinary, primary_key=True),
-    Column("other", LargeBinary, primary_key=True),
-    Column("cosine", Float, nullable=False),
-    Column("score", Float, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("matrix", Text),
-    Column("one_share", Float, nullable=False),
-    Column("other_share", Float, nullable=False),
-    Column("outside", Float, nullable=False),
-    sqlite_with_rowid=False,
-)  # fmt: skip
-LOOK = Table(
-    "look", METADATA,
-    Column("sha256", LargeBinary, primary_key=True),
-    Column("sharpness", Float, nullable=False),
-    Column("entries", Integer, nullable=False),
-    sqlite_with_rowid=False,
-)  # fmt: skip
-REMOVAL = Table(
-    "removal", METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("plan", Text, nullable=False),
-    Column("quarantine", Uri, nullable=False),
-    Column("takes_over", Text, nullable=False),
-    Column("settled", Integer, nullable=False),
-    UniqueConstraint("plan", "quarantine"),
-)  # fmt: skip
-SET_ASIDE = Table(
-    "set_aside", METADATA,
-    Column("uri", Uri, primary_key=True),
-    Column("removal_id", Integer, ForeignKey("removal.id"), nullable=False),
-    Column("label", Words),
-    Column("metadata", Text, nullable=False),
-)  # fmt: skip
-TAKEN_OVER = Table(
-    "taken_over", METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("source", Uri, nullable=False),
-    Column("kept", Uri, nullable=False),
-    Column("what", Text, nullable=False),
-    Column("key", Words),
-    Column("value", Text, nullable=False),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +213,8 @@ _THIRD = (
     " kind TEXT NOT NULL, matrix TEXT, one_share FLOAT NOT NULL, other_share FLOAT NOT NULL,"
     " outside FLOAT NOT NULL,"
     " PRIMARY KEY (one, other)) WITHOUT ROWID",
-    "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL)"
+    "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL,"
+    " frames INTEGER NOT NULL)"
     " WITHOUT ROWID",
     "CREATE TABLE removal (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, quarantine BLOB NOT NULL,"
     " takes_over TEXT NOT NULL, settled INTEGER NOT NULL, UNIQUE (plan, quarantine))",

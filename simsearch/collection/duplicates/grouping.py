@@ -85,7 +85,8 @@ class Groups:
         key = min(member.number, kept.member.number), max(member.number, kept.member.number)
         score, kind = self.copies[key]
         matrix, overlap = self._relation(key, kept.member.number)
-        return DuplicateMember(member.item, kind, score, reason, matrix, overlap, member.number)
+        frames = self.keeping.frames(member.number)
+        return DuplicateMember(member.item, kind, score, reason, matrix, overlap, frames, member.number)
 
     def _relation(self, key: Numbers, kept: int) -> tuple[Transformation | None, tuple[float, float] | None]:
         """The transformation from the kept picture to the copy, and their shares in the overlap, in this order."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TEXT_ORDER = ("folder", "metadata", "size", "age")
 """What counts by default among texts, which have neither pixels nor sharpness."""
-TURNED_PLAIN = 2 * PLAIN
-"""Where a picture was turned, its slanted edges are in the corners around it."""
 REFERENCE = "the one kept is in the reference"
 
 
@@ -70,9 +68,16 @@ class Keeping:
         self.kept[member.number] = Kept(member, reasons)
         return member.number
 
+    def frames(self, number: int) -> int:
+        """The pages or frames of a content; 1 where nobody has looked."""
+        look = self.ledger.looks.get(self.contents.rows[number].sha256)
+        return 1 if look is None else look.frames
+
     def _preferences(self, numbers: Sequence[int]) -> list[tuple[Callable[[Member], bool], str]]:
         framed = self._framed(numbers)
+        most = max(self.frames(number) for number in numbers)
         return [
+            (lambda member: self.frames(member.number) == most, "the one kept has more pages or frames"),
             (self._is_original, "the one kept has its RAW file or film beside it"),
             (lambda member: member.number not in framed, "the one kept is without the border or bars around this"),
             (lambda member: not _is_link(member.item.uri), "this is a symbolic link"),
@@ -90,9 +95,9 @@ class Keeping:
         """For each picture with something plain around another, those others."""
         if self._around is None:
             self._around = defaultdict(set)
-            for (left, right), (_, kind) in self.copies.items():
+            for left, right in self.copies:
                 row = self.ledger.found.get((left, right))
-                if row is None or row.outside >= (TURNED_PLAIN if kind == "mirrored or rotated" else PLAIN):
+                if row is None or row.outside >= PLAIN:
                     continue
                 shares = (row.one_share, row.other_share)
                 ours, theirs = shares if self.contents.rows[left].sha256 == row.one else shares[::-1]

@@ -18,7 +18,7 @@ from simsearch.duplicates.finding.policy import sharpness
 from simsearch.duplicates.finding.proving import Examined, Prover, Source
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
-from simsearch.media.images import metadata_entries, read_file
+from simsearch.media.images import frames, metadata_entries, read_file
 from simsearch.store import Compared, Look
 from simsearch.types import Skip
 
@@ -97,7 +97,7 @@ class PictureExaminer:
         return (right, left) if rows[left].sha256 > rows[right].sha256 else (left, right)
 
     def _look(self, number: int, content: bytes, view: View) -> None:
-        look = Look(sharpness(view.pixels), metadata_entries(content))
+        look = Look(sharpness(view.pixels), metadata_entries(content), frames(content))
         with self._turn:
             self._looks[self._contents.rows[number].sha256] = look
 

@@ -74,6 +74,8 @@ class Planner:
         """Whether a copy goes. A RAW or a film goes only where the kept picture has the same."""
         if copy.kind == "near" and not self.is_text:
             return "leave", NOT_PROVED
+        if copy.frames > 1:
+            return "leave", f"has {copy.frames} pages or frames, of which only the first was compared"
         held = {one.state.sha256 for one in kept.companions}
         for one in self.found.folders.beside(copy.item.uri):
             if one.role == "sidecar" or kept.state.path in one.shared:

@@ -41,6 +41,8 @@ class DuplicateMember:
     reason: str = ""
     transformation: Transformation | None = None
     overlap: tuple[float, float] | None = None
+    frames: int = 1
+    """Pages, or frames of an animation."""
     content: int = field(default=-1, repr=False)
     """The number of its content in this search."""
 

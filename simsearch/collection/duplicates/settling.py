@@ -116,16 +116,16 @@ def _jobs(store: Store, missing: list[SetAside], skipped: list[Skip]) -> Iterato
 def latest(store: Store) -> Path:
     """The newest journal of this collection with something left to undo. Raises PlanError where there is none.
 
-    Of what is in the trash or deleted nothing can be brought back.
+    That are files that can be brought back (not from the trash), or items of files that an interrupted undo did.
     """
-    found: dict[str, Path] = {}
+    found: dict[tuple[bool, str], Path] = {}
     for removal in store.removals.all():
         for path in journals(Path(removal.quarantine)):
             run = read_journal(path)
-            left = run.active() or run.undoing is not None
-            if run.plan == removal.plan and left and run.method not in IRREVERSIBLE:
+            files = bool(run.active()) or run.undoing is not None
+            if run.plan == removal.plan and run.method not in IRREVERSIBLE and (files or not removal.settled):
                 # Names of runs sort by time.
-                found[path.parent.name] = path
+                found[files, path.parent.name] = path
     if not found:
         raise PlanError("nothing to undo: this collection has removed no duplicates that are not back")
     return found[max(found)]

@@ -26,6 +26,8 @@ COVERED = 0.75
 _ALIASES = 1.2
 """From this scale on a picture is blurred before it is made smaller."""
 _TINY = 1e-6
+_FRINGE = 7
+"""Pixels of the side of the square by which the part outside is narrowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,11 @@ def means(values: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32
 
 
 def _outside(pixels: NDArray[np.uint8], outside: NDArray[np.bool_]) -> float:
-    """The contrast of the part of the frame's picture that the other does not show; 0 where there is nearly none."""
+    """The contrast of the part of the frame's picture that the other does not show; 0 where there is nearly none.
+
+    Next to the overlap pixels of both are mixed, which a border of one color must not be blamed for.
+    """
     if outside.mean() < 0.01:
         return 0.0
-    return float(pixels[outside].std(axis=0).mean())
+    apart = opencv().erode(outside.astype(np.uint8), np.ones((_FRINGE, _FRINGE), np.uint8)).astype(np.bool_)
+    return float(pixels[apart if apart.mean() >= 0.01 else outside].std(axis=0).mean())
