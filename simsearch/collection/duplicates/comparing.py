@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.pairs import Pairs
 from simsearch.progress import Progress, Working
 
@@ -21,9 +20,10 @@ VERSION = 1
 """Raised when scores change: what another version has compared is forgotten."""
 LIMIT = 4_000_000
 """Candidates that are held before they are thinned out."""
-BATCH = 256
+BATCH = 2048
 """Pairs that are compared between two transactions; what a kill loses at most."""
 Numbers: TypeAlias = tuple[int, int]
+Strips: TypeAlias = Callable[["Contents", int, float], Iterator[Pairs]]
 Narrow: TypeAlias = Callable[[Pairs, bool], Pairs]
 """From candidates, and whether they are with a reference, to those that are compared."""
 
@@ -90,17 +90,18 @@ def compare_all(
     examine: Examiner,
     *,
     cosine: float,
+    strips: Strips,
     narrow: Narrow,
     progress: Progress,
 ) -> int:
-    """Compares what has not been yet, and returns how many candidates there are: pairs at least this close, `narrow`ed.
+    """Compares what has not been yet, and returns how many candidates there are: those of `strips`, `narrow`ed.
 
     Within a collection only with what came since the last search; with a reference all pairs of one of each.
     """
     whole = not contents.reference
     first = ledger.first(cosine) if whole else 0
     known = ledger.known()
-    found = _candidates(contents, known, first, cosine, narrow)
+    found = _candidates(contents, known, strips(contents, first, cosine), narrow)
     todo = [pair for pair in _listed(found) if pair[:2] not in ledger.cosines]
     done = _examined(todo, ledger, examine, progress) if todo else 0
     # What cannot be read now may be readable the next time.
@@ -122,13 +123,13 @@ def _examined(todo: list[tuple[int, int, float]], ledger: Ledger, examine: Exami
     return done
 
 
-def _candidates(contents: Contents, known: Pairs, first: int, cosine: float, narrow: Narrow) -> Pairs:
+def _candidates(contents: Contents, known: Pairs, strips: Iterator[Pairs], narrow: Narrow) -> Pairs:
     """The new candidates and those that were compared before, without pairs that need no comparison."""
     there, reference = np.zeros(len(contents), dtype=np.bool_), bool(contents.reference)
     there[list(contents.items)] = True
     there[[own for own, _ in contents.shared()]] = False
     parts, held = [], 0
-    for strip in chain([known], _strips(contents, first, cosine)):
+    for strip in chain([known], strips):
         wanted = there[strip.left] & there[strip.right]
         if reference:
             wanted &= (strip.left < contents.own) & (strip.right >= contents.own)
@@ -137,15 +138,6 @@ def _candidates(contents: Contents, known: Pairs, first: int, cosine: float, nar
         if held > LIMIT:
             parts, held = [narrow(_distinct(Pairs.joined(parts), len(contents)), reference)], 0
     return narrow(_distinct(Pairs.joined(parts), len(contents)), reference)
-
-
-def _strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
-    vectors, own = contents.vectors, contents.own
-    if not contents.reference:
-        yield from pairs_within(vectors, cosine, first=first)
-        return
-    for strip in pairs_between(vectors[:own], vectors[own:], cosine):
-        yield Pairs(strip.left, strip.right + own, strip.scores)
 
 
 def _distinct(pairs: Pairs, contents: int) -> Pairs:

@@ -96,7 +96,7 @@ class _Search:
         self._copies: dict[Numbers, tuple[float, str]] = {}
 
     def run(self) -> Found:
-        narrow = texts.narrow if self._is_text else pictures.narrow
+        way = texts if self._is_text else pictures
         if self._is_text:
             self._take_normalized()
         candidates = compare_all(
@@ -104,7 +104,8 @@ class _Search:
             self._ledger,
             self._examine,
             cosine=self._preset.cosine,
-            narrow=narrow,
+            strips=way.strips,
+            narrow=way.narrow,
             progress=self._wanted.progress,
         )
         for key in self._ledger.found:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simsearch.collection.duplicates.contents import OUTDATED
-from simsearch.duplicates.finding.evidence import Described, Evidence, describe, examine
+from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.kinds import SAME_PIXELS, kind_of, pixel_digest
+from simsearch.duplicates.finding.nearest import nearest_pairs
 from simsearch.duplicates.finding.pairs import Pairs, strongest
 from simsearch.duplicates.finding.policy import sharpness
+from simsearch.duplicates.finding.proving import Examined, Prover, Source
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import frames, metadata_entries, read_file
@@ -23,16 +24,35 @@ from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.contents import Contents
+    from simsearch.duplicates.finding.features import View
 
-NEAREST = 20
+NEAREST = 10
 """Of the pairs below `COMPLETE`, each picture is compared with so many."""
 COMPLETE = 0.97
 """From this cosine on all pairs are compared."""
 ALIKE = 0.95
 """Equal pixels have equal embeddings but for the rounding of decoders."""
-HELD = 800
-"""Described pictures in memory, about 0.5 MB each."""
 _ANY = 1e-9
+
+
+def strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
+    """Pairs that may be worth comparing: the nearest of each picture, and all that are very close.
+
+    Of the collection those with a content from `first` on, or with a reference those of one of each.
+    """
+    vectors, reference = contents.vectors, contents.reference
+    bounds, everything = (cosine, COMPLETE), range(len(vectors))
+    if reference:
+        own = range(contents.own)
+        yield from nearest_pairs(vectors, NEAREST, bounds, own, reference)
+        for strip in pairs_between(vectors[: own.stop], vectors[own.stop :], COMPLETE):
+            yield Pairs(strip.left, strip.right + own.stop, strip.scores)
+        return
+    new = range(first, len(vectors))
+    yield from nearest_pairs(vectors, NEAREST, bounds, new, everything)
+    if first:
+        yield from nearest_pairs(vectors, NEAREST, bounds, range(first), new)
+    yield from pairs_within(vectors, COMPLETE, first=first)
 
 
 def narrow(pairs: Pairs, reference: bool) -> Pairs:
@@ -45,16 +65,13 @@ def narrow(pairs: Pairs, reference: bool) -> Pairs:
     return Pairs.joined([Pairs(pairs.left[near], pairs.right[near], pairs.scores[near]), rest])
 
 
-def _look(described: Described, content: bytes) -> Look:
-    return Look(sharpness(described.view.pixels), metadata_entries(content), frames(content))
-
-
 class PictureExaminer:
     """Compares pictures, read from their files; what cannot be read is listed in `skipped`."""
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self._held: OrderedDict[int, Described] = OrderedDict()
+        self._prover = Prover(Source(self._read, self._fail, self._look))
+        self._looks: dict[bytes, Look] = {}
         self._digests: dict[int, str] = {}
         self._failed: dict[int, Skip] = {}
         self._turn = threading.Lock()
@@ -64,33 +81,25 @@ class PictureExaminer:
         return tuple(self._failed.values())
 
     def __call__(self, pairs: Sequence[tuple[int, int, float]]) -> tuple[list[Compared], dict[bytes, Look]]:
-        """The comparisons of pairs of which both can be read, and looks at the pictures that were read for them."""
-        wanted = dict.fromkeys(number for left, right, _ in pairs for number in (left, right))
-        missing = [number for number in wanted if number not in self._held and number not in self._failed]
-        looks: dict[bytes, Look] = {}
-        for number, described, look in ahead(self._described, missing):
-            if described is not None and look is not None:
-                self._held[number] = described
-                looks[self._contents.rows[number].sha256] = look
-        for number in wanted:
-            if number in self._held:
-                self._held.move_to_end(number)
-        good = [pair for pair in pairs if pair[0] in self._held and pair[1] in self._held]
-        rows = [row for row in ahead(self._compared, good) if row is not None]
-        while len(self._held) > max(HELD, len(wanted)):
-            self._held.popitem(last=False)
+        """The comparisons of pairs of which both can be read, and looks at the pictures that were looked at closely."""
+        cosines = {self._ordered(left, right): cosine for left, right, cosine in pairs}
+        equal = {pair for pair, same in ahead(self._same_pixels, cosines.items()) if same}
+        rows = [self._row(pair, cosines[pair], SAME_PIXELS, "same pixels") for pair in sorted(equal)]
+        self._prover.look(sorted(equal))
+        for pair, examined in self._prover([pair for pair in cosines if pair not in equal]):
+            rows.append(self._compared(pair, cosines[pair], examined))
+        looks, self._looks = self._looks, {}
         return rows, looks
 
-    def _described(self, number: int) -> tuple[int, Described | None, Look | None]:
-        content = self._read(number)
-        if content is None:
-            return number, None, None
-        try:
-            described = describe(content)
-            return number, described, _look(described, content)
-        except MediaError as error:
-            self._fail(number, str(error))
-            return number, None, None
+    def _ordered(self, left: int, right: int) -> tuple[int, int]:
+        """The two by the checksums of their bytes, so that a pair is compared in one direction whatever its numbers."""
+        rows = self._contents.rows
+        return (right, left) if rows[left].sha256 > rows[right].sha256 else (left, right)
+
+    def _look(self, number: int, content: bytes, view: View) -> None:
+        look = Look(sharpness(view.pixels), metadata_entries(content), frames(content))
+        with self._turn:
+            self._looks[self._contents.rows[number].sha256] = look
 
     def _read(self, number: int) -> bytes | None:
         """The bytes of a content, from the first of its files that still holds them."""
@@ -110,28 +119,26 @@ class PictureExaminer:
         with self._turn:
             self._failed[number] = Skip(self._contents.items[number][0].uri, why)
 
-    def _compared(self, pair: tuple[int, int, float]) -> Compared | None:
-        left, right, cosine = pair
-        if self._contents.rows[left].sha256 > self._contents.rows[right].sha256:
-            left, right = right, left
-        one, other = self._contents.rows[left], self._contents.rows[right]
-        if cosine >= ALIKE and (one.width, one.height) == (other.width, other.height):
-            digests = self._digest(left), self._digest(right)
-            if None in digests:
-                return None
-            if digests[0] == digests[1]:
-                return Compared(one.sha256, other.sha256, cosine, SAME_PIXELS, "same pixels")
-        evidence = examine(self._held[left], self._held[right])
-        if evidence is None or evidence.score <= 0:
-            return Compared(one.sha256, other.sha256, cosine, 0.0)
-        agreement, matrix = evidence.agreement, self._matrix(evidence, left, right)
-        shares = agreement.left, agreement.right, agreement.outside
-        kind = kind_of(evidence, _ANY)
-        return Compared(one.sha256, other.sha256, cosine, evidence.score, kind, matrix, *shares)
+    def _same_pixels(self, candidate: tuple[tuple[int, int], float]) -> tuple[tuple[int, int], bool]:
+        pair, cosine = candidate
+        one, other = (self._contents.rows[number] for number in pair)
+        if cosine < ALIKE or (one.width, one.height) != (other.width, other.height):
+            return pair, False
+        digests = [self._digest(number) for number in pair]
+        return pair, digests[0] is not None and digests[0] == digests[1]
 
-    def _matrix(self, evidence: Evidence, left: int, right: int) -> tuple[tuple[float, ...], ...]:
-        matrix = evidence.on_originals(self._held[left].view, self._held[right].view)
-        return tuple(tuple(float(number) for number in row) for row in np.round(matrix, 6))
+    def _compared(self, pair: tuple[int, int], cosine: float, examined: Examined | None) -> Compared:
+        if examined is None or examined.evidence.score <= 0:
+            return self._row(pair, cosine, 0.0)
+        evidence = examined.evidence
+        matrix = tuple(tuple(float(number) for number in row) for row in np.round(examined.matrix, 6))
+        agreement = evidence.agreement
+        shares = agreement.left, agreement.right, agreement.outside
+        return self._row(pair, cosine, evidence.score, kind_of(evidence, _ANY), matrix, *shares)
+
+    def _row(self, pair: tuple[int, int], cosine: float, score: float, *more: Any) -> Compared:
+        one, other = (self._contents.rows[number].sha256 for number in pair)
+        return Compared(one, other, cosine, score, *more)
 
     def _digest(self, number: int) -> str | None:
         """The checksum of the pixels; None where they cannot be read."""

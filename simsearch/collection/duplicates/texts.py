@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simsearch.duplicates.finding import texts
+from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.kinds import Preset
 from simsearch.duplicates.finding.pairs import Pairs
 from simsearch.store import Compared, Look
@@ -23,6 +24,16 @@ PRESETS = {
     "loose": Preset(0.8, 0.8 * texts.NORMALIZED),
 }
 """The least cosine, and the score that a near duplicate has at it."""
+
+
+def strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
+    """All pairs at least this close, with a text from `first` on, or with a reference of one of each."""
+    vectors, own = contents.vectors, contents.own
+    if not contents.reference:
+        yield from pairs_within(vectors, cosine, first=first)
+        return
+    for strip in pairs_between(vectors[:own], vectors[own:], cosine):
+        yield Pairs(strip.left, strip.right + own, strip.scores)
 
 
 def narrow(pairs: Pairs, reference: bool) -> Pairs:

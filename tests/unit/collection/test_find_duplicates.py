@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from PIL import Image, ImageEnhance, ImageOps
 from scenes import scene
 
 from simsearch.collection import Collection
-from simsearch.collection.duplicates import comparing, pictures
+from simsearch.collection.duplicates import comparing
 from simsearch.collection.duplicates.report import DuplicateReport
-from simsearch.duplicates.finding import evidence
+from simsearch.duplicates.finding import proving, screening
 from simsearch.errors import MissingExtraError, UsageError
 
 
@@ -68,14 +68,14 @@ def groups(report: DuplicateReport) -> list[tuple[str, set[str]]]:
 
 @pytest.fixture
 def examined(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts the pairs that are compared in full."""
+    """Counts the pairs whose pictures are compared."""
     counts = [0]
 
-    def counting(left: evidence.Described, right: evidence.Described) -> evidence.Evidence | None:
-        counts[0] += 1
-        return evidence.examine(left, right)
+    def counting(left: screening.Sketch, rights: Sequence[screening.Sketch]) -> list[bool]:
+        counts[0] += len(rights)
+        return screening.promising(left, rights)
 
-    monkeypatch.setattr(pictures, "examine", counting)
+    monkeypatch.setattr(proving, "promising", counting)
     return counts
 
 
