@@ -115,6 +115,7 @@ def find_command(
 @dedupe_command.command("plan")
 @_comparing
 @click.option("-o", "--output", required=True, metavar="PLAN.json", help="The file to write.")
+@click.option("--report", metavar="REPORT.html", help="Write a page that shows each copy beside the one that is kept.")
 @click.option("--force", is_flag=True, help="Write it in the place of any file.")
 @json_option
 @quiet_option
@@ -128,6 +129,7 @@ def plan_command(
     keep: str | None,
     prefer: tuple[str, ...],
     output: str,
+    report: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -137,12 +139,13 @@ def plan_command(
     The plan is JSON, to be edited: "remove" becomes "leave" for what should stay. Sidecars go with their picture; a
     picture with a RAW file or a film stays unless the kept one has the same.
     """
-    from simsearch.collection.duplicates.entry import check_output
+    from simsearch.collection.duplicates.entry import check_output, check_report
 
     check_output(output, force=force)
+    check_report(report)
     wanted = _wanted(strict, loose, keep, prefer)
     with _sides(target, index, encoder, against, progress(quiet)) as (collection, other, skipped):
-        planned = collection.plan_duplicates(output, against=other, progress=progress(quiet), **wanted)
+        planned = collection.plan_duplicates(output, report=report, against=other, progress=progress(quiet), **wanted)
     skipped = (*skipped, *planned.report.skipped, *planned.skipped)
     print_skipped(skipped)
     totals = planned.totals

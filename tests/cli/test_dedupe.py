@@ -57,8 +57,9 @@ def test_the_whole_way(command, album: Path, place: Path) -> None:
     assert (shown.code, shown.err) == (3, "")
     assert shown.out.splitlines()[0] == "group 1" and "keep" in shown.out.splitlines()[1]
 
-    planned = command("dedupe", "plan", "album", "-o", "plan.json", "--json")
+    planned = command("dedupe", "plan", "album", "-o", "plan.json", "--report", "plan.html", "--json")
     assert planned.code == 0
+    assert (place / "plan.html").read_text(encoding="utf-8").count("<img") >= 3
     assert planned.records[0]["files"] == 2
     assert len(names(album)) == 4
 
@@ -118,6 +119,8 @@ def test_copies_of_a_reference_are_proposed_and_it_is_never_touched(
         (["find", "--against", "album"], 2, "album cannot be its own reference; leave --against out"),
         (["plan", "-o", "none/plan.json"], 2, "none/plan.json: there is no such folder; make it first"),
         (["plan", "-o", "album/one.png"], 2, "album/one.png is there and is no plan"),
+        (["plan", "-o", "plan.json", "--report", "plan.txt"], 2, "plan.txt: a report is an HTML file"),
+        (["plan", "-o", "plan.json", "--report", "album/one.html"], 2, "album/one.html is there and is no report"),
         (["apply", "none.json"], 1, "none.json: no such file or directory"),
         (["apply", "plan.json", "--trash", "--delete"], 2, "--trash, --link and --delete exclude each other"),
         (["apply", "plan.json", "--quarantine", "album/aside"], 2, "lies in the searched folder"),
@@ -127,10 +130,11 @@ def test_copies_of_a_reference_are_proposed_and_it_is_never_touched(
 )
 def test_a_mistake_is_told_in_one_line(words: list[str], code: int, message: str, command, album: Path) -> None:
     assert command("dedupe", "plan", "-o", "plan.json", "--quiet").code == 0
+    (album / "one.html").write_text("mine")
     done = command("dedupe", *words, "--quiet")
     assert (done.code, done.out) == (code, "")
     assert message in done.err and len(done.err.splitlines()) == 1
-    assert len(names(album)) == 4
+    assert len(names(album)) == 5 and (album / "one.html").read_text() == "mine"
 
 
 def test_a_plan_finds_its_collection_and_refuses_another(command, album: Path, place: Path, tiny: Path) -> None:

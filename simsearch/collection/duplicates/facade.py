@@ -15,6 +15,7 @@ from simsearch.collection.duplicates.settling import settle
 from simsearch.collection.opened import OpenCollection
 from simsearch.duplicates.removal.plan import Plan
 from simsearch.duplicates.removal.plan_file import read_plan, write_plan
+from simsearch.duplicates.report.writing import write_report
 from simsearch.errors import UsageError
 from simsearch.progress import Progress, Silent
 
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a plan was made from, what it would remove, and what could not be planned, and why."""
+    """What a plan was made from, what it would remove, and what could not be planned, and why; pages of a report."""
 
     report: DuplicateReport
     totals: Totals
     skipped: tuple[Skip, ...]
+    pages: tuple[Path, ...] = ()
 
 
 class DuplicateMethods(OpenCollection):
@@ -63,13 +65,17 @@ class DuplicateMethods(OpenCollection):
         self,
         path: str | Path,
         *,
+        report: str | Path | None = None,
         against: OpenCollection | str | Path | None = None,
         preset: str = "default",
         keep: Sequence[str] = (),
         folders: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Planned:
-        """Writes the plan of what to remove to a file that can be edited; nothing else is changed."""
+        """Writes the plan of what to remove to a file that can be edited; nothing else is changed.
+
+        `report` is an HTML file on which each copy is seen beside what is kept.
+        """
         wanted = Wanted(preset, tuple(keep), tuple(folders), progress or Silent())
         with self._compared(against, wanted) as (store, reference, found):
             head = header(store, self.folder, found, reference)
@@ -77,7 +83,8 @@ class DuplicateMethods(OpenCollection):
             is_text = store.setting("modality") == "text"
             planner = Planner(found, is_text, store.removals.example_labels(uris))
             totals = write_plan(Path(path), head, planner.groups())
-        return Planned(found.report, totals, tuple(planner.skipped))
+        pages = () if report is None else write_report(read_plan(Path(path)), Path(report), progress=wanted.progress)
+        return Planned(found.report, totals, tuple(planner.skipped), pages)
 
     def apply_duplicates(
         self,
