@@ -20,7 +20,7 @@ VERSION = 1
 """Raised when scores change: what another version has compared is forgotten."""
 LIMIT = 4_000_000
 """Candidates that are held before they are thinned out."""
-BATCH = 2048
+BATCH = 512
 """Pairs that are compared between two transactions; what a kill loses at most."""
 Numbers: TypeAlias = tuple[int, int]
 Strips: TypeAlias = Callable[["Contents", int, float], Iterator[Pairs]]
