@@ -53,14 +53,16 @@ def apply(
 
     Raises PlanError for a plan of another collection or of an older state of this one.
     """
-    settle(store, encoder)
+    before = settle(store, encoder)
     _check(store, plan)
-    folder = make_quarantine(plan.header, quarantine or default_quarantine(plan.header))
+    # What was begun with a quarantine folder is gone on with there.
+    begun = [Path(removal.quarantine) for removal in store.removals.all() if removal.plan == fingerprint(plan)]
+    folder = make_quarantine(plan.header, quarantine or (begun[-1] if begun else default_quarantine(plan.header)))
     store.removals.begin(fingerprint(plan), str(folder), _handovers(plan))
     try:
         files = apply_plan(plan, folder, method=method, progress=progress)
     finally:
-        items = settle(store, encoder)
+        items = before.plus(settle(store, encoder))
     return Applied(files, items, folder)
 
 

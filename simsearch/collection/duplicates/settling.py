@@ -36,6 +36,10 @@ class Settled:
     restored: int = 0
     skipped: tuple[Skip, ...] = ()
 
+    def plus(self, later: Settled) -> Settled:
+        """Both together."""
+        return Settled(self.removed + later.removed, self.restored + later.restored, (*self.skipped, *later.skipped))
+
 
 def settle(store: Store, encoder: Callable[[], Encoder]) -> Settled:
     """Takes out the items whose files went, restores those whose files are back; does nothing where all is settled.

@@ -308,6 +308,18 @@ def test_a_full_disk_loses_nothing(
     assert tree(photos) == files
 
 
+def test_what_was_begun_in_a_quarantine_folder_is_gone_on_with_there(
+    collection: Collection, plan: Path, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(Killed):
+        dying(patched, 3)
+        collection.apply_duplicates(plan, quarantine=tmp_path / "aside")
+    done = collection.apply_duplicates(plan)
+    assert done.quarantine == tmp_path / "aside"
+    assert (done.files.skipped, done.items.removed) == ((), 2)
+    agree(collection, photos)
+
+
 def test_two_at_once_is_refused(collection: Collection, plan: Path) -> None:
     with writing(collection.folder), pytest.raises(LockedError, match="is being written by process"):
         collection.apply_duplicates(plan)
