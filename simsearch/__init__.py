@@ -14,7 +14,7 @@ _HOMES = {
         "DuplicatePair",
         "DuplicateReport",
     ),
-    "simsearch.collection.identities": ("EnrollReport",),
+    "simsearch.collection.identities.enrolling": ("EnrollReport",),
     "simsearch.collection.results": ("Matches", "sheet", "to_records"),
     "simsearch.collection.upkeep": ("CheckReport", "Info"),
     "simsearch.encoders": ("open_encoder",),
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         DuplicatePair,
         DuplicateReport,
     )
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.results import Matches, sheet, to_records
     from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.encoders import open_encoder

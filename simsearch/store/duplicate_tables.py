@@ -1,4 +1,4 @@
-"""The tables of duplicates: what was compared, and what was removed. The third migration makes them."""
+"""The tables of duplicates: what was compared, and what was removed. The fourth migration makes them."""
 
 from __future__ import annotations
 

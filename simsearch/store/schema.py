@@ -130,8 +130,25 @@ EXAMPLE = Table(
     Column("sha256", LargeBinary, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
+    Column("added_at", Integer),
     UniqueConstraint("label", "sha256"),
     sqlite_autoincrement=True,
+)  # fmt: skip
+IMPOSTOR = Table(
+    "impostor", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("identity", Words, nullable=False),
+    Column("uri", Uri, nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("vector", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+CALIBRATION = Table(
+    "calibration", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("tops", LargeBinary, nullable=False),
+    Column("gallery", Integer, nullable=False),
 )  # fmt: skip
 ROOT = Table(
     "root", METADATA,
@@ -201,14 +218,29 @@ _SECOND = (
 )
 
 
-def _third(connection: Connection) -> None:
+def _calibrations(connection: Connection) -> None:
+    """Calibrations of recognition, with the impostors that they rest on; when examples were enrolled."""
+    for statement in _CALIBRATIONS:
+        connection.exec_driver_sql(statement)
+
+
+_CALIBRATIONS = (
+    "ALTER TABLE example ADD COLUMN added_at INTEGER",
+    "CREATE TABLE impostor (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL, uri BLOB NOT NULL,"
+    " sha256 BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)",
+    "CREATE TABLE calibration (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL, tops BLOB NOT NULL,"
+    " gallery INTEGER NOT NULL)",
+)
+
+
+def _duplicates(connection: Connection) -> None:
     """Duplicates: what was compared, and which items were removed with what they handed over; an id of the store."""
-    for statement in _THIRD:
+    for statement in _DUPLICATES:
         connection.exec_driver_sql(statement)
     connection.exec_driver_sql("INSERT INTO setting VALUES ('id', ?)", (secrets.token_hex(8),))
 
 
-_THIRD = (
+_DUPLICATES = (
     "CREATE TABLE compared (one BLOB NOT NULL, other BLOB NOT NULL, cosine FLOAT NOT NULL, score FLOAT NOT NULL,"
     " kind TEXT NOT NULL, matrix TEXT, one_share FLOAT NOT NULL, other_share FLOAT NOT NULL,"
     " outside FLOAT NOT NULL,"
@@ -224,7 +256,7 @@ _THIRD = (
     ' "key" TEXT, value TEXT NOT NULL)',
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _third))
+MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _calibrations), Migration(4, _duplicates))
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

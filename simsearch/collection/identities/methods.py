@@ -1,0 +1,137 @@
+"""The methods of a collection that enroll, recognize and calibrate."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.collection import querying
+from simsearch.collection.identities import calibrating, comparing, deciding, enrolling
+from simsearch.collection.opened import OpenCollection
+from simsearch.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from simsearch.collection.identities.calibrating import CalibrationReport
+    from simsearch.collection.identities.comparing import Comparison
+    from simsearch.collection.identities.deciding import Decider
+    from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
+    from simsearch.collection.querying import Query
+    from simsearch.recognition.calibration import Calibration
+    from simsearch.store import Store
+    from simsearch.types import Encoder, Example, Recognition
+
+
+class IdentityCollection(OpenCollection):
+    """An open collection that recognizes."""
+
+    _decider: Decider | None = None
+
+    def close(self) -> None:
+        self._decider = None
+        super().close()
+
+    @property
+    def decider(self) -> Decider:
+        """The enrolled examples and the calibration as they are stored now; loaded again when they have changed."""
+        if self._decider is None or self._decider.generation != self.store.gallery_generation():
+            self._decider = deciding.load_decider(self.store)
+        return self._decider
+
+    @contextlib.contextmanager
+    def changing_examples(self, encoder: Encoder | None = None) -> Iterator[Store]:
+        """Like `writing`; afterwards the scores of the impostors are brought up to date."""
+        with self.writing(encoder) as store:
+            try:
+                yield store
+            finally:
+                deciding.store_tops(store)
+
+    def enroll(self, label: str, sources: Iterable[Query]) -> EnrollReport:
+        """Makes each source an example of `label`, to be recognized from now on without any training."""
+        encoder = self.encoder
+        with self.changing_examples(encoder) as store:
+            return enrolling.enroll(store, encoder, label, sources)
+
+    def enroll_folders(self, folder: str | Path, *, progress: Progress | None = None) -> FoldersReport:
+        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        encoder = self.encoder
+        with self.changing_examples(encoder) as store:
+            return enrolling.enroll_folders(store, encoder, folder, progress or Silent())
+
+    def forget(self, label: str) -> int:
+        """Removes the examples of a label; returns how many there were."""
+        with self.changing_examples() as store:
+            return store.remove_label(label)
+
+    def forget_example(self, file: str | Path) -> int:
+        """Removes the examples that were enrolled from a file; returns how many there were."""
+        with self.changing_examples() as store:
+            return enrolling.forget_example(store, file)
+
+    def rename(self, label: str, new: str) -> int:
+        """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
+        with self.changing_examples() as store:
+            return enrolling.rename(store, label, new)
+
+    def merge(self, label: str, target: str) -> int:
+        """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
+        with self.changing_examples() as store:
+            return enrolling.merge(store, label, target)
+
+    def labels(self) -> dict[str, int]:
+        """The enrolled labels with their numbers of examples."""
+        return self.store.labels()
+
+    def examples(self) -> tuple[Example, ...]:
+        """All enrolled examples, in the order in which they were enrolled."""
+        return self.store.examples()[0]
+
+    def recognize(self, source: Query, *, threshold: float | None = None) -> Recognition:
+        """The label of the nearest enrolled example, or None ("unknown") when its score is below the threshold.
+
+        The threshold is that of the calibration unless one is given; with neither nothing is unknown.
+        """
+        return self.recognize_many([source], threshold=threshold)[0]
+
+    def recognize_many(
+        self, sources: Sequence[Query], *, threshold: float | None = None, distinct: bool = False
+    ) -> list[Recognition]:
+        """`recognize` for several sources, encoded together.
+
+        With `distinct` they are all different identities: no label is given twice, and the sum of scores is largest.
+        """
+        deciding.check_threshold(threshold)
+        return deciding.recognized(self, querying.resolve(self, sources)[1], threshold, distinct=distinct)
+
+    def compare(self, first: Query, second: Query, *, threshold: float | None = None) -> Comparison:
+        """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
+        return comparing.compare(self.encoder, first, second, threshold)  # type: ignore[arg-type]
+
+    def calibrate(
+        self,
+        far: float,
+        *,
+        impostors: str | Path | None = None,
+        confidence: float = 0.95,
+        unknown_prior: float = 0.5,
+        progress: Progress | None = None,
+    ) -> CalibrationReport:
+        """Finds and stores the threshold for which unknown queries are accepted at a rate of at most `far`.
+
+        `impostors` is a folder with a file or a folder for each identity that is not enrolled, or a table of texts;
+        with them the rate is met with `confidence` in their draw. Without, those of the last calibration serve again;
+        if there are none, the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown
+        queries for which `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many
+        are needed and what can be promised.
+        """
+        encoder = None if self.store.setting("modality") == "vector" else self.encoder
+        settings = calibrating.Settings(far, confidence, unknown_prior)
+        with self.writing(encoder) as store:
+            decider = deciding.load_decider(store)
+            return calibrating.calibrate(store, encoder, decider, settings, impostors, progress or Silent())
+
+    def calibration(self) -> Calibration | None:
+        """The calibration of recognition, if there is one."""
+        return self.decider.calibration
