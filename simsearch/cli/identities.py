@@ -207,7 +207,11 @@ def forget_command(label: str | None, example: str | None, index: str | None, as
         raise click.UsageError("give LABEL or --example FILE")
     with open_one(index) as collection:
         count = collection.forget(label) if label is not None else collection.forget_example(example or "")
-        left = len(collection.labels())
+        left, pending = len(collection.labels()), collection.erasure_pending
+    if count and pending:
+        print_status(
+            "pending: it is overwritten when nothing reads the collection any more; simsearch check --forgotten"
+        )
     meant = label if label is not None else example
     if as_json:
         print_json({"label": label, "removed": count} if example is None else {"example": example, "removed": count})

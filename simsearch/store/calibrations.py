@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, LargeBinary, func, literal, select
 
+from simsearch.store.examples import changed
 from simsearch.store.reading import as_array, number_setting
 from simsearch.store.records import Impostor, StoredCalibration
-from simsearch.store.schema import CALIBRATION, IMPOSTOR
+from simsearch.store.schema import CALIBRATION, EXAMPLE, IMPOSTOR, ITEM, to_bytes
 from simsearch.store.writing import stored_vector
 
 if TYPE_CHECKING:
@@ -57,3 +58,24 @@ def impostors(connection: Connection) -> tuple[tuple[Impostor, ...], Vectors]:
 def remove(connection: Connection) -> bool:
     connection.execute(IMPOSTOR.delete())
     return connection.execute(CALIBRATION.delete()).rowcount > 0
+
+
+def remove_identity(connection: Connection, label: str) -> None:
+    """Removes the impostors of an identity: of that name, or with the content of one of its examples."""
+    contents = select(EXAMPLE.c.sha256).where(EXAMPLE.c.label == label)
+    same = (IMPOSTOR.c.identity == label) | IMPOSTOR.c.sha256.in_(contents)
+    if connection.execute(IMPOSTOR.delete().where(same)).rowcount:
+        changed(connection)
+
+
+def rows_naming(connection: Connection, label: str) -> dict[str, int]:
+    """How many rows name a label as an identity, and how many items have the word in their paths or labels."""
+    word = to_bytes(label)
+    counts = {
+        "examples": select(func.count()).where(EXAMPLE.c.label == label),
+        "impostors": select(func.count()).where(IMPOSTOR.c.identity == label),
+        "items": select(func.count()).where(
+            (func.instr(ITEM.c.uri, literal(word, LargeBinary)) > 0) | (func.instr(ITEM.c.label, label) > 0)
+        ),
+    }
+    return {name: connection.scalar(query) or 0 for name, query in counts.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simsearch.store import calibrations, examples
+from simsearch.store import calibrations, erasing, examples
 from simsearch.store.schema import EXAMPLE
 
 if TYPE_CHECKING:
@@ -25,9 +25,19 @@ class IdentityStore:
             return examples.add(connection, rows)
 
     def remove_label(self, label: str) -> int:
-        """The number of examples that were removed."""
+        """Removes the examples of a label, and impostors of that name or content; returns how many examples it had."""
         with self._database.writing() as connection:
+            calibrations.remove_identity(connection, label)
             return examples.remove(connection, EXAMPLE.c.label == label)
+
+    def erase_traces(self) -> bool:
+        """Overwrites what was deleted, in all files of the database; returns False while readers prevent it."""
+        return erasing.erase_traces(self._database)
+
+    def rows_naming(self, label: str) -> dict[str, int]:
+        """How many examples, impostors and items name a label as an identity, or have it in their paths or labels."""
+        with self._database.reading() as connection:
+            return calibrations.rows_naming(connection, label)
 
     def remove_examples(self, ids: Sequence[int]) -> int:
         """Removes examples by id; returns how many there were."""

@@ -100,3 +100,13 @@ def test_identities_are_listed_renamed_and_merged(command, characters):
     assert "c2" in command("identities").out
     assert command("forget", "c2", "--example", "x").code == 2
     assert command("forget").code == 2
+
+
+def test_check_shows_that_a_label_is_forgotten(command, characters):
+    before = command("check", "--forgotten", "c3")
+    assert (before.code, before.out) == (1, "")
+    assert before.err == "left of c3: 3 examples are of 'c3': simsearch forget\n"
+    assert command("forget", "c3").code == 0
+    after = command("check", "--forgotten", "c3", "--json")
+    assert (after.code, after.records) == (0, [{"label": "c3", "clean": True, "traces": [], "items": 0}])
+    assert "nothing in this collection names c3" in command("check", "--forgotten", "c3").out

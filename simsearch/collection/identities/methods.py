@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
-from simsearch.collection.identities import calibrating, comparing, deciding, enrolling
+from simsearch.collection.identities import calibrating, comparing, deciding, enrolling, forgetting
 from simsearch.collection.opened import OpenCollection
+from simsearch.collection.places import STORE_NAME
+from simsearch.errors import LockedError, StoreError
 from simsearch.progress import Progress, Silent
+from simsearch.store.erasing import log_bytes
 
 if TYPE_CHECKING:
     from simsearch.collection.identities.calibrating import CalibrationReport
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.deciding import Decider
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
+    from simsearch.collection.identities.forgetting import ForgottenReport
     from simsearch.collection.querying import Query
     from simsearch.recognition.calibration import Calibration
     from simsearch.store import Store
@@ -61,14 +65,38 @@ class IdentityCollection(OpenCollection):
             return enrolling.enroll_folders(store, encoder, folder, progress or Silent())
 
     def forget(self, label: str) -> int:
-        """Removes the examples of a label; returns how many there were."""
+        """Removes the examples of a label; returns how many there were.
+
+        They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
+        """
         with self.changing_examples() as store:
-            return store.remove_label(label)
+            count = store.remove_label(label)
+        self._erase_traces()
+        return count
 
     def forget_example(self, file: str | Path) -> int:
         """Removes the examples that were enrolled from a file; returns how many there were."""
         with self.changing_examples() as store:
-            return enrolling.forget_example(store, file)
+            count = enrolling.forget_example(store, file)
+        self._erase_traces()
+        return count
+
+    def _erase_traces(self) -> bool:
+        # A transaction of this very object would be one that reads.
+        self._decider = None
+        with self.writing() as store:
+            return store.erase_traces()
+
+    @property
+    def erasure_pending(self) -> bool:
+        """Whether what was deleted is still in the write-ahead log, because another process reads."""
+        return bool(log_bytes(self.folder / STORE_NAME))
+
+    def forgotten(self, label: str) -> ForgottenReport:
+        """What is left of a label in the files of the collection, after a second attempt to overwrite it."""
+        with contextlib.suppress(LockedError, StoreError):
+            self._erase_traces()
+        return forgetting.forgotten(self.folder, self.store, label)
 
     def rename(self, label: str, new: str) -> int:
         """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
