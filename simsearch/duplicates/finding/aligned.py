@@ -39,7 +39,8 @@ class Agreement:
     something in both. `left` and `right` are the shares of each picture that lie in the overlap. `changed` is the
     share of tiles that show something in one picture and do not agree. `difference` is the mean absolute difference
     of the colors in gray levels, `recolored` that of the means of tiles after the best change of exposure, color
-    balance or to gray. `outside` is the contrast, in gray levels, of what lies outside of the overlap.
+    balance or to gray. `outside` is the contrast, in gray levels, of what lies outside of the overlap. `fidelity` is
+    the mean correlation of the tiles that agree.
     """
 
     correlation: float
@@ -51,6 +52,7 @@ class Agreement:
     difference: float
     recolored: float
     outside: float
+    fidelity: float
 
 
 def compare(left: View, right: View, matrix: NDArray[np.float64]) -> Agreement:
@@ -68,7 +70,7 @@ def compare(left: View, right: View, matrix: NDArray[np.float64]) -> Agreement:
     sides = float(mask.mean()), min(1.0, float(mask.sum()) * area / other.pixels[..., 0].size)
     covered = means(mask) >= COVERED
     if not covered.any():
-        return Agreement(0.0, 0.0, 0, *sides, 0.0, 255.0, 255.0, 0.0)
+        return Agreement(0.0, 0.0, 0, *sides, 0.0, 255.0, 255.0, 0.0, 0.0)
     tiles = _Tiles.of(_details(here, mask), _details(there, mask), covered)
     colors = [np.stack([means(pixels[..., c])[covered] for c in range(3)], axis=1) for pixels in (here, there)]
     return Agreement(
@@ -81,6 +83,7 @@ def compare(left: View, right: View, matrix: NDArray[np.float64]) -> Agreement:
         difference=float(np.abs(colors[0] - colors[1]).mean()),
         recolored=recolored(*(some[~tiles.changed] for some in colors)),
         outside=_outside(here, mask < 0.5),
+        fidelity=tiles.fidelity,
     )
 
 
@@ -122,6 +125,12 @@ class _Tiles:
         correlations = means(one * other)[covered] / np.maximum(both, _TINY)
         changed = (np.maximum(*contrasts) >= 2 * CONTRAST) & (correlations < AGREES)
         return cls(correlations, np.sqrt(both), changed)
+
+    @property
+    def fidelity(self) -> float:
+        """The mean correlation of the tiles that agree, weighted by contrast; 0 where none does."""
+        agreeing = self.weights * (self.correlations >= AGREES)
+        return float((agreeing * self.correlations).sum()) / max(float(agreeing.sum()), _TINY)
 
     def mean(self, values: NDArray[np.float32] | NDArray[np.bool_]) -> float:
         """The mean of the values, weighted by contrast."""

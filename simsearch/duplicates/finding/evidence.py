@@ -23,10 +23,13 @@ FEW, POOR = 40, 100
 drawing of another thing; nor can an alignment without any."""
 SUFFICIENT = 0.85
 """The score from which on the evidence of sketches is enough: the strictest preset asks for less."""
-HOPELESS = 0.3
-"""The share of the overlap that agrees below which the evidence of sketches is enough to refuse."""
+HOPELESS = 0.15
+"""The score below which the evidence of sketches is enough to refuse: that of copies with features is above 0.2."""
+FAITHFUL, ALTERED = 0.92, 0.02
+"""What was laid over a picture leaves the rest as it was. Where more than the share `ALTERED` of the tiles has changed
+and the others correlate by less than `FAITHFUL`, it is more likely another photograph of the same scene."""
 _HALF_SURE = 5.0
-_SHARES, _CORRELATIONS, _TILES, _COLORS = (0.2, 0.6), (0.7, 0.9), (4.0, 20.0), (40.0, 12.0)
+_SHARES, _CORRELATIONS, _TILES, _COLORS = (0.5, 0.75), (0.7, 0.9), (4.0, 20.0), (40.0, 12.0)
 _CHANGED = 0.005
 _DOUBTED = 0.55
 
@@ -82,7 +85,7 @@ def settled(evidence: Evidence | None, sketches: tuple[Sketch, Sketch]) -> bool:
     """Whether the evidence of sketches is so strong, or so weak, that `examine` can add nothing to it."""
     if evidence is None or any(sketch.sparse for sketch in sketches):
         return False
-    return evidence.score >= SUFFICIENT or evidence.agreement.share < HOPELESS
+    return not HOPELESS <= evidence.score < SUFFICIENT
 
 
 def examine(left: Described, right: Described) -> Evidence | None:
@@ -116,7 +119,8 @@ def score(proof: Proof, agreement: Agreement, significance: float, features: int
     else:
         sure, agrees = _ramp(agreement.tiles, *_TILES), _ramp(agreement.correlation, *_CORRELATIONS)
     few = not proof.inliers or (proof.inliers < FEW and features < POOR)
-    doubted = few and agreement.changed > _CHANGED
+    again = agreement.changed > ALTERED and agreement.fidelity < FAITHFUL
+    doubted = again or (few and agreement.changed > _CHANGED)
     return sure * agrees * _ramp(agreement.recolored, *_COLORS) * (_DOUBTED if doubted else 1.0)
 
 

@@ -34,7 +34,7 @@ CORRELATED = 0.15
 """The least correlation of the gray pictures under the transformation that the matches agree on."""
 EVIDENT = 0.75
 """The correlation from which on no closer fit of the matches is asked for."""
-OVERLAID = 0.65
+OVERLAID = 0.72
 """The least correlation of sparse pictures that are laid over each other."""
 _ROUNDS, _SURE = 200, 0.95
 _COARSE = 8.0

@@ -1,4 +1,4 @@
-"""Pairs are refused by cheap looks first; whatever is a copy passes them, and pictures are read no oftener than needed."""
+"""Pairs are refused by cheap looks first; whatever is a copy passes, and pictures are read no oftener than needed."""
 
 from __future__ import annotations
 
