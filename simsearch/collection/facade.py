@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from simsearch.collection import pinning, querying, upkeep
 from simsearch.collection.adding import indexing, texts_in, vectors_in
 from simsearch.collection.duplicates.facade import DuplicateMethods
-from simsearch.collection.duplicates.settling import settle
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.making import make
 from simsearch.collection.places import is_collection
@@ -108,7 +107,10 @@ class Collection(DuplicateMethods, IdentityCollection):
         given = [sources] if isinstance(sources, (str, Path)) else sources
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing(encoder) as store:
-            settle(store, lambda: encoder)
+            if store.removals.unsettled():
+                from simsearch.collection.duplicates.settling import settle
+
+                settle(store, lambda: encoder)
             return indexing.add_sources(
                 store, encoder, given, labels=labels, reading=reading, prune=prune, progress=progress or Silent()
             )

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.store import writing
@@ -32,6 +32,11 @@ class Removals:
         """The removals, in the order in which they were begun last."""
         with self._database.reading() as connection:
             return [_removal(row) for row in connection.execute(select(REMOVAL).order_by(REMOVAL.c.id))]
+
+    def unsettled(self) -> bool:
+        """Whether a removal was interrupted before the items agreed with the files."""
+        with self._database.reading() as connection:
+            return bool(connection.scalar(select(exists().where(REMOVAL.c.settled == 0))))
 
     def begin(self, plan: str, quarantine: str, hands_over: Sequence[Handover]) -> None:
         """Records that files are about to be removed by a plan, with their journals in that folder."""
@@ -105,6 +110,18 @@ class Removals:
             for table, rows in tables:
                 if rows:
                     connection.execute(insert(table).prefix_with("OR REPLACE"), rows)
+
+
+def forget_label(connection: Connection, label: str) -> None:
+    """Forgets that examples of a label were handed over."""
+    named = (TAKEN_OVER.c.what == "example") & (TAKEN_OVER.c.value == json.dumps(label))
+    connection.execute(TAKEN_OVER.delete().where(named))
+    for row in connection.execute(select(REMOVAL)).all():
+        listed = json.loads(row.takes_over)
+        kept = [one for one in listed if (one["what"], one["value"]) != ("example", label)]
+        if len(kept) < len(listed):
+            changed = REMOVAL.update().where(REMOVAL.c.id == row.id)
+            connection.execute(changed.values(takes_over=json.dumps(kept)))
 
 
 def _removal(row: Any) -> Removal:

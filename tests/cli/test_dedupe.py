@@ -104,6 +104,8 @@ def test_copies_of_a_reference_are_proposed_and_it_is_never_touched(
     assert ("a.png", "b.png", "exact") in listed and len(listed) == 3
     before = {path.name: path.stat().st_mtime_ns for path in album.iterdir()}
     assert command("dedupe", "plan", "new", "--against", "album", "-o", "p.json").code == 0
+    joined = command("dedupe", "apply", "p.json", "--link", "hard")
+    assert joined.code == 2 and "would join the files of the reference" in joined.err
     assert command("dedupe", "apply", "p.json").code == 0
     assert names(place / "new") == ["c.png", "linked"]
     assert {path.name: path.stat().st_mtime_ns for path in album.iterdir()} == before

@@ -55,6 +55,8 @@ def apply(
     """
     before = settle(store, encoder)
     _check(store, plan)
+    if method == "hardlink" and plan.header.reference:
+        raise UsageError("hard links would join the files of the reference with others; link them symbolically")
     # What was begun with a quarantine folder is gone on with there.
     begun = [Path(removal.quarantine) for removal in store.removals.all() if removal.plan == fingerprint(plan)]
     folder = make_quarantine(plan.header, quarantine or (begun[-1] if begun else default_quarantine(plan.header)))

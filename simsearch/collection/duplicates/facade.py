@@ -8,21 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.duplicates import applying
-from simsearch.collection.duplicates.finding import Found, Wanted, check, find
-from simsearch.collection.duplicates.planning import Planner, header
-from simsearch.collection.duplicates.settling import settle
+# What is about duplicates is imported where it is needed: a query must not wait for it.
 from simsearch.collection.opened import OpenCollection
-from simsearch.duplicates.removal.plan import Plan
-from simsearch.duplicates.removal.plan_file import read_plan, write_plan
-from simsearch.duplicates.report.writing import write_report
 from simsearch.errors import UsageError
 from simsearch.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.applying import Applied, Undone
+    from simsearch.collection.duplicates.finding import Found, Wanted
     from simsearch.collection.duplicates.report import DuplicateReport
-    from simsearch.duplicates.removal.plan import Totals
+    from simsearch.duplicates.removal.plan import Plan, Totals
     from simsearch.duplicates.removal.runs import Method
     from simsearch.store import Store
     from simsearch.types import Skip
@@ -57,6 +52,8 @@ class DuplicateMethods(OpenCollection):
         collection (or in that of a path) is listed. What was compared is remembered: a second call compares only
         what is new.
         """
+        from simsearch.collection.duplicates.finding import Wanted
+
         wanted = Wanted(preset, tuple(keep), tuple(folders), progress or Silent())
         with self._compared(against, wanted) as (_, _, found):
             return found.report
@@ -76,6 +73,11 @@ class DuplicateMethods(OpenCollection):
 
         `report` is an HTML file on which each copy is seen beside what is kept.
         """
+        from simsearch.collection.duplicates.finding import Wanted
+        from simsearch.collection.duplicates.planning import Planner, header
+        from simsearch.duplicates.removal.plan_file import read_plan, write_plan
+        from simsearch.duplicates.report.writing import write_report
+
         wanted = Wanted(preset, tuple(keep), tuple(folders), progress or Silent())
         with self._compared(against, wanted) as (store, reference, found):
             head = header(store, self.folder, found, reference)
@@ -99,13 +101,18 @@ class DuplicateMethods(OpenCollection):
         Interrupted, the same call goes on. Methods: "quarantine", "hardlink", "symlink", which `undo_duplicates` can
         undo, "trash" and "delete", which it cannot.
         """
-        read = plan if isinstance(plan, Plan) else read_plan(Path(plan))
+        from simsearch.collection.duplicates import applying
+        from simsearch.duplicates.removal.plan_file import read_plan
+
+        read = read_plan(Path(plan)) if isinstance(plan, str | Path) else plan
         place = None if quarantine is None else Path(quarantine)
         with self.changing() as store:
             return applying.apply(store, lambda: self.encoder, read, place, method, progress or Silent())
 
     def undo_duplicates(self, journal: str | Path | None = None, *, progress: Progress | None = None) -> Undone:
         """Puts back the files and items of a run, by its journal; without one those of the latest run."""
+        from simsearch.collection.duplicates import applying
+
         place = None if journal is None else Path(journal)
         with self.changing() as store:
             return applying.undo(store, lambda: self.encoder, place, progress or Silent())
@@ -115,6 +122,9 @@ class DuplicateMethods(OpenCollection):
         self, against: OpenCollection | str | Path | None, wanted: Wanted
     ) -> Iterator[tuple[Store, Store | None, Found]]:
         """What was found, with the store open for writing: nothing changes while a plan is made of it."""
+        from simsearch.collection.duplicates.finding import check, find
+        from simsearch.collection.duplicates.settling import settle
+
         if isinstance(against, str | Path):
             with OpenCollection(Path(against)) as opened, self._compared(opened, wanted) as found:
                 yield found

@@ -138,6 +138,19 @@ def test_what_was_changed_since_is_not_taken_back(collection: Collection, plan: 
     assert items(collection)[item.uri] == ("mine", {})
 
 
+def test_a_label_that_was_handed_over_can_be_forgotten(photos: Path, tmp_path: Path, tiny: Path) -> None:
+    with Collection.create(tmp_path / "index", tiny) as made:
+        made.add(photos)
+        made.enroll("Zoe", [photos / "Ana" / "small.png"])
+        made.plan_duplicates(tmp_path / "plan.json")
+        made.apply_duplicates(tmp_path / "plan.json")
+        assert not made.forgotten("Zoe").clean
+        assert made.forget("Zoe") == 1
+        assert made.forgotten("Zoe").traces == ()
+        made.undo_duplicates()
+        assert made.labels() == {}
+
+
 def test_a_removal_outlives_a_rebuild(collection: Collection, plan: Path, photos: Path, other: Path) -> None:
     before = {uri: about for uri, about in items(collection).items() if not uri.startswith("example")}
     collection.apply_duplicates(plan)
