@@ -92,8 +92,8 @@ class Prover:
         for start in range(0, len(rest), FULL // 2):
             part = rest[start : start + FULL // 2]
             full = self._need(self._full, lambda number: described(views[number]), part)
-            examined = self._ahead(lambda pair, full=full: examine(full[pair[0]], full[pair[1]]), part)
-            for pair, evidence in zip(part, examined, strict=True):
+            both = [(full[left], full[right]) for left, right in part]
+            for pair, evidence in zip(part, self._ahead(lambda two: examine(*two), both), strict=True):
                 yield pair, _on_originals(evidence, views[pair[0]], views[pair[1]])
 
     def _need(self, held: _Held[_T], make: Callable[[int], _T | None], pairs: Iterable[Pair]) -> dict[int, _T]:
