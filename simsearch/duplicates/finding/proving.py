@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
@@ -92,7 +93,7 @@ class Prover:
         for start in range(0, len(rest), FULL // 2):
             part = rest[start : start + FULL // 2]
             full = self._need(self._full, lambda number: described(views[number]), part)
-            examined = self._ahead(lambda pair, full=full: examine(full[pair[0]], full[pair[1]]), part)
+            examined = self._ahead(partial(_in_full, full), part)
             for pair, evidence in zip(part, examined, strict=True):
                 yield pair, _on_originals(evidence, views[pair[0]], views[pair[1]])
 
@@ -150,6 +151,10 @@ class _Held(Generic[_T]):
         self._held[number] = value
         if len(self._held) > self._most:
             self._held.popitem(last=False)
+
+
+def _in_full(full: dict[int, Described], pair: Pair) -> Evidence | None:
+    return examine(full[pair[0]], full[pair[1]])
 
 
 def _on_originals(evidence: Evidence | None, left: View, right: View) -> Examined | None:

@@ -70,7 +70,7 @@ def _numbered(path: Path, number: int) -> Path:
 
 def _older(path: Path, pages: int) -> list[Path]:
     """Reports with the numbers that follow, as an earlier plan with more groups left them."""
-    found = []
+    found: list[Path] = []
     while is_report(page := _numbered(path, max(pages, 1) + 1 + len(found))):
         found.append(page)
     return found
