@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = [
     "from_image",
     "metadata_entries",
     "read_file",
+    "small_jpeg",
     "thumbnail",
     "whole",
 ]
@@ -123,6 +125,14 @@ def decode(content: bytes, spec: PixelSpec) -> Picture:
 def thumbnail(content: bytes, size: int) -> Image.Image:
     """The RGB picture, upright, its long side `size` pixels. Raises MediaError like `decode`."""
     return _decoded(content, PixelSpec(size, size, 3, "pad"))[0]
+
+
+def small_jpeg(pixels: NDArray[np.uint8], size: int, quality: int) -> tuple[bytes, tuple[int, int]]:
+    """A JPEG of RGB pixels, reduced to fit into a square of `size`, and its width and height."""
+    small, stream = Image.fromarray(pixels), BytesIO()
+    small.thumbnail((size, size), Image.Resampling.LANCZOS)
+    small.save(stream, "JPEG", quality=quality)
+    return stream.getvalue(), small.size
 
 
 def whole(source: bytes | Image.Image | NDArray[np.uint8], enough: int) -> Picture:

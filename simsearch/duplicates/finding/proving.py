@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
@@ -92,8 +93,8 @@ class Prover:
         for start in range(0, len(rest), FULL // 2):
             part = rest[start : start + FULL // 2]
             full = self._need(self._full, lambda number: described(views[number]), part)
-            both = [(full[left], full[right]) for left, right in part]
-            for pair, evidence in zip(part, self._ahead(lambda two: examine(*two), both), strict=True):
+            examined = self._ahead(partial(_in_full, full), part)
+            for pair, evidence in zip(part, examined, strict=True):
                 yield pair, _on_originals(evidence, views[pair[0]], views[pair[1]])
 
     def _need(self, held: _Held[_T], make: Callable[[int], _T | None], pairs: Iterable[Pair]) -> dict[int, _T]:
@@ -150,6 +151,10 @@ class _Held(Generic[_T]):
         self._held[number] = value
         if len(self._held) > self._most:
             self._held.popitem(last=False)
+
+
+def _in_full(full: dict[int, Described], pair: Pair) -> Evidence | None:
+    return examine(full[pair[0]], full[pair[1]])
 
 
 def _on_originals(evidence: Evidence | None, left: View, right: View) -> Examined | None:

@@ -83,9 +83,9 @@ def promising(left: Sketch, rights: Sequence[Sketch]) -> list[bool]:
         own = left.mirrored() if turned else left
         for place, here, there in _matches(own.features, [rights[place].features for place in rest]):
             passed[rest[place]] = _agree(own, rights[rest[place]], here, there)
-    for place, right in enumerate(rights):
-        if not passed[place] and (left.sparse or right.sparse):
-            passed[place] = best_overlay(left.gray, right.gray) >= OVERLAID
+    for place in np.flatnonzero(~passed).tolist():
+        if left.sparse or rights[place].sparse:
+            passed[place] = best_overlay(left.gray, rights[place].gray) >= OVERLAID
     return [bool(one) for one in passed]
 
 

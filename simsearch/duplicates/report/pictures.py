@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simsearch.media.files import read_file
-from simsearch.media.images import whole
+from simsearch.media.images import small_jpeg, whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,15 +36,10 @@ class Thumbnail:
     @classmethod
     def of(cls, path: str) -> Thumbnail:
         """The thumbnail of the picture in a file. Raises MediaError where it cannot be read."""
-        from PIL import Image
-
         picture = whole(read_file(path), SIDE)
-        small = Image.fromarray(picture.pixels)
-        small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        stream = BytesIO()
-        small.save(stream, "JPEG", quality=QUALITY)
-        uri = f"data:image/jpeg;base64,{b64encode(stream.getvalue()).decode()}"
-        return cls(uri, *small.size, picture.width, picture.height)
+        content, size = small_jpeg(picture.pixels, SIDE, QUALITY)
+        uri = f"data:image/jpeg;base64,{b64encode(content).decode()}"
+        return cls(uri, *size, picture.width, picture.height)
 
 
 def outline(kept: Thumbnail, copy: Thumbnail, matrix: Transformation) -> NDArray[np.float64] | None:

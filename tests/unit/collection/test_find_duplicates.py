@@ -267,3 +267,14 @@ def test_rows_of_a_table_are_found_by_their_names(texts: Collection, tmp_path: P
     table.write_text("id,text\n1,bread and butter for everyone\n2,something else entirely\n")
     texts.add(tmp_path / "texts")
     assert ("e.txt", "faq.csv#1") in pairs(texts.find_duplicates())
+
+
+def test_the_report_and_the_pairs_name_what_implies_them(collection: Collection, photos: Path) -> None:
+    report = collection.find_duplicates()
+    group = report.groups[0]
+    assert group.members[0] is group.kept and len(group.members) == 5
+    for pair in report.pairs:
+        if pair.via is not None:
+            assert pair.via == group.kept.item.uri not in (pair.a, pair.b)
+    assert {pair.group for pair in report.pairs} == {1, 2}
+    assert report.apart == ()
