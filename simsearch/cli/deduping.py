@@ -139,7 +139,7 @@ def plan_command(
     The plan is JSON, to be edited: "remove" becomes "leave" for what should stay. Sidecars go with their picture; a
     picture with a RAW file or a film stays unless the kept one has the same.
     """
-    from simsearch.collection.duplicates.entry import check_output, check_report
+    from simsearch.collection.duplicate_entry import check_output, check_report
 
     check_output(output, force=force)
     check_report(report)
@@ -198,7 +198,7 @@ def apply_command(
 
     A file that has changed since the plan was made stays, and so does every copy of a kept file that has changed.
     """
-    from simsearch.collection.duplicates.entry import planned
+    from simsearch.collection.duplicate_entry import planned
 
     method = _method(trash, link, delete)
     with planned(plan, index) as (collection, read):
@@ -239,7 +239,7 @@ def undo_command(journal: str | None, index: str | None, as_json: bool, quiet: b
 
     JOURNAL is the journal.jsonl of a run in its quarantine folder, or that folder.
     """
-    from simsearch.collection.duplicates.entry import undo
+    from simsearch.collection.duplicate_entry import undo
 
     done = undo(journal, index, progress(quiet))
     if done.items is None:
@@ -269,7 +269,7 @@ def _sides(
     target: str | None, index: str | None, encoder: str | None, against: str | None, shows: Progress
 ) -> Iterator[tuple[Collection, Collection | None, tuple[Skip, ...]]]:
     """The collection that is searched, the reference, and files of both that could not be indexed."""
-    from simsearch.collection.duplicates.entry import opened, reference
+    from simsearch.collection.duplicate_entry import opened, reference
 
     with opened(target, index, shows, encoder) as own, reference(against, own.collection, shows) as other:
         skipped = (*own.skipped, *(other.skipped if other else ()))
