@@ -8,6 +8,12 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "simsearch.collection": ("Collection",),
+    "simsearch.collection.duplicates.report": (
+        "DuplicateGroup",
+        "DuplicateMember",
+        "DuplicatePair",
+        "DuplicateReport",
+    ),
     "simsearch.collection.identities.enrolling": ("EnrollReport",),
     "simsearch.collection.results": ("Matches", "sheet", "sheets", "to_records"),
     "simsearch.collection.upkeep": ("CheckReport", "Info"),
@@ -29,6 +35,10 @@ __all__ = [
     "Changes",
     "CheckReport",
     "Collection",
+    "DuplicateGroup",
+    "DuplicateMember",
+    "DuplicatePair",
+    "DuplicateReport",
     "EnrollReport",
     "Evaluation",
     "EvaluationOptions",
@@ -58,6 +68,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from simsearch.collection import Collection
+    from simsearch.collection.duplicates.report import (
+        DuplicateGroup,
+        DuplicateMember,
+        DuplicatePair,
+        DuplicateReport,
+    )
     from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.results import Matches, sheet, sheets, to_records
     from simsearch.collection.upkeep import CheckReport, Info

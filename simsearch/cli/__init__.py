@@ -26,6 +26,7 @@ COMMANDS = {
     "rename": "simsearch.cli.identities",
     "merge": "simsearch.cli.identities",
     "forget": "simsearch.cli.identities",
+    "dedupe": "simsearch.cli.deduping",
     "train": "simsearch.cli.training",
     "distill": "simsearch.cli.distilling",
     "convert": "simsearch.cli.converting",
@@ -61,6 +62,7 @@ def cli() -> None:
     simsearch query photo.jpg          find the most similar ones
     simsearch enroll Ana ana.jpg       store an example of an identity to recognize
     simsearch recognize who.jpg        print the recognized identity, or "unknown"
+    simsearch dedupe find ./photos     list copies of files, edited ones as well
     simsearch train ./labelled -o encoders/mine    train an encoder for your notion of similarity
     """
 

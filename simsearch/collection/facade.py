@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import pinning, querying, upkeep
+from simsearch.collection.duplicates.facade import DuplicateMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores, Skip
 
 
-class Collection(IdentityCollection):
+class Collection(DuplicateMethods, IdentityCollection):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
@@ -118,6 +119,10 @@ class Collection(IdentityCollection):
         allow(TEXT, by=by, text_column=text_column, id_column=id_column, label_column=label_column, encoding=encoding)
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing(encoder) as store:
+            if store.removals.unsettled():
+                from simsearch.collection.duplicates.settling import settle
+
+                settle(store, lambda: encoder)
             return indexing.add_sources(
                 store, encoder, given, labels=table, reading=reading, prune=prune, progress=shown
             )

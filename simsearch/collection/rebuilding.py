@@ -78,6 +78,7 @@ def _copy(old: Store, new: OpenCollection, progress: Progress) -> tuple[Skip, ..
         for root, reading in old.roots().items():
             store.add_root(root)
             store.set_reading(root, reading)
+        store.removals.carry_over(old.removals)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
         lost_examples = _enroll_again(old, store, encoder)

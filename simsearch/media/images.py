@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -25,9 +26,12 @@ __all__ = [
     "Picture",
     "PixelSpec",
     "decode",
+    "frames",
     "from_array",
     "from_image",
+    "metadata_entries",
     "read_file",
+    "small_jpeg",
     "thumbnail",
     "whole",
 ]
@@ -47,6 +51,8 @@ FAINTEST = 32
 MAX_SIDE = 4096
 _LARGEST_BLOCK = 32
 _ORIENTATION = 274  # EXIF tag
+_EXIF_PARTS = (0x8769, 0x8825)
+"""Tags of the inner tables: of the camera's settings, and of the place."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -121,6 +127,14 @@ def thumbnail(content: bytes, size: int) -> Image.Image:
     return _decoded(content, PixelSpec(size, size, 3, "pad"))[0]
 
 
+def small_jpeg(pixels: NDArray[np.uint8], size: int, quality: int) -> tuple[bytes, tuple[int, int]]:
+    """A JPEG of RGB pixels, reduced to fit into a square of `size`, and its width and height."""
+    small, stream = Image.fromarray(pixels), BytesIO()
+    small.thumbnail((size, size), Image.Resampling.LANCZOS)
+    small.save(stream, "JPEG", quality=quality)
+    return stream.getvalue(), small.size
+
+
 def whole(source: bytes | Image.Image | NDArray[Any], enough: int) -> Picture:
     """The RGB picture, upright, not resized: the bytes of a file, an image in memory, or an array of pixels.
 
@@ -140,6 +154,24 @@ def whole(source: bytes | Image.Image | NDArray[Any], enough: int) -> Picture:
         flat = flatten(picture, "RGB")
         upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
         return Picture(np.array(upright, dtype=np.uint8), *_turned(stored, turn))
+
+
+def metadata_entries(content: bytes) -> int:
+    """How many entries of EXIF the bytes of a picture hold; 0 where there are none or none that can be read."""
+    try:
+        name, picture = open_picture(content)
+        with decoding(name):
+            exif = picture.getexif()
+            return len(exif) + sum(len(exif.get_ifd(part)) for part in _EXIF_PARTS)
+    except MediaError:
+        return 0
+
+
+def frames(content: bytes) -> int:
+    """How many pictures the bytes of a file hold: pages or the frames of an animation. Raises MediaError."""
+    name, picture = open_picture(content)
+    with decoding(name):
+        return int(getattr(picture, "n_frames", 1))
 
 
 def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -231,7 +232,31 @@ _CALIBRATIONS = (
     " gallery INTEGER NOT NULL)",
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _calibrations))
+
+def _duplicates(connection: Connection) -> None:
+    """Duplicates: what was compared, and which items were removed with what they handed over; an id of the store."""
+    for statement in _DUPLICATES:
+        connection.exec_driver_sql(statement)
+    connection.exec_driver_sql("INSERT INTO setting VALUES ('id', ?)", (secrets.token_hex(8),))
+
+
+_DUPLICATES = (
+    "CREATE TABLE compared (one BLOB NOT NULL, other BLOB NOT NULL, cosine FLOAT NOT NULL, score FLOAT NOT NULL,"
+    " kind TEXT NOT NULL, matrix TEXT, one_share FLOAT NOT NULL, other_share FLOAT NOT NULL,"
+    " outside FLOAT NOT NULL,"
+    " PRIMARY KEY (one, other)) WITHOUT ROWID",
+    "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL,"
+    " frames INTEGER NOT NULL)"
+    " WITHOUT ROWID",
+    "CREATE TABLE removal (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, quarantine BLOB NOT NULL,"
+    " takes_over TEXT NOT NULL, settled INTEGER NOT NULL, UNIQUE (plan, quarantine))",
+    "CREATE TABLE set_aside (uri BLOB PRIMARY KEY NOT NULL, removal_id INTEGER NOT NULL REFERENCES removal (id),"
+    " label TEXT, metadata TEXT NOT NULL)",
+    "CREATE TABLE taken_over (id INTEGER PRIMARY KEY, source BLOB NOT NULL, kept BLOB NOT NULL, what TEXT NOT NULL,"
+    ' "key" TEXT, value TEXT NOT NULL)',
+)
+
+MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _calibrations), Migration(4, _duplicates))
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
 from simsearch.store import reading, writing
+from simsearch.store.comparisons import Comparisons
 from simsearch.store.database import Database, open_database
 from simsearch.store.identity_store import IdentityStore
+from simsearch.store.removals import Removals
 from simsearch.store.schema import CONTENT, ITEM, ROOT
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class Store(IdentityStore):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dim: int | None = None
+        self.comparisons = Comparisons(database)
+        self.removals = Removals(database)
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, str]) -> Store:

@@ -48,7 +48,7 @@ def add_sources(
     roots, reports = [os.path.abspath(source) for source in sources], []  # noqa: PTH100
     for root in roots:
         check_root(store, root)
-        run = Run(store, encoder, progress, None, reading, _remembered(store, root))
+        run = Run(store, encoder, progress, None, reading, remembered(store, root))
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
             run.label_of, run.sidecar = labeller(labels, root, encoding, roots), os.path.abspath(labels)  # noqa: PTH100
@@ -57,7 +57,7 @@ def add_sources(
     return total(reports)
 
 
-def _remembered(store: Store, root: str) -> Reading:
+def remembered(store: Store, root: str) -> Reading:
     """How the files of the known root that contains `root` are read."""
     known = store.roots()
     for path in sorted(known, key=len, reverse=True):
