@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.collection.adding import roots
 from simsearch.collection.adding.changes import entries
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
@@ -60,6 +62,7 @@ def index_sources(
     labels: str | None,
     reading: Reading,
     prune: bool,
+    verify: bool,
     rebuild: bool,
     progress: Progress,
 ) -> Indexed:
@@ -79,6 +82,7 @@ def index_sources(
             label_column=reading.label,
             encoding=reading.encoding,
             prune=prune,
+            verify_content=verify,
             progress=progress,
         )
         return Indexed(folder, report, len(collection), lost)
@@ -151,13 +155,15 @@ def _check_encoder(collection: Collection, encoder: str | None) -> None:
 
 def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
     """Two folders of the same name must not end in one collection unasked."""
-    roots = list(collection.store.roots())
+    known = list(collection.store.roots())
     for source in sources:
-        path = Path(source).absolute()
-        if roots and not any(path == Path(root) or Path(root) in path.parents for root in roots):
+        path = roots.known_spelling(collection.store, source)
+        inside = not known or any(roots.is_in(path, root) for root in known)
+        if not inside and roots.moved_from(collection.store, path) is None:
             raise UsageError(
-                f"{collection.folder} is the collection of {roots[0]}, not of {path}. To add to it: "
-                f"--index {collection.folder.name}; to make another one: --index NEW_NAME"
+                f"{collection.folder} is the collection of {known[0]}, not of {path}. To add to it: "
+                f"--index {collection.folder.name}; to make another one: --index NEW_NAME; if the folder was moved: "
+                f"{shlex.join(['simsearch', 'move', known[0], path, '--index', collection.folder.name])}"
             )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import identities, pinning, querying, upkeep
-from simsearch.collection.adding import indexing, texts_in, vectors_in
+from simsearch.collection.adding import indexing, roots, texts_in, vectors_in
 from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection
@@ -20,6 +20,7 @@ from simsearch.types import Item
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from simsearch.collection.adding.roots import MoveReport
     from simsearch.collection.identities import EnrollReport
     from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
@@ -86,12 +87,14 @@ class Collection(OpenCollection):
         by: str | None = None,
         encoding: str | None = None,
         prune: bool = False,
+        verify_content: bool = False,
         progress: Progress | None = None,
     ) -> AddReport:
         """Brings the collection up to date with folders or files; see `indexing.add_files` for what is removed.
 
         `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
-        columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
+        columns `path` (relative to the table) and `label`. Costs a look at each file; only those are read whose size,
+        mtime, inode or ctime has changed, or all with `verify_content`, and only new contents are encoded.
         Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
         .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
         default UTF-8. These settings are kept until others are given.
@@ -100,7 +103,14 @@ class Collection(OpenCollection):
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing() as store:
             return indexing.add_sources(
-                store, encoder, given, labels=labels, reading=reading, prune=prune, progress=progress or Silent()
+                store,
+                encoder,
+                given,
+                labels=labels,
+                reading=reading,
+                prune=prune,
+                verify=verify_content,
+                progress=progress or Silent(),
             )
 
     def add_texts(
@@ -124,6 +134,15 @@ class Collection(OpenCollection):
         """
         with self.changing() as store:
             return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
+
+    def move(self, old: str | Path, new: str | Path) -> MoveReport:
+        """Records that a folder or file that was indexed is now at another path; its items keep what they have.
+
+        An item that is at the new path already takes over label and metadata that it has not. Raises UsageError when
+        the collection has nothing at `old`, or nothing of that is at `new`.
+        """
+        with self.changing() as store:
+            return roots.move(store, old, new)
 
     def remove(self, paths: str | Path | Iterable[str | Path]) -> int:
         """Removes items by path, or all those under a folder; returns how many. The files stay."""

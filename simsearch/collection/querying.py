@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from simsearch.collection.adding.changes import as_before
 from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
 from simsearch.media.encodings import SAVE
+from simsearch.media.scan import found_at
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
@@ -203,16 +205,13 @@ def _stored(store: Store, source: Query) -> Item | None:
     if not isinstance(source, (str, Path)) or isinstance(source, Text):
         return None
     item = item_named(store, source)
-    return item if item is not None and _unchanged(item) else None
+    return item if item is not None and _unchanged(store, item) else None
 
 
-def _unchanged(item: Item) -> bool:
-    """Whether the file has the size and time that were stored; a missing one counts as unchanged."""
-    try:
-        stat = Path(item.uri).stat()
-    except (OSError, ValueError):
-        return True
-    return (stat.st_size, stat.st_mtime_ns) == (item.size, item.mtime_ns)
+def _unchanged(store: Store, item: Item) -> bool:
+    """Whether the file is as it was stored, judged as by `add`; a missing one counts as unchanged."""
+    found = found_at(item.uri)
+    return found is None or as_before(store.known([item.uri])[item.uri], found)
 
 
 def matches(

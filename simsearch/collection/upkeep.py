@@ -28,6 +28,8 @@ class Info:
     dim: int
     items: int
     contents: int
+    problems: int
+    """Items whose files could not be read when they were last indexed."""
     labels: dict[str, int]
     """Enrolled labels with their numbers of examples."""
     roots: tuple[str, ...]
@@ -74,6 +76,7 @@ def info(folder: Path, store: Store) -> Info:
             dim=int(store.setting("dim") or 0),
             items=counts.items,
             contents=counts.contents,
+            problems=store.problem_count(),
             labels=store.labels(),
             roots=tuple(roots),
             generation=store.generation(),

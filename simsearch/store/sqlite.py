@@ -7,22 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import select
-
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
 from simsearch.store import checking, examples, reading, writing
 from simsearch.store.creating import make
 from simsearch.store.database import Database, open_database
-from simsearch.store.schema import CONTENT, ITEM, ROOT
+from simsearch.store.schema import CONTENT, ITEM
+from simsearch.store.sources import Sources
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, NewExample, RowFile, Write
+    from simsearch.store.records import Counts, Known, NewExample, Write
     from simsearch.types import Example, Ids, Item, Vectors
 
 
-class Store:
-    """Items, contents, examples and roots. Use `create` or `open`.
+class Store(Sources):
+    """Items, contents, examples, and the sources that they are from. Use `create` or `open`.
 
     Every method is one transaction: done as a whole, and durable when it returns, or not done. An item is a path or a
     text; it points to a content, which has a vector and never changes. A content is there as long as an item points to
@@ -30,7 +29,7 @@ class Store:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self._dim: int | None = None
 
     @classmethod
@@ -101,6 +100,11 @@ class Store:
         with self._database.reading() as connection:
             return reading.counts(connection)
 
+    def problem_count(self) -> int:
+        """The number of items whose files could not be read when they were last indexed."""
+        with self._database.reading() as connection:
+            return reading.problem_count(connection)
+
     # -- items and contents --------------------------------------------------------------------------------------
 
     def known(self, uris: Sequence[str]) -> dict[str, Known]:
@@ -130,6 +134,21 @@ class Store:
         """Takes out items, all or none, with the contents that lose their last one; returns how many there were."""
         with self._database.writing() as connection:
             return writing.remove_items(connection, ids)
+
+    def digests(self, content_ids: Sequence[int]) -> dict[int, bytes]:
+        """The sha256 of contents by id."""
+        with self._database.reading() as connection:
+            return reading.digests(connection, content_ids)
+
+    def set_stamps(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Records inode and ctime of readable, unchanged files of items: (id, inode, ctime_ns)."""
+        with self._database.writing() as connection:
+            writing.set_stamps(connection, rows)
+
+    def set_problems(self, problems: Mapping[int, str]) -> None:
+        """Records why the files of items could not be read, by id; storing the item again clears it."""
+        with self._database.writing() as connection:
+            writing.set_problems(connection, problems)
 
     def ids_under(self, root: str) -> Ids:
         """The items in a folder, however deep, or in a file, and the one that is exactly that path; by ascending id."""
@@ -199,39 +218,7 @@ class Store:
         with self._database.writing() as connection:
             writing.trim_journal(connection, generation)
 
-    # -- files of several items ------------------------------------------------------------------------------------
-
-    def row_files(self, paths: Sequence[str]) -> dict[str, RowFile]:
-        """What is recorded of those files that hold several items, by path."""
-        with self._database.reading() as connection:
-            return reading.row_files(connection, paths)
-
-    def files_of(self, ids: Sequence[int]) -> dict[int, str]:
-        """The path of the file that holds each of those items that one holds, by the id of the item."""
-        with self._database.reading() as connection:
-            return reading.files_of(connection, ids)
-
-    def set_row_files(self, files: Sequence[RowFile]) -> None:
-        """Records that files were read to their ends."""
-        with self._database.writing() as connection:
-            writing.set_row_files(connection, files)
-
-    # -- roots and examples --------------------------------------------------------------------------------------
-
-    def roots(self) -> dict[str, str | None]:
-        """The places that the collection is fed from, in the order they were added, with how their files are read."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(ROOT.c.path, ROOT.c.reading).order_by(ROOT.c.id))
-            return {row.path: row.reading for row in rows}
-
-    def add_root(self, path: str) -> None:
-        with self._database.writing() as connection:
-            connection.execute(ROOT.insert().prefix_with("OR IGNORE").values(path=path))
-
-    def set_reading(self, root: str, how: str | None) -> None:
-        """Remembers how the files under a root are read."""
-        with self._database.writing() as connection:
-            connection.execute(ROOT.update().where(ROOT.c.path == root).values(reading=how))
+    # -- examples -------------------------------------------------------------------------------------------------
 
     def add_examples(self, label: str, rows: Sequence[NewExample]) -> int:
         """The number of examples that are new to the label; the others are left as they are."""

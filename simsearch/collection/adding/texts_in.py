@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run
+from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, Swept
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.errors import UsageError
 from simsearch.media.arguments import source_list
@@ -31,7 +31,7 @@ def add_texts(
     run = Run(store, encoder, Silent(), None)
     for batch in outcomes(encoder, _jobs(run, uris, texts, metadata)):
         write(run, batch)
-    return run.report(0, 0)
+    return run.report(Swept())
 
 
 def _check(encoder: Encoder, uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None) -> None:

@@ -145,7 +145,7 @@ def test_too_many_vanished_rows_are_kept_until_prune(collection, tmp_path, how) 
         table(path, rows[:4] if how == "rows gone" else [])
     left = 4 if how == "rows gone" else 0
     for _ in range(2):
-        assert collection.add(path) == AddReport(kept=10 - left, unchanged=left)
+        assert collection.add(path) == AddReport(kept=10 - left, vanished=10 - left, unchanged=left)
         assert len(collection) == 10
     assert collection.add(path, prune=True) == AddReport(removed=10 - left, unchanged=left)
     assert len(held(collection)) == left
@@ -225,7 +225,7 @@ def test_rows_of_a_table_that_cannot_be_read_stay(collection, notes, content, re
     collection.add(notes)
     (notes / "f.csv").write_bytes(content)
     for _ in range(2):
-        assert collection.add(notes) == AddReport(unchanged=2, skipped=(Skip(str(notes / "f.csv"), reason),))
+        assert collection.add(notes) == AddReport(unchanged=2, kept=4, skipped=(Skip(str(notes / "f.csv"), reason),))
     assert len(held(collection)) == 6
 
 
@@ -397,7 +397,7 @@ def test_a_table_that_fails_in_its_middle_keeps_its_rows(collection, tmp_path, m
     with monkeypatch.context() as patched:
         patched.setattr(os, "fdopen", lambda *_, **__: _Opened(Failing()))
         report = collection.add(tmp_path / "f.csv")
-    assert (report.updated, report.unchanged, report.removed, report.kept) == (1, 9, 0, 0)
+    assert (report.updated, report.unchanged, report.removed, report.kept) == (1, 9, 0, 20)
     assert [skip.reason for skip in report.skipped] == ["input/output error"]
     assert len(held(collection)) == 30
     assert collection.add(tmp_path / "f.csv") == AddReport(unchanged=30)
