@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simsearch.collection.adding.roots import is_in
 from simsearch.collection.adding.run import LOOK_UP, Run, Swept
 from simsearch.media.scan import BROKEN_LINK
 
@@ -43,7 +45,7 @@ def sweep(run: Run, root: str, prune: bool) -> Swept:
     _record_mounts(run, root, devices)
     kept = run.accounted.take(np.concatenate([_ids(run.broken | unread), away]))
     lost = run.accounted.take(vanished)
-    return Swept(removed, kept + lost, lost, tuple(devices))
+    return Swept(removed, kept + lost, lost, tuple(_outermost(devices)))
 
 
 def _ids(ids: Mapping[int, str] | tuple[()]) -> Ids:
@@ -91,6 +93,15 @@ def _on_missing_devices(run: Run, root: str, missing: Ids) -> dict[str, Ids]:
     gone = sorted(run.store.mounts_under(root) - run.mounts)
     found = {folder: np.intersect1d(run.store.ids_under(folder), missing) for folder in gone}
     return {folder: ids for folder, ids in found.items() if len(ids)}
+
+
+def _outermost(folders: Iterable[str]) -> Iterator[str]:
+    """The folders that lie in no other of them."""
+    before = None
+    for folder in sorted(folders, key=lambda path: Path(path).parts):
+        if before is None or not is_in(folder, before):
+            before = folder
+            yield folder
 
 
 def _record_mounts(run: Run, root: str, away: Mapping[str, Ids]) -> None:
