@@ -10,6 +10,7 @@ import click
 from simsearch.cli.options import (
     comparable,
     file_option,
+    force_option,
     index_option,
     json_option,
     min_score_option,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @text_option
 @file_option
 @click.option("--save", metavar="SHEET.png", type=click.Path(), help="Save a contact sheet of the matches.")
+@force_option
 @json_option
 @quiet_option
 def query_command(
@@ -56,6 +58,7 @@ def query_command(
     as_text: bool,
     as_file: bool,
     save: str | None,
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -64,15 +67,19 @@ def query_command(
     An argument is a file if one of that name exists, else an item of the collection (such as faq.csv#7), else a text;
     - is standard input. Several queries are answered in turn.
     """
-    from simsearch.collection.entry import ask, check_sheet, open_one
+    from simsearch.collection.entry import ask, check_drawable, open_one
 
     if threshold is not None:
         print_status("query --threshold is deprecated: use --min-score")
         min_score = threshold if min_score is None else min_score
+    if save is not None:
+        from simsearch.media.sheets import check_sheet
+
+        check_sheet(Path(save), force=force)
     given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index) as collection:
         if save is not None:
-            check_sheet(collection)
+            check_drawable(collection)
         if not quiet:
             remark_words(collection, given)
         answered = ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self)
@@ -82,7 +89,7 @@ def query_command(
     if save is not None and answered.answers:
         from simsearch.collection.entry import save_matches
 
-        save_matches(answered.answers, Path(save))
+        save_matches(answered.answers, Path(save), force=force)
         if not (quiet or as_json):
             print_status(f"sheet: {save}")
     return 0 if answered.answers else 1

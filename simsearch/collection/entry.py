@@ -223,12 +223,12 @@ def _reason(source: Query, error: MediaError) -> str:
     return str(error).removeprefix(f"{source}: ") if isinstance(source, (str, Path)) else str(error)
 
 
-def check_sheet(collection: Collection) -> None:
+def check_drawable(collection: Collection) -> None:
     """Raises UsageError when the items cannot be drawn."""
     if collection.store.setting("modality") != "image":
         raise UsageError(f"--save draws pictures, and {collection.folder} holds none")
 
 
-def save_matches(answers: Sequence[Answer], path: Path) -> None:
-    """Saves the contact sheet of the queries and their matches."""
-    save_sheet(sheet([answer.matches for answer in answers]), path)
+def save_matches(answers: Sequence[Answer], path: Path, *, force: bool = False) -> None:
+    """Saves the contact sheet of the queries and their matches. A file there must be such a sheet, unless `force`."""
+    save_sheet(sheet([answer.matches for answer in answers]), path, force=force)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.places import STORE_NAME, is_collection
+from simsearch.collection.places import STORE_NAME, check_place, is_collection
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
 from simsearch.store import Store
@@ -22,6 +22,7 @@ def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) ->
         raise UsageError("a new collection needs either an encoder or dim, the length of your own vectors")
     if is_collection(folder):
         raise UsageError(f"{folder} is a collection already; open it, or choose another name")
+    check_place(folder)
     opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
     try:
         folder.mkdir(parents=True, exist_ok=True)

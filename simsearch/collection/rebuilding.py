@@ -12,7 +12,7 @@ import numpy as np
 from simsearch.collection import identities
 from simsearch.collection.adding import indexing
 from simsearch.collection.facade import Collection
-from simsearch.collection.places import is_collection
+from simsearch.collection.places import check_place, is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
@@ -64,6 +64,7 @@ def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) ->
         if begun.store.setting("fingerprint") == opened.fingerprint:
             return begun
         begun.close()
+    check_place(target)
     shutil.rmtree(target, ignore_errors=True)
     return Collection.create(target, encoder)
 

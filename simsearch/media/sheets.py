@@ -6,14 +6,16 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from simsearch.errors import MediaError, SimsearchError, UsageError
 from simsearch.manifest import replacing
 from simsearch.media.images import PixelSpec, from_array, from_image, thumbnail
+from simsearch.outputs import require_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +31,9 @@ SHEET_FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+SHEET_MARK = "simsearch contact sheet"
+_SOFTWARE = 305
+"""The tag of TIFF and EXIF for the program that made a file."""
 MAX_SHEET_SIDE = 30_000
 _MARGIN = 12
 _GAP = 8
@@ -103,20 +108,42 @@ def side_by_side(contents: Sequence[bytes], size: int) -> Image.Image:
     return joined
 
 
-def save_sheet(image: Image.Image, path: str | Path) -> None:
+def check_sheet(path: Path, *, force: bool = False) -> None:
+    """Raises UsageError for another suffix, and for a file that is there and no contact sheet, unless `force`."""
+    require_output(path, "a contact sheet", SHEET_FORMATS, SHEET_MARK.encode(), force=force)
+
+
+def save_sheet(image: Image.Image, path: str | Path, *, force: bool = False) -> None:
     """Writes the sheet, whole or not at all, in the format that the suffix names.
 
-    Raises UsageError for another suffix, SimsearchError when the file cannot be written.
+    Raises UsageError like `check_sheet`, SimsearchError when the file cannot be written.
     """
     path = Path(path)
-    name = SHEET_FORMATS.get(path.suffix.lower())
-    if name is None:
-        raise UsageError(f"{path}: a contact sheet cannot be {path.suffix or 'without suffix'}; use .png or .jpg")
+    check_sheet(path, force=force)
+    name = SHEET_FORMATS[path.suffix.lower()]
     try:
         with replacing(path) as temporary, temporary.open("wb") as stream:
-            image.save(stream, format=name)
+            image.save(stream, format=name, **_marked(name))
+            if name == "PDF":
+                # Pillow writes its strings in UTF-16; a comment at the end is plain.
+                stream.write(f"% {SHEET_MARK}\n".encode())
     except (OSError, ValueError) as error:
         raise SimsearchError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _marked(name: str) -> dict[str, Any]:
+    """The arguments of Pillow that leave the mark of a contact sheet in a file of this format."""
+    if name == "PDF":
+        return {}
+    if name == "TIFF":
+        return {"tiffinfo": {_SOFTWARE: SHEET_MARK}}
+    if name == "PNG":
+        text = PngInfo()
+        text.add_text("Software", SHEET_MARK)
+        return {"pnginfo": text}
+    exif = Image.Exif()
+    exif[_SOFTWARE] = SHEET_MARK
+    return {"exif": exif.tobytes()}
 
 
 def _draw_row(sheet: Image.Image, row: SheetRow, top: int, layout: _Layout) -> None:

@@ -19,7 +19,7 @@ import filelock
 import numpy as np
 import torch
 
-from simsearch.encoders.placing import require_place
+from simsearch.encoders.placing import LOCK, require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
@@ -98,6 +98,7 @@ def train(
     if everything and (test or given.split):
         held = test[0] if test else given.split
         raise UsageError(f"everything holds nothing out; omit {held!r}")
+    work = _work_beside(Path(out), overwrite)
     labelled = (reading or Reading()).read(Path(source))
     processes = open_processes()
     runs = []
@@ -110,7 +111,7 @@ def train(
             Run(
                 chosen,
                 Path(out),
-                _work_beside(Path(out), overwrite),
+                work,
                 initial,
                 frozen,
                 minutes,
@@ -193,8 +194,8 @@ def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, .
 
 def _work_beside(folder: Path, overwrite: bool) -> Path:
     """The working folder beside the encoder folder, which may hold the checkpoint of an earlier run."""
-    require_place(folder, overwrite=overwrite)
     work = folder.with_name(folder.name + ".training")
+    require_place(folder, work, overwrite=overwrite)
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -204,7 +205,7 @@ def _work_beside(folder: Path, overwrite: bool) -> Path:
 
 def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextManager[object]:
     """The lock of the working folder; raises filelock.Timeout if another run holds it."""
-    return filelock.FileLock(work / "lock", timeout=0) if processes.rank == 0 else contextlib.nullcontext()
+    return filelock.FileLock(work / LOCK, timeout=0) if processes.rank == 0 else contextlib.nullcontext()
 
 
 def _train(run: Run, data: Dataset) -> Trained:

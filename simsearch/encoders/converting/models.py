@@ -42,7 +42,7 @@ def convert(
     folder, path = Path(out), Path(source)
     if bits not in BITS:
         raise UsageError(f"bits {bits}: must be one of {', '.join(map(str, BITS))}")
-    require_place(folder, overwrite=overwrite)
+    require_place(folder, _work(folder), overwrite=overwrite)
     if path.suffix.lower() == ".onnx":
         return _converted_onnx(path, folder, onnx or OnnxOptions(), bits)
     if onnx is not None and onnx.given():
@@ -82,9 +82,13 @@ def _converted_onnx(path: Path, folder: Path, options: OnnxOptions, bits: int) -
     return _placed(folder, lambda made: convert_model(path, model, given, made, beginning, options, bits))
 
 
+def _work(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.converting")
+
+
 def _placed(folder: Path, make: Callable[[Path], EncoderConfig]) -> EncoderConfig:
     """The result of `make`, which fills a temporary folder that is then moved to `folder`."""
-    work = folder.with_name(f"{folder.name}.converting")
+    work = _work(folder)
     try:
         with placed(folder, work) as made:
             config = make(made)

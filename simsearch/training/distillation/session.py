@@ -17,7 +17,7 @@ import torch
 
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME, EncoderConfig
-from simsearch.encoders.placing import placed, require_place
+from simsearch.encoders.placing import LOCK, placed, require_place
 from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, LockedError, MediaError, UsageError
@@ -86,16 +86,16 @@ def distil(
     folder, how, shown = Path(out), how or Distilling(), progress or Silent()
     reading = reading or Reading()
     _check(how)
-    require_place(folder, overwrite=overwrite)
+    work = folder.with_name(folder.name + ".training")
+    require_place(folder, work, overwrite=overwrite)
     opened = _teacher(teacher, how.dim)
     corpus = read_corpus([Path(source) for source in sources], reading)
     held = read_graded(Path(validation), reading) if validation is not None else None
-    work = folder.with_name(folder.name + ".training")
     if restart:
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(work / "lock", timeout=0):
+        with filelock.FileLock(work / LOCK, timeout=0):
             content = _tokenizer(Path(tokenizer) if tokenizer else Path(teacher), tokenizer is None, corpus, how)
             run = _Run(opened, corpus, content, how, folder, work, held, shown)
             distilled = run.distilled()
