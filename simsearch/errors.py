@@ -6,7 +6,8 @@
     ├── MediaError                     one picture or text that cannot be read
     ├── StoreError                     the database cannot be opened or written
     │   ├── CollectionNotFoundError    no collection at that place
-    │   └── LockedError                another process writes to the collection
+    │   ├── LockedError                another process writes to the collection
+    │   └── DiskFullError              no space is left to write to
     ├── DamagedError                   a file of ours fails its size, checksum or format
     ├── EncoderError                   an encoder folder that cannot be used, or gives unusable output
     │   └── EncoderMismatchError       the collection was built with another encoder
@@ -57,6 +58,10 @@ class CollectionNotFoundError(StoreError):
 
 class LockedError(StoreError):
     """Another process holds the writer's lock."""
+
+
+class DiskFullError(StoreError):
+    """No space is left where something is to be written."""
 
 
 class DamagedError(SimsearchError):

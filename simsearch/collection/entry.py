@@ -162,9 +162,12 @@ def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
         if not inside and roots.moved_from(collection.store, path) is None:
             raise UsageError(
                 f"{collection.folder} is the collection of {known[0]}, not of {path}. To add to it: "
-                f"--index {collection.folder.name}; to make another one: --index NEW_NAME; if the folder was moved: "
-                f"{shlex.join(['simsearch', 'move', known[0], path, '--index', collection.folder.name])}"
+                f"--index {collection.folder.name}; to make another one: --index NEW_NAME{_if_moved(known[0], path)}"
             )
+
+
+def _if_moved(old: str, new: str) -> str:
+    return "" if os.path.lexists(old) else f"; if the folder was moved: {shlex.join(['simsearch', 'move', old, new])}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from simsearch.errors import StoreError
 from simsearch.manifest import replacing
 from simsearch.store import checking, examples, reading, writing
 from simsearch.store.creating import make
-from simsearch.store.database import Database, open_database
+from simsearch.store.database import SMALLEST, Database, disk_is_full, full, open_database
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
 
@@ -44,6 +44,8 @@ class Store(Sources):
         except FileExistsError:
             raise StoreError(f"{path} exists already; open it, or choose another name") from None
         except OSError as error:
+            if disk_is_full(error):
+                raise full(path, SMALLEST) from error
             raise StoreError(f"{path} cannot be made: {error.strerror or error}") from error
         return cls.open(path, write=True)
 
