@@ -11,8 +11,9 @@ import filelock
 
 from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME
 from simsearch.errors import DiskFullError, LockedError, StoreError
+from simsearch.space import disk_is_full
 from simsearch.store import Store
-from simsearch.store.database import disk_is_full, full
+from simsearch.store.database import full
 
 BATCH = 2 * 256 * 4096
 """Bytes of 256 items with vectors of 768 numbers and their rows, twice."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from simsearch.errors import (
     SimsearchError,
     StoreError,
 )
+from simsearch.space import missing_space
 from simsearch.store.schema import apply, pending
 
 BUSY_SECONDS = 10.0
@@ -174,18 +173,11 @@ def _has_journal(path: Path) -> bool:
     return journal.exists() and bool(journal.stat().st_size)
 
 
-def disk_is_full(error: OSError) -> bool:
-    """Whether an operating system error says that no space is left, on the disk or of a user's share."""
-    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-
-
 def full(path: Path, needed: int) -> DiskFullError:
-    """The error that says so: how much is free at `path`, and about how many bytes are needed."""
-    folder = next(place for place in (path, *path.parents) if place.is_dir())
-    free = shutil.disk_usage(folder).free
+    """The error that says that the disk is full, and about how many bytes are needed."""
     return DiskFullError(
-        f"{path} cannot be written: the disk is full, {free / 1e6:,.1f} MB are free and about {needed / 1e6:,.1f} MB "
-        "needed; free some space and run it again, what was reported as stored is there"
+        f"{path} cannot be written: {missing_space(path, needed)}; free some space and run it again, what was reported "
+        "as stored is there"
     )
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
+from simsearch.space import disk_is_full
 from simsearch.store import checking, examples, reading, writing
 from simsearch.store.creating import make
-from simsearch.store.database import SMALLEST, Database, disk_is_full, full, open_database
+from simsearch.store.database import SMALLEST, Database, full, open_database
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
 

@@ -20,9 +20,10 @@ import numpy as np
 import torch
 
 from simsearch.encoders.placing import LOCK, require_place
-from simsearch.errors import LockedError, MissingExtraError, UsageError
+from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
+from simsearch.space import telling_full_disk
 from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
 from simsearch.training.data.forgeries import genuine_only
@@ -133,7 +134,11 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     """
     run = runs[0]
     try:
-        with _alone_in(run.work, run.processes), processor_threads(run.recipe.threads):
+        with (
+            telling_full_disk(run.work, TrainingError),
+            _alone_in(run.work, run.processes),
+            processor_threads(run.recipe.threads),
+        ):
             if restart and run.processes.rank == 0:
                 for checkpoint in run.work.glob("checkpoint*.pt"):
                     checkpoint.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from simsearch.encoders.placing import placed, require_place
 from simsearch.encoders.pretrained_folder import is_hub_format
 from simsearch.encoders.pretrained_hub import find_pretrained, is_hub_name
 from simsearch.errors import EncoderError, UsageError
+from simsearch.space import telling_full_disk
 
 if TYPE_CHECKING:
     from simsearch.encoders.pretrained_folder import PretrainedFolder
@@ -90,7 +91,7 @@ def _placed(folder: Path, make: Callable[[Path], EncoderConfig]) -> EncoderConfi
     """The result of `make`, which fills a temporary folder that is then moved to `folder`."""
     work = _work(folder)
     try:
-        with placed(folder, work) as made:
+        with telling_full_disk(folder, EncoderError), placed(folder, work) as made:
             config = make(made)
             write_config(made, config)
     finally:
