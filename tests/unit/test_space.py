@@ -14,7 +14,7 @@ import torch
 
 from simsearch.errors import EncoderError, TrainingError
 from simsearch.space import CHUNK, disk_is_full, missing_space, reserve, telling_full_disk
-from simsearch.training.checkpoint import load_checkpoint, save_checkpoint
+from simsearch.training.checkpoint import State, load_checkpoint, save_checkpoint
 from simsearch.training.data.reserved import reserved_array
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
