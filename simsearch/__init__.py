@@ -8,6 +8,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "simsearch.collection": ("Collection",),
+    "simsearch.collection.adding.roots": ("MoveReport",),
     "simsearch.collection.identities": ("EnrollReport",),
     "simsearch.collection.results": ("Matches", "sheet", "to_records"),
     "simsearch.collection.upkeep": ("CheckReport", "Info"),
@@ -38,6 +39,7 @@ __all__ = [
     "Item",
     "Match",
     "Matches",
+    "MoveReport",
     "OnnxOptions",
     "Reading",
     "Recognition",
@@ -57,6 +59,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from simsearch.collection import Collection
+    from simsearch.collection.adding.roots import MoveReport
     from simsearch.collection.identities import EnrollReport
     from simsearch.collection.results import Matches, sheet, to_records
     from simsearch.collection.upkeep import CheckReport, Info

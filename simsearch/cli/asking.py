@@ -14,6 +14,7 @@ from simsearch.cli.options import (
     index_option,
     json_option,
     min_score_option,
+    place_option,
     questions,
     quiet_option,
     remark_words,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--exclude-self", is_flag=True, help="Leave the query itself out of its results.")
 @text_option
 @file_option
+@place_option
 @click.option("--save", metavar="SHEET.png", type=click.Path(), help="Save a contact sheet of the matches.")
 @force_option
 @json_option
@@ -57,6 +59,7 @@ def query_command(
     exclude_self: bool,
     as_text: bool,
     as_file: bool,
+    encoder: str | None,
     save: str | None,
     force: bool,
     as_json: bool,
@@ -77,7 +80,7 @@ def query_command(
 
         check_sheet(Path(save), force=force)
     given = questions(sources, as_text=as_text, as_file=as_file)
-    with open_one(index) as collection:
+    with open_one(index, encoder) as collection:
         if save is not None:
             check_drawable(collection)
         if not quiet:

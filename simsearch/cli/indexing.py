@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import encoding_option, index_option, json_option, quiet_option
+from simsearch.cli.options import encoder_option, encoding_option, index_option, json_option, quiet_option
 from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
 
 if TYPE_CHECKING:
+    from simsearch.collection.entry import Indexed
     from simsearch.types import AddReport
 
 
 @click.command("index")
 @click.argument("sources", metavar="FOLDER|FILE...", nargs=-1, required=True)
 @index_option
-@click.option(
-    "--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo, or text for texts]"
-)
+@encoder_option
 @click.option(
     "--labels",
     metavar="folder|FILE",
@@ -79,6 +78,13 @@ def index_command(
         rebuild=rebuild,
         progress=progress(quiet),
     )
+    _print_index_report(done, as_json=as_json, quiet=quiet)
+    report = done.report
+    present = report.added + report.reused + report.unchanged + report.updated
+    return 1 if report.skipped and not present else 0
+
+
+def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
     report = done.report
     print_skipped(report.skipped)
     counts = {
@@ -102,6 +108,8 @@ def index_command(
                 "skipped_files": skip_records(report.skipped),
             }
         )
+    elif done.withdrawn:
+        print_status(f"Error: nothing could be stored, so {done.folder} was not made")
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
@@ -109,8 +117,6 @@ def index_command(
         _print_remarks(report)
     for loss in done.lost_examples:
         print_status(f"example lost, {loss.path}: {loss.reason}")
-    present = report.added + report.reused + report.unchanged + report.updated
-    return 1 if report.skipped and not present else 0
 
 
 def _print_remarks(report: AddReport) -> None:

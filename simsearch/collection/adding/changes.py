@@ -126,7 +126,8 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
     read = RowFile(file.path, file.size, file.mtime_ns, how.packed(), file.inode, file.ctime_ns)
     here = run.store.ids_under(file.path)
     here = here[here <= run.last_item]
-    if record == read and run.label_of is None and not run.verify:
+    if _is_as_read(record, read) and run.label_of is None and not run.verify:
+        run.read_files.append(read)
         _unchanged(run, here.tolist())
         run.progress.advance(len(here))
         return
@@ -145,6 +146,14 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
         run.unread[file.path] = str(error)
     else:
         run.read_files.append(read)
+
+
+def _is_as_read(record: RowFile | None, now: RowFile) -> bool:
+    """Whether a table is as it was when it was read to its end; inode and ctime were not always recorded."""
+    return record is not None and now == record._replace(
+        inode=now.inode if record.ctime_ns is None else record.inode,
+        ctime_ns=now.ctime_ns if record.ctime_ns is None else record.ctime_ns,
+    )
 
 
 def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | BadRow]) -> Iterator[Job]:

@@ -24,14 +24,15 @@ def labeller(labels: str, root: str, encoding: str | None = None, given: str | N
     by its uri, else it has the label of the file. Raises UsageError for a table with bad rows, and lists them.
     """
     if labels == "folder":
-        return lambda path, _: _folder(path, root)
+        return lambda path, _: folder_label(path, root)
     table = _table(Path(labels), encoding)
     if given is not None and given != root:
         table |= {root + path[len(given) :]: label for path, label in table.items() if is_in(path, given)}
     return lambda path, uri: table.get(uri, table.get(path))
 
 
-def _folder(path: str, root: str) -> str | None:
+def folder_label(path: str, root: str) -> str | None:
+    """The folder that holds a file, relative to `root` and with slashes; None for a file directly in it."""
     if path == root:
         return Path(path).parent.name or None
     relative = os.path.relpath(Path(path).parent, root)
