@@ -127,7 +127,8 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
     here = run.store.ids_under(file.path)
     here = here[here <= run.last_item]
     if _is_as_read(record, read) and run.label_of is None and not run.verify:
-        run.read_files.append(read)
+        if record != read:
+            run.read_files.append(read)
         _unchanged(run, here.tolist())
         run.progress.advance(len(here))
         return

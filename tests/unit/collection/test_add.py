@@ -300,6 +300,18 @@ def test_a_file_replaced_by_one_of_equal_size_and_time_is_noticed(collection, co
     assert isinstance(collection.query(here).query, Item)
 
 
+def test_a_collection_from_before_inodes_were_recorded_reads_nothing_again(collection, counting, gallery):
+    collection.add(gallery)
+    counting.taken()
+    with collection.writing() as store, store._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE item SET inode = NULL, ctime_ns = NULL")
+    counting.prepare = None
+    for _ in range(2):
+        assert collection.add(gallery) == AddReport(unchanged=8)
+        files = collection.store.known([str(gallery / f"{n}.png") for n in range(8)])
+        assert {known.ctime_ns for known in files.values()} == {path.stat().st_ctime_ns for path in gallery.iterdir()}
+
+
 def test_verify_content_reads_everything_and_encodes_what_differs(collection, counting, gallery, draw, monkeypatch):
     collection.add(gallery)
     counting.taken()

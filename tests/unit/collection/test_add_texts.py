@@ -374,6 +374,25 @@ def test_a_table_that_was_begun_goes_on(collection, tmp_path, encoder, monkeypat
     assert collection.add(tmp_path / "f.csv") == AddReport(unchanged=100)
 
 
+def test_a_table_from_before_inodes_were_recorded_is_not_read_again(collection, notes, monkeypatch) -> None:
+    collection.add(notes)
+    with collection.writing() as store, store._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE file SET inode = NULL, ctime_ns = NULL")
+    with monkeypatch.context() as patched:
+        patched.setattr("simsearch.collection.adding.changes.read_rows", None)
+        for _ in range(2):
+            assert collection.add(notes) == AddReport(unchanged=6)
+    path = notes / "f.csv"
+    assert collection.store.row_files([str(path)])[str(path)].ctime_ns == path.stat().st_ctime_ns
+    # Replaced by another of equal size and time.
+    before = path.stat()
+    (notes / "g.csv").write_bytes(path.read_bytes().replace(b"e", b"i"))
+    (notes / "g.csv").replace(path)
+    os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert collection.add(notes).unchanged < 6
+
+
 def test_a_table_that_fails_in_its_middle_keeps_its_rows(collection, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("simsearch.collection.adding.changes.LOOK_UP", 10)
     rows = [(str(number), f"text {number}", "") for number in range(30)]
