@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from simsearch.collection.adding.changes import as_before
+from simsearch.collection.adding.roots import known_spelling
 from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
@@ -57,7 +58,10 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
 def item_named(store: Store, name: str | Path) -> Item | None:
     """The item of a path, or of a uri as given."""
     # abspath, because resolving links would give another name than the one that was indexed.
-    return store.item_by_uri(os.path.abspath(name)) or store.item_by_uri(os.fspath(name))  # noqa: PTH100
+    found = store.item_by_uri(os.path.abspath(name)) or store.item_by_uri(os.fspath(name))  # noqa: PTH100
+    if found is None and os.path.lexists(name):
+        found = store.item_by_uri(known_spelling(store, name))
+    return found
 
 
 def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from simsearch.collection.places import check_place, is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
+from simsearch.media.scan import is_mount
 from simsearch.types import Item, Skip
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progre
         wanted = encoder or old.store.setting("encoder") or ""
         opened = open_encoder(wanted) if isinstance(wanted, (str, Path)) else wanted
         _check_modality(old.store, folder, opened)
+        _check_disks(old.store)
         with _unfinished(target, wanted, opened) as new:
             lost = _copy(old.store, new, progress)
             if 2 * len(lost) > old.store.counts().items + old.store.counts().examples:
@@ -56,6 +59,18 @@ def _check_modality(old: Store, folder: Path, encoder: Encoder) -> None:
         raise UsageError(
             f"{folder} is a collection of {holds}s, but the encoder {encoder.name} takes {encoder.modality}s"
         )
+
+
+def _check_disks(old: Store) -> None:
+    """Raises StoreError when the files of items are on a disk that is not there: rebuilding would lose them."""
+    for root in old.roots() if old.setting("modality") == "image" else ():
+        for mount in sorted(old.mounts_under(root)):
+            count = len(old.ids_under(mount))
+            if count and not is_mount(mount):
+                raise StoreError(
+                    f"{mount} is not mounted, and {count:,} items are from there; mount it, or remove them first: "
+                    f"{shlex.join(['simsearch', 'remove', mount])}"
+                )
 
 
 def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> Collection:
@@ -76,6 +91,7 @@ def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
         for root, reading in old.roots().items():
             store.add_root(root)
             store.set_reading(root, reading)
+            store.set_mounts(root, old.mounts_under(root))
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
         return (*lost, *_enroll_again(old, store, encoder))

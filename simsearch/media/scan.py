@@ -38,6 +38,18 @@ def device_of(status: os.stat_result) -> int:
     return status.st_dev
 
 
+def _on_another_device(folder: str, status: os.stat_result) -> bool:
+    return device_of(status) != device_of(os.stat(os.path.dirname(folder)))  # noqa: PTH116, PTH120
+
+
+def is_mount(folder: str) -> bool:
+    """Whether a folder is there and on another device than the folder that it is in, also through a link."""
+    try:
+        return _on_another_device(folder, os.stat(folder))  # noqa: PTH116
+    except OSError:
+        return False
+
+
 def scan(
     root: str | os.PathLike[str],
     suffixes: frozenset[str],
@@ -101,8 +113,7 @@ class _Visited:
     def enter(self, folder: str) -> bool:
         """Whether a folder is new to the walk; remembers it."""
         status = os.stat(folder)  # noqa: PTH116
-        # A folder and its parent share a device by far the most often, so this is one more look at a cached folder.
-        if device_of(status) != device_of(os.stat(os.path.dirname(folder))):  # noqa: PTH116, PTH120
+        if _on_another_device(folder, status):
             self.mounts.add(folder)
         identity = (status.st_dev, status.st_ino)
         if identity in self.folders:

@@ -12,7 +12,7 @@ import pytest
 
 from simsearch.collection import Collection
 from simsearch.collection.adding.roots import MoveReport
-from simsearch.errors import UsageError
+from simsearch.errors import StoreError, UsageError
 from simsearch.media import scan
 from simsearch.types import AddReport, Skip
 
@@ -93,6 +93,8 @@ def test_a_disk_inside_a_root_that_is_away_takes_nothing_along(collection, count
         assert (report.unchanged, report.kept, report.vanished, report.away) == (6, 3, 0, away)
     del items[str(root / "0.png")]
     assert {item.uri: (item.id, item.label) for item in collection.items()} == items
+    with pytest.raises(StoreError, match=rf"^{away[0]} is not mounted, and 3 items are from there; mount it, or"):
+        collection.rebuild(counting)
     # Mounted again with a file less, which now is deleted; nothing is encoded.
     counting.taken()
     fill(disk, draw, 20, 22)
@@ -195,6 +197,10 @@ def test_a_folder_of_two_names_is_indexed_once(collection, tmp_path, draw):
         (str(root / "sub" / f"{n}.png"), label) for n, label in enumerate((None, "one", "two", None))
     ]
     assert collection.info().roots == (str(root),)
+    stored = collection.query(link / "sub" / "1.png", 1, exclude_self=True)
+    assert stored.query == collection.query(root / "sub" / "1.png").query
+    assert (str(link / "sub" / "1.png") in collection, "sub/1.png" in collection) == (True, False)
+    assert collection.remove(link / "sub" / "3.png") == 1
     # A link to a file is a file of its own.
     (tmp_path / "single.png").symlink_to(root / "sub" / "0.png")
     assert collection.add(tmp_path / "single.png") == AddReport(reused=1)
