@@ -44,9 +44,9 @@ def print_json(record: Mapping[str, object]) -> None:
     click.echo(json.dumps(record))
 
 
-def counted(number: int, thing: str) -> str:
-    """As "1 item", "2,000 items"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """As "1 item", "2,000 items", or with the plural `things`."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def progress(quiet: bool) -> Progress:

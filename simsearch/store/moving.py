@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, LargeBinary, Table, bindparam, cast, func, literal, select
 
 from simsearch.store.reading import among, ids_under, under
-from simsearch.store.schema import EXAMPLE, FILE, ITEM, MOUNT, ROOT, to_bytes
+from simsearch.store.schema import EXAMPLE, FILE, IMPOSTOR, ITEM, MOUNT, ROOT, to_bytes
 from simsearch.store.writing import remove_items
 
 _ASIDE = b"\0moving\0"
@@ -26,7 +26,7 @@ def move(connection: Connection, old: str, new: str) -> int:
     left = ids_under(connection, old).tolist()
     _merge_files(connection, old, new)
     _rename(connection, ITEM, "uri", left, old, new)
-    for table, column in ((FILE, "path"), (EXAMPLE, "uri"), (ROOT, "path"), (MOUNT, "path")):
+    for table, column in ((FILE, "path"), (EXAMPLE, "uri"), (IMPOSTOR, "uri"), (ROOT, "path"), (MOUNT, "path")):
         _drop_taken(connection, table, column, old, new)
         rows = connection.scalars(select(table.c.id).where(under(table.c[column], old))).all()
         _rename(connection, table, column, rows, old, new)
@@ -77,8 +77,8 @@ def _merge_files(connection: Connection, old: str, new: str) -> None:
 
 
 def _drop_taken(connection: Connection, table: Table, column: str, old: str, new: str) -> None:
-    """Deletes what is recorded of places at `old` that are recorded at `new` too. Examples may share a path."""
-    if table in (FILE, EXAMPLE):
+    """Deletes roots and mounts at `old` that are recorded at `new` too. Examples may share a path."""
+    if table not in (ROOT, MOUNT):
         return
     there = table.alias()
     at_new = there.c[column] == _moved(table.c[column], old, new)

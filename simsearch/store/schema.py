@@ -132,8 +132,25 @@ EXAMPLE = Table(
     Column("sha256", LargeBinary, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
+    Column("added_at", Integer),
     UniqueConstraint("label", "sha256"),
     sqlite_autoincrement=True,
+)  # fmt: skip
+IMPOSTOR = Table(
+    "impostor", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("identity", Words, nullable=False),
+    Column("uri", Uri, nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("vector", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+CALIBRATION = Table(
+    "calibration", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("tops", LargeBinary, nullable=False),
+    Column("gallery", Integer, nullable=False),
 )  # fmt: skip
 ROOT = Table(
     "root", METADATA,
@@ -208,13 +225,28 @@ _SECOND = (
 )
 
 
-def _third(connection: Connection) -> None:
-    """What shows that a file was replaced, what is wrong with it now, and which folders are on other devices."""
-    for statement in _THIRD:
+def _calibrations(connection: Connection) -> None:
+    """Calibrations of recognition, with the impostors that they rest on; when examples were enrolled."""
+    for statement in _CALIBRATIONS:
         connection.exec_driver_sql(statement)
 
 
-_THIRD = (
+_CALIBRATIONS = (
+    "ALTER TABLE example ADD COLUMN added_at INTEGER",
+    "CREATE TABLE impostor (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL, uri BLOB NOT NULL,"
+    " sha256 BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)",
+    "CREATE TABLE calibration (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL, tops BLOB NOT NULL,"
+    " gallery INTEGER NOT NULL)",
+)
+
+
+def _files_now(connection: Connection) -> None:
+    """What shows that a file was replaced, what is wrong with it now, and which folders are on other devices."""
+    for statement in _FILES_NOW:
+        connection.exec_driver_sql(statement)
+
+
+_FILES_NOW = (
     "ALTER TABLE item ADD COLUMN inode INTEGER",
     "ALTER TABLE item ADD COLUMN ctime_ns INTEGER",
     "ALTER TABLE item ADD COLUMN problem TEXT",
@@ -223,7 +255,12 @@ _THIRD = (
     "CREATE TABLE mount (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE)",
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _third))
+MIGRATIONS = (
+    Migration(1, _first),
+    Migration(2, _second),
+    Migration(3, _calibrations),
+    Migration(4, _files_now),
+)
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

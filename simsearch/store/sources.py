@@ -1,4 +1,4 @@
-"""What a store knows of the places that its items are from: roots, tables, and folders on other devices."""
+"""The part of the store that knows where its items are from: roots, tables, and folders on other devices."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    """The part of a store that is about places. Every method is one transaction."""
+    """Every method is one transaction: done as a whole, and durable when it returns, or not done."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    _database: Database
 
     def roots(self) -> dict[str, str | None]:
         """The places that the collection is fed from, in the order they were added, with how their files are read."""

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Self
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
 from simsearch.space import disk_is_full
-from simsearch.store import checking, examples, reading, writing
+from simsearch.store import checking, reading, writing
 from simsearch.store.creating import make
 from simsearch.store.database import SMALLEST, Database, full, open_database
+from simsearch.store.identity_store import IdentityStore
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, NewExample, Write
-    from simsearch.types import Example, Ids, Item, Vectors
+    from simsearch.store.records import Counts, Known, Write
+    from simsearch.types import Ids, Item, Vectors
 
 
-class Store(Sources):
+class Store(Sources, IdentityStore):
     """Items, contents, examples, and the sources that they are from. Use `create` or `open`.
 
     Every method is one transaction: done as a whole, and durable when it returns, or not done. An item is a path or a
@@ -30,7 +31,7 @@ class Store(Sources):
     """
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database)
+        self._database = database
         self._dim: int | None = None
 
     @classmethod
@@ -227,28 +228,6 @@ class Store(Sources):
         """Forgets which contents went up to `generation`."""
         with self._database.writing() as connection:
             writing.trim_journal(connection, generation)
-
-    # -- examples -------------------------------------------------------------------------------------------------
-
-    def add_examples(self, rows: Sequence[tuple[str, NewExample]]) -> dict[str, int]:
-        """Stores examples, each with its label; returns how many are new to each label. Others are left as they are."""
-        with self._database.writing() as connection:
-            return examples.add(connection, rows)
-
-    def remove_label(self, label: str) -> int:
-        """The number of examples that were removed."""
-        with self._database.writing() as connection:
-            return examples.remove_label(connection, label)
-
-    def labels(self) -> dict[str, int]:
-        """The labels in alphabetical order, with their numbers of examples."""
-        with self._database.reading() as connection:
-            return examples.labels(connection)
-
-    def examples(self) -> tuple[tuple[Example, ...], Vectors]:
-        """Every example by ascending id, and their vectors, shape (n, dim)."""
-        with self._database.reading() as connection:
-            return examples.all_of(connection)
 
     def check(self) -> list[str]:
         """The problems of the database, as sentences. Reads all of it."""

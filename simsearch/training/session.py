@@ -20,6 +20,7 @@ import numpy as np
 from simsearch.encoders.placing import LOCK, require_place
 from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
 from simsearch.labelled.reading import Reading
+from simsearch.labelled.similar import linked_classes, only_similar
 from simsearch.progress import Progress, Silent
 from simsearch.space import telling_full_disk
 from simsearch.training.configuration import chosen_freeze, configure
@@ -88,11 +89,14 @@ def train(
     work = Path(out).with_name(Path(out).name + ".training")
     require_place(Path(out), work, overwrite=overwrite)
     labelled = (reading or Reading()).read(Path(source))
+    linked = only_similar(labelled)
+    if linked:
+        labelled = linked_classes(labelled)
     processes = open_processes()
     runs = []
     for initial in initial_encoders(recipe, start, labelled, freeze):
         frozen = chosen_freeze(freeze, initial)
-        chosen = configure(recipe, given, labelled, initial, frozen, everything=everything)
+        chosen = configure(recipe, given, labelled, initial, frozen, everything=everything, linked=linked)
         if test and chosen.split not in ("class", "group"):
             raise UsageError(f"--test {test[0]} needs --split class or group")
         runs.append(

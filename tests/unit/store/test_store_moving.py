@@ -49,7 +49,7 @@ def test_everything_under_a_path_gets_its_new_path_and_nothing_else(store: Store
     store.add_root(at("/here"))
     store.set_reading(at("/here"), "how")
     store.set_mounts(at("/here"), [at("/here/disk")])
-    store.add_examples("Ana", [NewExample(at(f"/{name}/a.png"), name.encode() * 8, E1) for name in ("here", "else")])
+    store.add_examples([("Ana", NewExample(at(f"/{name}/a.png"), name.encode() * 8, E1)) for name in ("here", "else")])
     assert store.move(at("/here"), at("/there/é")) == 4
     assert items(store) == {
         "/there/é/a.png": (1, "x", {}),
