@@ -14,6 +14,7 @@ _HOMES = {
         "DuplicatePair",
         "DuplicateReport",
     ),
+    "simsearch.collection.adding.roots": ("MoveReport",),
     "simsearch.collection.identities.enrolling": ("EnrollReport",),
     "simsearch.collection.results": ("Matches", "sheet", "sheets", "to_records"),
     "simsearch.collection.upkeep": ("CheckReport", "Info"),
@@ -48,6 +49,7 @@ __all__ = [
     "Item",
     "Match",
     "Matches",
+    "MoveReport",
     "OnnxOptions",
     "Reading",
     "Recognition",
@@ -68,6 +70,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from simsearch.collection import Collection
+    from simsearch.collection.adding.roots import MoveReport
     from simsearch.collection.duplicates.report import (
         DuplicateGroup,
         DuplicateMember,

@@ -8,7 +8,8 @@
     │   └── VectorError                vectors of the wrong shape, not finite, or of zero length
     ├── StoreError                     the database cannot be opened or written
     │   ├── CollectionNotFoundError    no collection at that place
-    │   └── LockedError                another process writes to the collection
+    │   ├── LockedError                another process writes to the collection
+    │   └── DiskFullError              no space is left to write to
     ├── DamagedError                   a file of ours fails its size, checksum or format
     ├── EncoderError                   an encoder folder that cannot be used, or gives unusable output
     │   └── EncoderMismatchError       the collection was built with another encoder
@@ -73,6 +74,10 @@ class CollectionNotFoundError(StoreError):
 
 class LockedError(StoreError):
     """Another process holds the writer's lock."""
+
+
+class DiskFullError(StoreError):
+    """No space is left where something is to be written."""
 
 
 class DamagedError(SimsearchError):

@@ -51,7 +51,10 @@ def shortened(text: str, most: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for images."""
+    """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for images.
+
+    `problem` says why its file could not be read when it was last indexed; the item is then of the file before.
+    """
 
     id: int
     uri: str
@@ -61,6 +64,7 @@ class Item:
     mtime_ns: int = 0
     metadata: Metadata = field(default_factory=dict)
     text: str | None = None
+    problem: str | None = None
 
     def __repr__(self) -> str:
         return f"Item({self.id}, {_about(self)})"
@@ -87,6 +91,7 @@ class Match:
 def _about(item: Item) -> str:
     """The fields of an item for a repr: without size and times, long texts cut."""
     named = [("label", item.label), ("text", item.text and shortened(item.text)), ("metadata", dict(item.metadata))]
+    named.append(("problem", item.problem))
     return ", ".join([repr(item.uri), *(f"{name}={value!r}" for name, value in named if value)])
 
 
@@ -147,8 +152,15 @@ class AddReport:
     updated: int = 0
     removed: int = 0
     kept: int = 0
-    """Items whose files have vanished but which were kept, because too many vanished at once."""
+    """Items that stay as they were because their files could not be read: broken, on a disk that is away, or vanished
+    when too many vanished at once."""
     skipped: tuple[Skip, ...] = ()
+    vanished: int = 0
+    """How many of the kept have vanished, too many at once to believe it."""
+    away: tuple[str, ...] = ()
+    """Folders of kept items that were on another device than the folder that they are in, and are not now."""
+    remarks: tuple[str, ...] = ()
+    """What else the user should know, a sentence each."""
 
 
 class Prepared(Protocol):

@@ -128,6 +128,7 @@ def test_the_public_names_are_these() -> None:
         "Item",
         "Match",
         "Matches",
+        "MoveReport",
         "OnnxOptions",
         "Reading",
         "Recognition",

@@ -17,6 +17,7 @@ from simsearch.errors import SimsearchError
 COMMANDS = {
     "index": "simsearch.cli.indexing",
     "remove": "simsearch.cli.indexing",
+    "move": "simsearch.cli.indexing",
     "query": "simsearch.cli.asking",
     "enroll": "simsearch.cli.identities",
     "recognize": "simsearch.cli.deciding",

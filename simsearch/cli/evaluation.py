@@ -12,6 +12,7 @@ from simsearch.cli.options import (
     comparable,
     convention_option,
     encoding_option,
+    force_option,
     json_option,
     quiet_option,
     score_range_option,
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
 @click.option(
     "--report", metavar="FILE.html", type=click.Path(path_type=Path), help="Write an HTML report with charts."
 )
+@force_option
 @json_option
 @quiet_option
 def evaluate_command(
@@ -123,6 +125,7 @@ def evaluate_command(
     rounds: int,
     seed: int,
     report: Path | None,
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -139,7 +142,7 @@ def evaluate_command(
     from simsearch.labelled.reading import Reading
 
     if report is not None:
-        check_report(report)
+        check_report(report, force=force)
     defaults = EvaluationOptions()
     options = EvaluationOptions(
         ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed
@@ -162,7 +165,7 @@ def evaluate_command(
     else:
         _print(found)
     if report is not None:
-        write_report(found, report)
+        write_report(found, report, force=force)
         if not (quiet or as_json):
             print_status(f"report: {report}")
     return 0

@@ -50,6 +50,9 @@ def comparable(context: click.Context, parameter: click.Parameter, value: float 
     return value
 
 
+force_option = click.option(
+    "--force", is_flag=True, help="Replace a file that is there and was not written by simsearch."
+)
 threshold_option = click.option(
     "-t",
     "--threshold",

@@ -111,6 +111,7 @@ def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]
         "label": item.label,
         "metadata": dict(item.metadata),
         "text": item.text,
+        "problem": item.problem,
     }
 
 

@@ -58,6 +58,7 @@ def _print_collection(info: Info) -> None:
     rows: list[tuple[str, object]] = [
         ("collection", info.folder),
         ("items", f"{info.items:,} with {info.contents:,} distinct contents"),
+        *([("not readable", f"{counted(info.problems, 'file')} when last indexed")] if info.problems else []),
         ("encoder", f"{info.encoder or 'none, own vectors'} {info.fingerprint} ({info.dim} dimensions)"),
         ("on disk", f"{info.bytes_on_disk / 1e6:,.1f} MB"),
         *[("source", root + _read_by(info.readings.get(root, {}))) for root in info.roots],

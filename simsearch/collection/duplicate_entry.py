@@ -64,6 +64,7 @@ def opened(target: str | None, index: str | None, progress: Progress, encoder: s
             encoder=encoder,
             labels=None,
             reading=Reading(),
+            verify=False,
             prune=False,
             rebuild=False,
             progress=progress,

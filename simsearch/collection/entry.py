@@ -58,6 +58,7 @@ def index_sources(
     labels: str | None,
     reading: Reading,
     prune: bool,
+    verify: bool,
     rebuild: bool,
     progress: Progress,
 ) -> Indexed:
@@ -83,6 +84,7 @@ def index_sources(
             label_column=reading.label,
             encoding=reading.encoding,
             prune=prune,
+            verify_content=verify,
             progress=progress,
         )
         items = len(collection)
@@ -240,18 +242,18 @@ def _reason(source: Query, error: MediaError) -> str:
     return str(error).removeprefix(f"{source}: ") if isinstance(source, (str, Path)) else str(error)
 
 
-def check_sheet(collection: Collection, path: str) -> None:
-    """Raises UsageError when the items cannot be drawn, or not into a file of that name."""
-    from simsearch.media.sheets import sheet_format
-
-    sheet_format(path)
+def check_drawable(collection: Collection) -> None:
+    """Raises UsageError when the items cannot be drawn."""
     if collection.store.setting("modality") == "vector":
         raise UsageError(f"--save draws images and texts, and {collection.folder} holds vectors")
 
 
-def save_matches(answers: Sequence[Answer], path: Path) -> list[Path]:
-    """The files that the contact sheet of the queries and their matches was saved in, one for each page."""
+def save_matches(answers: Sequence[Answer], path: Path, *, force: bool = False) -> list[Path]:
+    """The files that the contact sheet of the queries and their matches was saved in, one for each page.
+
+    A file there must be such a sheet, unless `force`.
+    """
     from simsearch.collection.results import sheets
     from simsearch.media.sheets import save_sheets
 
-    return save_sheets(sheets([answer.matches for answer in answers]), path)
+    return save_sheets(sheets([answer.matches for answer in answers]), path, force=force)

@@ -21,6 +21,7 @@ from simsearch.types import Item
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from simsearch.collection.adding.roots import MoveReport
     from simsearch.collection.results import Matches
     from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores, Skip
@@ -99,12 +100,14 @@ class Collection(DuplicateMethods, IdentityCollection):
         by: str | None = None,
         encoding: str | None = None,
         prune: bool = False,
+        verify_content: bool = False,
         progress: Progress | bool | None = None,
     ) -> AddReport:
         """Brings the collection up to date with folders or files; see `indexing.add_files` for what is removed.
 
         `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
-        columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
+        columns `path` (relative to the table) and `label`. Costs a look at each file; only those are read whose size,
+        mtime, inode or ctime has changed, or all with `verify_content`, and only new contents are encoded.
         Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
         .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
         default UTF-8. These settings are kept until others are given. `progress=True` shows a bar on standard error.
@@ -115,7 +118,7 @@ class Collection(DuplicateMethods, IdentityCollection):
         given, shown = path_list(sources), as_progress(progress)
         allow(PATH, labels=labels)
         table = None if labels is None else os.fspath(labels)
-        require(FLAG, prune=prune)
+        require(FLAG, prune=prune, verify_content=verify_content)
         allow(TEXT, by=by, text_column=text_column, id_column=id_column, label_column=label_column, encoding=encoding)
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing(encoder) as store:
@@ -124,7 +127,14 @@ class Collection(DuplicateMethods, IdentityCollection):
 
                 settle(store, lambda: encoder)
             return indexing.add_sources(
-                store, encoder, given, labels=table, reading=reading, prune=prune, progress=shown
+                store,
+                encoder,
+                given,
+                labels=table,
+                reading=reading,
+                prune=prune,
+                verify=verify_content,
+                progress=shown,
             )
 
     def add_texts(
@@ -153,6 +163,18 @@ class Collection(DuplicateMethods, IdentityCollection):
 
         with self.changing() as store:
             return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
+
+    def move(self, old: str | Path, new: str | Path) -> MoveReport:
+        """Records that a folder or file that was indexed is now at another path; its items keep what they have.
+
+        An item that is at the new path already takes over label and metadata that it has not. Raises UsageError when
+        the collection has nothing at `old`, or nothing of that is at `new`.
+        """
+        from simsearch.collection.adding import roots
+
+        require(PATH, old=old, new=new)
+        with self.changing() as store:
+            return roots.move(store, old, new)
 
     def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
         """Removes items by path, or all those under a folder; returns how many. The files stay."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection import locking
 from simsearch.collection.cache import PATTERN
-from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, is_collection
+from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, check_place, is_collection
 from simsearch.encoders import open_encoder
 from simsearch.errors import LockedError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
@@ -41,6 +41,7 @@ def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) ->
     Raises LockedError naming that process when it goes on writing.
     """
     opened, settings = pin(encoder, dim)
+    check_place(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

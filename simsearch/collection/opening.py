@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.collection.adding import roots
 from simsearch.collection.adding.changes import entries
 from simsearch.collection.facade import Collection
 from simsearch.collection.making import withdraw
@@ -117,14 +119,19 @@ def _check_encoder(collection: Collection, encoder: str | None) -> None:
 
 def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
     """Two folders of the same name must not end in one collection unasked."""
-    roots = list(collection.store.roots())
+    known = list(collection.store.roots())
     for source in sources:
-        path = Path(source).absolute()
-        if roots and not any(path == Path(root) or Path(root) in path.parents for root in roots):
+        path = roots.known_spelling(collection.store, source)
+        inside = not known or any(roots.is_in(path, root) for root in known)
+        if not inside and roots.moved_from(collection.store, path) is None:
             raise UsageError(
-                f"{collection.folder} is the collection of {roots[0]}, not of {path}. To add to it: "
-                f"--index {collection.folder.name}; to make another one: --index NEW_NAME"
+                f"{collection.folder} is the collection of {known[0]}, not of {path}. To add to it: "
+                f"--index {collection.folder.name}; to make another one: --index NEW_NAME{_if_moved(known[0], path)}"
             )
+
+
+def _if_moved(old: str, new: str) -> str:
+    return "" if os.path.lexists(old) else f"; if the folder was moved: {shlex.join(['simsearch', 'move', old, new])}"
 
 
 def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:

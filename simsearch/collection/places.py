@@ -6,13 +6,17 @@ import os
 import re
 from pathlib import Path
 
-from simsearch.collection.switching import REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
-from simsearch.errors import CollectionNotFoundError, UsageError
+from simsearch.collection.switching import COMPLETE, REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
+from simsearch.errors import CollectionNotFoundError, DamagedError, UsageError
+from simsearch.manifest import MANIFEST_NAME, read_manifest
 from simsearch.media.files import refuse_url
+from simsearch.outputs import first_foreign
 
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
+OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss", ".*.tmp", COMPLETE)
+"""The names of the files of a collection."""
 
 
 def home() -> Path:
@@ -24,6 +28,19 @@ def home() -> Path:
 
 def is_collection(folder: Path) -> bool:
     return (folder / STORE_NAME).is_file()
+
+
+def check_place(folder: Path) -> None:
+    """Raises UsageError when a folder holds what is not of a collection: making one there would overwrite or mix it."""
+    if not folder.is_dir():
+        return
+    other = first_foreign(folder, OWN)
+    try:
+        read_manifest(folder)
+    except DamagedError:
+        other = MANIFEST_NAME
+    if other is not None:
+        raise UsageError(f"{folder} holds other files ({other}); a collection needs a new or empty folder")
 
 
 def existing() -> list[Path]:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from simsearch.collection.adding.changes import as_before
+from simsearch.collection.adding.roots import known_spelling
 from simsearch.collection.encoding import encoded, takes_text
 from simsearch.collection.results import Matches
 from simsearch.errors import UsageError, VectorError, rows_of
 from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
 from simsearch.media.files import is_url
 from simsearch.media.formats import IMAGE_SUFFIXES
+from simsearch.media.scan import found_at
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.types import Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import is_vector, one_vector
@@ -62,7 +65,10 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
 def item_named(store: Store, name: str | Path) -> Item | None:
     """The item of a path, or of a uri as given."""
     # abspath, because resolving links would give another name than the one that was indexed.
-    return store.item_by_uri(os.path.abspath(name)) or store.item_by_uri(os.fspath(name))  # noqa: PTH100
+    found = store.item_by_uri(os.path.abspath(name)) or store.item_by_uri(os.fspath(name))  # noqa: PTH100
+    if found is None and os.path.lexists(name):
+        found = store.item_by_uri(known_spelling(store, name))
+    return found
 
 
 def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:
@@ -175,16 +181,13 @@ def _stored(store: Store, source: Query) -> Item | None:
     if not isinstance(source, (str, Path)) or isinstance(source, Text):
         return None
     item = item_named(store, source)
-    return item if item is not None and _unchanged(item) else None
+    return item if item is not None and _unchanged(store, item) else None
 
 
-def _unchanged(item: Item) -> bool:
-    """Whether the file has the size and time that were stored; a missing one counts as unchanged."""
-    try:
-        stat = Path(item.uri).stat()
-    except (OSError, ValueError):
-        return True
-    return (stat.st_size, stat.st_mtime_ns) == (item.size, item.mtime_ns)
+def _unchanged(store: Store, item: Item) -> bool:
+    """Whether the file is as it was stored, judged as by `add`; a missing one counts as unchanged."""
+    found = found_at(item.uri)
+    return found is None or as_before(store.known([item.uri])[item.uri], found)
 
 
 def matches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from simsearch.collection.adding import indexing
 from simsearch.collection.identities import enrolling
 from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
-from simsearch.collection.places import is_collection
+from simsearch.collection.places import check_place, is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
 from simsearch.media.arguments import require_encoder
+from simsearch.media.scan import is_mount
 from simsearch.store.records import NewImpostor
 from simsearch.types import Item, Skip
 
@@ -42,6 +44,7 @@ def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progre
         opened = open_encoder(wanted) if isinstance(wanted, (str, Path)) else wanted
         require_encoder(opened)
         _check_modality(old.store, folder, opened)
+        _check_disks(old.store)
         with _unfinished(target, wanted, opened) as new:
             lost = _copy(old.store, new, progress)
             if 2 * len(lost) > old.store.counts().items + old.store.counts().examples:
@@ -61,6 +64,18 @@ def _check_modality(old: Store, folder: Path, encoder: Encoder) -> None:
         )
 
 
+def _check_disks(old: Store) -> None:
+    """Raises StoreError when the files of items are on a disk that is not there: rebuilding would lose them."""
+    for root in old.roots() if old.setting("modality") == "image" else ():
+        for mount in sorted(old.mounts_under(root)):
+            count = len(old.ids_under(mount))
+            if count and not is_mount(mount):
+                raise StoreError(
+                    f"{mount} is not mounted, and {count:,} items are from there; mount it, or remove them first: "
+                    f"{shlex.join(['simsearch', 'remove', mount])}"
+                )
+
+
 def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> OpenCollection:
     """The unfinished rebuild for this encoder, or a new one."""
     if is_collection(target):
@@ -68,6 +83,7 @@ def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) ->
         if begun.store.setting("fingerprint") == opened.fingerprint:
             return begun
         begun.close()
+    check_place(target)
     shutil.rmtree(target, ignore_errors=True)
     return OpenCollection(target, make(target, encoder, None).encoder)
 
@@ -78,6 +94,7 @@ def _copy(old: Store, new: OpenCollection, progress: Progress) -> tuple[Skip, ..
         for root, reading in old.roots().items():
             store.add_root(root)
             store.set_reading(root, reading)
+            store.set_mounts(root, old.mounts_under(root))
         store.removals.carry_over(old.removals)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)

@@ -17,6 +17,11 @@ class Known(NamedTuple):
     size: int
     mtime_ns: int
     label: str | None
+    inode: int | None = None
+    ctime_ns: int | None = None
+    """Like `inode` None when it was stored before these were recorded."""
+    problem: str | None = None
+    """Why its file could not be read when that was last tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Write:
     vector: Vectors | None
     text: str | None = None
     file: str | None = None
+    inode: int | None = None
+    ctime_ns: int | None = None
 
 
 class RowFile(NamedTuple):
@@ -51,6 +58,8 @@ class RowFile(NamedTuple):
     size: int
     mtime_ns: int
     reading: str
+    inode: int | None = None
+    ctime_ns: int | None = None
 
 
 class NewExample(NamedTuple):

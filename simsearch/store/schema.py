@@ -118,6 +118,9 @@ ITEM = Table(
     Column("mtime_ns", Integer, nullable=False),
     Column("metadata", Text, nullable=False, server_default="{}"),
     Column("file_id", Integer, ForeignKey("file.id")),
+    Column("inode", Integer),
+    Column("ctime_ns", Integer),
+    Column("problem", Words),
     Index("item_content_id", "content_id"),
     Index("item_file_id", "file_id", sqlite_where=text("file_id IS NOT NULL")),
     sqlite_autoincrement=True,
@@ -163,7 +166,12 @@ FILE = Table(
     Column("size", Integer, nullable=False),
     Column("mtime_ns", Integer, nullable=False),
     Column("reading", Text, nullable=False),
+    Column("inode", Integer),
+    Column("ctime_ns", Integer),
 )  # fmt: skip
+MOUNT = Table(
+    "mount", METADATA, Column("id", Integer, primary_key=True), Column("path", Uri, nullable=False, unique=True)
+)
 REMOVED = Table(
     "removed_content", METADATA,
     Column("generation", Integer, primary_key=True),
@@ -256,7 +264,29 @@ _DUPLICATES = (
     ' "key" TEXT, value TEXT NOT NULL)',
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _calibrations), Migration(4, _duplicates))
+
+def _files_now(connection: Connection) -> None:
+    """What shows that a file was replaced, what is wrong with it now, and which folders are on other devices."""
+    for statement in _FILES_NOW:
+        connection.exec_driver_sql(statement)
+
+
+_FILES_NOW = (
+    "ALTER TABLE item ADD COLUMN inode INTEGER",
+    "ALTER TABLE item ADD COLUMN ctime_ns INTEGER",
+    "ALTER TABLE item ADD COLUMN problem TEXT",
+    "ALTER TABLE file ADD COLUMN inode INTEGER",
+    "ALTER TABLE file ADD COLUMN ctime_ns INTEGER",
+    "CREATE TABLE mount (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE)",
+)
+
+MIGRATIONS = (
+    Migration(1, _first),
+    Migration(2, _second),
+    Migration(3, _calibrations),
+    Migration(4, _duplicates),
+    Migration(5, _files_now),
+)
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import filelock
 import numpy as np
 
-from simsearch.encoders.placing import require_place
-from simsearch.errors import LockedError, MissingExtraError, UsageError
+from simsearch.encoders.placing import LOCK, require_place
+from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.labelled.similar import linked_classes, only_similar
 from simsearch.media.arguments import (
@@ -34,6 +34,7 @@ from simsearch.media.arguments import (
     require_instance,
 )
 from simsearch.progress import Progress
+from simsearch.space import telling_full_disk
 from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
 from simsearch.training.finetuning.freezing import FREEZES
@@ -100,10 +101,11 @@ def train(
     if everything and (test or given.split):
         held = test[0] if test else given.split
         raise UsageError(f"everything holds nothing out; omit {held!r}")
+    work = Path(out).with_name(Path(out).name + ".training")
+    require_place(Path(out), work, overwrite=overwrite)
     labelled = (reading or Reading()).read(Path(source))
     linked = only_similar(labelled)
-    if linked:
-        labelled = linked_classes(labelled)
+    labelled = linked_classes(labelled) if linked else labelled
     processes = open_processes()
     runs = []
     for initial in initial_encoders(recipe, start, labelled, freeze):
@@ -115,7 +117,7 @@ def train(
             Run(
                 chosen,
                 Path(out),
-                _work_beside(Path(out), overwrite),
+                _made(work),
                 initial,
                 frozen,
                 minutes,
@@ -137,7 +139,11 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     """
     run = runs[0]
     try:
-        with _alone_in(run.work, run.processes), processor_threads(run.recipe.threads):
+        with (
+            telling_full_disk(run.work, TrainingError),
+            _alone_in(run.work, run.processes),
+            processor_threads(run.recipe.threads),
+        ):
             if restart and run.processes.rank == 0:
                 for checkpoint in run.work.glob("checkpoint*.pt"):
                     checkpoint.unlink(missing_ok=True)
@@ -218,10 +224,8 @@ def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, .
         raise MissingExtraError("The plots of the report (--no-report omits them)", "plots")
 
 
-def _work_beside(folder: Path, overwrite: bool) -> Path:
+def _made(work: Path) -> Path:
     """The working folder beside the encoder folder, which may hold the checkpoint of an earlier run."""
-    require_place(folder, overwrite=overwrite)
-    work = folder.with_name(folder.name + ".training")
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -231,7 +235,7 @@ def _work_beside(folder: Path, overwrite: bool) -> Path:
 
 def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextManager[object]:
     """The lock of the working folder; raises filelock.Timeout if another run holds it."""
-    return filelock.FileLock(work / "lock", timeout=0) if processes.rank == 0 else contextlib.nullcontext()
+    return filelock.FileLock(work / LOCK, timeout=0) if processes.rank == 0 else contextlib.nullcontext()
 
 
 def _train(run: Run, data: Dataset) -> Trained:

@@ -30,6 +30,7 @@ def test_info_describes_the_collection(command, indexed, tiny):
         "dim": 24,
         "items": 8,
         "contents": 8,
+        "problems": 0,
         "labels": {"Ana": 1},
         "roots": [str(indexed)],
         "readings": {},

@@ -14,7 +14,7 @@ from PIL import Image
 
 from simsearch.encoders import open_encoder
 
-KEYS = ["query", "rank", "score", "score_kind", "id", "path", "label", "metadata", "text"]
+KEYS = ["query", "rank", "score", "score_kind", "id", "path", "label", "metadata", "text", "problem"]
 
 
 def test_json_gives_one_object_a_match_with_exactly_these_keys(command, indexed, tiny):
@@ -108,13 +108,24 @@ def test_save_draws_a_sheet(command, indexed, place, suffix):
         assert len(np.unique(np.asarray(sheet.convert("L")))) > 50
 
 
-@pytest.mark.parametrize(("name", "code"), [("sheet.xyz", 2), ("sheet", 2), ("missing/sheet.png", 1)])
+@pytest.mark.parametrize(("name", "code"), [("sheet.xyz", 2), ("sheet", 2), ("missing/sheet.png", 2)])
 def test_a_sheet_that_cannot_be_made_is_told_in_one_line(command, indexed, place, name, code):
     done = command("query", indexed / "1.png", "--save", name, "--json")
     assert done.code == code
     assert done.err.startswith("Error: ")
     assert done.err.count("\n") == 1
     assert not (place / name).exists()
+
+
+def test_a_sheet_replaces_no_photo_unless_told_to(command, indexed, place):
+    photo, before = indexed / "2.png", (indexed / "2.png").read_bytes()
+    refused = command("query", indexed / "1.png", "--save", photo)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.endswith("is not a contact sheet by simsearch; give another name, or --force to replace it\n")
+    assert photo.read_bytes() == before
+    for words in (("--save", "sheet.png"), ("--save", "sheet.png"), ("--save", photo, "--force")):
+        assert command("query", indexed / "1.png", "-k", "1", *words).code == 0
+    assert photo.read_bytes() != before
 
 
 def odd_names() -> list[str]:

@@ -41,6 +41,7 @@ def test_words_find_rows_and_json_has_their_texts(command, faq):
         "label": "returns",
         "metadata": {},
         "text": "how do I return a dress",
+        "problem": None,
     }
     assert 0.3 < record["score"] < 1
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from simsearch.collection.adding.roots import is_in
 from simsearch.collection.adding.run import Labeller
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.files import refuse_url
@@ -16,19 +17,23 @@ LISTED = 20
 """How many bad rows of a table of labels are listed."""
 
 
-def labeller(labels: str, root: str, encoding: str | None = None, roots: Sequence[str] = ()) -> Labeller:
+def labeller(
+    labels: str, root: str, encoding: str | None = None, roots: Sequence[str] = (), given: str | None = None
+) -> Labeller:
     """A function from a file's path and an item's uri to the item's label, or to None where there is none.
 
     `labels` is "folder" (the folder that holds the file, relative to `root`; files directly in `root` get none, and a
     `root` that is a file the name of its folder), or the path of a table with the columns `path`, relative to that
-    table, and `label`. A row of a file can be named in it by its uri, else it has the label of the file. Raises
-    UsageError for a table with bad rows, and lists them, and for one of which no path exists under any of `roots`: then
-    the paths are relative to another place.
+    table, and `label`; `given` is another name of the root that its paths may use. A row of a file can be named in it
+    by its uri, else it has the label of the file. Raises UsageError for a table with bad rows, and lists them, and for
+    one of which no path exists under any of `roots`: then the paths are relative to another place.
     """
     if labels == "folder":
         return lambda path, _: folder_label(path, root)
     table = _table(Path(labels), encoding)
     _require_files(table, labels, roots)
+    if given is not None and given != root:
+        table |= {root + path[len(given) :]: label for path, label in table.items() if is_in(path, given)}
     return lambda path, uri: table.get(uri, table.get(path))
 
 

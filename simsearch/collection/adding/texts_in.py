@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from simsearch.collection.adding.given import checked_uris, plain_metadata
-from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run
+from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, Swept
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.errors import UsageError
 from simsearch.media.arguments import shown, source_list
@@ -33,7 +33,7 @@ def add_texts(
     run = Run(store, encoder, Silent(), None)
     for batch in outcomes(encoder, _jobs(run, names, given, about)):
         write(run, batch)
-    return run.report(0, 0)
+    return run.report(Swept())
 
 
 def _check(uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.adding.indexing import remembered
-from simsearch.collection.adding.run import Job, batches
+from simsearch.collection.adding.run import Job, Swept, batches
 from simsearch.collection.adding.run import Run as Indexing
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.duplicates.removal.admitting import LINKS
@@ -101,7 +101,7 @@ def _restore(store: Store, encoder: Callable[[], Encoder], some: list[SetAside])
         run = Indexing(store, encoder(), Silent(), None)
         for batch in outcomes(run.encoder, _jobs(store, missing, skipped)):
             write(run, batch)
-        skipped += run.report(0, 0).skipped
+        skipped += run.report(Swept()).skipped
     store.removals.restored([one.uri for one in some])
     return skipped
 

@@ -12,14 +12,24 @@ from simsearch.duplicates.removal.plan import Companion, FileState, Group, Heade
 from simsearch.duplicates.removal.plan_parsing import PlanReader
 from simsearch.errors import PlanError
 from simsearch.manifest import replacing
+from simsearch.outputs import require_output
 from simsearch.types import JSONValue
 
 FORMAT = "simsearch dedupe plan"
 VERSION = 1
 
 
-def write_plan(path: Path, header: Header, groups: Iterable[Group]) -> Totals:
-    """Writes a plan, whole or not at all, and returns its totals. Groups are taken one at a time. Raises PlanError."""
+def check_plan_place(path: Path, *, force: bool = False) -> None:
+    """Raises UsageError unless a plan can be written there: a file that is there must be a plan, unless `force`."""
+    require_output(path, "a plan", (".json",), json.dumps(FORMAT).encode(), force=force)
+
+
+def write_plan(path: Path, header: Header, groups: Iterable[Group], *, force: bool = False) -> Totals:
+    """Writes a plan, whole or not at all, and returns its totals. Groups are taken one at a time.
+
+    Raises UsageError like `check_plan_place`, and PlanError if it cannot be written.
+    """
+    check_plan_place(path, force=force)
     try:
         return _written(path, header, groups)
     except OSError as error:

@@ -203,19 +203,35 @@ def test_nothing_and_too_much() -> None:
 def test_saving(tmp_path: Path, suffix: str, name: str) -> None:
     sheet = contact_sheet([SheetRow("", (Tile(content(RED)),))])
     path = tmp_path / f"sheet{suffix}"
-    path.write_bytes(b"an older one")
-    save_sheet(sheet, path)
+    # A sheet is replaced by another one.
+    for _ in range(2):
+        save_sheet(sheet, path)
     with Image.open(path) as opened:
         assert (opened.format, opened.size) == (name, sheet.size)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".pdf"])
+def test_only_a_sheet_is_replaced_by_a_sheet(tmp_path: Path, suffix: str) -> None:
+    path, sheet = tmp_path / f"photo{suffix}", Image.new("RGB", (8, 8))
+    sheet.save(path)
+    before = path.read_bytes()
+    with pytest.raises(
+        UsageError, match=r"exists and is not a contact sheet by simsearch; give another name, or --force"
+    ):
+        save_sheet(sheet, path)
+    assert path.read_bytes() == before
+    save_sheet(sheet, path, force=True)
+    assert path.read_bytes() != before
+    save_sheet(sheet, path)
+
+
 def test_saving_where_it_is_not_possible(tmp_path: Path) -> None:
     sheet = Image.new("RGB", (8, 8))
     for name in ("sheet.txt", "sheet"):
-        with pytest.raises(UsageError, match=r"use \.png or \.jpg$"):
+        with pytest.raises(UsageError, match=r"a contact sheet cannot be .*; give a name that ends in \.png or "):
             save_sheet(sheet, tmp_path / name)
-    with pytest.raises(SimsearchError, match=r"sheet\.png: cannot be written: No such file"):
+    with pytest.raises(UsageError, match=r"sheet\.png: there is no folder"):
         save_sheet(sheet, str(tmp_path / "missing" / "sheet.png"))
     with pytest.raises(SimsearchError, match="cannot be written"):
         save_sheet(Image.new("RGB", (20_000, 8)), tmp_path / "sheet.webp")
