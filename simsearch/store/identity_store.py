@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simsearch.store import calibrations, erasing, examples
-from simsearch.store.removals import forget_label
+from simsearch.store.duplicates.removals import forget_label
 from simsearch.store.schema import EXAMPLE
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from simsearch.errors import StoreError
 from simsearch.manifest import replacing
 from simsearch.space import disk_is_full
 from simsearch.store import reading, writing
-from simsearch.store.comparisons import Comparisons
 from simsearch.store.database import SMALLEST, Database, full, open_database
+from simsearch.store.duplicates.comparisons import Comparisons
+from simsearch.store.duplicates.removals import Removals
 from simsearch.store.identity_store import IdentityStore
-from simsearch.store.removals import Removals
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
 

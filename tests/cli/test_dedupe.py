@@ -194,7 +194,7 @@ def test_a_process_that_is_killed_in_its_work_is_gone_on_with(command, album: Pa
     command("dedupe", "plan", "-o", "plan.json", "--quiet")
     code = (
         "import os, sys\n"
-        "from simsearch.store.removals import Removals\n"
+        "from simsearch.store.duplicates.removals import Removals\n"
         "Removals.set_aside = lambda *_: os._exit(9)\n"
         "from simsearch.cli import main\n"
         "sys.argv = ['simsearch', 'dedupe', 'apply', 'plan.json', '--quiet']\n"

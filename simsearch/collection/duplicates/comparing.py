@@ -14,7 +14,7 @@ from simsearch.progress import Progress, Working
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.contents import Contents
     from simsearch.store import Compared, Look
-    from simsearch.store.comparisons import Comparisons
+    from simsearch.store.duplicates.comparisons import Comparisons
 
 VERSION = 1
 """Raised when scores change: what another version has compared is forgotten."""

@@ -21,7 +21,7 @@ from simsearch.duplicates.removal import undo as undoing
 from simsearch.duplicates.removal.plan_file import read_plan
 from simsearch.errors import LockedError, PlanError, UsageError
 from simsearch.store import Store
-from simsearch.store.removals import Removals
+from simsearch.store.duplicates.removals import Removals
 
 Items = dict[str, tuple[str | None, dict[str, object]]]
 

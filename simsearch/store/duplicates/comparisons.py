@@ -10,7 +10,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.store.database import Database
-from simsearch.store.duplicate_tables import COMPARED, LOOK
+from simsearch.store.duplicates.tables import COMPARED, LOOK
 from simsearch.store.reading import setting
 from simsearch.store.records import Compared, ContentRow, Look
 from simsearch.store.schema import CONTENT

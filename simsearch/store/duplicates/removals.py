@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.store import writing
 from simsearch.store.database import Database
-from simsearch.store.duplicate_tables import REMOVAL, SET_ASIDE, TAKEN_OVER
+from simsearch.store.duplicates.tables import REMOVAL, SET_ASIDE, TAKEN_OVER
 from simsearch.store.reading import chunks, items, setting
 from simsearch.store.records import Handover, Removal, SetAside
 from simsearch.store.schema import EXAMPLE, ITEM
