@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simsearch.collection.identities.calibrating import encoder_curve
 from simsearch.collection.identities.deciding import check_threshold
 from simsearch.errors import UsageError
+from simsearch.evaluation.statistics.probability import encoder_curve
 
 if TYPE_CHECKING:
     from simsearch.types import Encoder, Source
