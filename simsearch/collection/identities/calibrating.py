@@ -15,7 +15,7 @@ import numpy as np
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION
-from simsearch.collection.identities.deciding import RULE, Decider, calibration_of
+from simsearch.collection.identities.deciding import Decider, calibration_of
 from simsearch.collection.identities.enrolling import encoded_examples, read_example
 from simsearch.errors import UsageError
 from simsearch.evaluation.statistics.probability import encoder_curve
@@ -28,6 +28,7 @@ from simsearch.progress import Working
 from simsearch.recognition.binomial import check_rates
 from simsearch.recognition.calibration import Calibration, calibrated
 from simsearch.recognition.decide import top_scores
+from simsearch.recognition.gallery import RULE
 from simsearch.recognition.threshold import Projection, projections
 from simsearch.store.records import NewImpostor
 from simsearch.types import Skip, Text

@@ -15,7 +15,7 @@ from simsearch.evaluation.statistics.reliability import Reliability, reliability
 from simsearch.recognition.calibration import probability_map
 from simsearch.recognition.decide import top_scores
 from simsearch.recognition.decisions import Decisions
-from simsearch.recognition.gallery import Gallery
+from simsearch.recognition.gallery import RULE, Gallery
 from simsearch.types import Example
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def measure(
     seed: int,
     rounds: int,
     curve: Curve | None = None,
-    rule: Rule = "nearest",
+    rule: Rule = RULE,
 ) -> OpenSet:
     """The mean of each figure over the draws, with intervals over resampled classes.
 
@@ -108,7 +108,7 @@ def decide(
     classes: NDArray[Any],
     roles: Roles,
     curve: Curve | None = None,
-    rule: Rule = "nearest",
+    rule: Rule = RULE,
 ) -> Drawn:
     """The decisions on the queries of one draw, and the probabilities that a calibration gives to them."""
     gallery, owners = gallery_of(vectors, roles.enrolled, labels)
