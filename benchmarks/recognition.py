@@ -237,7 +237,7 @@ def guarantee_report(found: Sequence[Material], resamplings: int) -> None:
     Report(
         "recognition-guarantee",
         "Share of resamplings in which more unknown identities are accepted than the rate asked for, at confidence "
-        f"{CONFIDENCE:g}. With so few tested ones their rate is above the true one by chance: its law is beta-binomial.",
+        f"{CONFIDENCE:g}. With so few tested ones their rate can be above the true one: its law is beta-binomial.",
         f"classes that were not learned, {resamplings:,} resamplings of who is enrolled (2 shots), calibrates and is "
         "tested",
         rows,

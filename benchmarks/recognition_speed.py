@@ -8,20 +8,7 @@ encoder that costs nothing, beside one durable SQLite insert of a row with as ma
 
 from __future__ import annotations
 
-import argparse
-import sqlite3
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import numpy as np
-from measuring import Bar, Report, interleaved, median_ratio, timed_rows
-
-import simsearch
-from simsearch.store.records import NewExample, NewImpostor
-from simsearch.types import Text
 
 REPETITIONS = 15
 IMPOSTORS = 300

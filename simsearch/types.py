@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     Ids: TypeAlias = NDArray[np.int64]
     Scores: TypeAlias = NDArray[np.float32]
     """Cosine similarity in [-1, 1]; larger is closer."""
-    Source: TypeAlias = str | bytes | Path | Image | NDArray[np.uint8]
-    """A path or a text, the bytes of an image file or of a text, a PIL image, or uint8 pixels (h, w) or (h, w, 3)."""
+    Source: TypeAlias = str | bytes | Path | Image | NDArray[Any]
+    """A path or a text, the bytes of an image file or of a text, a PIL image, or pixels (`media.colors.image_of`)."""
+    SourceLike: TypeAlias = Source | os.PathLike[str] | BinaryIO | bytearray | memoryview
+    """What callers may give for a source: see `media.arguments.one_source`."""
 
 JSONValue: TypeAlias = "str | int | float | bool | list[JSONValue] | dict[str, JSONValue] | None"
 Metadata: TypeAlias = "Mapping[str, JSONValue]"
@@ -47,7 +51,10 @@ def shortened(text: str, most: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for pictures."""
+    """One path (or text) in a collection. Items with equal bytes share a `content_id`; `text` is None for images.
+
+    `problem` says why its file could not be read when it was last indexed; the item is then of the file before.
+    """
 
     id: int
     uri: str
@@ -57,9 +64,16 @@ class Item:
     mtime_ns: int = 0
     metadata: Metadata = field(default_factory=dict)
     text: str | None = None
+    problem: str | None = None
 
     def __repr__(self) -> str:
         return f"Item({self.id}, {_about(self)})"
+
+
+Query: TypeAlias = "Source | Item"
+"""What a collection can be queried with; an array of shape (dim,) is a vector."""
+QueryLike: TypeAlias = "SourceLike | Item | Match"
+"""What callers may give for a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class Match:
 def _about(item: Item) -> str:
     """The fields of an item for a repr: without size and times, long texts cut."""
     named = [("label", item.label), ("text", item.text and shortened(item.text)), ("metadata", dict(item.metadata))]
+    named.append(("problem", item.problem))
     return ", ".join([repr(item.uri), *(f"{name}={value!r}" for name, value in named if value)])
 
 
@@ -137,8 +152,15 @@ class AddReport:
     updated: int = 0
     removed: int = 0
     kept: int = 0
-    """Items whose files have vanished but which were kept, because too many vanished at once."""
+    """Items that stay as they were because their files could not be read: broken, on a disk that is away, or vanished
+    when too many vanished at once."""
     skipped: tuple[Skip, ...] = ()
+    vanished: int = 0
+    """How many of the kept have vanished, too many at once to believe it."""
+    away: tuple[str, ...] = ()
+    """Folders of kept items that were on another device than the folder that they are in, and are not now."""
+    remarks: tuple[str, ...] = ()
+    """What else the user should know, a sentence each."""
 
 
 class Prepared(Protocol):
@@ -161,7 +183,7 @@ class Encoder(Protocol):
     def modality(self) -> str: ...
     @property
     def dim(self) -> int: ...
-    def prepare(self, source: Source) -> Prepared:
+    def prepare(self, source: SourceLike) -> Prepared:
         """The input, read and decoded: a str is a path to an encoder of images, the text itself to one of texts.
 
         Safe in threads. Raises MediaError with the reason alone.
@@ -172,7 +194,7 @@ class Encoder(Protocol):
         """Vectors of shape (len(prepared), dim) of what `prepare` gave. Raises VectorError for a bad one."""
         ...
 
-    def encode(self, sources: Sequence[Source]) -> Vectors:
+    def encode(self, sources: Sequence[SourceLike]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError for an input it cannot read."""
         ...
 

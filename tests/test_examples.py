@@ -13,6 +13,7 @@ from PIL import Image
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = EXAMPLES.parent / "docs" / "recipes.md"
 SHORT = [
+    "duplicates.py",
     "learn.py",
     "own_vectors.py",
     "recognize.py",
@@ -60,7 +61,7 @@ def test_the_recipes_are_scripts_that_are_there() -> None:
     page = RECIPES.read_text(encoding="utf-8")
     named = set(re.findall(r"examples/(\w+\.py)", page))
     assert named <= {path.name for path in EXAMPLES.glob("*.py")}
-    assert set(recipes()) == {*SHORT} - {"learn.py", "own_vectors.py", "search.py"}
+    assert set(recipes()) == {*SHORT} - {"duplicates.py", "learn.py", "own_vectors.py", "search.py"}
 
 
 def test_every_example_has_a_test() -> None:
@@ -85,6 +86,15 @@ def test_search(tmp_path: Path) -> None:
     assert [match[2] for match in matches].count("shoes") >= 2
     for match in matches:
         assert (EXAMPLES / "samples" / "clothing" / match[2] / match[3]).is_file()
+    assert not list(tmp_path.iterdir())
+
+
+def test_duplicates(tmp_path: Path) -> None:
+    lines = run("duplicates.py", tmp_path).splitlines()
+    assert lines[0] == "keep the original"
+    assert lines[1].startswith("  cropped.jpg: cropped, 0.9")
+    assert lines[2].startswith("  mirrored.png: mirrored or rotated, 0.9")
+    assert lines[3:] == ["2 files removed, 2 put back"]
     assert not list(tmp_path.iterdir())
 
 

@@ -10,6 +10,7 @@ import click
 from simsearch.cli.options import (
     comparable,
     file_option,
+    force_option,
     index_option,
     json_option,
     min_score_option,
@@ -25,11 +26,12 @@ from simsearch.cli.output import (
     on_a_line,
     print_json,
     print_line,
-    print_skipped,
     print_status,
     print_table,
+    print_unanswered,
     shown,
 )
+from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Answer
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 @file_option
 @place_option
 @click.option("--save", metavar="SHEET.png", type=click.Path(), help="Save a contact sheet of the matches.")
+@force_option
 @json_option
 @quiet_option
 def query_command(
@@ -59,6 +62,7 @@ def query_command(
     as_file: bool,
     encoder: str | None,
     save: str | None,
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -67,28 +71,35 @@ def query_command(
     An argument is a file if one of that name exists, else an item of the collection (such as faq.csv#7), else a text;
     - is standard input. Several queries are answered in turn.
     """
-    from simsearch.collection.entry import ask, check_sheet, open_one
+    from simsearch.collection.entry import ask, check_drawable, open_one
 
     if threshold is not None:
         print_status("query --threshold is deprecated: use --min-score")
         min_score = threshold if min_score is None else min_score
+    if save is not None:
+        from simsearch.media.sheets import check_sheet
+
+        check_sheet(Path(save), force=force)
     given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index, encoder) as collection:
         if save is not None:
-            check_sheet(collection)
+            check_drawable(collection)
         if not quiet:
             remark_words(collection, given)
-        answered = ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self)
-        print_skipped(answered.skipped)
-        for answer in answered.answers:
-            _print(answer, as_json, titled=len(sources) > 1)
-    if save is not None and answered.answers:
+        answers = []
+        for answer in ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self):
+            if isinstance(answer, Skip):
+                print_unanswered(answer, as_json)
+            else:
+                _print(answer, as_json, titled=len(sources) > 1)
+                answers.append(answer)
+    if save is not None and answers:
         from simsearch.collection.entry import save_matches
 
-        save_matches(answered.answers, Path(save))
+        files = save_matches(answers, Path(save), force=force)
         if not (quiet or as_json):
-            print_status(f"sheet: {save}")
-    return 0 if answered.answers else 1
+            print_status(f"sheet: {', '.join(map(str, files))}")
+    return 0 if answers else 1
 
 
 def _print(answer: Answer, as_json: bool, titled: bool) -> None:

@@ -12,12 +12,21 @@ from simsearch.cli.options import (
     comparable,
     convention_option,
     encoding_option,
+    force_option,
     json_option,
     quiet_option,
     score_range_option,
     strict_option,
 )
-from simsearch.cli.output import print_json, print_line, print_skipped, print_status, print_table, progress
+from simsearch.cli.output import (
+    print_json,
+    print_line,
+    print_skipped,
+    print_status,
+    print_table,
+    progress,
+    skip_records,
+)
 
 if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation, Section
@@ -95,6 +104,7 @@ if TYPE_CHECKING:
 @click.option(
     "--report", metavar="FILE.html", type=click.Path(path_type=Path), help="Write an HTML report with charts."
 )
+@force_option
 @json_option
 @quiet_option
 def evaluate_command(
@@ -127,6 +137,7 @@ def evaluate_command(
     rounds: int,
     seed: int,
     report: Path | None,
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -143,21 +154,10 @@ def evaluate_command(
     from simsearch.labelled.reading import Reading
 
     if report is not None:
-        check_report(report)
+        check_report(report, force=force)
+    counts = (ways, shots, identities, draws, episodes, runs, pairs)
     defaults = EvaluationOptions()
-    options = EvaluationOptions(
-        ways,
-        shots,
-        identities,
-        draws,
-        episodes,
-        runs,
-        pairs,
-        fars or defaults.fars,
-        at or defaults.at,
-        rounds,
-        seed,
-    )
+    options = EvaluationOptions(*counts, fars or defaults.fars, at or defaults.at, rounds, seed)
     found = evaluate(
         encoder,
         source,
@@ -172,11 +172,11 @@ def evaluate_command(
     )
     print_skipped(found.skipped)
     if as_json:
-        print_json(found.record())
+        print_json({**found.record(), "skipped_files": skip_records(found.skipped)})
     else:
         _print(found)
     if report is not None:
-        write_report(found, report)
+        write_report(found, report, force=force)
         if not (quiet or as_json):
             print_status(f"report: {report}")
     return 0

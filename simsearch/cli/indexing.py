@@ -12,6 +12,7 @@ from simsearch.cli.output import counted, print_json, print_line, print_skipped,
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
+    from simsearch.types import AddReport
 
 
 @click.command("index")
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
 @click.option("--id-column", metavar="NAME", help="Column that identifies rows.  [default: id, else rows are numbered]")
 @click.option("--label-column", metavar="NAME", help="Column with the labels of rows.")
 @encoding_option
-@click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove vanished items even if more than half have vanished, or their disk is not there.",
+)
+@click.option("--verify-content", is_flag=True, help="Read all files, also those that look unchanged.")
 @click.option("--rebuild", is_flag=True, help="Encode all contents again, for instance with another --encoder.")
 @json_option
 @quiet_option
@@ -47,6 +53,7 @@ def index_command(
     label_column: str | None,
     encoding: str | None,
     prune: bool,
+    verify_content: bool,
     rebuild: bool,
     as_json: bool,
     quiet: bool,
@@ -67,6 +74,7 @@ def index_command(
         labels=labels,
         reading=reading,
         prune=prune,
+        verify=verify_content,
         rebuild=rebuild,
         progress=progress(quiet),
     )
@@ -94,7 +102,11 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
                 "collection": str(done.folder),
                 "items": done.items,
                 **counts,
+                "vanished": report.vanished,
+                "away": report.away,
+                "remarks": report.remarks,
                 "skipped_files": skip_records(report.skipped),
+                "lost_examples": skip_records(done.lost_examples),
             }
         )
     elif done.withdrawn:
@@ -102,13 +114,48 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
-    if report.kept and not quiet:
-        print_status(
-            f"{report.kept:,} items have vanished, more than half; is a disk unmounted? They were kept; --prune "
-            "removes them."
-        )
+    if not quiet:
+        _print_remarks(report)
     for loss in done.lost_examples:
         print_status(f"example lost, {loss.path}: {loss.reason}")
+
+
+def _print_remarks(report: AddReport) -> None:
+    """Prints what happened to items whose files were not found."""
+    for remark in report.remarks:
+        print_status(remark)
+    if report.away:
+        print_status(f"not mounted: {', '.join(report.away)}; the items of that disk were kept, --prune removes them.")
+    if report.vanished:
+        print_status(
+            f"{counted(report.vanished, 'item')} vanished, more than half; is a disk unmounted? They were kept; "
+            "--prune removes them."
+        )
+
+
+@click.command("move")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@index_option
+@json_option
+@quiet_option
+def move_command(old: str, new: str, index: str | None, as_json: bool, quiet: bool) -> int:
+    """Tell a collection that an indexed folder or file was moved from OLD to NEW. Files are not touched.
+
+    Items keep labels, metadata and examples, and nothing is read again. A folder that was moved as it is is also
+    recognized by index.
+    """
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        report = collection.move(old, new)
+    if as_json:
+        print_json({"old": old, "new": new, "moved": report.moved, "missing": report.missing})
+    elif not quiet:
+        print_line(f"{counted(report.moved, 'item')} moved")
+    if report.missing and not quiet:
+        print_status(f"{counted(report.missing, 'file')} not found in {new}; the next index decides on the items")
+    return 0
 
 
 @click.command("remove")

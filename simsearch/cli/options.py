@@ -11,6 +11,7 @@ import click
 
 from simsearch.cli.output import print_status, read_standard_input
 from simsearch.errors import UsageError
+from simsearch.media.files import is_url
 from simsearch.types import Text
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def comparable(context: click.Context, parameter: click.Parameter, value: float 
     return value
 
 
+force_option = click.option(
+    "--force", is_flag=True, help="Replace a file that is there and was not written by simsearch."
+)
 threshold_option = click.option(
     "-t",
     "--threshold",
@@ -120,5 +124,9 @@ def questions(arguments: Sequence[str], *, as_text: bool, as_file: bool) -> list
     """
     if as_text and as_file:
         raise UsageError("--text and --file exclude each other; give one of them")
-    kind = Text if as_text else Path if as_file else str
-    return [read_standard_input() if argument == "-" else kind(argument) for argument in arguments]
+    # A Path would drop one of the slashes of a URL, which the message names.
+    kinds = [Text if as_text else Path if as_file and not is_url(argument) else str for argument in arguments]
+    return [
+        read_standard_input() if argument == "-" else kind(argument)
+        for kind, argument in zip(kinds, arguments, strict=True)
+    ]

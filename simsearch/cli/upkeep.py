@@ -58,6 +58,7 @@ def _print_collection(info: Info) -> None:
     rows: list[tuple[str, object]] = [
         ("collection", info.folder),
         ("items", f"{info.items:,} with {info.contents:,} distinct contents"),
+        *([("not readable", f"{counted(info.problems, 'file')} when last indexed")] if info.problems else []),
         ("encoder", f"{info.encoder or 'none, own vectors'} {info.fingerprint} ({info.dim} dimensions)"),
         ("on disk", f"{info.bytes_on_disk / 1e6:,.1f} MB"),
         *[("source", root + _read_by(info.readings.get(root, {}))) for root in info.roots],
@@ -181,7 +182,10 @@ def check_command(index: str | None, repair: bool, forgotten: str | None, as_jso
     from simsearch.collection.entry import nothing_yet, open_one
 
     if index is None and (remark := nothing_yet()):
-        print_line(remark)
+        if as_json:
+            print_json({"collection": None, "clean": True, "remark": remark})
+        else:
+            print_line(remark)
         return 0
     if forgotten is not None:
         return _check_forgotten(index, forgotten, as_json=as_json)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from simsearch.store import Store
     from simsearch.types import VectorIndex
 
-PATTERN = "vectors-*"
+PATTERN = "vectors-*.faiss"
 
 
 @dataclass(frozen=True, slots=True)

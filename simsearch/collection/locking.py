@@ -10,8 +10,13 @@ from pathlib import Path
 import filelock
 
 from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME
-from simsearch.errors import LockedError, StoreError
+from simsearch.errors import DiskFullError, LockedError, StoreError
+from simsearch.space import disk_is_full
 from simsearch.store import Store
+from simsearch.store.database import full
+
+BATCH = 2 * 256 * 4096
+"""Bytes of 256 items with vectors of 768 numbers and their rows, twice."""
 
 
 @contextlib.contextmanager
@@ -42,6 +47,8 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     try:
         (folder / HOLDER_NAME).write_text(f"{os.getpid()}\n")
         yield
+    except DiskFullError as error:
+        raise full(folder, _needed(folder)) from error
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
@@ -55,5 +62,12 @@ def _holder(folder: Path) -> str:
         return "?"
 
 
+def _needed(folder: Path) -> int:
+    """About how many bytes a change needs: a batch in the journal and in the database, and the index file once more."""
+    return BATCH + max((path.stat().st_size for path in folder.glob("vectors-*.faiss")), default=0)
+
+
 def _unwritable(folder: Path, error: OSError) -> StoreError:
+    if disk_is_full(error):
+        return full(folder, _needed(folder))
     return StoreError(f"{folder} cannot be written: {error.strerror or error}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection import locking
 from simsearch.collection.cache import PATTERN
-from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, is_collection
+from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, check_place, is_collection
 from simsearch.encoders import open_encoder
 from simsearch.errors import LockedError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
+from simsearch.media.arguments import COUNT, allow, require_encoder
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) ->
     Raises LockedError naming that process when it goes on writing.
     """
     opened, settings = pin(encoder, dim)
+    check_place(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,11 +60,15 @@ def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) ->
 
 def pin(encoder: str | Path | Encoder | None, dim: int | None) -> tuple[Encoder | None, dict[str, str]]:
     """The encoder, opened, and the settings that bind a collection to it, or with `dim` to own vectors."""
+    allow(COUNT, dim=dim)
+    if dim is not None and dim < 1:
+        raise UsageError(f"dim is {dim}; give the length of your vectors, 1 or more")
     if (encoder is None) == (dim is None):
         raise UsageError("a new collection needs either an encoder or dim, the length of your own vectors")
     opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
     if opened is None:
         return None, {"dim": str(dim), "encoder": "", "fingerprint": "", "modality": "vector"}
+    require_encoder(opened)
     return opened, {
         "dim": str(opened.dim),
         "encoder": reference(encoder, opened),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.collection.adding import roots
 from simsearch.collection.adding.changes import entries
 from simsearch.collection.facade import Collection
 from simsearch.collection.making import withdraw
@@ -21,7 +23,7 @@ from simsearch.media.tables import suffix_of
 from simsearch.types import Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
+    from simsearch.types import Query
 
 ENCODERS = {"image": "photo", "text": "text"}
 """The encoder of a new collection, by what it is to hold."""
@@ -30,7 +32,7 @@ IDENTITIES = "identities"
 
 
 Kinds = Callable[[], dict[str, int]]
-"""Counts the pictures and the texts that a collection is to hold."""
+"""Counts the images and the texts that a collection is to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +119,23 @@ def _check_encoder(collection: Collection, encoder: str | None) -> None:
 
 def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
     """Two folders of the same name must not end in one collection unasked."""
-    roots = list(collection.store.roots())
+    known = list(collection.store.roots())
     for source in sources:
-        path = Path(source).absolute()
-        if roots and not any(path == Path(root) or Path(root) in path.parents for root in roots):
+        path = roots.known_spelling(collection.store, source)
+        inside = not known or any(roots.is_in(path, root) for root in known)
+        if not inside and roots.moved_from(collection.store, path) is None:
             raise UsageError(
-                f"{collection.folder} is the collection of {roots[0]}, not of {path}. To add to it: "
-                f"--index {collection.folder.name}; to make another one: --index NEW_NAME"
+                f"{collection.folder} is the collection of {known[0]}, not of {path}. To add to it: "
+                f"--index {collection.folder.name}; to make another one: --index NEW_NAME{_if_moved(known[0], path)}"
             )
 
 
+def _if_moved(old: str, new: str) -> str:
+    return "" if os.path.lexists(old) else f"; if the folder was moved: {shlex.join(['simsearch', 'move', old, new])}"
+
+
 def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
-    """The encoder for what the sources hold: pictures or texts; nothing counts as pictures.
+    """The encoder for what the sources hold: images or texts; nothing counts as images.
 
     Raises UsageError when they hold both.
     """
@@ -136,19 +143,19 @@ def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
 
 
 def chosen(found: dict[str, int]) -> str:
-    """The encoder for so many pictures, or texts. Raises UsageError when there are both."""
+    """The encoder for so many images, or texts. Raises UsageError when there are both."""
     if all(found.values()):
         raise UsageError(
-            f"files of both kinds, {found['image']:,} of pictures and {found['text']:,} of texts; a collection holds "
+            f"files of both kinds, {found['image']:,} of images and {found['text']:,} of texts; a collection holds "
             f"one. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
         )
     return ENCODERS["text" if found["text"] else "image"]
 
 
 def _found(sources: Sequence[str], labels: str | None = None) -> dict[str, int]:
-    """The numbers of files with pictures and with texts in the sources.
+    """The numbers of files with images and with texts in the sources.
 
-    The table that `labels` names is neither, and .json files beside pictures are taken for notes on them.
+    The table that `labels` names is neither, and .json files beside images are taken for notes on them.
     """
     table = os.path.abspath(labels or "folder")  # noqa: PTH100
     found = {modality: sum(path != table for path in _files(sources, modality)) for modality in ENCODERS}
@@ -165,7 +172,7 @@ def _files(sources: Sequence[str], modality: str) -> Iterator[str]:
 
 
 def kinds_of(sources: Sequence[Query]) -> dict[str, int]:
-    """The numbers of pictures and of texts among examples; what exists is taken for what it is, then names count."""
+    """The numbers of images and of texts among examples; what exists is taken for what it is, then names count."""
     found = dict.fromkeys(ENCODERS, 0)
     for source in sources:
         if isinstance(source, bytes):

@@ -6,21 +6,41 @@ import os
 import re
 from pathlib import Path
 
-from simsearch.collection.switching import REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
-from simsearch.errors import CollectionNotFoundError, UsageError
+from simsearch.collection.switching import COMPLETE, REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
+from simsearch.errors import CollectionNotFoundError, DamagedError, UsageError
+from simsearch.manifest import MANIFEST_NAME, read_manifest
+from simsearch.media.files import refuse_url
+from simsearch.outputs import first_foreign
 
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
+OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss", ".*.tmp", COMPLETE)
+"""The names of the files of a collection."""
 
 
 def home() -> Path:
     """The folder of collections: `$SIMSEARCH_HOME`, or `indexes` in the current folder."""
-    return Path(os.environ.get("SIMSEARCH_HOME") or "indexes")
+    folder = os.environ.get("SIMSEARCH_HOME") or "indexes"
+    refuse_url(folder, "a folder as SIMSEARCH_HOME")
+    return Path(folder)
 
 
 def is_collection(folder: Path) -> bool:
     return (folder / STORE_NAME).is_file()
+
+
+def check_place(folder: Path) -> None:
+    """Raises UsageError when a folder holds what is not of a collection: making one there would overwrite or mix it."""
+    if not folder.is_dir():
+        return
+    other = first_foreign(folder, OWN)
+    try:
+        read_manifest(folder)
+    except DamagedError:
+        other = MANIFEST_NAME
+    if other is not None:
+        raise UsageError(f"{folder} holds other files ({other}); a collection needs a new or empty folder")
 
 
 def existing() -> list[Path]:
@@ -32,6 +52,7 @@ def existing() -> list[Path]:
 
 def named(name: str) -> Path:
     """The folder that `--index NAME|PATH` means: a path if it has a separator or is a collection, else a name."""
+    refuse_url(name, "a name or a folder")
     has_separator = any(mark in name for mark in ("/", os.sep, os.altsep) if mark)
     if has_separator or name in (".", "..") or is_collection(Path(name)):
         return Path(name)

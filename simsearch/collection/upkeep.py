@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import cache
+from simsearch.collection.adding.roots import known_spelling
 from simsearch.errors import SimsearchError
 from simsearch.manifest import MANIFEST_NAME
-from simsearch.media.text_rows import Reading
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -28,6 +28,8 @@ class Info:
     dim: int
     items: int
     contents: int
+    problems: int
+    """Items whose files could not be read when they were last indexed."""
     labels: dict[str, int]
     """Enrolled labels with their numbers of examples."""
     roots: tuple[str, ...]
@@ -64,6 +66,8 @@ def description(folder: Path, store: Store | None) -> str:
 
 
 def info(folder: Path, store: Store) -> Info:
+    from simsearch.media.text_rows import Reading
+
     with store.snapshot():
         counts, roots = store.counts(), store.roots()
         return Info(
@@ -74,6 +78,7 @@ def info(folder: Path, store: Store) -> Info:
             dim=int(store.setting("dim") or 0),
             items=counts.items,
             contents=counts.contents,
+            problems=store.problem_count(),
             labels=store.labels(),
             roots=tuple(roots),
             generation=store.generation(),
@@ -100,5 +105,5 @@ def rebuild_index(folder: Path, store: Store, dim: int) -> None:
 def ids_of(store: Store, path: str | Path) -> Ids:
     """The ids of the items of a path, of those under it as a folder, or of a uri as given."""
     text = os.fspath(path)
-    ids = store.ids_under(os.path.abspath(text))  # noqa: PTH100  (resolving links would give another name)
+    ids = store.ids_under(known_spelling(store, text))
     return ids if len(ids) else store.ids_under(text)

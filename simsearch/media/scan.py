@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Literal, TypeAlias
 
@@ -16,30 +16,54 @@ from simsearch.media.formats import HEAD, sniff
 from simsearch.types import Skip
 
 COLLECTION_FILE = "collection.sqlite"
+BROKEN_LINK = "broken link"
+_INODE_BITS = 2**63 - 1
 _SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini"))
 _Entry: TypeAlias = "os.DirEntry[str]"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file with a suffix of the wanted kind."""
+    """A file with a suffix of the wanted kind. A file that replaces it has another inode, or another ctime."""
 
     path: str
     size: int
     mtime_ns: int
+    inode: int = 0
+    ctime_ns: int = 0
+
+
+def device_of(status: os.stat_result) -> int:
+    """The device of a file or folder by its status."""
+    return status.st_dev
+
+
+def _on_another_device(folder: str, status: os.stat_result) -> bool:
+    return device_of(status) != device_of(os.stat(os.path.dirname(folder)))  # noqa: PTH116, PTH120
+
+
+def is_mount(folder: str) -> bool:
+    """Whether a folder is there and on another device than the folder that it is in, also through a link."""
+    try:
+        return _on_another_device(folder, os.stat(folder))  # noqa: PTH116
+    except OSError:
+        return False
 
 
 def scan(
-    root: str | os.PathLike[str], suffixes: frozenset[str], kind: Literal["image", "text"] = "image"
+    root: str | os.PathLike[str],
+    suffixes: frozenset[str],
+    kind: Literal["image", "text"] = "image",
+    mounts: set[str] | None = None,
 ) -> Iterator[Found | Skip]:
     """Every file under `root` (a folder, or a file, which yields just itself): found, or skipped with a reason.
 
     Paths are absolute, links are followed but each real folder is visited once, and names in a folder come sorted.
     Left out in silence: hidden names, and folders that hold one of our collections. Files with a suffix in
-    `suffixes` (lower case) are found, pictures without any suffix are recognized by their first bytes. Raises
-    MediaError when `root` does not exist.
+    `suffixes` (lower case) are found, pictures without any suffix are recognized by their first bytes. Folders on
+    another device than the folder that they are in are put into `mounts`. Raises MediaError when `root` does not exist.
     """
-    for entry in _walk(root):
+    for entry in _walk(root, mounts):
         yield entry if isinstance(entry, Skip) else _judged(entry, suffixes, kind)
 
 
@@ -59,14 +83,14 @@ class _Root:
         return os.stat(self.path)  # noqa: PTH116
 
 
-def _walk(root: str | os.PathLike[str]) -> Iterator[_Entry | _Root | Skip]:
+def _walk(root: str | os.PathLike[str], mounts: set[str] | None = None) -> Iterator[_Entry | _Root | Skip]:
     top = os.path.abspath(root)  # noqa: PTH100
     if not os.path.lexists(top):
         raise MediaError(f"{top}: no such file or folder")
     if not os.path.isdir(top):  # noqa: PTH112
         yield _Root(top, os.path.basename(top))  # noqa: PTH119
         return
-    visited: set[tuple[int, int]] = set()
+    visited = _Visited(set[str]() if mounts is None else mounts)
     # A stack of iterators, not recursion: folders can be nested deeper than Python's stack.
     stack = [_listed(top, visited)]
     while stack:
@@ -79,14 +103,30 @@ def _walk(root: str | os.PathLike[str]) -> Iterator[_Entry | _Root | Skip]:
             stack.pop()
 
 
-def _listed(folder: str, visited: set[tuple[int, int]]) -> Iterator[_Entry | Skip]:
+@dataclass(slots=True)
+class _Visited:
+    """The folders that a walk came to, by device and inode; `mounts` are those on another device than their parent."""
+
+    mounts: set[str]
+    folders: set[tuple[int, int]] = field(default_factory=set)
+
+    def enter(self, folder: str) -> bool:
+        """Whether a folder is new to the walk; remembers it."""
+        status = os.stat(folder)  # noqa: PTH116
+        if _on_another_device(folder, status):
+            self.mounts.add(folder)
+        identity = (status.st_dev, status.st_ino)
+        if identity in self.folders:
+            return False
+        self.folders.add(identity)
+        return True
+
+
+def _listed(folder: str, visited: _Visited) -> Iterator[_Entry | Skip]:
     """What lies in a folder, sorted by name; nothing when it was visited before, a Skip when it cannot be read."""
     try:
-        status = os.stat(folder)  # noqa: PTH116
-        identity = (status.st_dev, status.st_ino)
-        if identity in visited:
+        if not visited.enter(folder):
             return
-        visited.add(identity)
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=attrgetter("name"))
     except OSError as error:
@@ -119,12 +159,26 @@ def _judged(entry: _Entry | _Root, suffixes: frozenset[str], kind: str) -> Found
         reason = _why_not_a_picture(entry.path, suffix) if kind == "image" else _not_by_name("a text", suffix)
         if reason is not None:
             return Skip(entry.path, reason)
-    return Found(entry.path, status.st_size, status.st_mtime_ns)
+    return _found(entry.path, status)
+
+
+def found_at(path: str) -> Found | None:
+    """What the scan would say of a file at a path, of any suffix; None when there is none."""
+    try:
+        return _found(path, os.stat(path))  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+
+
+def _found(path: str, status: os.stat_result) -> Found:
+    # Windows gives no inode while a folder is listed. SQLite's integers have a sign, those of inodes have none.
+    inode = status.st_ino & _INODE_BITS if os.name == "posix" else 0
+    return Found(path, status.st_size, status.st_mtime_ns, inode, status.st_ctime_ns)
 
 
 def _why_no_status(entry: _Entry | _Root, error: OSError) -> str:
     broken = isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP
-    return "broken link" if broken and os.path.islink(entry.path) else why(error)  # noqa: PTH114
+    return BROKEN_LINK if broken and os.path.islink(entry.path) else why(error)  # noqa: PTH114
 
 
 def _why_not_a_picture(path: str, suffix: str) -> str | None:

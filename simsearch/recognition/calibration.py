@@ -124,8 +124,8 @@ def stale_reason(calibration: Calibration, tops: NDArray[np.float32], *, fingerp
     """Why the promise no longer holds, or None while it does.
 
     `tops` has the best scores of the impostors that are not enrolled, against the gallery as it is now. The promise
-    holds as long as refitting would not raise the threshold. Removing identities only takes scores away; removing one of
-    several examples moves their mean, which can raise it.
+    holds as long as refitting would not raise the threshold. Removing identities only takes scores away; removing one
+    of several examples moves their mean, which can raise it.
     """
     if fingerprint != calibration.fingerprint:
         return "another encoder"

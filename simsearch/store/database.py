@@ -13,12 +13,21 @@ from pathlib import Path, PurePath
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from simsearch.errors import CollectionNotFoundError, DamagedError, LockedError, SimsearchError, StoreError
+from simsearch.errors import (
+    CollectionNotFoundError,
+    DamagedError,
+    DiskFullError,
+    LockedError,
+    SimsearchError,
+    StoreError,
+)
+from simsearch.space import missing_space
 from simsearch.store.schema import apply, pending
 
 BUSY_SECONDS = 10.0
+SMALLEST = 64 * 1024
+"""Bytes that SQLite needs beside the database before it reads or writes anything: those of its shared memory."""
 _CURES = {
-    sqlite3.SQLITE_FULL: "the disk is full; free some space and run it again, what was reported as stored is there",
     sqlite3.SQLITE_READONLY: "it cannot be written; make the file and its folder writable",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; look at the permissions of the file and its folder",
     sqlite3.SQLITE_PERM: "it cannot be opened; look at the permissions of the file and its folder",
@@ -28,12 +37,13 @@ _CURES = {
 class Database:
     """A connection in which everything is a transaction. Threads may share it; they take turns."""
 
-    def __init__(self, path: Path, *, write: bool, immutable: bool = False) -> None:
+    def __init__(self, path: Path, *, write: bool, immutable: bool = False, alone: bool = False) -> None:
+        """With `immutable` the file is taken as unchanging; with `alone` nobody else can read it meanwhile."""
         self.path = path
         self.write = write
         self._turn = threading.RLock()
         self._inside = False
-        engine = engine_of(path, "mode=ro&immutable=1" if immutable else "mode=rw")
+        engine = engine_of(path, "mode=ro&immutable=1" if immutable else "mode=rw", alone=alone)
         with translating_errors(path):
             self._connection: Connection | None = engine.connect()
         try:
@@ -117,16 +127,16 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("immediate") else "BEGIN")
 
 
-def engine_of(path: Path, query: str) -> Engine:
+def engine_of(path: Path, query: str, *, alone: bool = False) -> Engine:
     """Connects to a database file; `query` is that of the URI. Each transaction begins where it is begun."""
     uri = sqlite_uri(path.absolute(), query)
-    engine = create_engine("sqlite://", creator=lambda: _connect(uri), poolclass=NullPool)
+    engine = create_engine("sqlite://", creator=lambda: _connect(uri, alone), poolclass=NullPool)
     # The driver would begin a transaction only at the first change; a snapshot must begin with the first look.
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _connect(uri: str) -> sqlite3.Connection:
+def _connect(uri: str, alone: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         # FULL: with WAL, NORMAL may lose the last transactions when the power fails. fullfsync: the same on macOS.
@@ -134,6 +144,9 @@ def _connect(uri: str) -> sqlite3.Connection:
             connection.execute(f"PRAGMA {pragma}")
         # What is deleted is overwritten with zeros, so that nothing is left of an identity that is forgotten.
         connection.execute("PRAGMA secure_delete = ON")
+        if alone:
+            # Set before the first look, it keeps in memory what would else be a file of shared memory.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     except BaseException:
         connection.close()
         raise
@@ -141,23 +154,43 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 
 def open_database(path: Path, *, write: bool) -> Database:
-    """The database in the file `path`. To read in a folder that cannot be written, it is taken as unchanging.
+    """The database in the file `path`. To read where nothing can be written, it is taken as unchanging.
 
     Raises CollectionNotFoundError, DamagedError, or StoreError with the cure.
     """
     if not path.is_file():
         raise CollectionNotFoundError(f"There is no database at {path}. Make a collection: simsearch index FOLDER")
     if can_write(path.parent):
-        return Database(path, write=write)
+        try:
+            return Database(path, write=write)
+        except DiskFullError:
+            if write:
+                raise
+        # Changes that lie beside the file can be read by one process alone, without shared memory.
+        return Database(path, write=False, immutable=not _has_journal(path), alone=_has_journal(path))
     if write:
         raise StoreError(f"{path.parent} cannot be written; make it writable, or copy it to where you can write")
-    journal = path.with_name(path.name + "-wal")
-    if journal.exists() and journal.stat().st_size:
+    if _has_journal(path):
+        journal = path.with_name(path.name + "-wal")
         raise StoreError(
             f"{path} cannot be read here: its folder cannot be written, and its latest changes lie in {journal.name}. "
             f"Run once where it can be written: simsearch check --index {path.parent}"
         )
     return Database(path, write=False, immutable=True)
+
+
+def _has_journal(path: Path) -> bool:
+    """Whether the latest changes lie beside the database file."""
+    journal = path.with_name(path.name + "-wal")
+    return journal.exists() and bool(journal.stat().st_size)
+
+
+def full(path: Path, needed: int) -> DiskFullError:
+    """The error that says that the disk is full, and about how many bytes are needed."""
+    return DiskFullError(
+        f"{path} cannot be written: {missing_space(path, needed)}; free some space and run it again, what was reported "
+        "as stored is there"
+    )
 
 
 def can_write(folder: Path) -> bool:
@@ -207,7 +240,10 @@ def translating_errors(path: Path) -> Iterator[None]:
 
 def _translated(path: Path, cause: BaseException | None) -> SimsearchError:
     # The low byte is the kind of error, the rest its details.
-    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    detailed = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    code = detailed & 0xFF
+    if code == sqlite3.SQLITE_FULL or detailed == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return full(path, SMALLEST)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
         return DamagedError(f"{path}: {cause}. Restore a copy, or remove the collection and index again")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

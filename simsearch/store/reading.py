@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from simsearch.errors import StoreError
 from simsearch.store.records import Counts, Known, RowFile
-from simsearch.store.schema import CONTENT, EXAMPLE, FILE, ITEM, REMOVED, SETTING, range_under, to_bytes, to_text
+from simsearch.store.schema import CONTENT, EXAMPLE, FILE, ITEM, MOUNT, REMOVED, SETTING, range_under, to_bytes, to_text
 from simsearch.types import Item
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ AT_ONCE = 900
 SEQUENCE = table("sqlite_sequence", column("name", String), column("seq", Integer))
 
 
-def chunks(values: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
-    """The values in order, at most `size` at a time."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The values in order, at most 900 at a time."""
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
 
 
 def among(where: ColumnElement[int], ids: Iterable[int]) -> ColumnElement[bool]:
@@ -77,6 +77,11 @@ def counts(connection: Connection) -> Counts:
     return Counts(*connection.execute(select(count(ITEM), count(CONTENT), count(EXAMPLE))).one())
 
 
+def problem_count(connection: Connection) -> int:
+    """The number of items whose files could not be read when they were last indexed."""
+    return connection.scalar(select(func.count()).select_from(ITEM).where(ITEM.c.problem.is_not(None))) or 0
+
+
 def known(connection: Connection, uris: Sequence[str]) -> dict[str, Known]:
     """What is stored under each uri that there is.
 
@@ -88,12 +93,13 @@ def known(connection: Connection, uris: Sequence[str]) -> dict[str, Known]:
     for part in chunks(uris):
         places = ",".join("?" * len(part))
         rows = driver.execute(
-            f"SELECT uri, id, content_id, size, mtime_ns, label FROM item WHERE uri IN ({places})",
+            "SELECT uri, id, content_id, size, mtime_ns, label, inode, ctime_ns, problem FROM item "
+            f"WHERE uri IN ({places})",
             tuple(map(to_bytes, part)),
         )
-        for uri, item_id, content_id, size, mtime_ns, label in rows:
+        for uri, item_id, content_id, size, mtime_ns, label, *rest in rows:
             text = to_text(label) if isinstance(label, bytes) else label
-            found[to_text(uri)] = Known(item_id, content_id, size, mtime_ns, text)
+            found[to_text(uri)] = Known(item_id, content_id, size, mtime_ns, text, *rest)
     return found
 
 
@@ -110,7 +116,7 @@ def content_ids(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, in
 
 def item_of(row: Row[Any]) -> Item:
     metadata = json.loads(row.metadata)
-    return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, metadata, row.text)
+    return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, metadata, row.text, row.problem)
 
 
 def items(connection: Connection, where: ColumnElement[bool], limit: int | None = None) -> list[Item]:
@@ -124,7 +130,7 @@ def row_files(connection: Connection, paths: Sequence[str]) -> dict[str, RowFile
     """What is recorded of those files that hold several items, by path."""
     found: dict[str, RowFile] = {}
     for part in chunks(paths):
-        query = select(FILE.c.path, FILE.c.size, FILE.c.mtime_ns, FILE.c.reading).where(FILE.c.path.in_(part))
+        query = select(*(FILE.c[name] for name in RowFile._fields)).where(FILE.c.path.in_(part))
         found.update((row.path, RowFile(*row)) for row in connection.execute(query))
     return found
 
@@ -135,11 +141,34 @@ def files_of(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     return {row.id: row.path for row in connection.execute(query)}
 
 
-def ids_under(connection: Connection, root: str) -> Ids:
+def under(path: ColumnElement[str], root: str) -> ColumnElement[bool]:
+    """The condition that a path is `root` or lies in it."""
     exact, first, beyond = range_under(root)
+    return or_(path == exact, and_(path >= first, path < beyond))
+
+
+def ids_under(connection: Connection, root: str) -> Ids:
     held = ITEM.c.file_id == select(FILE.c.id).where(FILE.c.path == root).scalar_subquery()
-    under = or_(ITEM.c.uri == exact, and_(ITEM.c.uri >= first, ITEM.c.uri < beyond), held)
-    return id_array(connection, select(ITEM.c.id).where(under).order_by(ITEM.c.id))
+    here = or_(under(ITEM.c.uri, root), held)
+    return id_array(connection, select(ITEM.c.id).where(here).order_by(ITEM.c.id))
+
+
+def files_under(connection: Connection, root: str) -> list[tuple[str, int, int]]:
+    """The files under a root that items are from: path, size and mtime_ns, as they were when they were last read."""
+    single = select(ITEM.c.uri, ITEM.c.size, ITEM.c.mtime_ns).where(ITEM.c.file_id.is_(None), under(ITEM.c.uri, root))
+    tables = select(FILE.c.path, FILE.c.size, FILE.c.mtime_ns).where(under(FILE.c.path, root))
+    return [(*row,) for query in (single, tables) for row in connection.execute(query)]
+
+
+def digests(connection: Connection, wanted: Sequence[int]) -> dict[int, bytes]:
+    """The sha256 of contents by id."""
+    query = select(CONTENT.c.id, CONTENT.c.sha256).where(among(CONTENT.c.id, wanted))
+    return {row.id: row.sha256 for row in connection.execute(query)}
+
+
+def mounts_under(connection: Connection, root: str) -> set[str]:
+    """The folders under a root that are recorded as being on another device than the folder that they are in."""
+    return set(connection.scalars(select(MOUNT.c.path).where(under(MOUNT.c.path, root))))
 
 
 def id_array(connection: Connection, query: Select[tuple[int]]) -> Ids:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -117,6 +118,9 @@ ITEM = Table(
     Column("mtime_ns", Integer, nullable=False),
     Column("metadata", Text, nullable=False, server_default="{}"),
     Column("file_id", Integer, ForeignKey("file.id")),
+    Column("inode", Integer),
+    Column("ctime_ns", Integer),
+    Column("problem", Words),
     Index("item_content_id", "content_id"),
     Index("item_file_id", "file_id", sqlite_where=text("file_id IS NOT NULL")),
     sqlite_autoincrement=True,
@@ -162,7 +166,12 @@ FILE = Table(
     Column("size", Integer, nullable=False),
     Column("mtime_ns", Integer, nullable=False),
     Column("reading", Text, nullable=False),
+    Column("inode", Integer),
+    Column("ctime_ns", Integer),
 )  # fmt: skip
+MOUNT = Table(
+    "mount", METADATA, Column("id", Integer, primary_key=True), Column("path", Uri, nullable=False, unique=True)
+)
 REMOVED = Table(
     "removed_content", METADATA,
     Column("generation", Integer, primary_key=True),
@@ -231,7 +240,53 @@ _CALIBRATIONS = (
     " gallery INTEGER NOT NULL)",
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _calibrations))
+
+def _duplicates(connection: Connection) -> None:
+    """Duplicates: what was compared, and which items were removed with what they handed over; an id of the store."""
+    for statement in _DUPLICATES:
+        connection.exec_driver_sql(statement)
+    connection.exec_driver_sql("INSERT INTO setting VALUES ('id', ?)", (secrets.token_hex(8),))
+
+
+_DUPLICATES = (
+    "CREATE TABLE compared (one BLOB NOT NULL, other BLOB NOT NULL, cosine FLOAT NOT NULL, score FLOAT NOT NULL,"
+    " kind TEXT NOT NULL, matrix TEXT, one_share FLOAT NOT NULL, other_share FLOAT NOT NULL,"
+    " outside FLOAT NOT NULL,"
+    " PRIMARY KEY (one, other)) WITHOUT ROWID",
+    "CREATE TABLE look (sha256 BLOB PRIMARY KEY NOT NULL, sharpness FLOAT NOT NULL, entries INTEGER NOT NULL,"
+    " frames INTEGER NOT NULL)"
+    " WITHOUT ROWID",
+    "CREATE TABLE removal (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, quarantine BLOB NOT NULL,"
+    " takes_over TEXT NOT NULL, settled INTEGER NOT NULL, UNIQUE (plan, quarantine))",
+    "CREATE TABLE set_aside (uri BLOB PRIMARY KEY NOT NULL, removal_id INTEGER NOT NULL REFERENCES removal (id),"
+    " label TEXT, metadata TEXT NOT NULL)",
+    "CREATE TABLE taken_over (id INTEGER PRIMARY KEY, source BLOB NOT NULL, kept BLOB NOT NULL, what TEXT NOT NULL,"
+    ' "key" TEXT, value TEXT NOT NULL)',
+)
+
+
+def _files_now(connection: Connection) -> None:
+    """What shows that a file was replaced, what is wrong with it now, and which folders are on other devices."""
+    for statement in _FILES_NOW:
+        connection.exec_driver_sql(statement)
+
+
+_FILES_NOW = (
+    "ALTER TABLE item ADD COLUMN inode INTEGER",
+    "ALTER TABLE item ADD COLUMN ctime_ns INTEGER",
+    "ALTER TABLE item ADD COLUMN problem TEXT",
+    "ALTER TABLE file ADD COLUMN inode INTEGER",
+    "ALTER TABLE file ADD COLUMN ctime_ns INTEGER",
+    "CREATE TABLE mount (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE)",
+)
+
+MIGRATIONS = (
+    Migration(1, _first),
+    Migration(2, _second),
+    Migration(3, _calibrations),
+    Migration(4, _duplicates),
+    Migration(5, _files_now),
+)
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

@@ -7,23 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import select
-
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
-from simsearch.store import checking, reading, writing
-from simsearch.store.creating import make
-from simsearch.store.database import Database, open_database
+from simsearch.space import disk_is_full
+from simsearch.store import reading, writing
+from simsearch.store.comparisons import Comparisons
+from simsearch.store.database import SMALLEST, Database, full, open_database
 from simsearch.store.identity_store import IdentityStore
-from simsearch.store.schema import CONTENT, ITEM, ROOT
+from simsearch.store.removals import Removals
+from simsearch.store.schema import CONTENT, ITEM
+from simsearch.store.sources import Sources
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, RowFile, Write
+    from simsearch.store.records import Counts, Known, Write
     from simsearch.types import Ids, Item, Vectors
 
 
-class Store(IdentityStore):
-    """Items, contents, examples and roots. Use `create` or `open`.
+class Store(Sources, IdentityStore):
+    """Items, contents, examples, and the sources that they are from. Use `create` or `open`.
 
     Every method is one transaction: done as a whole, and durable when it returns, or not done. An item is a path or a
     text; it points to a content, which has a vector and never changes. A content is there as long as an item points to
@@ -33,6 +34,8 @@ class Store(IdentityStore):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dim: int | None = None
+        self.comparisons = Comparisons(database)
+        self.removals = Removals(database)
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, str]) -> Store:
@@ -40,12 +43,16 @@ class Store(IdentityStore):
 
         It is created whole or not at all, also when the process is killed.
         """
+        from simsearch.store.creating import make
+
         try:
             with replacing(path, new=True) as temporary:
                 make(temporary, settings, goes_to=path)
         except FileExistsError:
             raise StoreError(f"{path} exists already; open it, or choose another name") from None
         except OSError as error:
+            if disk_is_full(error):
+                raise full(path, SMALLEST) from error
             raise StoreError(f"{path} cannot be made: {error.strerror or error}") from error
         return cls.open(path, write=True)
 
@@ -109,6 +116,11 @@ class Store(IdentityStore):
         with self._database.reading() as connection:
             return reading.counts(connection)
 
+    def problem_count(self) -> int:
+        """The number of items whose files could not be read when they were last indexed."""
+        with self._database.reading() as connection:
+            return reading.problem_count(connection)
+
     # -- items and contents --------------------------------------------------------------------------------------
 
     def known(self, uris: Sequence[str]) -> dict[str, Known]:
@@ -138,6 +150,21 @@ class Store(IdentityStore):
         """Takes out items, all or none, with the contents that lose their last one; returns how many there were."""
         with self._database.writing() as connection:
             return writing.remove_items(connection, ids)
+
+    def digests(self, content_ids: Sequence[int]) -> dict[int, bytes]:
+        """The sha256 of contents by id."""
+        with self._database.reading() as connection:
+            return reading.digests(connection, content_ids)
+
+    def set_stamps(self, rows: Sequence[tuple[int, int, int]]) -> None:
+        """Records inode and ctime of readable, unchanged files of items: (id, inode, ctime_ns)."""
+        with self._database.writing() as connection:
+            writing.set_stamps(connection, rows)
+
+    def set_problems(self, problems: Mapping[int, str]) -> None:
+        """Records why the files of items could not be read, by id; storing the item again clears it."""
+        with self._database.writing() as connection:
+            writing.set_problems(connection, problems)
 
     def ids_under(self, root: str) -> Ids:
         """The items in a folder, however deep, or in a file, and the one that is exactly that path; by ascending id."""
@@ -207,41 +234,9 @@ class Store(IdentityStore):
         with self._database.writing() as connection:
             writing.trim_journal(connection, generation)
 
-    # -- files of several items ------------------------------------------------------------------------------------
-
-    def row_files(self, paths: Sequence[str]) -> dict[str, RowFile]:
-        """What is recorded of those files that hold several items, by path."""
-        with self._database.reading() as connection:
-            return reading.row_files(connection, paths)
-
-    def files_of(self, ids: Sequence[int]) -> dict[int, str]:
-        """The path of the file that holds each of those items that one holds, by the id of the item."""
-        with self._database.reading() as connection:
-            return reading.files_of(connection, ids)
-
-    def set_row_files(self, files: Sequence[RowFile]) -> None:
-        """Records that files were read to their ends."""
-        with self._database.writing() as connection:
-            writing.set_row_files(connection, files)
-
-    # -- roots --------------------------------------------------------------------------------------
-
-    def roots(self) -> dict[str, str | None]:
-        """The places that the collection is fed from, in the order they were added, with how their files are read."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(ROOT.c.path, ROOT.c.reading).order_by(ROOT.c.id))
-            return {row.path: row.reading for row in rows}
-
-    def add_root(self, path: str) -> None:
-        with self._database.writing() as connection:
-            connection.execute(ROOT.insert().prefix_with("OR IGNORE").values(path=path))
-
-    def set_reading(self, root: str, how: str | None) -> None:
-        """Remembers how the files under a root are read."""
-        with self._database.writing() as connection:
-            connection.execute(ROOT.update().where(ROOT.c.path == root).values(reading=how))
-
     def check(self) -> list[str]:
         """The problems of the database, as sentences. Reads all of it."""
+        from simsearch.store import checking
+
         with self._database.reading() as connection:
             return checking.problems(connection, self._database.path)

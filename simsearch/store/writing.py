@@ -11,9 +11,9 @@ from sqlalchemy import Connection, bindparam, case, exists, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.errors import StoreError
-from simsearch.store.reading import among, chunks, content_ids, counts, id_array, known, number_setting
+from simsearch.store.reading import among, chunks, content_ids, counts, id_array, known, number_setting, under
 from simsearch.store.records import RowFile, Write
-from simsearch.store.schema import CONTENT, FILE, ITEM, REMOVED, SETTING
+from simsearch.store.schema import CONTENT, FILE, ITEM, MOUNT, REMOVED, SETTING
 
 if TYPE_CHECKING:
     from simsearch.types import Ids, Vectors
@@ -110,6 +110,9 @@ def _item(one: Write, content_id: int, files: Mapping[str, int]) -> Mapping[str,
         "metadata": json.dumps(dict(one.metadata or {})),
         "keeps": one.metadata is None,
         "file_id": None if one.file is None else files[one.file],
+        "inode": one.inode,
+        "ctime_ns": one.ctime_ns,
+        "problem": None,
     }
 
 
@@ -125,6 +128,9 @@ def _upsert() -> Any:
             "label": func.coalesce(given.label, ITEM.c.label),
             "metadata": case((bindparam("keeps"), ITEM.c.metadata), else_=given.metadata),
             "file_id": given.file_id,
+            "inode": given.inode,
+            "ctime_ns": given.ctime_ns,
+            "problem": None,
         },
     )
 
@@ -157,7 +163,7 @@ def set_row_files(connection: Connection, files: Sequence[RowFile]) -> None:
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["path"],
-                set_={"size": given.size, "mtime_ns": given.mtime_ns, "reading": given.reading},
+                set_={name: given[name] for name in RowFile._fields if name != "path"},
             ),
             [file._asdict() for file in files],
         )
@@ -180,6 +186,34 @@ def set_labels(connection: Connection, rows: Sequence[tuple[int, str | None]]) -
     statement = ITEM.update().where(ITEM.c.id == bindparam("item")).values(label=bindparam("words"))
     if rows:
         connection.execute(statement, [{"item": item, "words": label} for item, label in rows])
+
+
+def set_stamps(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:
+    """Records inode and ctime of readable, unchanged files of items: (id, inode, ctime_ns)."""
+    statement = ITEM.update().where(ITEM.c.id == bindparam("item"))
+    statement = statement.values(inode=bindparam("given_inode"), ctime_ns=bindparam("given_ctime"), problem=None)
+    if rows:
+        connection.execute(
+            statement, [{"item": item, "given_inode": inode, "given_ctime": ctime} for item, inode, ctime in rows]
+        )
+
+
+def set_problems(connection: Connection, problems: Mapping[int, str]) -> None:
+    """Records why the files of items could not be read, by id."""
+    statement = ITEM.update().where(ITEM.c.id == bindparam("item"), ITEM.c.problem.is_distinct_from(bindparam("words")))
+    if problems:
+        connection.execute(
+            statement.values(problem=bindparam("words")),
+            [{"item": item, "words": words} for item, words in problems.items()],
+        )
+
+
+def set_mounts(connection: Connection, root: str, paths: Iterable[str]) -> None:
+    """Makes `paths` the folders under `root` that are recorded as being on another device than their parent."""
+    connection.execute(MOUNT.delete().where(under(MOUNT.c.path, root)))
+    rows = [{"path": path} for path in sorted(paths)]
+    if rows:
+        connection.execute(MOUNT.insert(), rows)
 
 
 def trim_journal(connection: Connection, generation: int) -> None:

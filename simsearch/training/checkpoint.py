@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 from typing import TypedDict
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from simsearch.errors import DamagedError, TrainingError
 from simsearch.manifest import replacing
+from simsearch.space import disk_is_full, missing_space
 
 CHECKPOINT_FORMAT = 2
 
@@ -39,9 +41,25 @@ class State(Weights):
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Replaces the checkpoint atomically."""
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    """Replaces the checkpoint atomically. Raises TrainingError when it cannot be written; the one before stays."""
+    try:
+        with replacing(path) as temporary:
+            torch.save(state, temporary)
+    except (OSError, RuntimeError) as error:
+        raise TrainingError(
+            f"{path} cannot be written: {_reason(path, state, error)}. Free some space and run the same command again: "
+            "it resumes from the checkpoint before, if there is one"
+        ) from error
+
+
+def _reason(path: Path, state: State, error: OSError | RuntimeError) -> str:
+    """Why a checkpoint cannot be written. torch tells a full disk in several lines about its own source."""
+    tensors = [*state["objective"].values(), *state["best"].values()]
+    # An optimizer keeps up to two numbers for each weight.
+    needed = 2 * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    if disk_is_full(error) or shutil.disk_usage(path.parent).free < needed:
+        return missing_space(path.parent, needed)
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]
 
 
 def load_checkpoint(path: Path, configuration: str) -> State | None:

@@ -9,7 +9,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,24 @@ from typing import TYPE_CHECKING
 import filelock
 import numpy as np
 
-from simsearch.encoders.placing import require_place
-from simsearch.errors import LockedError, MissingExtraError, UsageError
+from simsearch.encoders.placing import LOCK, require_place
+from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.labelled.similar import linked_classes, only_similar
-from simsearch.progress import Progress, Silent
+from simsearch.media.arguments import (
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXT,
+    TEXTS,
+    allow,
+    as_progress,
+    check_fields,
+    require,
+    require_instance,
+)
+from simsearch.progress import Progress
+from simsearch.space import telling_full_disk
 from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
 from simsearch.training.finetuning.freezing import FREEZES
@@ -61,7 +74,7 @@ def train(
     report: bool = True,
     restart: bool = False,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Trained:
     """Trains a siamese encoder on `source`, and writes the encoder folder `out`.
 
@@ -78,17 +91,21 @@ def train(
     Raises TrainingError, UsageError.
     """
     started = time.monotonic()
+    flags = {"everything": everything, "half": half, "report": report, "restart": restart, "overwrite": overwrite}
+    _check_types(source, out, start, freeze, minutes, test, changes, reading, flags)
     given = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
+    check_fields(given)
     _check(freeze, recipe is not None and start is None, (given.epochs, given.steps, minutes), report)
     if everything and (test or given.split):
         held = test[0] if test else given.split
         raise UsageError(f"everything holds nothing out; omit {held!r}")
+    work = Path(out).with_name(Path(out).name + ".training")
+    require_place(Path(out), work, overwrite=overwrite)
     labelled = (reading or Reading()).read(Path(source))
     linked = only_similar(labelled)
-    if linked:
-        labelled = linked_classes(labelled)
+    labelled = linked_classes(labelled) if linked else labelled
     processes = open_processes()
     runs = []
     for initial in initial_encoders(recipe, start, labelled, freeze):
@@ -100,14 +117,14 @@ def train(
             Run(
                 chosen,
                 Path(out),
-                _work_beside(Path(out), overwrite),
+                _made(work),
                 initial,
                 frozen,
                 minutes,
                 half,
                 report,
                 processes,
-                (progress if processes.rank == 0 else None) or Silent(),
+                as_progress(progress if processes.rank == 0 else None),
                 started,
                 fine_tune_blocks=freeze is None and minutes is not None,
             )
@@ -122,7 +139,11 @@ def _carried_out(runs: Sequence[Run], labelled: Labelled, test: Sequence[str], r
     """
     run = runs[0]
     try:
-        with _alone_in(run.work, run.processes), processor_threads(run.recipe.threads):
+        with (
+            telling_full_disk(run.work, TrainingError),
+            _alone_in(run.work, run.processes),
+            processor_threads(run.recipe.threads),
+        ):
             if restart and run.processes.rank == 0:
                 for checkpoint in run.work.glob("checkpoint*.pt"):
                     checkpoint.unlink(missing_ok=True)
@@ -168,6 +189,28 @@ def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
     )
 
 
+def _check_types(
+    source: object,
+    out: object,
+    start: object,
+    freeze: object,
+    minutes: object,
+    test: object,
+    changes: object,
+    reading: object,
+    flags: Mapping[str, object],
+) -> None:
+    """Raises UsageError for an argument of another type than it must have."""
+    require(PATH, source=source, out=out)
+    allow(PATH, start=start)
+    allow(TEXT, freeze=freeze)
+    allow(NUMBER, minutes=minutes)
+    require(TEXTS, test=test)
+    require(FLAG, **flags)
+    require_instance(Changes, "simsearch.Changes(...)", changes=changes)
+    require_instance(Reading, "simsearch.Reading(...)", reading=reading)
+
+
 def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, ...], report: bool) -> None:
     if freeze is not None and freeze not in FREEZES:
         raise UsageError(f"no freeze {freeze!r}; there are {', '.join(FREEZES)}")
@@ -181,10 +224,8 @@ def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, .
         raise MissingExtraError("The plots of the report (--no-report omits them)", "plots")
 
 
-def _work_beside(folder: Path, overwrite: bool) -> Path:
+def _made(work: Path) -> Path:
     """The working folder beside the encoder folder, which may hold the checkpoint of an earlier run."""
-    require_place(folder, overwrite=overwrite)
-    work = folder.with_name(folder.name + ".training")
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -194,7 +235,7 @@ def _work_beside(folder: Path, overwrite: bool) -> Path:
 
 def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextManager[object]:
     """The lock of the working folder; raises filelock.Timeout if another run holds it."""
-    return filelock.FileLock(work / "lock", timeout=0) if processes.rank == 0 else contextlib.nullcontext()
+    return filelock.FileLock(work / LOCK, timeout=0) if processes.rank == 0 else contextlib.nullcontext()
 
 
 def _train(run: Run, data: Dataset) -> Trained:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +59,8 @@ def test_a_full_disk_loses_nothing_and_the_command_completes_later(
         (folder / "filler").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize - 200_000))
         full = process(*words)
         code, err = full.code, full.err
+        assert re.search(r"the disk is full, \d\.\d MB are free and about \d\.\d MB needed; free some space", err)
+        check_full_disk(command, place, folder, before[:1])
         (folder / "filler").unlink()
     else:
         line = [sys.executable, "-c", LIMITED, *map(str, words)]
@@ -76,6 +80,25 @@ def test_a_full_disk_loses_nothing_and_the_command_completes_later(
     after = command("query", place / "gallery" / "7.png", "--index", folder / "col", "--json", "-k", "1").records
     assert after == before[:1]
     assert command("check", "--index", folder / "col").code == 0
+
+
+def fill(folder: Path) -> None:
+    """Leaves no byte free on the disk of a folder."""
+    with contextlib.suppress(OSError), (folder / "filler").open("ab", buffering=0) as stream:
+        while stream.write(bytes(1024)):
+            pass
+
+
+def check_full_disk(command, place: Path, folder: Path, expected: list[dict[str, object]]) -> None:
+    """With no byte left what was stored is read, and writing says what is missing."""
+    fill(folder)
+    words = ("--index", folder / "col")
+    asked = command("query", place / "gallery" / "7.png", *words, "--json", "-k", "1")
+    assert asked.records == expected
+    assert command("info", *words).code == command("check", *words).code == 0
+    enrolled = command("enroll", "Ana", place / "gallery" / "7.png", *words)
+    assert (enrolled.code, enrolled.out) == (1, "")
+    assert enrolled.err.startswith(f"Error: {folder / 'col'} cannot be written: the disk is full, 0.0 MB are free")
 
 
 UNWRITABLE = """

@@ -114,5 +114,5 @@ def test_a_report_is_written_and_its_place_is_looked_at_first(command, tiny, cla
     done = command("evaluate", tiny, "missing", "--report", "report.txt", "--quiet")
     assert (done.code, done.err) == (
         2,
-        "Error: report.txt: a report is one HTML file; give a name that ends in .html\n",
+        "Error: report.txt: an evaluation report cannot be .txt; give a name that ends in .html or .htm\n",
     )

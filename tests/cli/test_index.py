@@ -27,7 +27,11 @@ def test_index_says_what_it_did_and_then_that_nothing_changed(command, gallery, 
         "removed": 0,
         "kept": 0,
         "skipped": 0,
+        "vanished": 0,
+        "away": [],
+        "remarks": [],
         "skipped_files": [],
+        "lost_examples": [],
     }
     again = command("index", gallery)
     assert again.code == 0
@@ -88,10 +92,31 @@ def test_vanished_files_are_kept_and_said_and_prune_removes_them(command, indexe
     assert kept.code == 0
     assert kept.out == "indexes/gallery: 8 items (8 kept)\n"
     assert kept.err.splitlines()[-1] == (
-        "8 items have vanished, more than half; is a disk unmounted? They were kept; --prune removes them."
+        "8 items vanished, more than half; is a disk unmounted? They were kept; --prune removes them."
     )
+    elsewhere = command("index", indexed.with_name("else") / "gallery", "--index", "gallery")
+    assert (elsewhere.code, "does not exist; give a folder or files" in elsewhere.err) == (2, True)
     pruned = command("index", indexed, "--prune", "--json", "--quiet").records[0]
     assert (pruned["items"], counts(pruned)) == (0, {"removed": 8})
+
+
+def test_a_moved_folder_is_followed_by_index_or_by_move(command, indexed, place):
+    shutil.move(indexed, place / "there" / "gallery")
+    there = place / "there" / "gallery"
+    followed = command("index", there)
+    assert followed.out == "indexes/gallery: 8 items (8 unchanged)\n"
+    assert followed.err.splitlines()[-1] == f"{indexed} is now {there}: its 8 items have their new paths"
+    there.rename(place / "renamed")
+    (place / "renamed" / "0.png").unlink()
+    moved = command("move", there, place / "renamed")
+    assert (moved.code, moved.out) == (0, "8 items moved\n")
+    assert moved.err == f"1 file not found in {place / 'renamed'}; the next index decides on the items\n"
+    found = command("query", place / "renamed" / "1.png", "-k", "1", "--json").records[0]
+    assert found["path"] == str(place / "renamed" / "1.png")
+    again = command("move", there, place / "renamed", "--json")
+    assert (again.code, again.out) == (2, "")
+    back = command("move", place / "renamed", place / "none")
+    assert back.err == f"Error: {place / 'none'} does not exist; give the new path\n"
 
 
 def test_another_encoder_is_refused_with_the_command_that_mends_it(command, indexed, other, tiny):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from simsearch.encoders import open_encoder
 
-KEYS = ["query", "rank", "score", "score_kind", "id", "path", "label", "metadata", "text"]
+KEYS = ["query", "rank", "score", "score_kind", "id", "path", "label", "metadata", "text", "problem"]
 
 
 def test_json_gives_one_object_a_match_with_exactly_these_keys(command, indexed, tiny):
@@ -46,7 +46,12 @@ def test_several_are_answered_in_turn_and_unreadable_ones_listed(command, indexe
     (place / "broken.png").write_bytes(b"x")
     done = command("query", indexed / "1.png", "broken.png", "missing.png", indexed / "3.png", "--json", "-k", "1")
     assert done.code == 0
-    assert [Path(record["path"]).name for record in done.records] == ["1.png", "3.png"]
+    assert [Path(record.get("path", record["query"])).name for record in done.records] == [
+        "1.png",
+        "broken.png",
+        "missing.png",
+        "3.png",
+    ]
     assert [line.split(":")[0] for line in done.err.splitlines()] == ["skipped broken.png", "skipped missing.png"]
     titled = command("query", indexed / "1.png", indexed / "3.png", "-k", "1").out.splitlines()
     assert [titled[0], titled[2]] == [f"{indexed / '1.png'}:", f"{indexed / '3.png'}:"]
@@ -103,13 +108,24 @@ def test_save_draws_a_sheet(command, indexed, place, suffix):
         assert len(np.unique(np.asarray(sheet.convert("L")))) > 50
 
 
-@pytest.mark.parametrize(("name", "code"), [("sheet.xyz", 2), ("sheet", 2), ("missing/sheet.png", 1)])
+@pytest.mark.parametrize(("name", "code"), [("sheet.xyz", 2), ("sheet", 2), ("missing/sheet.png", 2)])
 def test_a_sheet_that_cannot_be_made_is_told_in_one_line(command, indexed, place, name, code):
     done = command("query", indexed / "1.png", "--save", name, "--json")
     assert done.code == code
     assert done.err.startswith("Error: ")
     assert done.err.count("\n") == 1
     assert not (place / name).exists()
+
+
+def test_a_sheet_replaces_no_photo_unless_told_to(command, indexed, place):
+    photo, before = indexed / "2.png", (indexed / "2.png").read_bytes()
+    refused = command("query", indexed / "1.png", "--save", photo)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.endswith("is not a contact sheet by simsearch; give another name, or --force to replace it\n")
+    assert photo.read_bytes() == before
+    for words in (("--save", "sheet.png"), ("--save", "sheet.png"), ("--save", photo, "--force")):
+        assert command("query", indexed / "1.png", "-k", "1", *words).code == 0
+    assert photo.read_bytes() != before
 
 
 def odd_names() -> list[str]:
@@ -160,7 +176,9 @@ def test_words_find_photos_and_say_what_kind_of_score_and_which_words_they_do_no
     assert {record["label"] for record in asked.records} == {"shoes"}
     assert asked.err == "xyzzy: not in the vocabulary of photo, ignored\n"
     by_photo = command("query", next((place / "photos" / "dress").iterdir()), "--json", "-k", "1").records
-    assert [record["score_kind"] for record in by_photo] == ["pictures"]
+    assert [record["score_kind"] for record in by_photo] == ["images"]
+    missing = command("query", "no such.png", "--json")
+    assert missing.records == [{"query": "no such.png", "error": "no such file"}]
     refused = command("query", "qwrtp")
     assert (refused.code, refused.out) == (1, "")
     assert "photo cannot embed it (unknown words: qwrtp)" in refused.err

@@ -6,8 +6,9 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, batches
 from simsearch.errors import MediaError
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
     from simsearch.types import Item
 
 
-def entries(root: str, modality: str) -> Iterator[Found | Skip]:
+def entries(root: str, modality: str, mounts: set[str] | None = None) -> Iterator[Found | Skip]:
     """The files under a root that a collection is made of, and why the others are not."""
     if modality == "text":
-        return scan(root, TEXT_SUFFIXES | TABLE_SUFFIXES, "text")
-    return scan(root, IMAGE_SUFFIXES)
+        return scan(root, TEXT_SUFFIXES | TABLE_SUFFIXES, "text", mounts)
+    return scan(root, IMAGE_SUFFIXES, "image", mounts)
 
 
 def changed(run: Run, root: str) -> Iterator[Job]:
     """What must be read or stored. Records which items still exist."""
     # A known root that no longer exists has no files: its items are kept, or removed with `prune`.
-    found = entries(root, run.encoder.modality) if os.path.lexists(root) else iter(())
+    found = entries(root, run.encoder.modality, run.mounts) if os.path.lexists(root) else iter(())
     for batch in batches(found, LOOK_UP):
         files = [entry for entry in batch if isinstance(entry, Found) and entry.path != run.sidecar]
         records = run.store.row_files([entry.path for entry in files]) if run.encoder.modality == "text" else {}
@@ -49,9 +50,7 @@ def changed(run: Run, root: str) -> Iterator[Job]:
                 if record is not None:
                     run.replaced.add(run.store.ids_under(entry.path))
         yield from _whole_files(run, whole)
-        for skip in batch:
-            if isinstance(skip, Skip):
-                _skip_entry(run, skip)
+        _skip_entries(run, [entry for entry in batch if isinstance(entry, Skip)])
 
 
 def _reading(run: Run, path: str, record: RowFile | None) -> Reading | None:
@@ -64,40 +63,73 @@ def _whole_files(run: Run, files: Sequence[Found]) -> Iterator[Job]:
     known = run.store.known([entry.path for entry in files])
     encoding = run.reading.over(run.remembered).encoding
     relabelled: list[tuple[int, str | None]] = []
-    same = 0
+    stamps: list[tuple[int, int, int]] = []
+    same, to_read = list[int](), list[tuple[Found, Known | None]]()
     for entry in files:
         item = known.get(entry.path)
-        label = run.label(entry.path, entry.path)
-        as_before = item is not None and (item.size, item.mtime_ns) == (entry.size, entry.mtime_ns)
-        if item is None or not as_before or encoding != run.remembered.encoding:
-            yield Job(entry.path, entry.size, entry.mtime_ns, item, label, encoding=encoding)
+        if item is None or run.verify or not as_before(item, entry) or encoding != run.remembered.encoding:
+            to_read.append((entry, item))
             continue
-        run.seen.add(item.item_id)
-        same += 1
+        same.append(item.item_id)
+        label = run.label(entry.path, entry.path)
         if label is not None and label != item.label:
             relabelled.append((item.item_id, label))
+        if item.ctime_ns is None or item.problem is not None:
+            stamps.append((item.item_id, entry.inode, entry.ctime_ns))
     if relabelled:
         run.store.set_labels(relabelled)
-    run.unchanged += same
-    run.progress.advance(same)
+    if stamps:
+        run.store.set_stamps(stamps)
+    _unchanged(run, same)
+    run.progress.advance(len(same))
+    yield from _jobs(run, to_read, encoding)
 
 
-def _skip_entry(run: Run, entry: Skip) -> None:
-    """Lists what the scan could not read. Items in an unreadable folder count as existing."""
-    run.skipped.append(entry)
-    run.progress.advance()
-    if Path(entry.path).is_dir():
-        run.seen.add(run.store.ids_under(entry.path))
+def as_before(item: Known, file: Found) -> bool:
+    """Whether a file looks as it was. A file of equal size and time that replaced it has another inode or ctime."""
+    if (item.size, item.mtime_ns) != (file.size, file.mtime_ns):
+        return False
+    return item.ctime_ns is None or (item.inode, item.ctime_ns) == (file.inode, file.ctime_ns)
+
+
+def _unchanged(run: Run, items: Sequence[int]) -> None:
+    ids = np.array(items, dtype=np.int64)
+    run.seen.add(ids)
+    run.unchanged += run.accounted.take(ids)
+
+
+def _jobs(run: Run, files: Sequence[tuple[Found, Known | None]], encoding: str | None) -> Iterator[Job]:
+    digests = run.store.digests([item.content_id for _, item in files if item is not None]) if files else {}
+    for file, item in files:
+        yield Job(
+            file.path,
+            file.size,
+            file.mtime_ns,
+            item,
+            run.label(file.path, file.path),
+            encoding=encoding,
+            inode=file.inode,
+            ctime_ns=file.ctime_ns,
+            sha256=None if item is None else digests.get(item.content_id),
+        )
+
+
+def _skip_entries(run: Run, skipped: Sequence[Skip]) -> None:
+    """Lists what the scan could not read. Items of such a path, or in such a folder, are there (see `sweep`)."""
+    run.skipped += skipped
+    run.unread.update((skip.path, skip.reason) for skip in skipped)
+    run.progress.advance(len(skipped))
 
 
 def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterator[Job]:
     """The rows of a file that are new or changed; a file that is as it was when it was read to its end has none."""
-    read = RowFile(file.path, file.size, file.mtime_ns, how.packed())
+    read = RowFile(file.path, file.size, file.mtime_ns, how.packed(), file.inode, file.ctime_ns)
     here = run.store.ids_under(file.path)
     here = here[here <= run.last_item]
-    if record == read and run.label_of is None:
-        run.seen.add(here)
-        run.unchanged += len(here)
+    if _is_as_read(record, read) and run.label_of is None and not run.verify:
+        if record != read:
+            run.read_files.append(read)
+        _unchanged(run, here.tolist())
         run.progress.advance(len(here))
         return
     parts = batches(read_rows(file.path, how), LOOK_UP)
@@ -112,9 +144,17 @@ def _rows(run: Run, file: Found, how: Reading, record: RowFile | None) -> Iterat
     except MediaError as error:
         # Its other rows may be readable next time.
         run.skipped.append(Skip(file.path, str(error)))
-        run.seen.add(here)
+        run.unread[file.path] = str(error)
     else:
         run.read_files.append(read)
+
+
+def _is_as_read(record: RowFile | None, now: RowFile) -> bool:
+    """Whether a table is as it was when it was read to its end; inode and ctime were not always recorded."""
+    return record is not None and now == record._replace(
+        inode=now.inode if record.ctime_ns is None else record.inode,
+        ctime_ns=now.ctime_ns if record.ctime_ns is None else record.ctime_ns,
+    )
 
 
 def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | BadRow]) -> Iterator[Job]:
@@ -125,7 +165,7 @@ def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | 
         else:
             good.append(row)
     items = run.store.items_by_uri([f"{file.path}#{row.key}" for row in good])
-    same, jobs = 0, []
+    same, jobs = list[int](), []
     emptied: list[tuple[int, str | None]] = []
     for row in good:
         uri = f"{file.path}#{row.key}"
@@ -136,13 +176,12 @@ def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | 
         if item is not None and item.label is not None and how.label is not None and label is None:
             emptied.append((item.id, None))
         if item is not None and _is_same(item, row, label):
-            run.seen.add(item.id)
-            same += 1
+            same.append(item.id)
         else:
             jobs.append((row, uri, item, label))
     if emptied:
         run.store.set_labels(emptied)
-    run.unchanged += same
+    _unchanged(run, same)
     run.progress.advance(len(rows) - len(jobs))
     digests = [hashlib.sha256(row.text.encode()).digest() for row, *_ in jobs]
     stored = run.store.content_ids(digests)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.collection.adding import roots
 from simsearch.collection.adding.changes import changed
 from simsearch.collection.adding.labels import labeller
-from simsearch.collection.adding.run import Job, Row, Run
+from simsearch.collection.adding.run import Accounted, Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.collection.adding.sweeping import sweep
 from simsearch.errors import UsageError
+from simsearch.media.files import refuse_url
 from simsearch.media.scan import count
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent, Working
@@ -33,32 +36,65 @@ def add_sources(
     labels: str | None,
     reading: Reading,
     prune: bool,
+    verify: bool,
     progress: Progress,
 ) -> AddReport:
-    """`add_files` for each source, which is remembered as a root with the way in which it is read."""
+    """`add_files` for each source, which is remembered as a root with the way in which it is read.
+
+    A source that is known under another name is meant by that; a new one that holds the files of a root which is not
+    there any more is that root, moved. With `verify` every file is read.
+    """
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
         raise UsageError(
-            "by, text_column, id_column, label_column and encoding set how texts are read, but these are pictures"
+            "by, text_column, id_column, label_column and encoding set how texts are read, but these are images"
         )
-    reports = []
     for source in sources:
-        root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
-        check_root(store, root)
-        run = Run(store, encoder, progress, None, reading, _remembered(store, root))
+        refuse_url(source, "folders or files")
+    reports, remarks = list[AddReport](), list[str]()
+    accounted = Accounted(store.last_item_id())
+    # Resolving links would rename what is indexed.
+    given = [os.path.abspath(source) for source in sources]  # noqa: PTH100
+    for source in given:
+        root = roots.known_spelling(store, source)
+        remarks += _follow(store, root)
+        roots.add_root(store, root)
+        run = Run(store, encoder, progress, None, reading, remembered(store, root), verify=verify)
+        run.accounted = accounted
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
-            run.label_of, run.sidecar = labeller(labels, root, encoding), os.path.abspath(labels)  # noqa: PTH100
+            run.label_of = labeller(labels, root, encoding, given, source)
+            run.sidecar = roots.known_spelling(store, labels)
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
-    return total(reports)
+        remarks += _perhaps_moved(run, root)
+    return replace(total(reports), remarks=tuple(remarks))
 
 
-def _remembered(store: Store, root: str) -> Reading:
+def _follow(store: Store, root: str) -> Iterator[str]:
+    """Moves the items of a root that was moved to `root`, and says so."""
+    old = roots.moved_from(store, root)
+    if old is not None:
+        moved = store.move(old, root)
+        yield f"{old} is now {root}: its {moved:,} items have their new paths"
+
+
+def _perhaps_moved(run: Run, root: str) -> Iterator[str]:
+    """Names a root that is not there, when this run met half of its contents under new paths."""
+    for known in run.store.roots() if run.reused_contents else ():
+        if os.path.lexists(known) or roots.is_in(known, root):
+            continue
+        contents = {item.content_id for item in run.store.items(run.store.ids_under(known))}
+        if contents and 2 * len(contents & run.reused_contents) >= len(contents):
+            command = shlex.join(["simsearch", "move", known, root])
+            yield f"{known} is not there any more, and its contents are in {root}. If it was moved: {command}"
+
+
+def remembered(store: Store, root: str) -> Reading:
     """How the files of the known root that contains `root` are read."""
     known = store.roots()
     for path in sorted(known, key=len, reverse=True):
-        if root == path or root.startswith(path.rstrip(os.sep) + os.sep):
+        if roots.is_in(root, path):
             return Reading.unpacked(known[path])
     return Reading()
 
@@ -79,22 +115,20 @@ def _remember(run: Run, root: str, report: AddReport) -> None:
 def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
     """Makes the items under `root` (a folder or a file, absolute) those of the files there.
 
-    Unchanged size and mtime count as unchanged. A file of several texts that has changed is read as a whole, but only
-    the texts that are new are encoded. An item whose file or row has vanished is removed, but when more than half of
-    those under the root have, or none is left at all, they are kept (and counted in `kept`) unless `prune`: the disk
-    may just not be there. Each batch of 256 items is one transaction.
+    A file of unchanged size, mtime, inode and ctime counts as unchanged. A file of several texts that has changed is
+    read as a whole, but only the texts that are new are encoded. An item whose file or row has vanished is removed, or
+    kept if its disk may just not be there (see `sweep`). Each batch of 256 items is one transaction.
     """
     texts = run.encoder.modality == "text"
     countable = not (texts or isinstance(run.progress, Silent)) and os.path.lexists(root)
     with Working(run.progress, count(root) if countable else None, "texts" if texts else "files", "indexing"):
         for batch in outcomes(run.encoder, changed(run, root)):
             write(run, batch)
-    removed, kept = sweep(run, root, prune)
-    return run.report(removed, kept)
+    return run.report(sweep(run, root, prune))
 
 
 def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress) -> list[Skip]:
-    """Encodes all items of another store into this one, pictures from their files; returns those that cannot be read.
+    """Encodes all items of another store into this one, images from their files; returns those that cannot be read.
 
     Items that are here already are left as they are, so an interrupted call is resumed.
     """
@@ -103,7 +137,7 @@ def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress)
     with Working(progress, old.counts().items, "items", "encoding"):
         for batch in outcomes(encoder, _missing(run, old, holders)):
             write(run, batch)
-    lost = list(run.report(0, 0).skipped)
+    lost = list(run.all_skipped())
     if not lost:
         store.set_row_files(list(old.row_files(sorted(holders)).values()))
     return lost
@@ -112,36 +146,32 @@ def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress)
 def _missing(run: Run, old: Store, holders: set[str]) -> Iterator[Job]:
     """Jobs for the items that are not here yet; notes which files hold several items."""
     for items in old.iterate_items():
-        known = run.store.known([item.uri for item in items])
+        uris = [item.uri for item in items]
+        known, before = run.store.known(uris), old.known(uris)
         files = old.files_of([item.id for item in items])
         holders.update(files.values())
         run.progress.advance(len(known))
         for item in items:
             if item.uri not in known:
-                yield Job(item.uri, item.size, item.mtime_ns, None, item.label, item.metadata, _stored(item, files))
+                stamp = before[item.uri]
+                yield Job(
+                    item.uri,
+                    item.size,
+                    item.mtime_ns,
+                    None,
+                    item.label,
+                    item.metadata,
+                    _stored(item, files),
+                    inode=stamp.inode,
+                    ctime_ns=stamp.ctime_ns,
+                )
 
 
 def _stored(item: Item, files: dict[int, str]) -> Row | None:
-    """The text of an item as the old store keeps it; None for a picture."""
+    """The text of an item as the old store keeps it; None for an image."""
     if item.text is None:
         return None
     return Row(item.text, hashlib.sha256(item.text.encode()).digest(), False, files.get(item.id))
-
-
-def check_root(store: Store, path: str) -> None:
-    """Remembers `path` as a place that this collection is fed from.
-
-    A path that is not there is an error, unless the collection knows it: then its disk may be away.
-    """
-    known = store.roots()
-    if path in known:
-        return
-    if not os.path.lexists(path):
-        if len(store.ids_under(path)):
-            return
-        raise UsageError(f"{path} does not exist; give a folder or files")
-    if not any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in known):
-        store.add_root(path)
 
 
 def total(reports: Sequence[AddReport]) -> AddReport:
@@ -153,5 +183,7 @@ def total(reports: Sequence[AddReport]) -> AddReport:
         updated=sum(report.updated for report in reports),
         removed=sum(report.removed for report in reports),
         kept=sum(report.kept for report in reports),
-        skipped=tuple(skip for report in reports for skip in report.skipped),
+        skipped=tuple(dict.fromkeys(skip for report in reports for skip in report.skipped)),
+        vanished=sum(report.vanished for report in reports),
+        away=tuple(dict.fromkeys(folder for report in reports for folder in report.away)),
     )

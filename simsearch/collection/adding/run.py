@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,15 @@ LOOK_UP = 1_000
 T = TypeVar("T")
 Labeller = Callable[[str, str], "str | None"]
 """From the path of a file and the uri of an item in it to the item's label."""
+
+
+class Swept(NamedTuple):
+    """What became of items whose files were not read: `kept` are all that stay, see `AddReport`."""
+
+    removed: int = 0
+    kept: int = 0
+    vanished: int = 0
+    away: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,10 @@ class Job:
     row: Row | None = None
     encoding: str | None = None
     """Of a file of text without a byte order mark."""
+    inode: int | None = None
+    ctime_ns: int | None = None
+    sha256: bytes | None = None
+    """Of the content that the item has: a file that still has it need not be decoded."""
 
 
 class ItemIds:
@@ -75,9 +88,25 @@ class ItemIds:
         return self._marked[ids]
 
 
+class Accounted:
+    """The items that one call has counted; sources may overlap, and each item counts once."""
+
+    def __init__(self, last_item: int) -> None:
+        self._items = ItemIds(last_item)
+        self._last = last_item
+
+    def take(self, ids: Ids | int) -> int:
+        """How many of the items are counted for the first time; those that the call itself added were counted then."""
+        given = np.atleast_1d(np.asarray(ids, dtype=np.int64))
+        older = given[given <= self._last]
+        fresh = older[~self._items.among(older)]
+        self._items.add(fresh)
+        return len(fresh)
+
+
 @dataclass(slots=True)
 class Run:
-    """One call of indexing. `reading` is how files are read as given now, `remembered` as stored before."""
+    """One source of a call of indexing. `reading` is how files are read as given now, `remembered` as stored before."""
 
     store: Store
     encoder: Encoder
@@ -89,6 +118,9 @@ class Run:
     """The largest item id before this run: later ones are this run's own."""
     sidecar: str = ""
     """The table of labels, which is not itself indexed."""
+    verify: bool = False
+    """Whether files are read even if they look unchanged."""
+    accounted: Accounted = field(init=False)
     seen: ItemIds = field(init=False)
     """Items whose files or rows still exist."""
     met: ItemIds = field(init=False)
@@ -98,6 +130,12 @@ class Run:
     reused_contents: set[int] = field(default_factory=set)
     read_files: list[RowFile] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+    """Files and folders that could not be read, with the reasons."""
+    broken: dict[int, str] = field(default_factory=dict)
+    """Items whose files are there but give nothing any more, with the reasons."""
+    mounts: set[str] = field(default_factory=set)
+    """Folders that the scan found on another device than the folder that they are in."""
     bad_rows: dict[str, BadRows] = field(default_factory=dict)
     added: int = 0
     reused: int = 0
@@ -106,6 +144,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.last_item = self.store.last_item_id()
+        self.accounted = Accounted(self.last_item)
         self.seen, self.met, self.replaced = (ItemIds(self.last_item) for _ in range(3))
 
     def label(self, path: str, uri: str) -> str | None:
@@ -114,9 +153,26 @@ class Run:
     def leave_out(self, path: str, bad: BadRow) -> None:
         self.bad_rows.setdefault(path, BadRows(path)).add(bad)
 
-    def report(self, removed: int, kept: int) -> AddReport:
-        rows = [skip for bad in self.bad_rows.values() for skip in bad.listed()]
-        return AddReport(self.added, self.reused, self.unchanged, self.updated, removed, kept, (*self.skipped, *rows))
+    def keep(self, item_id: int, reason: str) -> None:
+        """Records that the file of an item is there and cannot be used; the item stays."""
+        self.seen.add(item_id)
+        self.broken[item_id] = reason
+
+    def all_skipped(self) -> tuple[Skip, ...]:
+        return (*self.skipped, *(skip for bad in self.bad_rows.values() for skip in bad.listed()))
+
+    def report(self, swept: Swept) -> AddReport:
+        return AddReport(
+            self.added,
+            self.reused,
+            self.unchanged,
+            self.updated,
+            swept.removed,
+            swept.kept,
+            self.all_skipped(),
+            swept.vanished,
+            swept.away,
+        )
 
 
 def batches(source: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -27,7 +27,7 @@ AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """`prepared` is None for a text that was stored already when it was read."""
+    """`prepared` is None for a content that was stored already when it was read."""
 
     job: Job
     sha256: bytes
@@ -37,11 +37,10 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """A file that gave no picture or text; `readable` when its bytes could be read."""
+    """A file or row that gave no image or text."""
 
     job: Job
     reason: str
-    readable: bool
 
 
 Outcome: TypeAlias = _Read | _Failed
@@ -62,22 +61,21 @@ def _read(encoder: Encoder, job: Job) -> Outcome:
         return _from_row(encoder, job, job.row)
     try:
         content = read_text_bytes(job.uri) if encoder.modality == "text" else read_file(job.uri)
-    except MediaError as error:
-        return _Failed(job, str(error), readable=False)
-    try:
         if encoder.modality == "text":
             text = decode_text(content, job.encoding)
-            return _Read(job, hashlib.sha256(text.encode()).digest(), encoder.prepare(text), text)
-        return _Read(job, hashlib.sha256(content).digest(), encoder.prepare(content))
+            digest = hashlib.sha256(text.encode()).digest()
+            return _Read(job, digest, None if digest == job.sha256 else encoder.prepare(text), text)
+        digest = hashlib.sha256(content).digest()
+        return _Read(job, digest, None if digest == job.sha256 else encoder.prepare(content))
     except MediaError as error:
-        return _Failed(job, str(error), readable=True)
+        return _Failed(job, str(error))
 
 
 def _from_row(encoder: Encoder, job: Job, row: Row) -> Outcome:
     try:
         return _Read(job, row.sha256, None if row.stored else encoder.prepare(row.text), row.text)
     except MediaError as error:
-        return _Failed(job, str(error), readable=True)
+        return _Failed(job, str(error))
 
 
 def write(run: Run, batch: Sequence[Outcome]) -> None:
@@ -87,9 +85,6 @@ def write(run: Run, batch: Sequence[Outcome]) -> None:
     for outcome in batch:
         if isinstance(outcome, _Failed):
             _skip(run, outcome.job, outcome.reason)
-            # A file that could not be opened may be readable next time: its item stays.
-            if outcome.job.known is not None and not outcome.readable:
-                run.seen.add(outcome.job.known.item_id)
     contents = run.store.content_ids([outcome.sha256 for outcome in good])
     new = {outcome.sha256: outcome for outcome in good if outcome.sha256 not in contents}
     vectors = _encoded(run, _all_prepared(run, list(new.values())))
@@ -123,6 +118,8 @@ def _without_duplicate_ids(run: Run, outcomes: list[_Read]) -> list[_Read]:
 def _skip(run: Run, job: Job, reason: str) -> None:
     if job.row is None or job.row.file is None:
         run.skipped.append(Skip(job.uri, reason))
+        if job.known is not None:
+            run.keep(job.known.item_id, reason)
     else:
         run.leave_out(job.row.file, BadRow(job.row.line, reason))
 
@@ -131,14 +128,21 @@ def _all_prepared(run: Run, outcomes: Sequence[_Read]) -> list[_Read]:
     """The outcomes, prepared also where a content was removed from the store since it was looked up."""
     ready = []
     for outcome in outcomes:
-        if outcome.prepared is None and outcome.text is not None:
-            try:
-                ready.append(replace(outcome, prepared=run.encoder.prepare(outcome.text)))
-            except MediaError as error:
-                _skip(run, outcome.job, str(error))
+        again = _prepared_again(run.encoder, outcome) if outcome.prepared is None else outcome
+        if isinstance(again, _Failed):
+            _skip(run, again.job, again.reason)
         else:
-            ready.append(outcome)
+            ready.append(again)
     return ready
+
+
+def _prepared_again(encoder: Encoder, outcome: _Read) -> Outcome:
+    if outcome.text is None:
+        return _read(encoder, replace(outcome.job, sha256=None))
+    try:
+        return replace(outcome, prepared=encoder.prepare(outcome.text))
+    except MediaError as error:
+        return _Failed(outcome.job, str(error))
 
 
 def _encoded(run: Run, outcomes: Sequence[_Read]) -> dict[bytes, Vectors]:
@@ -146,7 +150,7 @@ def _encoded(run: Run, outcomes: Sequence[_Read]) -> dict[bytes, Vectors]:
     rows: dict[bytes, Vectors] = {}
     for outcome, row in zip(outcomes, embed_each(run.encoder, [one.prepared for one in outcomes]), strict=True):
         if isinstance(row, VectorError):
-            _skip(run, outcome.job, str(row))
+            _skip(run, outcome.job, row.reason)
         else:
             rows[outcome.sha256] = row
     return rows
@@ -180,6 +184,8 @@ def _row(run: Run, outcome: _Read, vectors: dict[bytes, Vectors]) -> Write:
         vector=vectors.get(outcome.sha256),
         text=outcome.text,
         file=None if job.row is None else job.row.file,
+        inode=job.inode,
+        ctime_ns=job.ctime_ns,
     )
 
 
@@ -188,10 +194,10 @@ def _count(run: Run, outcome: _Read, content_id: int | None, encoded: bool) -> N
     if known is not None:
         run.seen.add(known.item_id)
         # A row is written only when something about it has changed.
-        if known.content_id == content_id and outcome.job.row is None:
-            run.unchanged += 1
-        else:
-            run.updated += 1
+        same = known.content_id == content_id and outcome.job.row is None
+        counted = run.accounted.take(known.item_id)
+        run.unchanged += counted if same else 0
+        run.updated += 0 if same else counted
     elif encoded:
         run.added += 1
     else:

@@ -34,10 +34,9 @@ from simsearch.store.records import NewImpostor
 from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
     from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder
+    from simsearch.types import Encoder, Query
 
 
 @dataclass(frozen=True, slots=True)

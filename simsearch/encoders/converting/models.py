@@ -14,6 +14,9 @@ from simsearch.encoders.placing import placed, require_place
 from simsearch.encoders.pretrained_folder import is_hub_format
 from simsearch.encoders.pretrained_hub import find_pretrained, is_hub_name
 from simsearch.errors import EncoderError, UsageError
+from simsearch.media.arguments import COUNT, FLAG, PATH, require, require_instance
+from simsearch.media.files import refuse_url
+from simsearch.space import telling_full_disk
 
 if TYPE_CHECKING:
     from simsearch.encoders.pretrained_folder import PretrainedFolder
@@ -39,10 +42,15 @@ def convert(
     cannot be converted, or whose embeddings differ, MissingExtraError without the libraries that load it, UsageError
     for options that do not apply.
     """
+    require(PATH, source=source, out=out)
+    require(COUNT, bits=bits)
+    require(FLAG, overwrite=overwrite)
+    require_instance(OnnxOptions, "simsearch.OnnxOptions(...)", onnx=onnx)
     folder, path = Path(out), Path(source)
     if bits not in BITS:
         raise UsageError(f"bits {bits}: must be one of {', '.join(map(str, BITS))}")
-    require_place(folder, overwrite=overwrite)
+    refuse_url(source, "an ONNX file, a folder, or OWNER/MODEL of the hub")
+    require_place(folder, _work(folder), overwrite=overwrite)
     if path.suffix.lower() == ".onnx":
         return _converted_onnx(path, folder, onnx or OnnxOptions(), bits)
     if onnx is not None and onnx.given():
@@ -82,11 +90,15 @@ def _converted_onnx(path: Path, folder: Path, options: OnnxOptions, bits: int) -
     return _placed(folder, lambda made: convert_model(path, model, given, made, beginning, options, bits))
 
 
+def _work(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.converting")
+
+
 def _placed(folder: Path, make: Callable[[Path], EncoderConfig]) -> EncoderConfig:
     """The result of `make`, which fills a temporary folder that is then moved to `folder`."""
-    work = folder.with_name(f"{folder.name}.converting")
+    work = _work(folder)
     try:
-        with placed(folder, work) as made:
+        with telling_full_disk(folder, EncoderError), placed(folder, work) as made:
             config = make(made)
             write_config(made, config)
     finally:

@@ -18,6 +18,8 @@ from simsearch.evaluation.results import figure_name, shown_threshold
 if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation, Section
 
+MARK = '<meta name="generator" content="simsearch evaluation report">'
+"""By which a report is known when another one is to replace it."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 TITLES = {
     "episodes": "Recognition from few examples",
@@ -48,7 +50,7 @@ def page(evaluation: Evaluation) -> str:
     title = escape(f"{evaluation.encoder} on {PurePath(evaluation.data).name or evaluation.data}")
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'{MARK}<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><style>{STYLE}</style></head><body>'
         f'<a class="skip" href="#figures">To the figures</a>{_head(evaluation, title)}'
         f'<main id="figures">{_body(evaluation)}</main>{_foot(evaluation)}</body></html>\n'
@@ -79,7 +81,7 @@ def _foot(evaluation: Evaluation) -> str:
 
 
 def _facts(evaluation: Evaluation) -> str:
-    what = {"image": "pictures", "text": "texts"}[evaluation.modality]
+    what = {"image": "images", "text": "texts"}[evaluation.modality]
     facts = [f"{len(evaluation.sources):,} {what}"]
     if evaluation.labels is not None:
         facts.append(f"{len(set(evaluation.labels.tolist())):,} classes")

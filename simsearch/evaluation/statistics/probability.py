@@ -85,7 +85,7 @@ class SameCurve:
 def encoder_curve(encoder: Encoder) -> SameCurve | None:
     """P(same) of the encoder's own held-out classes, if its folder has it."""
     curves: Mapping[str, object] = getattr(getattr(encoder, "config", None), "curves", {})
-    found = curves.get("texts" if encoder.modality == "text" else "pictures")
+    found = curves.get("texts" if encoder.modality == "text" else "images")
     try:
         return None if found is None else SameCurve.of_document(found)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError):

@@ -14,6 +14,7 @@ from simsearch.errors import MediaError, TrainingError
 from simsearch.media.ahead import ahead
 from simsearch.media.images import Picture, PixelSpec, decode, read_file
 from simsearch.progress import Progress, Working
+from simsearch.training.data.reserved import reserved_array
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def load_pictures(paths: Sequence[str], spec: PixelSpec, cache: Path, progress: 
     Takes width x height x channels bytes of disk a picture. Unreadable files are in `skipped`.
     """
     shape = (len(paths), spec.height, spec.width, spec.channels)
-    stored = np.lib.format.open_memmap(cache, mode="w+", dtype=np.uint8, shape=shape)
+    stored = reserved_array(cache, np.uint8, shape)
     positions: list[int] = []
     contents: list[bytes] = []
     skipped: list[Skip] = []

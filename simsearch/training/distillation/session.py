@@ -17,14 +17,15 @@ import torch
 
 from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import TOKENIZER_NAME, EncoderConfig
-from simsearch.encoders.placing import placed, require_place
+from simsearch.encoders.placing import LOCK, placed, require_place
 from simsearch.encoders.text import padded
 from simsearch.encoders.tokens import Tokens, load_tokens
-from simsearch.errors import EncoderError, LockedError, MediaError, UsageError
+from simsearch.errors import EncoderError, LockedError, MediaError, TrainingError, UsageError
 from simsearch.evaluation.statistics.correlation import spearman
 from simsearch.labelled.material import Labelled
 from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
+from simsearch.space import telling_full_disk
 from simsearch.training.data.product_codes import CodePairs
 from simsearch.training.data.tokenization import learned_tokenizer, taken_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
@@ -86,16 +87,16 @@ def distill(
     folder, how, shown = Path(out), how or Distilling(), progress or Silent()
     reading = reading or Reading()
     _check(how)
-    require_place(folder, overwrite=overwrite)
+    work = folder.with_name(folder.name + ".training")
+    require_place(folder, work, overwrite=overwrite)
     opened = _teacher(teacher, how.dim)
     corpus = read_corpus([Path(source) for source in sources], reading)
     held = read_graded(Path(validation), reading) if validation is not None else None
-    work = folder.with_name(folder.name + ".training")
     if restart:
         shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(work / "lock", timeout=0):
+        work.mkdir(parents=True, exist_ok=True)
+        with telling_full_disk(work, TrainingError), filelock.FileLock(work / LOCK, timeout=0):
             content = _tokenizer(Path(tokenizer) if tokenizer else Path(teacher), tokenizer is None, corpus, how)
             run = _Run(opened, corpus, content, how, folder, work, held, shown)
             distilled = run.distilled()

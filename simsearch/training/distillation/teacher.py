@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import DamagedError
-from simsearch.manifest import replacing
+from simsearch.manifest import write_atomically
 from simsearch.progress import Progress, Working
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def teacher_embeddings(teacher: Encoder, texts: Sequence[str], cache: Path, prog
             part = _cached(path, (len(rows), teacher.dim))
             if part is None:
                 part = teacher.encode([texts[row] for row in rows]).astype(np.float16)
-                with replacing(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, part)
+                content = io.BytesIO()
+                np.save(content, part)
+                write_atomically(path, content.getvalue())
             embeddings[rows] = part
             progress.advance(len(rows))
     return embeddings

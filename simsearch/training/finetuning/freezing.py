@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from simsearch.errors import UsageError
 from simsearch.progress import Progress, Working
 from simsearch.training.data.inputs import Arrays, Inputs
+from simsearch.training.data.reserved import reserved_array
 from simsearch.training.networks.encoder import Network, unit_rows
 from simsearch.training.networks.length_bucketing import in_length_buckets
 
@@ -75,7 +76,7 @@ def features_of(frozen: FrozenLayers, inputs: Inputs, cache: Path, device: torch
             made = in_length_buckets(frozen, inputs.batch(rows).to(device)).float().cpu().numpy()
             if stored is None:
                 shape = (len(inputs), *made.shape[1:])
-                stored = np.lib.format.open_memmap(cache, mode="w+", dtype=np.float32, shape=shape)
+                stored = reserved_array(cache, np.float32, shape)
             stored[rows] = made
             progress.advance(len(rows))
     assert stored is not None

@@ -20,6 +20,7 @@ from simsearch.media.images import Picture
 from simsearch.progress import Progress, Working
 from simsearch.training.data.image_augmentation import augment
 from simsearch.training.data.inputs import Views
+from simsearch.training.data.reserved import reserved_array
 from simsearch.training.finetuning.interpolation import Interpolation, one_standard_error_rule, ranking_precision
 from simsearch.training.finetuning.wccn import MOST_INPUTS, sample_by_class, wccn_matrix
 from simsearch.training.networks.encoder import SiameseEncoder
@@ -94,7 +95,7 @@ def cached_views(
     targets = [(cache, views), (map_cache, count)] if count else [(cache, views)]
     made = [path.with_suffix(".making") for path, _ in targets]
     stored = [
-        np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(len(inputs), kept, *output.shape[1:]))
+        reserved_array(path, np.float16, (len(inputs), kept, *output.shape[1:]))
         for path, (_, kept), output in zip(made, targets, first, strict=False)
     ]
     with Working(progress, len(inputs) * views, "views", "encoding"):

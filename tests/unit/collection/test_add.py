@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from simsearch.collection import Collection
 from simsearch.encoders import open_encoder
 from simsearch.errors import UsageError
-from simsearch.types import AddReport
+from simsearch.types import AddReport, Item, Skip
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def test_a_single_file_can_be_added_and_goes_when_it_has_gone_with_prune(collect
     assert collection.add(gallery / "0.png") == AddReport(added=1)
     assert collection.add(gallery / "0.png") == AddReport(unchanged=1)
     (gallery / "0.png").unlink()
-    assert collection.add(gallery / "0.png") == AddReport(kept=1)
+    assert collection.add(gallery / "0.png") == AddReport(kept=1, vanished=1)
     assert collection.add(gallery / "0.png", prune=True) == AddReport(removed=1)
     assert len(collection) == 0
 
@@ -152,7 +153,7 @@ def test_too_many_vanished_files_are_kept_until_prune(collection, gallery, what)
         if what == "empty":
             gallery.mkdir()
     gone, left = (5, 3) if what == "mostly" else (8, 0)
-    assert collection.add(gallery) == AddReport(kept=gone, unchanged=left)
+    assert collection.add(gallery) == AddReport(kept=gone, vanished=gone, unchanged=left)
     assert len(collection) == 8
     assert collection.add(gallery, prune=True) == AddReport(removed=gone, unchanged=left)
     assert len(collection) == left
@@ -195,7 +196,14 @@ def test_items_in_a_folder_that_cannot_be_read_are_kept(tiny, draw, public, nobo
     (root / "closed").chmod(0o000)
     done = nobody(UNREADABLE, public / "col", root)
     (root / "closed").chmod(0o755)
-    assert (done.stdout, done.stderr) == ("3 0 0 6 ['permission denied']\n", "")
+    assert (done.stdout, done.stderr) == ("3 0 3 6 ['permission denied']\n", "")
+    with Collection.open(public / "col") as made:
+        assert {item.uri.split("/")[-2]: item.problem for item in made.items()} == {
+            "open": None,
+            "closed": "permission denied",
+        }
+        made.add(root)
+        assert made.info().problems == 0
 
 
 def test_hidden_files_are_ignored_and_others_listed_with_reasons(collection, gallery):
@@ -220,12 +228,99 @@ def test_hidden_files_are_ignored_and_others_listed_with_reasons(collection, gal
     assert all(reason and "\n" not in reason for reason in reasons.values())
 
 
-def test_an_item_whose_file_is_broken_by_now_goes(collection, gallery):
+@pytest.mark.parametrize("prune", [False, True])
+def test_an_item_whose_file_is_broken_by_now_stays_with_the_reason(collection, counting, gallery, prune):
     collection.add(gallery)
-    (gallery / "4.png").write_bytes(b"broken")
-    report = collection.add(gallery)
-    assert (report.unchanged, report.removed, len(report.skipped)) == (7, 1, 1)
-    assert str(gallery / "4.png") not in {item.uri for item in collection.items()}
+    before, good = list(collection.items()), (gallery / "4.png").read_bytes()
+    for name in ("2.png", "3.png", "4.png", "5.png", "6.png"):
+        (gallery / name).write_bytes(b"broken")
+    skipped = tuple(Skip(str(gallery / f"{n}.png"), "not an image in a supported format") for n in range(2, 7))
+    for _ in range(2):
+        assert collection.add(gallery, prune=prune) == AddReport(unchanged=3, kept=5, skipped=skipped)
+    assert collection.info().problems == 5
+    marked = [replace(item, problem=skipped[0].reason) if 1 < n < 7 else item for n, item in enumerate(before)]
+    assert list(collection.items()) == marked
+    assert "problem='not an image" in repr(marked[4])
+    counting.taken()
+    (gallery / "4.png").write_bytes(good)
+    assert collection.add(gallery).unchanged == 4
+    assert counting.taken() == 0
+    assert [item.problem for item in collection.items()].count(None) == 4
+    (gallery / "5.png").unlink()
+    assert collection.add(gallery) == AddReport(unchanged=4, kept=3, removed=1, skipped=(*skipped[:2], skipped[4]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows needs a privilege for symbolic links")
+def test_what_is_behind_a_broken_link_stays_until_prune(collection, gallery, tmp_path, draw):
+    for seed in range(9):
+        draw(tmp_path / "elsewhere" / f"{seed}.png", 20 + seed)
+    (gallery / "folder").symlink_to(tmp_path / "elsewhere")
+    (gallery / "single.png").symlink_to(tmp_path / "elsewhere" / "0.png")
+    # The folder comes first in the scan, and the link to a file of it is another name.
+    assert collection.add(gallery) == AddReport(added=17, reused=1)
+    (tmp_path / "elsewhere").rename(tmp_path / "away")
+    broken = tuple(Skip(str(gallery / name), "broken link") for name in ("folder", "single.png"))
+    assert collection.add(gallery) == AddReport(unchanged=8, kept=10, skipped=broken)
+    assert collection.add(gallery, prune=True) == AddReport(unchanged=8, removed=10, skipped=broken)
+
+
+def test_items_count_once_where_sources_overlap(collection, gallery, draw):
+    draw(gallery / "sub" / "new.png", 9)
+    both = [gallery, gallery / "sub", gallery / "0.png", gallery]
+    assert collection.add(both) == AddReport(added=9)
+    assert collection.add(both) == AddReport(unchanged=9)
+    (gallery / "0.png").write_bytes(b"broken")
+    skipped = (Skip(str(gallery / "0.png"), "not an image in a supported format"),)
+    assert collection.add(both) == AddReport(unchanged=8, kept=1, skipped=skipped)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives no inode while a folder is listed")
+@pytest.mark.parametrize("how", ["another file", "written into", "the same bytes"])
+def test_a_file_replaced_by_one_of_equal_size_and_time_is_noticed(collection, counting, tmp_path, draw, how):
+    here, other = draw(tmp_path / "root" / "a.bmp", 1), draw(tmp_path / "b.bmp", 1 if how == "the same bytes" else 2)
+    collection.add(tmp_path / "root")
+    assert counting.taken() == 1
+    before, decoded = here.stat(), []
+    counting.prepare = lambda source: decoded.append(source) or counting.inner.prepare(source)
+    if how == "written into":
+        here.write_bytes(other.read_bytes())
+    else:
+        other.replace(here)
+    os.utime(here, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert (here.stat().st_size, here.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    same = how == "the same bytes"
+    # The item is not taken for the file before it is indexed again.
+    assert isinstance(collection.query(here).query, Path)
+    counting.taken()
+    decoded.clear()
+    assert collection.add(tmp_path / "root") == (AddReport(unchanged=1) if same else AddReport(updated=1))
+    assert (counting.taken(), len(decoded)) == ((0, 0) if same else (1, 1))
+    assert collection.add(tmp_path / "root") == AddReport(unchanged=1)
+    assert counting.taken() == 0
+    assert isinstance(collection.query(here).query, Item)
+
+
+def test_a_collection_from_before_inodes_were_recorded_reads_nothing_again(collection, counting, gallery):
+    collection.add(gallery)
+    counting.taken()
+    with collection.writing() as store, store._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE item SET inode = NULL, ctime_ns = NULL")
+    counting.prepare = None
+    for _ in range(2):
+        assert collection.add(gallery) == AddReport(unchanged=8)
+        files = collection.store.known([str(gallery / f"{n}.png") for n in range(8)])
+        assert {known.ctime_ns for known in files.values()} == {path.stat().st_ctime_ns for path in gallery.iterdir()}
+
+
+def test_verify_content_reads_everything_and_encodes_what_differs(collection, counting, gallery, draw, monkeypatch):
+    collection.add(gallery)
+    counting.taken()
+    # A file system that shows no difference at all.
+    monkeypatch.setattr("simsearch.collection.adding.changes.as_before", lambda *_: True)
+    draw(gallery / "3.png", 70)
+    assert collection.add(gallery) == AddReport(unchanged=8)
+    assert collection.add(gallery, verify_content=True) == AddReport(unchanged=7, updated=1)
+    assert counting.taken() == 1
 
 
 def test_the_middle_of_three_fails_and_the_others_keep_their_vectors(collection, gallery, tmp_path, tiny, draw):
@@ -278,3 +373,30 @@ def test_whatever_changes_the_collection_is_what_the_folder_is(tiny, tmp_path_fa
             for uri, item in items.items():
                 assert made.store.vectors_of([item.content_id])[0] == pytest.approx(encoder.encode([uri])[0], abs=1e-5)
             assert made.check().clean
+
+
+def test_a_table_of_labels_that_names_no_file_is_refused_before_anything_is_stored(tmp_path, counting, gallery):
+    table = tmp_path / "elsewhere" / "labels.csv"
+    table.parent.mkdir()
+    table.write_text("path,label\n0.png,cat\n1.png,dog\n")
+    with Collection.create(tmp_path / "col", counting) as made:
+        with pytest.raises(UsageError) as refused:
+            made.add(gallery, labels=table)
+        assert str(refused.value) == (
+            f"--labels {table}: none of its 2 paths is a file in {gallery}; the first is {table.parent / '0.png'}. "
+            "Paths are relative to the folder of the table"
+        )
+        assert len(made) == 0
+        table.write_text("path,label\n../gallery/0.png,cat\n1.png,dog\n")
+        assert made.add([gallery], labels=table).added == 8
+        assert {item.label for item in made} == {"cat", None}
+
+
+def test_progress_is_a_bar_or_none(tmp_path, counting, gallery, capsys):
+    with Collection.create(tmp_path / "col", counting) as made:
+        assert made.add(gallery, progress=True).added == 8
+        assert "indexing" in capsys.readouterr().err
+        assert made.add(gallery, progress=False).unchanged == 8
+        with pytest.raises(UsageError, match=r"^progress is 'x' \(str\); give True for a bar"):
+            made.add(gallery, progress="x")
+    assert capsys.readouterr().err == ""

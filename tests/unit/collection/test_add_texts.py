@@ -145,7 +145,7 @@ def test_too_many_vanished_rows_are_kept_until_prune(collection, tmp_path, how) 
         table(path, rows[:4] if how == "rows gone" else [])
     left = 4 if how == "rows gone" else 0
     for _ in range(2):
-        assert collection.add(path) == AddReport(kept=10 - left, unchanged=left)
+        assert collection.add(path) == AddReport(kept=10 - left, vanished=10 - left, unchanged=left)
         assert len(collection) == 10
     assert collection.add(path, prune=True) == AddReport(removed=10 - left, unchanged=left)
     assert len(held(collection)) == left
@@ -225,7 +225,7 @@ def test_rows_of_a_table_that_cannot_be_read_stay(collection, notes, content, re
     collection.add(notes)
     (notes / "f.csv").write_bytes(content)
     for _ in range(2):
-        assert collection.add(notes) == AddReport(unchanged=2, skipped=(Skip(str(notes / "f.csv"), reason),))
+        assert collection.add(notes) == AddReport(unchanged=2, kept=4, skipped=(Skip(str(notes / "f.csv"), reason),))
     assert len(held(collection)) == 6
 
 
@@ -338,7 +338,7 @@ def test_rows_have_the_labels_that_folders_or_a_table_give(collection, notes, tm
 def test_pictures_are_not_read_by_lines(tmp_path, counting, gallery) -> None:
     with Collection.create(tmp_path / "pictures", counting) as made:
         for said in ({"by": "line"}, {"text_column": "x"}, {"id_column": "x"}, {"label_column": "x"}):
-            with pytest.raises(UsageError, match="these are pictures"):
+            with pytest.raises(UsageError, match="these are images"):
                 made.add(gallery, **said)
         with pytest.raises(UsageError, match="takes no texts"):
             made.add_texts(["a"], ["b"])
@@ -374,6 +374,25 @@ def test_a_table_that_was_begun_goes_on(collection, tmp_path, encoder, monkeypat
     assert collection.add(tmp_path / "f.csv") == AddReport(unchanged=100)
 
 
+def test_a_table_from_before_inodes_were_recorded_is_not_read_again(collection, notes, monkeypatch) -> None:
+    collection.add(notes)
+    with collection.writing() as store, store._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE file SET inode = NULL, ctime_ns = NULL")
+    with monkeypatch.context() as patched:
+        patched.setattr("simsearch.collection.adding.changes.read_rows", None)
+        for _ in range(2):
+            assert collection.add(notes) == AddReport(unchanged=6)
+    path = notes / "f.csv"
+    assert collection.store.row_files([str(path)])[str(path)].ctime_ns == path.stat().st_ctime_ns
+    # Replaced by another of equal size and time.
+    before = path.stat()
+    (notes / "g.csv").write_bytes(path.read_bytes().replace(b"e", b"i"))
+    (notes / "g.csv").replace(path)
+    os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert collection.add(notes).unchanged < 6
+
+
 def test_a_table_that_fails_in_its_middle_keeps_its_rows(collection, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("simsearch.collection.adding.changes.LOOK_UP", 10)
     rows = [(str(number), f"text {number}", "") for number in range(30)]
@@ -397,7 +416,7 @@ def test_a_table_that_fails_in_its_middle_keeps_its_rows(collection, tmp_path, m
     with monkeypatch.context() as patched:
         patched.setattr(os, "fdopen", lambda *_, **__: _Opened(Failing()))
         report = collection.add(tmp_path / "f.csv")
-    assert (report.updated, report.unchanged, report.removed, report.kept) == (1, 9, 0, 0)
+    assert (report.updated, report.unchanged, report.removed, report.kept) == (1, 9, 0, 20)
     assert [skip.reason for skip in report.skipped] == ["input/output error"]
     assert len(held(collection)) == 30
     assert collection.add(tmp_path / "f.csv") == AddReport(unchanged=30)
@@ -477,11 +496,11 @@ def test_texts_that_are_in_no_file(collection, encoder) -> None:
         (["a", "a"], ["x", "y"], None, "is in the list twice"),
         (["a", "b"], ["x", " "], None, "text 1 is empty"),
         (["a"], ["\ud800"], None, "text 0 is no valid text"),
-        (["a"], [None], None, "text 0 is no text but NoneType"),
+        (["a"], [None], None, "text 0 is None; give a text"),
         (["a", "b"], "xy", None, r"'xy' is one source; give a list, as \[it\]"),
         ("ab", ["x", "y"], None, r"'ab' is one source"),
-        (["a", "b"], ["x", "y"], [{}, {"n": float("nan")}], "metadata 1 is nothing that JSON can hold"),
-        (["a"], ["x"], [{"n": object()}], "metadata 0 is nothing that JSON can hold"),
+        (["a", "b"], ["x", "y"], [{}, {"n": float("nan")}], "metadata 1, 'n' is nan, which JSON lacks"),
+        (["a"], ["x"], [{"n": object()}], "metadata 0, 'n' is an object, which JSON cannot hold"),
     ],
 )
 def test_texts_that_make_no_sense_are_refused_whole(collection, uris, texts, metadata, reason) -> None:

@@ -246,7 +246,16 @@ def test_a_report_is_one_html_file(pictures: Evaluation, tmp_path: Path) -> None
     write_report(few, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page(few)
     assert len(list(tmp_path.iterdir())) == 1
-    with pytest.raises(UsageError, match=r"report\.pdf: a report is one HTML file"):
+    # A report may be replaced by a report, a page of the user's own not.
+    write_report(few, tmp_path / "report.html")
+    (tmp_path / "mine.html").write_text("<h1>mine</h1>")
+    for there in (tmp_path / "mine.html", tmp_path / "folder.html"):
+        there.name.startswith("mine") or there.mkdir()
+        with pytest.raises(UsageError, match=r"give another name, or --force to replace it|is a folder"):
+            check_report(there)
+    assert (tmp_path / "mine.html").read_text() == "<h1>mine</h1>"
+    write_report(few, tmp_path / "mine.html", force=True)
+    with pytest.raises(UsageError, match=r"report\.pdf: an evaluation report cannot be \.pdf; .* in \.html or \.htm$"):
         write_report(pictures, tmp_path / "report.pdf")
     with pytest.raises(UsageError, match="there is no folder"):
         check_report(tmp_path / "nowhere" / "report.html")

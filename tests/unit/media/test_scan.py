@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from simsearch.errors import MediaError
 from simsearch.media.images import IMAGE_SUFFIXES
-from simsearch.media.scan import Found, count, scan
+from simsearch.media.scan import Found, count, found_at, scan
 from simsearch.types import Skip
 
 POSIX = os.name == "posix"
@@ -70,7 +70,11 @@ def test_size_and_time_are_those_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, "a.png", content=b"12345")
     os.utime(tmp_path / "a.png", ns=(5, 1_600_000_000_123_456_700))
     status = (tmp_path / "a.png").stat()
-    assert list(scan(tmp_path, IMAGE_SUFFIXES)) == [Found(str(tmp_path / "a.png"), 5, status.st_mtime_ns)]
+    inode = status.st_ino if POSIX else 0
+    found = Found(str(tmp_path / "a.png"), 5, status.st_mtime_ns, inode, status.st_ctime_ns)
+    assert list(scan(tmp_path, IMAGE_SUFFIXES)) == [found]
+    assert found_at(found.path) == found
+    assert found_at(str(tmp_path / "b.png")) is None
 
 
 def test_files_without_a_suffix_are_recognized_by_their_first_bytes(tmp_path: Path) -> None:
@@ -90,9 +94,7 @@ def test_paths_are_absolute_and_not_resolved(tmp_path: Path, monkeypatch: pytest
 
 def test_a_file_as_root_yields_itself(tmp_path: Path) -> None:
     write(tmp_path, ".photo.png", "notes.txt")
-    assert list(scan(tmp_path / ".photo.png", IMAGE_SUFFIXES)) == [
-        Found(str(tmp_path / ".photo.png"), len(PNG), (tmp_path / ".photo.png").stat().st_mtime_ns)
-    ]
+    assert list(scan(tmp_path / ".photo.png", IMAGE_SUFFIXES)) == [found_at(str(tmp_path / ".photo.png"))]
     assert list(scan(tmp_path / "notes.txt", IMAGE_SUFFIXES)) == [
         Skip(str(tmp_path / "notes.txt"), "not an image (.txt)")
     ]

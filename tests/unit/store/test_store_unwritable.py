@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simsearch.errors import StoreError
+from simsearch.errors import DiskFullError, StoreError
 from simsearch.store import Store, Write, database
 
 E1 = np.array([1, 0, 0, 0], dtype=np.float32)
@@ -101,6 +102,38 @@ if os.name == "posix":
         path.chmod(0o000)
         answer = seen_by_another_user(path, "read")[0]
         assert answer == f"StoreError {path}: it cannot be opened; look at the permissions of the file and its folder"
+
+
+@pytest.mark.parametrize("journal", [False, True])
+def test_on_a_full_disk_everything_is_read_and_the_writer_told(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, journal: bool
+) -> None:
+    with Store.create(path, {"dim": "4"}) as store:
+        store.write([ONE])
+        if journal:
+            # As a killed writer leaves it: the latest changes lie beside the database.
+            (tmp_path / "left").mkdir()
+            for file in path.parent.glob("*.sqlite*"):
+                shutil.copy(file, tmp_path / "left")
+    path = tmp_path / "left" / path.name if journal else path
+    connect = database._connect
+
+    def without_shared_memory(uri: str, alone: bool) -> sqlite3.Connection:
+        if alone or "immutable" in uri:
+            return connect(uri, alone)
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+        raise error
+
+    monkeypatch.setattr(database, "_connect", without_shared_memory)
+    with Store.open(path) as first:
+        assert [item.uri for page in first.iterate_items() for item in page] == ["a"]
+        assert first.check() == []
+        if not journal:
+            with Store.open(path) as second:
+                assert second.counts().items == 1
+    with pytest.raises(DiskFullError, match=r"the disk is full, .* MB are free and about 0\.1 MB needed"):
+        Store.open(path, write=True)
 
 
 def test_where_nothing_can_be_written_the_file_is_taken_as_unchanging(
