@@ -57,8 +57,9 @@ def recognize_command(
 ) -> int:
     """Print the enrolled label of each image or text, or "unknown" below the threshold.
 
-    The threshold is that of the last calibrate, unless -t gives another; without both the answer is always the label
-    of the nearest example.
+    The threshold is that of the last calibrate, unless -t gives another; without both the answer is always a
+    label. The score of a label is the cosine to its example; of several examples it is the average of the cosine to the
+    nearest one and that to their mean.
     """
     from simsearch.collection.entry import identify, open_one
 

@@ -18,6 +18,7 @@ from simsearch.evaluation.metrics import best_threshold
 from simsearch.evaluation.results import Evaluation, Section, System, Threshold
 from simsearch.evaluation.runs import Runs, is_runs, read_runs
 from simsearch.evaluation.selection import Selection, provenance, select, used_only
+from simsearch.evaluation.statistics.probability import SameCurve, encoder_curve
 from simsearch.labelled.reading import Reading
 from simsearch.media.arguments import (
     FLAG,
@@ -77,7 +78,8 @@ def evaluate(
     """The metrics of an encoder on a folder or file that `read_labelled` reads, or on a folder of runs.
 
     `encoder` is the encoder, its name or its folder.
-    Without `protocols`, all that apply to the data are run; one that turns out not to apply is omitted with a remark.
+    Without `protocols`, those that DEFAULTS has for the data are run; one that turns out not to apply is omitted with a
+    remark.
     The verification accuracy is at `threshold`, else at the best threshold for the pairs of `threshold_from`, else at
     the one that was chosen on validation data when the encoder was trained; never at one chosen on the evaluated pairs.
     `with_baselines` evaluates the baselines on the same data. Raises UsageError, TrainingError, MediaError,
@@ -246,7 +248,7 @@ class _Job:
         sections, remarks, failures = [], [], []
         for protocol in asked:
             try:
-                sections.append(self._judge(protocol, vectors, own))
+                sections.append(self._judge(protocol, vectors, own, encoder_curve(encoder)))
             except (UsageError, VectorError) as error:
                 if strict or (protocol == "episodes" and self.options.asks_for_episodes):
                     raise
@@ -266,7 +268,9 @@ class _Job:
         _, scores, same = judging.scored_pairs(vectors, other, self.options)
         return Threshold(best_threshold(scores, same)[0], f"chosen on {len(same):,} other pairs")
 
-    def _judge(self, protocol: str, vectors: Vectors, threshold: Threshold | None) -> Section:
+    def _judge(
+        self, protocol: str, vectors: Vectors, threshold: Threshold | None, same: SameCurve | None = None
+    ) -> Section:
         data, runs = self.material.data, self.material.runs
         if protocol == "runs":
             assert runs is not None
@@ -276,5 +280,7 @@ class _Job:
             return judging.judge_verification(vectors, data, self.options, threshold)
         if protocol == "retrieval":
             return judging.judge_retrieval(vectors, data, self.options, self.progress)
+        if protocol == "open-set":
+            return judging.judge_open_set(vectors, data, self.options, same)
         judge = {"episodes": judging.judge_episodes, "graded": judging.judge_graded, "triplets": judging.judge_triplets}
         return judge[protocol](vectors, data, self.options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ import numpy as np
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION
-from simsearch.collection.identities.deciding import RULE, Decider, calibration_of
+from simsearch.collection.identities.deciding import Decider, calibration_of
 from simsearch.collection.identities.enrolling import encoded_examples, read_example
 from simsearch.errors import UsageError
-from simsearch.evaluation.statistics.probability import SameCurve
+from simsearch.evaluation.statistics.probability import encoder_curve
 from simsearch.labelled.reading import read_labelled
 from simsearch.media.ahead import ahead
 from simsearch.media.formats import IMAGE_SUFFIXES
@@ -28,6 +28,7 @@ from simsearch.progress import Working
 from simsearch.recognition.binomial import check_rates
 from simsearch.recognition.calibration import Calibration, calibrated
 from simsearch.recognition.decide import top_scores
+from simsearch.recognition.gallery import RULE
 from simsearch.recognition.threshold import Projection, projections
 from simsearch.store.records import NewImpostor
 from simsearch.types import Skip, Text
@@ -100,16 +101,6 @@ def calibrate(
     none = np.empty(0, np.float32)
     store.calibrate(json.dumps(made.document()), rows, none if tops is None else tops)
     return CalibrationReport(made, projections(settings.far), tuple(left_out))
-
-
-def encoder_curve(encoder: Encoder) -> SameCurve | None:
-    """P(same) of the encoder's own held-out classes, if its folder has it."""
-    curves: Mapping[str, object] = getattr(getattr(encoder, "config", None), "curves", {})
-    found = curves.get("texts" if encoder.modality == "text" else "images")
-    try:
-        return None if found is None else SameCurve.of_document(found)  # type: ignore[arg-type]
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _kept(store: Store) -> list[NewImpostor]:

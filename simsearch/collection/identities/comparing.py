@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simsearch.collection.identities.calibrating import encoder_curve
 from simsearch.errors import UsageError
+from simsearch.evaluation.statistics.probability import encoder_curve
 
 if TYPE_CHECKING:
     from simsearch.types import Encoder, Vectors

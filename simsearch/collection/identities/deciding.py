@@ -11,17 +11,13 @@ import numpy as np
 from simsearch.errors import DamagedError, UsageError
 from simsearch.recognition.calibration import Calibration, stale_reason
 from simsearch.recognition.decide import recognize, top_scores
-from simsearch.recognition.gallery import Gallery
+from simsearch.recognition.gallery import RULE, Gallery
 from simsearch.recognition.joint import UNKNOWN, assigned
 from simsearch.recognition.threshold import impostor_p_values
 
 if TYPE_CHECKING:
-    from simsearch.recognition.gallery import Rule
     from simsearch.store import Store
     from simsearch.types import Recognition, Scores, Vectors
-
-RULE: Rule = "nearest"
-"""The rule of decision; decision page 0048 has how it was chosen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

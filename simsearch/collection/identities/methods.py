@@ -138,7 +138,10 @@ class IdentityCollection(OpenCollection):
         return self.store.examples()[0]
 
     def recognize(self, source: QueryLike, *, threshold: float | None = None) -> Recognition:
-        """The label of the nearest enrolled example, or None ("unknown") when its score is below the threshold.
+        """The enrolled label with the highest score, or None ("unknown") when that is below the threshold.
+
+        The score of a label with one example is the cosine to it; with several it is the average of the cosine to the
+        nearest one and that to their mean.
 
         The threshold is that of the calibration unless one is given; with neither nothing is unknown.
         """
