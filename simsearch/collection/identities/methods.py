@@ -162,9 +162,10 @@ class IdentityCollection(OpenCollection):
 
         `impostors` is a folder with a file or a folder for each identity that is not enrolled, or a table of texts; in
         a collection of own vectors it is an array of shape (n, dim), a row for each such identity. With them the rate
-        is met with `confidence` in their draw. Without, those of the last calibration serve again; if there are none, the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown
-        queries for which `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many
-        are needed and what can be promised.
+        is met with `confidence` in their draw. Without, those of the last calibration serve again; if there are none,
+        the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown queries for which
+        `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many are needed and what
+        can be promised.
         """
         encoder = None if self._of_own_vectors else self.encoder
         settings = calibrating.Settings(far, confidence, unknown_prior)
