@@ -101,7 +101,7 @@ class Verifier:
     def row(self, verdict: Verdict) -> SheetRow:
         """The picture with its verdict, beside the enrolled ones."""
         color = "#2e7d32" if verdict.genuine else "#c62828"
-        asked = Tile(verdict.file.read_bytes(), (str(verdict),), color)
+        asked = Tile(verdict.file.read_bytes(), tuple(str(verdict).split(": ")), color)
         return SheetRow(
             "", (asked, *(Tile(file.read_bytes(), (verdict.name,)) for file in self.enrolled[verdict.name]))
         )
