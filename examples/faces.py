@@ -13,8 +13,6 @@ from PIL import Image, ImageDraw, ImageFilter
 SIDE = 200
 """Width and height of one face with its surroundings, in pixels."""
 SKINS = ((244, 208, 177), (224, 172, 130), (190, 135, 95), (235, 190, 160))
-HAIRS = ((40, 28, 22), (110, 70, 35), (200, 160, 90), (150, 60, 30), (150, 150, 150))
-SHIRTS = ((40, 70, 140), (150, 40, 50), (50, 110, 60), (200, 190, 80), (90, 90, 90), (210, 210, 220))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +34,9 @@ class Face:
 def some_face(rng: random.Random) -> Face:
     return Face(
         skin=rng.choice(SKINS),
-        hair=rng.choice(HAIRS),
-        shirt=rng.choice(SHIRTS),
-        width=rng.uniform(0.25, 0.29),
+        hair=_color(rng, 20, 170),
+        shirt=_color(rng, 30, 230),
+        width=rng.uniform(0.24, 0.3),
         eyes=rng.uniform(0.105, 0.13),
         mouth=rng.uniform(0.06, 0.1),
         fringe=rng.uniform(0.2, 0.27),
@@ -46,6 +44,10 @@ def some_face(rng: random.Random) -> Face:
         glasses=rng.random() < 0.4,
         beard=rng.random() < 0.3,
     )
+
+
+def _color(rng: random.Random, least: int, most: int) -> tuple[int, int, int]:
+    return rng.randint(least, most), rng.randint(least, most), rng.randint(least, most)
 
 
 def photograph(people: Sequence[Face], rng: random.Random) -> Image.Image:
@@ -104,7 +106,7 @@ DOOR = {
 """Who is in the photographs at the door."""
 
 
-def draw_all(folder: Path, strangers: int = 45, seed: int = 1) -> None:
+def draw_all(folder: Path, strangers: int = 50, seed: int = 1) -> None:
     """Fills folder/people/NAME, folder/strangers and folder/door with photographs, those with the time in EXIF."""
     rng = random.Random(seed)
     people = {name: some_face(rng) for name in NAMES}
