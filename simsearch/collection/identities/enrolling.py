@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
@@ -25,8 +27,11 @@ from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
 from simsearch.store import NewExample
 from simsearch.types import Item, Skip, Text
+from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from simsearch.progress import Progress
     from simsearch.store import Store
     from simsearch.types import Encoder, Prepared, Query, QueryLike, Vectors
@@ -63,9 +68,7 @@ class ReadExample:
 
 def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
     """Makes each source an example of `label`. What cannot be read is skipped and listed."""
-    require(TEXT, label=label)
-    if not label.strip():
-        raise UsageError("a label must have at least one letter")
+    _check_label(label)
     meant: list[tuple[str, Query]] = []
     closed: list[Skip] = []
     for row, source in enumerate(source_list(sources)):
@@ -75,6 +78,36 @@ def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[QueryLi
             closed.append(Skip(f"row {row}", error.reason))
     report = enroll_all(store, encoder, meant).get(label, EnrollReport())
     return replace(report, skipped=(*closed, *report.skipped))
+
+
+def enroll_vectors(store: Store, label: str, vectors: ArrayLike | Iterable[object]) -> EnrollReport:
+    """Makes each row an example of `label`, all in one transaction; with a bad row none is stored."""
+    _check_label(label)
+    rows = own_vectors(store, vectors, f"an example of {label!r}")
+    new = [(label, NewExample("", hashlib.sha256(row).digest(), row)) for row in rows]
+    added = store.add_examples(new).get(label, 0)
+    return EnrollReport(added, len(new) - added)
+
+
+def own_vectors(store: Store, vectors: object, what: str) -> Vectors:
+    """The vectors of shape (n, dim) as the collection stores them; n may be 0.
+
+    Raises UsageError for files or texts, VectorError for a bad row. `what` names one of them in the message.
+    """
+    if isinstance(vectors, (str, bytes, os.PathLike)):
+        vectors = [vectors]
+    given: Any = vectors if isinstance(vectors, np.ndarray) and vectors.ndim else source_list(cast("Any", vectors))
+    dim = int(store.setting("dim") or 0)
+    strange = next((one for one in given if isinstance(one, (str, bytes, os.PathLike, Item))), None)
+    if strange is not None:
+        raise UsageError(f"this collection holds your own vectors: {what} is {dim} numbers, not {strange!r}")
+    return as_vectors(given, dim) if len(given) else np.empty((0, dim), np.float32)
+
+
+def _check_label(label: str) -> None:
+    require(TEXT, label=label)
+    if not label.strip():
+        raise UsageError("a label must have at least one letter")
 
 
 def enroll_folders(store: Store, encoder: Encoder, root: str | Path, progress: Progress) -> FoldersReport:
@@ -198,8 +231,7 @@ def forget_example(store: Store, file: str | Path) -> int:
 def rename(store: Store, label: str, new: str) -> int:
     """Gives a label another name; returns the number of its examples."""
     known = store.labels()
-    if not new.strip():
-        raise UsageError("a label must have at least one letter")
+    _check_label(new)
     if new in known and new != label:
         raise UsageError(f"{new!r} is enrolled already; to join the two: simsearch merge {label} {new}")
     _require(known, label)

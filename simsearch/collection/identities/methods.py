@@ -15,6 +15,8 @@ from simsearch.media.arguments import FLAG, NUMBER, PATH, TEXT, allow, as_progre
 from simsearch.store.erasing import log_bytes
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from simsearch.collection.identities.calibrating import CalibrationReport
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.deciding import Decider
@@ -55,13 +57,23 @@ class IdentityCollection(OpenCollection):
             finally:
                 deciding.store_tops(store)
 
-    def enroll(self, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
-        """Makes each source an example of `label`, to be recognized from now on without any training."""
+    def enroll(self, label: str, sources: Iterable[QueryLike] | ArrayLike) -> EnrollReport:
+        """Makes each source an example of `label`, to be recognized from now on without any training.
+
+        In a collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim).
+        """
         from simsearch.collection.identities import enrolling
 
+        if self._of_own_vectors:
+            with self.changing_examples() as store:
+                return enrolling.enroll_vectors(store, label, sources)
         encoder = self.encoder
         with self.changing_examples(encoder) as store:
-            return enrolling.enroll(store, encoder, label, sources)
+            return enrolling.enroll(store, encoder, label, sources)  # type: ignore[arg-type]
+
+    @property
+    def _of_own_vectors(self) -> bool:
+        return self.store.setting("modality") == "vector"
 
     def enroll_folders(self, folder: str | Path, *, progress: Progress | bool | None = None) -> FoldersReport:
         """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
@@ -171,25 +183,27 @@ class IdentityCollection(OpenCollection):
         self,
         far: float,
         *,
-        impostors: str | Path | None = None,
+        impostors: str | Path | ArrayLike | None = None,
         confidence: float = 0.95,
         unknown_prior: float = 0.5,
         progress: Progress | bool | None = None,
     ) -> CalibrationReport:
         """Finds and stores the threshold for which unknown queries are accepted at a rate of at most `far`.
 
-        `impostors` is a folder with a file or a folder for each identity that is not enrolled, or a table of texts;
-        with them the rate is met with `confidence` in their draw. Without, those of the last calibration serve again;
-        if there are none, the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown
-        queries for which `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many
-        are needed and what can be promised.
+        `impostors` is a folder with a file or a folder for each identity that is not enrolled, or a table of texts; in
+        a collection of own vectors it is an array of shape (n, dim), a row for each such identity. With them the rate
+        is met with `confidence` in their draw. Without, those of the last calibration serve again; if there are none,
+        the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown queries for which
+        `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many are needed and what
+        can be promised.
         """
         from simsearch.collection.identities import calibrating, deciding
 
         require(NUMBER, far=far, confidence=confidence, unknown_prior=unknown_prior)
-        allow(PATH, impostors=impostors)
         shown = as_progress(progress)
-        encoder = None if self.store.setting("modality") == "vector" else self.encoder
+        encoder = None if self._of_own_vectors else self.encoder
+        if encoder is not None:
+            allow(PATH, impostors=impostors)
         settings = calibrating.Settings(far, confidence, unknown_prior)
         with self.writing(encoder) as store:
             decider = deciding.load_decider(store)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from simsearch.collection import Collection
 from simsearch.errors import UsageError, VectorError
+from simsearch.recognition.gallery import RULE
 from simsearch.types import AddReport
 
 
@@ -182,3 +183,73 @@ def test_uris_are_texts_each_its_own(collection):
         assert str(refused.value) == said
     assert collection.add_vectors([Path("x") / "y"], np.ones((1, 4))).added == 1
     assert Path("x") / "y" in collection
+
+
+def around(rng: np.random.Generator, centers: np.ndarray, each: int) -> np.ndarray:
+    """Rows near the centers, `each` of the first, then of the second, and so on."""
+    return np.repeat(centers, each, axis=0) + rng.normal(scale=0.02, size=(each * len(centers), centers.shape[1]))
+
+
+def test_vectors_are_enrolled_recognized_and_calibrated(tmp_path):
+    rng = np.random.default_rng(5)
+    known, strangers = rng.normal(size=(3, 16)), rng.normal(size=(59, 16))
+    with Collection.create(tmp_path / "voices", dim=16) as made:
+        for name, rows in zip(("Aniela", "Bronya", "Cyprian"), np.split(around(rng, known, 4), 3), strict=True):
+            report = made.enroll(name, rows)
+            assert (report.added, report.existing) == (4, 0)
+        assert made.enroll("Cyprian", list(rows[:2])).existing == 2
+        given = np.concatenate([strangers, strangers[:1], rows[:1]])
+        calibrated = made.calibrate(0.05, impostors=given)
+        assert calibrated.calibration.threshold.impostors == 59
+        assert [(skip.path, skip.reason) for skip in calibrated.left_out] == [
+            ("row 59", "equal to another impostor"),
+            ("row 60", "enrolled as Cyprian, so no impostor"),
+        ]
+        unit = (strangers / np.linalg.norm(strangers, axis=1, keepdims=True)).astype(np.float32)
+        highest = made.decider.gallery.scores(unit, RULE)[0].max()
+        assert calibrated.calibration.threshold.score == pytest.approx(highest, abs=1e-4)
+        answers = made.recognize_many([*around(rng, known, 1), *strangers])
+        assert [answer.label for answer in answers] == ["Aniela", "Bronya", "Cyprian"] + [None] * 59
+        assert answers[0].probability is not None and answers[0].probability > 0.9
+        assert made.calibrate(0.05).calibration.threshold.impostors == 59
+        assert made.forget("Aniela") == 4
+        assert made.recognize(known[0]).label is None
+        assert made.forgotten("Aniela").clean
+
+
+def test_an_array_of_the_names_of_rows_is_no_identity(tmp_path):
+    """A label that is called like a row has nothing to do with it."""
+    with Collection.create(tmp_path / "own", dim=70) as made:
+        made.enroll("row 3", np.eye(70)[69:])
+        assert made.calibrate(0.05, impostors=np.eye(70)[:60]).calibration.threshold.impostors == 60
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "said"),
+    [
+        (["a.wav"], UsageError, "your own vectors: an example of 'x' is 4 numbers, not 'a.wav'"),
+        ("a.wav", UsageError, "not 'a.wav'"),
+        (np.ones(4), VectorError, "reshape"),
+        ([np.ones(4), np.zeros(4)], VectorError, "row 1: the vector is zero"),
+        (np.ones((2, 3)), VectorError, "3 numbers each instead of 4"),
+    ],
+)
+def test_what_is_no_vector_is_not_enrolled(collection, bad, error, said):
+    with pytest.raises(error, match=said):
+        collection.enroll("x", bad)
+    assert collection.labels() == {}
+    collection.enroll("y", [np.ones(4)])
+    with pytest.raises(error, match=said.replace("example of 'x'", "impostor")):
+        collection.calibrate(0.5, impostors=bad, confidence=0.5)
+    assert collection.calibration() is None
+
+
+def test_no_vectors_are_no_examples_and_no_impostors(tmp_path, collection, tiny):
+    assert collection.enroll("x", []).added == 0
+    collection.enroll("x", [np.ones(4)])
+    with pytest.raises(UsageError, match="the array has no row"):
+        collection.calibrate(0.5, impostors=np.empty((0, 4)), confidence=0.5)
+    with Collection.create(tmp_path / "files", tiny) as made:
+        made.enroll("x", [np.zeros((8, 8), np.uint8)])
+        with pytest.raises(UsageError, match="impostors is an array of float64"):
+            made.calibrate(0.5, impostors=np.ones((9, 24)), confidence=0.5)
