@@ -17,7 +17,15 @@ from simsearch.cli.options import (
     score_range_option,
     strict_option,
 )
-from simsearch.cli.output import print_json, print_line, print_skipped, print_status, print_table, progress
+from simsearch.cli.output import (
+    print_json,
+    print_line,
+    print_skipped,
+    print_status,
+    print_table,
+    progress,
+    skip_records,
+)
 
 if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation, Section
@@ -150,7 +158,7 @@ def evaluate_command(
     )
     print_skipped(found.skipped)
     if as_json:
-        print_json(found.record())
+        print_json({**found.record(), "skipped_files": skip_records(found.skipped)})
     else:
         _print(found)
     if report is not None:

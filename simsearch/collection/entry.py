@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,17 +12,16 @@ from simsearch.collection.places import default_name, existing, home, is_collect
 from simsearch.collection.querying import resolve, score_kind
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
-from simsearch.types import Skip
+from simsearch.media.files import refuse_url
+from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
-    from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
-    from simsearch.recognition.calibration import Calibration
-    from simsearch.types import AddReport, Recognition
+    from simsearch.types import AddReport, Query, Recognition
 
 STANDARD_INPUT = "-"
 
@@ -66,6 +65,8 @@ def index_sources(
     from simsearch.collection.making import withdraw
     from simsearch.collection.opening import opened_for_indexing
 
+    for source in sources:
+        refuse_url(source, "folders or files")
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
     lost: tuple[Skip, ...] = ()
@@ -169,59 +170,52 @@ class Answer:
     """What the scores compare, see `querying.score_kind`."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResults:
-    answers: list[Answer]
-    skipped: tuple[Skip, ...]
-
-
 def ask(
     collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
-) -> QueryResults:
-    """The matches of each source that can be read; the others are listed."""
-    answers, skipped = [], []
+) -> Iterator[Answer | Skip]:
+    """The matches of each source in turn, or why it cannot be read."""
     for source in sources:
         try:
             found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self)
+            yield Answer(_shown(source), found, score_kind(collection, source))
         except MediaError as error:
-            skipped.append(Skip(_shown(source), _reason(source, error)))
-        else:
-            answers.append(Answer(_shown(source), found, score_kind(collection, source)))
-    return QueryResults(answers, tuple(skipped))
-
-
-@dataclass(frozen=True, slots=True)
-class Recognitions:
-    """`encoder` is what the encoder of the collection is found by, "" for own vectors."""
-
-    answers: list[tuple[str, Recognition]]
-    skipped: tuple[Skip, ...]
-    encoder: str
-    calibration: Calibration | None
-    stale: str | None
+            yield Skip(_shown(source), _reason(source, error))
 
 
 def identify(
     collection: Collection, sources: Sequence[Query], *, threshold: float | None, distinct: bool = False
-) -> Recognitions:
-    """The identity of each source that can be read; the others are listed."""
+) -> Iterator[tuple[str, Recognition] | Skip]:
+    """The identity of each source in turn, or why it cannot be read.
+
+    With `distinct` all are read before the first is answered, and no label is given twice.
+    """
+    from simsearch.collection.identities.deciding import require_enrolled
+
+    require_enrolled(collection.decider)
     names: list[str] = []
     vectors: list[Query] = []
-    skipped: list[Skip] = []
     for source in sources:
         try:
-            vectors.append(resolve(collection, [source])[1][0])
-            names.append(_shown(source))
+            vector = resolve(collection, [source])[1][0]
         except MediaError as error:
-            skipped.append(Skip(_shown(source), _reason(source, error)))
-    found = collection.recognize_many(vectors, threshold=threshold, distinct=distinct) if vectors else []
-    answers = list(zip(names, found, strict=True))
-    calibration, stale = collection.decider.calibration, collection.decider.stale
-    return Recognitions(answers, tuple(skipped), collection.store.setting("encoder") or "", calibration, stale)
+            yield Skip(_shown(source), _reason(source, error))
+            continue
+        if distinct:
+            names.append(_shown(source))
+            vectors.append(vector)
+        else:
+            yield _shown(source), collection.recognize(vector, threshold=threshold)
+    if vectors:
+        yield from zip(names, collection.recognize_many(vectors, threshold=threshold, distinct=True), strict=True)
 
 
 def compare_two(
-    first: Query, second: Query, *, index: str | None, encoder: str | None, threshold: float | None
+    first: str | Path | bytes,
+    second: str | Path | bytes,
+    *,
+    index: str | None,
+    encoder: str | None,
+    threshold: float | None,
 ) -> Comparison:
     """Compares by the encoder that is named, else by that of the collection, else by the bundled one that fits."""
     from simsearch.collection.identities.comparing import compare
@@ -233,7 +227,10 @@ def compare_two(
     from simsearch.encoders import open_encoder
 
     opened = open_encoder(encoder or chosen(kinds_of([first, second])))
-    return compare(opened, first, second, threshold)  # type: ignore[arg-type]
+    # A plain word is a file to an encoder of images, and a text to one of texts.
+    kind = Text if opened.modality == "text" else Path
+    given = [kind(source) if isinstance(source, str) else source for source in (first, second)]
+    return compare(opened, opened.encode(given), threshold)
 
 
 def _shown(source: Query) -> str:
@@ -244,15 +241,18 @@ def _reason(source: Query, error: MediaError) -> str:
     return str(error).removeprefix(f"{source}: ") if isinstance(source, (str, Path)) else str(error)
 
 
-def check_sheet(collection: Collection) -> None:
-    """Raises UsageError when the items cannot be drawn."""
-    if collection.store.setting("modality") != "image":
-        raise UsageError(f"--save draws pictures, and {collection.folder} holds none")
+def check_sheet(collection: Collection, path: str) -> None:
+    """Raises UsageError when the items cannot be drawn, or not into a file of that name."""
+    from simsearch.media.sheets import sheet_format
+
+    sheet_format(path)
+    if collection.store.setting("modality") == "vector":
+        raise UsageError(f"--save draws images and texts, and {collection.folder} holds vectors")
 
 
-def save_matches(answers: Sequence[Answer], path: Path) -> None:
-    """Saves the contact sheet of the queries and their matches."""
-    from simsearch.collection.results import sheet
-    from simsearch.media.sheets import save_sheet
+def save_matches(answers: Sequence[Answer], path: Path) -> list[Path]:
+    """The files that the contact sheet of the queries and their matches was saved in, one for each page."""
+    from simsearch.collection.results import sheets
+    from simsearch.media.sheets import save_sheets
 
-    save_sheet(sheet([answer.matches for answer in answers]), path)
+    return save_sheets(sheets([answer.matches for answer in answers]), path)

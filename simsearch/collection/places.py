@@ -8,6 +8,7 @@ from pathlib import Path
 
 from simsearch.collection.switching import REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
 from simsearch.errors import CollectionNotFoundError, UsageError
+from simsearch.media.files import refuse_url
 
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
@@ -16,7 +17,9 @@ HOLDER_NAME = "lock.pid"
 
 def home() -> Path:
     """The folder of collections: `$SIMSEARCH_HOME`, or `indexes` in the current folder."""
-    return Path(os.environ.get("SIMSEARCH_HOME") or "indexes")
+    folder = os.environ.get("SIMSEARCH_HOME") or "indexes"
+    refuse_url(folder, "a folder as SIMSEARCH_HOME")
+    return Path(folder)
 
 
 def is_collection(folder: Path) -> bool:
@@ -32,6 +35,7 @@ def existing() -> list[Path]:
 
 def named(name: str) -> Path:
     """The folder that `--index NAME|PATH` means: a path if it has a separator or is a collection, else a name."""
+    refuse_url(name, "a name or a folder")
     has_separator = any(mark in name for mark in ("/", os.sep, os.altsep) if mark)
     if has_separator or name in (".", "..") or is_collection(Path(name)):
         return Path(name)

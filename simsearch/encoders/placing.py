@@ -9,10 +9,12 @@ from pathlib import Path
 
 from simsearch.encoders.folder import CONFIG_NAME
 from simsearch.errors import UsageError
+from simsearch.media.files import refuse_url
 
 
 def require_place(folder: Path, *, overwrite: bool) -> None:
-    """Raises UsageError if `folder` exists, unless it is an encoder and `overwrite` is set."""
+    """Raises UsageError for a URL, and if `folder` exists, unless it is an encoder and `overwrite` is set."""
+    refuse_url(folder, "a folder to write the encoder to")
     if folder.exists() and not (overwrite and (folder / CONFIG_NAME).is_file()):
         raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
 

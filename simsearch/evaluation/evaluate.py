@@ -19,7 +19,18 @@ from simsearch.evaluation.results import Evaluation, Section, System, Threshold
 from simsearch.evaluation.runs import Runs, is_runs, read_runs
 from simsearch.evaluation.selection import Selection, provenance, select, used_only
 from simsearch.labelled.reading import Reading
-from simsearch.progress import Progress, Silent
+from simsearch.media.arguments import (
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXTS,
+    allow,
+    as_progress,
+    require,
+    require_encoder,
+    require_instance,
+)
+from simsearch.progress import Progress
 
 if TYPE_CHECKING:
     from simsearch.labelled.material import Labelled, Modality
@@ -61,7 +72,7 @@ def evaluate(
     threshold: float | None = None,
     threshold_from: str | Path | None = None,
     with_baselines: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Evaluation:
     """The metrics of an encoder on a folder or file that `read_labelled` reads, or on a folder of runs.
 
@@ -72,14 +83,20 @@ def evaluate(
     `with_baselines` evaluates the baselines on the same data. Raises UsageError, TrainingError, MediaError,
     VectorError.
     """
-    options, reading, progress = options or EvaluationOptions(), reading or Reading(), progress or Silent()
+    require(PATH, source=source)
+    require(FLAG, with_baselines=with_baselines)
+    require_instance(EvaluationOptions, "simsearch.EvaluationOptions(...)", options=options)
+    require_instance(Selection, "simsearch.Selection(...)", selection=selection)
+    require_instance(Reading, "simsearch.Reading(...)", reading=reading)
     _check(protocols, threshold, threshold_from)
+    options, reading, shown = options or EvaluationOptions(), reading or Reading(), as_progress(progress)
     encoder = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
-    material = _material(encoder, Path(source), selection or Selection(), reading, protocols, options, progress)
+    require_encoder(encoder)
+    material = _material(encoder, Path(source), selection or Selection(), reading, protocols, options, shown)
     other = None
     if threshold_from is not None:
         other = _other(encoder, Path(threshold_from), reading, material)
-    job = _Job(material, options, progress, other)
+    job = _Job(material, options, shown, other)
     own = Threshold(threshold, "as given") if threshold is not None else _recorded(encoder)
     asked = tuple(protocols) or (("runs",) if material.data is None else _defaults(material.kind))
     first, remarks = job.first(encoder, asked, own, strict=bool(protocols))
@@ -119,6 +136,9 @@ def _shown(encoder: Encoder) -> str:
 
 
 def _check(protocols: Sequence[str], threshold: float | None, threshold_from: str | Path | None) -> None:
+    require(TEXTS, protocols=protocols)
+    allow(NUMBER, threshold=threshold)
+    allow(PATH, threshold_from=threshold_from)
     for name in protocols:
         if name not in KINDS_OF:
             raise UsageError(f"no protocol {name!r}; there are {', '.join(KINDS_OF)}")

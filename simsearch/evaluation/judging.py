@@ -16,6 +16,7 @@ from simsearch.evaluation.runs import RUNS, WAYS, Runs, draw_runs, run_answers
 from simsearch.evaluation.statistics.correlation import graded_figures
 from simsearch.evaluation.statistics.intervals import ROUNDS, Figure, mean_figures
 from simsearch.evaluation.verifying import FARS, operating_points, verification_figures
+from simsearch.media.arguments import check_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,10 +44,11 @@ class EvaluationOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         least = {"ways": 2, "shots": 1, "episodes": 2, "runs": 1, "pairs": 1, "at": 1, "rounds": 1, "seed": 0}
         for name, bound in least.items():
             given = getattr(self, name)
-            for value in given if isinstance(given, tuple) else (given,):
+            for value in given if isinstance(given, (tuple, list)) else (given,):
                 if value < bound:
                     raise UsageError(f"--{name} {value}: must be at least {bound}")
         for far in self.fars:

@@ -22,13 +22,17 @@ def people(command, indexed, draw, place):
 
 def test_enroll_counts_examples(command, people):
     done = command("enroll", "Ben", people / "22.png", people / "23.png", "--json")
-    assert done.records == [{"label": "Ben", "examples": 2, "added": 1, "existing": 1, "skipped": 0}]
+    assert done.records == [
+        {"label": "Ben", "examples": 2, "added": 1, "existing": 1, "skipped": 0, "skipped_files": []}
+    ]
     again = command("enroll", "Ben", people / "22.png")
     assert again.code == 0
     assert again.out.startswith("Ben: 0 ")
     assert again.out.endswith("2 in all; 2 labels\n")
     piped = command("enroll", "Cy", "-", "--json", given=(people / "23.png").read_bytes())
-    assert piped.records == [{"label": "Cy", "examples": 1, "added": 1, "existing": 0, "skipped": 0}]
+    assert piped.records == [
+        {"label": "Cy", "examples": 1, "added": 1, "existing": 0, "skipped": 0, "skipped_files": []}
+    ]
 
 
 def test_enroll_of_what_cannot_be_read_exits_1_unless_something_could(command, people, place):
@@ -125,14 +129,41 @@ def test_a_folder_for_each_label_is_enrolled_at_once(command, place, draw, tiny)
     (place / "people" / "ben" / "bad.png").write_bytes(b"x")
     done = command("enroll", "--from-folders", "people", "--encoder", tiny, "--json")
     assert done.records == [
-        {"label": "ana", "examples": 2, "added": 2, "existing": 0, "skipped": 0},
-        {"label": "ben", "examples": 1, "added": 1, "existing": 0, "skipped": 1},
-        {"label": "greek/alpha", "examples": 1, "added": 1, "existing": 0, "skipped": 0},
+        {"label": "ana", "examples": 2, "added": 2, "existing": 0, "skipped": 0, "skipped_files": []},
+        {
+            "label": "ben",
+            "examples": 1,
+            "added": 1,
+            "existing": 0,
+            "skipped": 1,
+            "skipped_files": [
+                {
+                    "path": str(place / "people" / "ben" / "bad.png"),
+                    "reason": "not an image in a supported format",
+                    "count": 1,
+                }
+            ],
+        },
+        {"label": "greek/alpha", "examples": 1, "added": 1, "existing": 0, "skipped": 0, "skipped_files": []},
+        {
+            "label": None,
+            "examples": 0,
+            "added": 0,
+            "existing": 0,
+            "skipped": 1,
+            "skipped_files": [
+                {
+                    "path": str(place / "people" / "loose.png"),
+                    "reason": "not in the folder of a label",
+                    "count": 1,
+                }
+            ],
+        },
     ]
     assert f"skipped {place / 'people' / 'loose.png'}: not in the folder of a label" in done.err
     assert f"skipped {place / 'people' / 'ben' / 'bad.png'}: not an image" in done.err
     again = command("enroll", "--from-folders", "people", "--quiet", "--json")
-    assert [(record["added"], record["existing"]) for record in again.records] == [(0, 2), (0, 1), (0, 1)]
+    assert [(record["added"], record["existing"]) for record in again.records[:3]] == [(0, 2), (0, 1), (0, 1)]
     said = command("enroll", "--from-folders", "people")
     assert said.out == "0 examples of 3 labels added, 4 in all; 3 labels\n"
     assert command("recognize", "people/greek/alpha/1.png", "--json").records[0]["label"] == "greek/alpha"

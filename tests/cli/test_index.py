@@ -28,6 +28,7 @@ def test_index_says_what_it_did_and_then_that_nothing_changed(command, gallery, 
         "kept": 0,
         "skipped": 0,
         "skipped_files": [],
+        "lost_examples": [],
     }
     again = command("index", gallery)
     assert again.code == 0

@@ -15,6 +15,7 @@ from simsearch.collection.adding.run import Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.collection.adding.sweeping import sweep
 from simsearch.errors import UsageError
+from simsearch.media.files import refuse_url
 from simsearch.media.scan import count
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent, Working
@@ -39,16 +40,18 @@ def add_sources(
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
         raise UsageError(
-            "by, text_column, id_column, label_column and encoding set how texts are read, but these are pictures"
+            "by, text_column, id_column, label_column and encoding set how texts are read, but these are images"
         )
-    reports = []
     for source in sources:
-        root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
+        refuse_url(source, "folders or files")
+    # Resolving links would rename what is indexed.
+    roots, reports = [os.path.abspath(source) for source in sources], []  # noqa: PTH100
+    for root in roots:
         check_root(store, root)
         run = Run(store, encoder, progress, None, reading, _remembered(store, root))
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
-            run.label_of, run.sidecar = labeller(labels, root, encoding), os.path.abspath(labels)  # noqa: PTH100
+            run.label_of, run.sidecar = labeller(labels, root, encoding, roots), os.path.abspath(labels)  # noqa: PTH100
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
     return total(reports)
@@ -94,7 +97,7 @@ def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
 
 
 def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress) -> list[Skip]:
-    """Encodes all items of another store into this one, pictures from their files; returns those that cannot be read.
+    """Encodes all items of another store into this one, images from their files; returns those that cannot be read.
 
     Items that are here already are left as they are, so an interrupted call is resumed.
     """
@@ -122,7 +125,7 @@ def _missing(run: Run, old: Store, holders: set[str]) -> Iterator[Job]:
 
 
 def _stored(item: Item, files: dict[int, str]) -> Row | None:
-    """The text of an item as the old store keeps it; None for a picture."""
+    """The text of an item as the old store keeps it; None for an image."""
     if item.text is None:
         return None
     return Row(item.text, hashlib.sha256(item.text.encode()).digest(), False, files.get(item.id))

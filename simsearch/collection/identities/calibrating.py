@@ -33,10 +33,9 @@ from simsearch.store.records import NewImpostor
 from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
     from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder
+    from simsearch.types import Encoder, Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def calibrate(
 def encoder_curve(encoder: Encoder) -> SameCurve | None:
     """P(same) of the encoder's own held-out classes, if its folder has it."""
     curves: Mapping[str, object] = getattr(getattr(encoder, "config", None), "curves", {})
-    found = curves.get("texts" if encoder.modality == "text" else "pictures")
+    found = curves.get("texts" if encoder.modality == "text" else "images")
     try:
         return None if found is None else SameCurve.of_document(found)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError):

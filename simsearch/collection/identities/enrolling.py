@@ -6,19 +6,20 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION, embed_each
-from simsearch.collection.querying import interpret, is_folder, takes_text, text_of
+from simsearch.collection.encoding import like_words, takes_text, text_of
+from simsearch.collection.querying import interpret, is_folder
 from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
-from simsearch.media.arguments import source_list
+from simsearch.media.arguments import TEXT, one_source, require, source_list
+from simsearch.media.files import is_url, read_file
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.images import read_file
 from simsearch.media.scan import scan
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
@@ -26,10 +27,9 @@ from simsearch.store import NewExample
 from simsearch.types import Item, Skip, Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
     from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder, Prepared, Vectors
+    from simsearch.types import Encoder, Prepared, Query, QueryLike, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,20 @@ class ReadExample:
     reason: str = ""
 
 
-def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query]) -> EnrollReport:
+def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
     """Makes each source an example of `label`. What cannot be read is skipped and listed."""
+    require(TEXT, label=label)
     if not label.strip():
         raise UsageError("a label must have at least one letter")
-    meant = [(label, _meant(source, store, encoder)) for source in source_list(sources)]
-    return enroll_all(store, encoder, meant).get(label, EnrollReport())
+    meant: list[tuple[str, Query]] = []
+    closed: list[Skip] = []
+    for row, source in enumerate(source_list(sources)):
+        try:
+            meant.append((label, _meant(one_source(source, row), store, encoder)))
+        except MediaError as error:
+            closed.append(Skip(f"row {row}", error.reason))
+    report = enroll_all(store, encoder, meant).get(label, EnrollReport())
+    return replace(report, skipped=(*closed, *report.skipped))
 
 
 def enroll_folders(store: Store, encoder: Encoder, root: str | Path, progress: Progress) -> FoldersReport:
@@ -129,14 +137,15 @@ def encoded_examples(
     for one in batch:
         vector = vectors.get(one.sha256)
         if vector is None or isinstance(vector, VectorError):
-            skipped.append((one.label, Skip(one.name, one.reason or str(vector))))
+            reason = vector.reason if isinstance(vector, VectorError) else ""
+            skipped.append((one.label, Skip(one.name, one.reason or reason)))
         else:
             rows.append((one.label, NewExample(one.name, one.sha256, vector, one.text)))
     return rows, skipped
 
 
 def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
-    """Like `interpret`, but an existing folder is none of its texts, and words are no examples of pictures."""
+    """Like `interpret`, but an existing folder is none of its texts, and words are no examples of images."""
     if isinstance(source, str) and not isinstance(source, Text) and is_folder(source):
         return Path(source)
     meant = interpret(source, store, lambda: takes_text(encoder))
@@ -144,14 +153,16 @@ def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
         return meant
     if isinstance(meant, Text):
         if isinstance(source, Text) or Path(source).suffix.lower() not in IMAGE_SUFFIXES:  # type: ignore[arg-type]
-            raise UsageError("words cannot be an example of pictures; give a file")
+            raise UsageError("words cannot be an example of images; give a file")
         return Path(meant)
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
 def read_example(encoder: Encoder, label: str, source: Query) -> ReadExample:
     """A source, read and prepared. Safe in threads."""
-    name = str(source) if isinstance(source, Text) else _name(source)
+    name = str(source) if isinstance(source, Text) else _name(source) or "given in memory"
+    if isinstance(source, Path) and encoder.modality != "text" and like_words(source):
+        return ReadExample(label, name, reason="no such file, and words cannot be an example of images")
     if isinstance(source, Path) and is_folder(source):
         return ReadExample(
             label, name, reason="a folder; give its files, or --from-folders with a folder for each label"
@@ -168,12 +179,14 @@ def read_example(encoder: Encoder, label: str, source: Query) -> ReadExample:
         return ReadExample(
             label, name, reason=str(error).removeprefix(f"{source}: " if isinstance(source, Path) else "")
         )
-    return ReadExample(label, name, digest, prepared)
+    return ReadExample(label, _name(source), digest, prepared)
 
 
 def _name(source: Query) -> str:
     if isinstance(source, Item):
         return source.uri
+    if isinstance(source, str) and is_url(source):
+        return source
     # abspath keeps the name that the user knows; resolving links would not.
     named = isinstance(source, (str, Path)) and not isinstance(source, Text)
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from simsearch.collection import querying
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import STORE_NAME
 from simsearch.errors import LockedError, StoreError
-from simsearch.progress import Progress, Silent
+from simsearch.media.arguments import FLAG, NUMBER, PATH, TEXT, allow, as_progress, require
 from simsearch.store.erasing import log_bytes
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.deciding import Decider
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
     from simsearch.collection.identities.forgetting import ForgottenReport
-    from simsearch.collection.querying import Query
+    from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
     from simsearch.store import Store
-    from simsearch.types import Encoder, Example, Recognition
+    from simsearch.types import Encoder, Example, QueryLike, Recognition
 
 
 class IdentityCollection(OpenCollection):
@@ -55,7 +55,7 @@ class IdentityCollection(OpenCollection):
             finally:
                 deciding.store_tops(store)
 
-    def enroll(self, label: str, sources: Iterable[Query]) -> EnrollReport:
+    def enroll(self, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
         """Makes each source an example of `label`, to be recognized from now on without any training."""
         from simsearch.collection.identities import enrolling
 
@@ -63,19 +63,21 @@ class IdentityCollection(OpenCollection):
         with self.changing_examples(encoder) as store:
             return enrolling.enroll(store, encoder, label, sources)
 
-    def enroll_folders(self, folder: str | Path, *, progress: Progress | None = None) -> FoldersReport:
+    def enroll_folders(self, folder: str | Path, *, progress: Progress | bool | None = None) -> FoldersReport:
         """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
         from simsearch.collection.identities import enrolling
 
-        encoder = self.encoder
+        require(PATH, folder=folder)
+        encoder, shown = self.encoder, as_progress(progress)
         with self.changing_examples(encoder) as store:
-            return enrolling.enroll_folders(store, encoder, folder, progress or Silent())
+            return enrolling.enroll_folders(store, encoder, folder, shown)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were.
 
         They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
         """
+        require(TEXT, label=label)
         with self.changing_examples() as store:
             count = store.remove_label(label)
         self._erase_traces()
@@ -85,6 +87,7 @@ class IdentityCollection(OpenCollection):
         """Removes the examples that were enrolled from a file; returns how many there were."""
         from simsearch.collection.identities import enrolling
 
+        require(PATH, file=file)
         with self.changing_examples() as store:
             count = enrolling.forget_example(store, file)
         self._erase_traces()
@@ -113,6 +116,7 @@ class IdentityCollection(OpenCollection):
         """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
         from simsearch.collection.identities import enrolling
 
+        require(TEXT, label=label, new=new)
         with self.changing_examples() as store:
             return enrolling.rename(store, label, new)
 
@@ -120,6 +124,7 @@ class IdentityCollection(OpenCollection):
         """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
         from simsearch.collection.identities import enrolling
 
+        require(TEXT, label=label, target=target)
         with self.changing_examples() as store:
             return enrolling.merge(store, label, target)
 
@@ -131,7 +136,7 @@ class IdentityCollection(OpenCollection):
         """All enrolled examples, in the order in which they were enrolled."""
         return self.store.examples()[0]
 
-    def recognize(self, source: Query, *, threshold: float | None = None) -> Recognition:
+    def recognize(self, source: QueryLike, *, threshold: float | None = None) -> Recognition:
         """The label of the nearest enrolled example, or None ("unknown") when its score is below the threshold.
 
         The threshold is that of the calibration unless one is given; with neither nothing is unknown.
@@ -139,22 +144,24 @@ class IdentityCollection(OpenCollection):
         return self.recognize_many([source], threshold=threshold)[0]
 
     def recognize_many(
-        self, sources: Sequence[Query], *, threshold: float | None = None, distinct: bool = False
+        self, sources: Iterable[QueryLike], *, threshold: float | None = None, distinct: bool = False
     ) -> list[Recognition]:
-        """`recognize` for several sources, encoded together.
+        """`recognize` for several sources, encoded together; errors name the row, from 0.
 
         With `distinct` they are all different identities: no label is given twice, and the sum of scores is largest.
         """
         from simsearch.collection.identities import deciding
 
-        deciding.check_threshold(threshold)
+        allow(NUMBER, threshold=threshold)
+        require(FLAG, distinct=distinct)
         return deciding.recognized(self, querying.resolve(self, sources)[1], threshold, distinct=distinct)
 
-    def compare(self, first: Query, second: Query, *, threshold: float | None = None) -> Comparison:
+    def compare(self, first: QueryLike, second: QueryLike, *, threshold: float | None = None) -> Comparison:
         """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
         from simsearch.collection.identities import comparing
 
-        return comparing.compare(self.encoder, first, second, threshold)  # type: ignore[arg-type]
+        allow(NUMBER, threshold=threshold)
+        return comparing.compare(self.encoder, querying.resolve(self, [first, second])[1], threshold)
 
     def calibrate(
         self,
@@ -163,7 +170,7 @@ class IdentityCollection(OpenCollection):
         impostors: str | Path | None = None,
         confidence: float = 0.95,
         unknown_prior: float = 0.5,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> CalibrationReport:
         """Finds and stores the threshold for which unknown queries are accepted at a rate of at most `far`.
 
@@ -175,11 +182,14 @@ class IdentityCollection(OpenCollection):
         """
         from simsearch.collection.identities import calibrating, deciding
 
+        require(NUMBER, far=far, confidence=confidence, unknown_prior=unknown_prior)
+        allow(PATH, impostors=impostors)
+        shown = as_progress(progress)
         encoder = None if self.store.setting("modality") == "vector" else self.encoder
         settings = calibrating.Settings(far, confidence, unknown_prior)
         with self.writing(encoder) as store:
             decider = deciding.load_decider(store)
-            return calibrating.calibrate(store, encoder, decider, settings, impostors, progress or Silent())
+            return calibrating.calibrate(store, encoder, decider, settings, impostors, shown)
 
     def calibration(self) -> Calibration | None:
         """The calibration of recognition, if there is one."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.errors import UsageError
+from simsearch.media.files import refuse_url
 
 if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation
@@ -15,6 +16,7 @@ SUFFIXES = (".html", ".htm")
 
 def check_report(path: Path) -> None:
     """Raises UsageError unless a report can be written there; called before an evaluation starts."""
+    refuse_url(path, "a file to write the report to")
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: a report is one HTML file; give a name that ends in .html")
     if not path.parent.is_dir():

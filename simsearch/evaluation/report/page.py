@@ -77,7 +77,7 @@ def _foot(evaluation: Evaluation) -> str:
 
 
 def _facts(evaluation: Evaluation) -> str:
-    what = {"image": "pictures", "text": "texts"}[evaluation.modality]
+    what = {"image": "images", "text": "texts"}[evaluation.modality]
     facts = [f"{len(evaluation.sources):,} {what}"]
     if evaluation.labels is not None:
         facts.append(f"{len(set(evaluation.labels.tolist())):,} classes")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -97,3 +100,85 @@ def test_search_gives_the_arrays_of_an_exact_search(tmp_path_factory, seed, coun
     assert scores == pytest.approx(np.take_along_axis(exact, order, axis=1), abs=1e-6)
     close = np.diff(np.take_along_axis(exact, order, axis=1), axis=1) > -1e-6
     assert close.any() or (ids == contents[order]).all()
+
+
+def test_metadata_are_taken_in_the_forms_of_numpy_and_of_dates(collection):
+    given = {
+        "count": np.int64(3),
+        "share": np.float32(0.5),
+        "good": np.bool_(True),
+        "name": np.str_("x"),
+        "list": np.arange(2),
+        "pair": (1, None),
+        "day": date(2026, 11, 29),
+        "at": datetime(2026, 11, 29, 3, 35, tzinfo=UTC),
+        "numpy": np.datetime64("2026-11-29"),
+        "deep": {"x": [np.float64(1.5)]},
+    }
+    stored = {
+        "count": 3,
+        "share": 0.5,
+        "good": True,
+        "name": "x",
+        "list": [0, 1],
+        "pair": [1, None],
+        "day": "2026-11-29",
+        "at": "2026-11-29T03:35:00+00:00",
+        "numpy": "2026-11-29",
+        "deep": {"x": [1.5]},
+    }
+    assert collection.add_vectors(["a"], np.ones((1, 4)), [given]) == AddReport(added=1)
+    assert collection.store.item_by_uri("a").metadata == stored
+    assert collection.add_vectors(["a"], np.ones((1, 4)), [given]) == AddReport(unchanged=1)
+
+
+def test_changed_metadata_count_as_updated(collection):
+    rows = np.eye(4)[:3]
+    collection.add_vectors(["a", "b", "c"], rows, [{"n": 1}, {"n": 2}, {}])
+    assert collection.add_vectors(["a", "b", "c"], rows) == AddReport(unchanged=3)
+    changed = collection.add_vectors(["a", "b", "c"], rows, [{"n": 1}, {"n": 3}, {"n": 4}])
+    assert changed == AddReport(unchanged=1, updated=2)
+    assert [item.metadata for item in collection] == [{"n": 1}, {"n": 3}, {"n": 4}]
+
+
+BAD_METADATA = [
+    ({"n": float("nan")}, "metadata 1, 'n' is nan, which JSON lacks; leave the key out, or give None"),
+    ({"n": np.float32("inf")}, "metadata 1, 'n' is inf, which JSON lacks"),
+    ({"n": {"m": [float("nan")]}}, "metadata 1, 'n', 'm' is nan"),
+    ({"n": np.datetime64("NaT")}, "metadata 1, 'n' is no date; leave the key out"),
+    ({"n": {1, 2}}, "metadata 1, 'n' is a set, which JSON cannot hold; give texts, numbers"),
+    ({"n": b"x"}, "metadata 1, 'n' is b'x' (bytes), which JSON cannot hold"),
+    ({3: "x"}, "metadata 1 has the key 3 (int); keys must be texts"),
+    (None, "metadata 1 is None; give a dict, or {} for none"),
+    ([("n", 1)], "metadata 1 is [('n', 1)] (list); give a dict"),
+]
+
+
+@pytest.mark.parametrize(("bad", "said"), BAD_METADATA, ids=lambda value: str(value)[:30])
+def test_metadata_that_json_cannot_hold_are_refused_by_row_and_key(collection, bad, said):
+    with pytest.raises(UsageError) as refused:
+        collection.add_vectors(["a", "b"], np.eye(4)[:2], [{}, bad])
+    assert str(refused.value).startswith(said)
+    assert len(collection) == 0
+
+
+def test_metadata_within_itself_are_refused(collection):
+    about = {}
+    about["me"] = about
+    with pytest.raises(UsageError, match="metadata 0 is nested too deeply, or holds itself"):
+        collection.add_vectors(["a"], np.ones((1, 4)), [about])
+
+
+def test_uris_are_texts_each_its_own(collection):
+    for uris, said in (
+        ([1, 2], "uri 0 is 1 (int); give a text, as str(...)"),
+        (["a", "b", "a"], "uri 'a' is in the list twice, as 0 and 2; each needs its own"),
+        (["a", ""], "uri 1 is empty; each item needs a name"),
+        ("ab", "'ab' is one source; give a list, as [it]"),
+        (None, "None is no list; give a list of sources"),
+    ):
+        with pytest.raises(UsageError) as refused:
+            collection.add_vectors(uris, np.eye(4)[: len(uris or [1])])
+        assert str(refused.value) == said
+    assert collection.add_vectors([Path("x") / "y"], np.ones((1, 4))).added == 1
+    assert Path("x") / "y" in collection
