@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import pinning, querying, rebuilding, upkeep
+from simsearch.collection import pinning, querying, upkeep
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
@@ -210,6 +210,8 @@ class Collection(IdentityCollection):
         resumes. Returns what was lost because its file cannot be read. Raises StoreError, with nothing changed, when
         that is more than half.
         """
+        from simsearch.collection import rebuilding
+
         shown = as_progress(progress)
         with self.reopening(None if isinstance(encoder, (str, Path)) else encoder):
             return rebuilding.rebuild(self.folder, encoder, shown)
