@@ -11,7 +11,6 @@ import numpy as np
 from simsearch.errors import MediaError, UsageError, rows_of
 from simsearch.media.arguments import shown
 from simsearch.media.encodings import SAVE
-from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.texts import decode_text, read_text_bytes
 from simsearch.types import DualEncoder, Text
 
@@ -62,6 +61,8 @@ def _check_files(encoder: Encoder, sources: Sequence[Source]) -> None:
 
 def like_words(path: Path) -> bool:
     """Whether there is no such file and the name is like words: with a space, or with neither suffix nor folder."""
+    from simsearch.media.formats import IMAGE_SUFFIXES
+
     spaced = len(str(path).split()) > 1 and path.suffix.lower() not in IMAGE_SUFFIXES
     return (spaced or (len(path.parts) == 1 and not path.suffix)) and _is_missing(path)
 

@@ -210,8 +210,7 @@ def matches(
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
     ids, scores = index.search(vectors, k + 1 if exclude_self else k)
-    # Not np.unique, which imports masked arrays at its first call.
-    items = store.items_of(sorted(set(ids.ravel().tolist())))
+    items = store.items_of(np.unique(ids).tolist())
     answers = []
     for row, query in enumerate(queries):
         left_out = query.id if exclude_self and isinstance(query, Item) else None

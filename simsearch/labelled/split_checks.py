@@ -47,14 +47,10 @@ def _check_classes(
         if len(numbers) < 2:
             raise TrainingError(f"{len(numbers)} classes are left to train on; at least 2 are needed")
         if counts.max() < 2:
-            raise TrainingError(
-                f"none of {len(numbers):,} classes has two different sources to train on (identical ones count once), "
-                f"which a pair needs; {needed}"
-            )
+            none = f"none of {len(numbers):,} classes has two different sources to train on (identical ones count once)"
+            raise TrainingError(f"{none}, which a pair needs; {needed}")
     elif len(numbers) == 1:
-        raise TrainingError(
-            f"only one class would be left for {partition}, without pairs of different classes: {len(classes)} classes "
-            "are too few to hold some out, use --split content"
-        )
+        left = f"only one class would be left for {partition}, without pairs of different classes"
+        raise TrainingError(f"{left}: {len(classes)} classes are too few to hold some out, use --split content")
     elif len(numbers) and counts.max() < 2:
         raise TrainingError(f"no class has two different sources for {partition}; {needed}")

@@ -117,6 +117,11 @@ def recognized(
     context: RecognitionContext, queries: Vectors, threshold: float | None, *, distinct: bool = False
 ) -> list[Recognition]:
     """The identity of each query. Raises UsageError when nobody is enrolled."""
-    if not context.decider.gallery.examples:
-        raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
+    require_enrolled(context.decider)
     return context.decider.decide(queries, threshold, distinct=distinct)
+
+
+def require_enrolled(decider: Decider) -> None:
+    """Raises UsageError when nobody is enrolled."""
+    if not decider.gallery.examples:
+        raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
