@@ -130,6 +130,8 @@ class AddReport:
     kept: int = 0
     """Items whose files have vanished but which were kept, because too many vanished at once."""
     skipped: tuple[Skip, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many files and folders do not count, by the reason: a system folder's name, hidden or excluded."""
 
 
 class Prepared(Protocol):

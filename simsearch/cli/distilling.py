@@ -7,6 +7,8 @@ import click
 from simsearch.cli.options import (
     convention_option,
     encoding_option,
+    exclude_option,
+    hidden_option,
     json_option,
     quiet_option,
     score_range_option,
@@ -28,6 +30,8 @@ from simsearch.cli.output import print_json, print_line, print_skipped, progress
 @click.option("--by-line", is_flag=True, help="In folders, each line of a file is one text.")
 @encoding_option
 @strict_option
+@exclude_option
+@hidden_option
 @click.option("--tokenizer", metavar="PLACE", help="Folder to take the tokenizer from.  [default: the teacher]")
 @click.option("--dim", type=int, default=256, show_default=True, help="Dimensions of the embeddings.")
 @click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Maximum size of the vocabulary.")
@@ -49,6 +53,8 @@ def distill_command(
     by_line: bool,
     encoding: str | None,
     strict: bool,
+    exclude: tuple[str, ...],
+    include_hidden: bool | None,
     tokenizer: str | None,
     dim: int,
     vocabulary: int,
@@ -85,6 +91,8 @@ def distill_command(
             by_line=by_line,
             encoding=encoding,
             strict=strict,
+            exclude=exclude,
+            include_hidden=bool(include_hidden),
         ),
         overwrite=overwrite,
         progress=progress(quiet),

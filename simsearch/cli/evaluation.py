@@ -12,6 +12,8 @@ from simsearch.cli.options import (
     comparable,
     convention_option,
     encoding_option,
+    exclude_option,
+    hidden_option,
     json_option,
     quiet_option,
     score_range_option,
@@ -80,6 +82,8 @@ if TYPE_CHECKING:
 @click.option("--by-line", is_flag=True, help="In folders, each line of a text file is one text.")
 @encoding_option
 @strict_option
+@exclude_option
+@hidden_option
 @click.option("--baselines", is_flag=True, help="Also evaluate baselines: raw pixels and color histograms, or TF-IDF.")
 @click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap resamples for each interval.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
@@ -112,6 +116,8 @@ def evaluate_command(
     by_line: bool,
     encoding: str | None,
     strict: bool,
+    exclude: tuple[str, ...],
+    include_hidden: bool | None,
     baselines: bool,
     rounds: int,
     seed: int,
@@ -137,13 +143,25 @@ def evaluate_command(
     options = EvaluationOptions(
         ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed
     )
+    reading = Reading(
+        kind,
+        columns=columns,
+        convention=convention,
+        score_range=score_range,
+        label_until=label_until,
+        by_line=by_line,
+        encoding=encoding,
+        strict=strict,
+        exclude=exclude,
+        include_hidden=bool(include_hidden),
+    )
     found = evaluate(
         encoder,
         source,
         protocols=protocols,
         options=options,
         selection=Selection(partition, tests, held_out),
-        reading=Reading(kind, None, columns, convention, score_range, label_until, by_line, encoding, strict),
+        reading=reading,
         threshold=threshold,
         threshold_from=threshold_from,
         with_baselines=baselines,

@@ -6,7 +6,14 @@ import os
 
 import click
 
-from simsearch.cli.options import encoding_option, index_option, json_option, quiet_option
+from simsearch.cli.options import (
+    encoding_option,
+    exclude_option,
+    hidden_option,
+    index_option,
+    json_option,
+    quiet_option,
+)
 from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
 
 
@@ -30,6 +37,8 @@ from simsearch.cli.output import counted, print_json, print_line, print_skipped,
 @click.option("--id-column", metavar="NAME", help="Column that identifies rows.  [default: id, else rows are numbered]")
 @click.option("--label-column", metavar="NAME", help="Column with the labels of rows.")
 @encoding_option
+@exclude_option
+@hidden_option
 @click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
 @click.option("--rebuild", is_flag=True, help="Encode all contents again, for instance with another --encoder.")
 @json_option
@@ -44,6 +53,8 @@ def index_command(
     id_column: str | None,
     label_column: str | None,
     encoding: str | None,
+    exclude: tuple[str, ...],
+    include_hidden: bool | None,
     prune: bool,
     rebuild: bool,
     as_json: bool,
@@ -55,6 +66,7 @@ def index_command(
     files are read. It can be killed at any moment: the same command resumes.
     """
     from simsearch.collection.entry import index_sources
+    from simsearch.media.folders.filters import described
     from simsearch.media.text_rows import Reading
 
     reading = Reading(by, text_column, id_column, label_column, encoding)
@@ -67,6 +79,8 @@ def index_command(
         prune=prune,
         rebuild=rebuild,
         progress=progress(quiet),
+        exclude=exclude or None,
+        include_hidden=include_hidden,
     )
     report = done.report
     print_skipped(report.skipped)
@@ -85,12 +99,15 @@ def index_command(
                 "collection": str(done.folder),
                 "items": done.items,
                 **counts,
+                "left_out": dict(report.left_out),
                 "skipped_files": skip_records(report.skipped),
             }
         )
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
+    if report.left_out and not quiet:
+        print_status(f"left out: {described(report.left_out)}")
     if report.kept and not quiet:
         print_status(
             f"{report.kept:,} items have vanished, more than half; is a disk unmounted? They were kept; --prune "

@@ -68,6 +68,15 @@ encoding_option = click.option(
     metavar="NAME",
     help="Encoding of texts and tables without a byte order mark, as cp1252 or utf-16-le.  [default: utf-8]",
 )
+exclude_option = click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files and folders of a folder, as in .gitignore; may be repeated. Or write a .simsearchignore.",
+)
+hidden_option = click.option(
+    "--include-hidden/--no-include-hidden", default=None, help="Include names that begin with a dot.  [default: not]"
+)
 strict_option = click.option(
     "--strict", is_flag=True, help="Refuse tables with rows that cannot be used, in place of skipping these."
 )

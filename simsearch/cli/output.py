@@ -16,6 +16,8 @@ from simsearch.progress import Bar, Progress, Silent
 if TYPE_CHECKING:
     from simsearch.types import Match, Skip
 
+LISTED = 20
+"""Maximum number of files that are listed one by one for the same reason."""
 MINIMUM_WIDTH = 40
 """Minimum number of characters of a text that are shown, however narrow the terminal."""
 
@@ -54,9 +56,16 @@ def progress(quiet: bool) -> Progress:
 
 
 def print_skipped(skipped: Sequence[Skip]) -> None:
-    """Prints each skipped file with the reason, on standard error."""
+    """Prints the skipped files and why, on standard error; of many for one reason the first and their number."""
+    by_reason: dict[str, list[Skip]] = {}
     for skip in skipped:
-        print_status(f"skipped {skip.path}: {skip.reason}")
+        by_reason.setdefault(skip.reason, []).append(skip)
+    for reason, skips in by_reason.items():
+        if len(skips) > LISTED:
+            print_status(f"skipped {skips[0].path} and {len(skips) - 1:,} more: {reason}")
+        else:
+            for skip in skips:
+                print_status(f"skipped {skip.path}: {skip.reason}")
 
 
 def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,10 @@ from simsearch.collection.querying import score_kind
 from simsearch.collection.results import sheet
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.scan import Found
+from simsearch.media.folders.filters import FileFilter
+from simsearch.media.folders.kinds import leading_kind, texts_that_count
+from simsearch.media.scan import EVERYTHING, Found
 from simsearch.media.sheets import save_sheet
-from simsearch.media.tables import suffix_of
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -62,14 +63,17 @@ def index_sources(
     prune: bool,
     rebuild: bool,
     progress: Progress,
+    exclude: Sequence[str] | None = None,
+    include_hidden: bool | None = None,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
+    chosen = FileFilter(tuple(exclude or ()), bool(include_hidden))
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
     lost: tuple[Skip, ...] = ()
     if rebuild:
         lost = _rebuild(folder, encoder, progress)
-    with _opened(folder, sources, encoder, labels, by_name=index is not None) as collection:
+    with _opened(folder, sources, encoder, labels, chosen, by_name=index is not None) as collection:
         report = collection.add(
             sources,
             labels=labels,
@@ -78,6 +82,8 @@ def index_sources(
             id_column=reading.id,
             label_column=reading.label,
             encoding=reading.encoding,
+            exclude=exclude,
+            include_hidden=include_hidden,
             prune=prune,
             progress=progress,
         )
@@ -92,14 +98,20 @@ def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Ski
 
 
 def _opened(
-    folder: Path, sources: Sequence[str], encoder: str | None, labels: str | None, *, by_name: bool
+    folder: Path,
+    sources: Sequence[str],
+    encoder: str | None,
+    labels: str | None,
+    chosen: FileFilter,
+    *,
+    by_name: bool,
 ) -> Collection:
     """The collection at `folder`, made if it is not there. One made for another folder or encoder is refused."""
     if not is_collection(folder):
         missing = [source for source in sources if not Path(source).exists()]
         if missing:
             raise UsageError(f"{missing[0]} does not exist; give a folder or files")
-        return Collection.create(folder, encoder or default_encoder(sources, labels))
+        return Collection.create(folder, encoder or default_encoder(sources, labels, chosen))
     collection = Collection.open(folder)
     try:
         _check_encoder(collection, encoder)
@@ -111,29 +123,29 @@ def _opened(
     return collection
 
 
-def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
+def default_encoder(sources: Sequence[str], labels: str | None = None, chosen: FileFilter = EVERYTHING) -> str:
     """The encoder for what the sources hold: pictures or texts; nothing counts as pictures.
 
-    Raises UsageError when they hold both. The table that `labels` names is neither, and .json files beside pictures
-    are taken for notes on them.
+    Texts that describe pictures do not count (see `texts_that_count`), nor does the table that `labels` names. With
+    three quarters of one kind or more it is that kind. Raises UsageError where it is unclear.
     """
     table = os.path.abspath(labels or "folder")  # noqa: PTH100
-    found = {modality: sum(path != table for path in _files(sources, modality)) for modality in ENCODERS}
-    if all(found.values()):
-        given = {os.path.abspath(source) for source in sources}  # noqa: PTH100
-        found["text"] = sum(
-            path != table and (path in given or suffix_of(path) != ".json") for path in _files(sources, "text")
-        )
-    if all(found.values()):
+    given = {os.path.abspath(source) for source in sources}  # noqa: PTH100
+    images = _files(sources, "image", chosen)
+    texts = [path for path in _files(sources, "text", chosen) if path != table]
+    counted = len(texts_that_count(images, texts, given))
+    kind = leading_kind(len(images), counted)
+    if kind is None:
         raise UsageError(
-            f"{', '.join(sources)}: files of both kinds, {found['image']:,} of pictures and {found['text']:,} of "
+            f"{', '.join(sources)}: files of both kinds, {len(images):,} of pictures and {counted:,} of "
             f"texts; a collection holds one. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
         )
-    return ENCODERS["text" if found["text"] else "image"]
+    return ENCODERS[kind]
 
 
-def _files(sources: Sequence[str], modality: str) -> Iterator[str]:
-    return (entry.path for source in sources for entry in entries(source, modality) if isinstance(entry, Found))
+def _files(sources: Sequence[str], modality: str, chosen: FileFilter) -> list[str]:
+    found = (entry for source in sources for entry in entries(source, modality, chosen))
+    return [entry.path for entry in found if isinstance(entry, Found)]
 
 
 def _check_encoder(collection: Collection, encoder: str | None) -> None:

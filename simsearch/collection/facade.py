@@ -85,6 +85,8 @@ class Collection(OpenCollection):
         label_column: str | None = None,
         by: str | None = None,
         encoding: str | None = None,
+        exclude: Sequence[str] | None = None,
+        include_hidden: bool | None = None,
         prune: bool = False,
         progress: Progress | None = None,
     ) -> AddReport:
@@ -94,13 +96,22 @@ class Collection(OpenCollection):
         columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
         Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
         .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
-        default UTF-8. These settings are kept until others are given.
+        default UTF-8. `exclude` holds patterns, as in .gitignore, of what is left out, as hidden files are without
+        `include_hidden`. These settings are kept until others are given.
         """
         given = [sources] if isinstance(sources, (str, Path)) else sources
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing() as store:
             return indexing.add_sources(
-                store, encoder, given, labels=labels, reading=reading, prune=prune, progress=progress or Silent()
+                store,
+                encoder,
+                given,
+                labels=labels,
+                reading=reading,
+                prune=prune,
+                progress=progress or Silent(),
+                exclude=exclude,
+                include_hidden=include_hidden,
             )
 
     def add_texts(

@@ -74,6 +74,9 @@ def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
         for root, reading in old.roots().items():
             store.add_root(root)
             store.set_reading(root, reading)
+        for root, packed in old.filters().items():
+            if packed is not None:
+                store.set_filter(root, packed)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
         return (*lost, *_enroll_again(old, store, encoder))

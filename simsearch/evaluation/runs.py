@@ -164,7 +164,8 @@ def is_runs(folder: Path) -> bool:
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise TrainingError(f"{folder} is missing: each run has training/, test/ and {ANSWERS}")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    found = sorted(path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise TrainingError(f"{folder} has no image; the formats are {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found

@@ -105,6 +105,7 @@ CONTENT = Table(
     Column("height", Integer),
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
+    Column("rules", Integer, nullable=False, server_default="1"),
     sqlite_autoincrement=True,
 )  # fmt: skip
 ITEM = Table(
@@ -129,6 +130,7 @@ EXAMPLE = Table(
     Column("sha256", LargeBinary, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
+    Column("rules", Integer, nullable=False, server_default="1"),
     UniqueConstraint("label", "sha256"),
     sqlite_autoincrement=True,
 )  # fmt: skip
@@ -137,6 +139,7 @@ ROOT = Table(
     Column("id", Integer, primary_key=True),
     Column("path", Uri, nullable=False, unique=True),
     Column("reading", Text),
+    Column("filter", Text),
 )  # fmt: skip
 FILE = Table(
     "file", METADATA,
@@ -199,7 +202,20 @@ _SECOND = (
     "CREATE INDEX item_file_id ON item (file_id) WHERE file_id IS NOT NULL",
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second))
+
+def _third(connection: Connection) -> None:
+    """The version of the rules by which each content was read, and which files of a root count."""
+    for statement in _THIRD:
+        connection.exec_driver_sql(statement)
+
+
+_THIRD = (
+    "ALTER TABLE content ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE example ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE root ADD COLUMN filter TEXT",
+)
+
+MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _third))
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

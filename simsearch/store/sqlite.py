@@ -233,6 +233,16 @@ class Store:
         with self._database.writing() as connection:
             connection.execute(ROOT.update().where(ROOT.c.path == root).values(reading=how))
 
+    def filters(self) -> dict[str, str | None]:
+        """Which files of each place count, as `FileFilter.packed`; None where nothing was chosen."""
+        with self._database.reading() as connection:
+            return {row.path: row.filter for row in connection.execute(select(ROOT.c.path, ROOT.c.filter))}
+
+    def set_filter(self, root: str, packed: str) -> None:
+        """Remembers which files under a root count."""
+        with self._database.writing() as connection:
+            connection.execute(ROOT.update().where(ROOT.c.path == root).values(filter=packed))
+
     def add_examples(self, label: str, rows: Sequence[NewExample]) -> int:
         """The number of examples that are new to the label; the others are left as they are."""
         with self._database.writing() as connection:

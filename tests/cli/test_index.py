@@ -27,6 +27,7 @@ def test_index_says_what_it_did_and_then_that_nothing_changed(command, gallery, 
         "removed": 0,
         "kept": 0,
         "skipped": 0,
+        "left_out": {},
         "skipped_files": [],
     }
     again = command("index", gallery)

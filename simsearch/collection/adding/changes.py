@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, batches
 from simsearch.errors import MediaError
+from simsearch.media.folders.filters import FileFilter, LeftOut
 from simsearch.media.images import IMAGE_SUFFIXES
 from simsearch.media.rows import BadRow
-from simsearch.media.scan import Found, scan
+from simsearch.media.scan import EVERYTHING, Found, scan
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.text_rows import Reading, TextRow, read_rows
 from simsearch.media.texts import TEXT_SUFFIXES
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
     from simsearch.types import Item
 
 
-def entries(root: str, modality: str) -> Iterator[Found | Skip]:
+def entries(root: str, modality: str, chosen: FileFilter = EVERYTHING) -> Iterator[Found | Skip | LeftOut]:
     """The files under a root that a collection is made of, and why the others are not."""
     if modality == "text":
-        return scan(root, TEXT_SUFFIXES | TABLE_SUFFIXES, "text")
-    return scan(root, IMAGE_SUFFIXES)
+        return scan(root, TEXT_SUFFIXES | TABLE_SUFFIXES, "text", chosen)
+    return scan(root, IMAGE_SUFFIXES, "image", chosen)
 
 
 def changed(run: Run, root: str) -> Iterator[Job]:
     """What must be read or stored. Records which items still exist."""
     # A known root that no longer exists has no files: its items are kept, or removed with `prune`.
-    found = entries(root, run.encoder.modality) if os.path.lexists(root) else iter(())
+    found = entries(root, run.encoder.modality, run.chosen) if os.path.lexists(root) else iter(())
     for batch in batches(found, LOOK_UP):
         files = [entry for entry in batch if isinstance(entry, Found) and entry.path != run.sidecar]
         records = run.store.row_files([entry.path for entry in files]) if run.encoder.modality == "text" else {}
@@ -49,9 +50,11 @@ def changed(run: Run, root: str) -> Iterator[Job]:
                 if record is not None:
                     run.replaced.add(run.store.ids_under(entry.path))
         yield from _whole_files(run, whole)
-        for skip in batch:
-            if isinstance(skip, Skip):
-                _skip_entry(run, skip)
+        for other in batch:
+            if isinstance(other, Skip):
+                _skip_entry(run, other)
+            elif isinstance(other, LeftOut):
+                run.left_out[other.path] = other.reason
 
 
 def _reading(run: Run, path: str, record: RowFile | None) -> Reading | None:

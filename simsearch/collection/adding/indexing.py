@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from simsearch.collection.adding.run import Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.collection.adding.sweeping import sweep
 from simsearch.errors import UsageError
+from simsearch.media.folders.filters import FileFilter
 from simsearch.media.scan import count
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent, Working
@@ -34,8 +36,13 @@ def add_sources(
     reading: Reading,
     prune: bool,
     progress: Progress,
+    exclude: Sequence[str] | None = None,
+    include_hidden: bool | None = None,
 ) -> AddReport:
-    """`add_files` for each source, which is remembered as a root with the way in which it is read."""
+    """`add_files` for each source, which is remembered as a root with the way in which it is read.
+
+    `exclude` and `include_hidden` are those of a `FileFilter`; None keeps what is remembered.
+    """
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
         raise UsageError(
@@ -45,7 +52,8 @@ def add_sources(
     for source in sources:
         root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
         check_root(store, root)
-        run = Run(store, encoder, progress, None, reading, _remembered(store, root))
+        chosen = _chosen(store, root, exclude, include_hidden)
+        run = Run(store, encoder, progress, None, reading, _remembered(store, root), chosen)
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
             run.label_of, run.sidecar = labeller(labels, root, encoding), os.path.abspath(labels)  # noqa: PTH100
@@ -56,11 +64,27 @@ def add_sources(
 
 def _remembered(store: Store, root: str) -> Reading:
     """How the files of the known root that contains `root` are read."""
-    known = store.roots()
+    return Reading.unpacked(_of_root(store.roots(), root))
+
+
+def _of_root(known: Mapping[str, str | None], root: str) -> str | None:
+    """What is recorded for the known root that contains `root`."""
     for path in sorted(known, key=len, reverse=True):
         if root == path or root.startswith(path.rstrip(os.sep) + os.sep):
-            return Reading.unpacked(known[path])
-    return Reading()
+            return known[path]
+    return None
+
+
+def _chosen(store: Store, root: str, exclude: Sequence[str] | None, include_hidden: bool | None) -> FileFilter:
+    """Which files count: as given now, else as remembered."""
+    before = FileFilter.unpacked(_of_root(store.filters(), root))
+    chosen = FileFilter(
+        before.exclude if exclude is None else tuple(exclude),
+        before.include_hidden if include_hidden is None else include_hidden,
+    )
+    if chosen != before:
+        store.set_filter(root, chosen.packed())
+    return chosen
 
 
 def _remember(run: Run, root: str, report: AddReport) -> None:
@@ -86,7 +110,8 @@ def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
     """
     texts = run.encoder.modality == "text"
     countable = not (texts or isinstance(run.progress, Silent)) and os.path.lexists(root)
-    with Working(run.progress, count(root) if countable else None, "texts" if texts else "files", "indexing"):
+    total = count(root, run.chosen) if countable else None
+    with Working(run.progress, total, "texts" if texts else "files", "indexing"):
         for batch in outcomes(run.encoder, changed(run, root)):
             write(run, batch)
     removed, kept = sweep(run, root, prune)
@@ -154,4 +179,5 @@ def total(reports: Sequence[AddReport]) -> AddReport:
         removed=sum(report.removed for report in reports),
         kept=sum(report.kept for report in reports),
         skipped=tuple(skip for report in reports for skip in report.skipped),
+        left_out=sum((Counter(report.left_out) for report in reports), Counter[str]()),
     )

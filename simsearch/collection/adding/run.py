@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from simsearch.media.folders.filters import FileFilter
 from simsearch.media.rows import BadRow, BadRows
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress
@@ -85,6 +87,8 @@ class Run:
     label_of: Labeller | None
     reading: Reading = field(default_factory=Reading)
     remembered: Reading = field(default_factory=Reading)
+    chosen: FileFilter = field(default_factory=FileFilter)
+    """Which files of a folder count."""
     last_item: int = 0
     """The largest item id before this run: later ones are this run's own."""
     sidecar: str = ""
@@ -99,6 +103,8 @@ class Run:
     read_files: list[RowFile] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     bad_rows: dict[str, BadRows] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """The paths that do not count, and why."""
     added: int = 0
     reused: int = 0
     unchanged: int = 0
@@ -116,7 +122,16 @@ class Run:
 
     def report(self, removed: int, kept: int) -> AddReport:
         rows = [skip for bad in self.bad_rows.values() for skip in bad.listed()]
-        return AddReport(self.added, self.reused, self.unchanged, self.updated, removed, kept, (*self.skipped, *rows))
+        return AddReport(
+            self.added,
+            self.reused,
+            self.unchanged,
+            self.updated,
+            removed,
+            kept,
+            (*self.skipped, *rows),
+            Counter(self.left_out.values()),
+        )
 
 
 def batches(source: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -75,7 +75,14 @@ def _read(source: Path, reading: Reading) -> Labelled:
     encoding, strict = reading.encoding, reading.strict
     if source.is_dir():
         return read_labelled(
-            source, modality="text", kind="unlabelled", by_line=reading.by_line, encoding=encoding, strict=strict
+            source,
+            modality="text",
+            kind="unlabelled",
+            by_line=reading.by_line,
+            encoding=encoding,
+            strict=strict,
+            exclude=reading.exclude,
+            include_hidden=reading.include_hidden,
         )
     check_encoding(encoding)
     if source.suffix.lower() == ".txt" and are_lines(source, None, encoding):

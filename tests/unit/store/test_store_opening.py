@@ -104,12 +104,18 @@ def test_another_database_and_an_empty_file_are_not_stores(path: Path) -> None:
     assert str(path) in str(caught.value)
 
 
+RELEASED = [migration.number for migration in schema.MIGRATIONS]
+NEWEST = RELEASED[-1]
+
+
 def test_a_newer_format_is_refused_with_the_cure(path: Path) -> None:
     Store.create(path, {"dim": "4"}).close()
     with sqlite3.connect(path) as other:
         other.execute("INSERT INTO migration VALUES (99, 0)")
     other.close()
-    with pytest.raises(StoreError, match=r"format 99, this simsearch reads up to 2\. Upgrade: pip install") as caught:
+    with pytest.raises(
+        StoreError, match=rf"format 99, this simsearch reads up to {NEWEST}\. Upgrade: pip install"
+    ) as caught:
         Store.open(path)
     assert str(path) in str(caught.value)
 
@@ -138,23 +144,23 @@ def test_an_older_store_is_brought_up_to_date_when_it_is_opened(
 ) -> None:
     with Store.create(path, {"dim": "4"}) as store:
         store.write([ONE])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(3, add_colour)))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEWEST + 1, add_colour)))
     with pytest.raises(StoreError, match="made by an older simsearch") as caught:
         Database(path, write=False, immutable=True)
     assert str(path) in str(caught.value)
-    assert migrations_of(path) == ([1, 2], False)
+    assert migrations_of(path) == (RELEASED, False)
     for _ in range(2):
         with Store.open(path, write=write) as store:
             assert store.counts().items == 1
-        assert migrations_of(path) == ([1, 2, 3], True)
+        assert migrations_of(path) == ([*RELEASED, NEWEST + 1], True)
 
 
 def test_a_migration_that_fails_leaves_neither_change_nor_record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store.create(path, {"dim": "4"}).close()
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(3, fail_half_way)))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEWEST + 1, fail_half_way)))
     with pytest.raises(StoreError, match="no such table: nowhere"):
         Store.open(path, write=True)
-    assert migrations_of(path) == ([1, 2], False)
+    assert migrations_of(path) == (RELEASED, False)
 
 
 def test_a_store_opened_to_read_or_closed_writes_nothing(store: Store, path: Path) -> None:
