@@ -302,6 +302,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
         "filelock",
         "numpy",
         "onnxruntime",
+        "pathspec",
         "pillow",
         "sqlalchemy",
         "tokenizers",
