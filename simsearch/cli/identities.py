@@ -26,12 +26,20 @@ if TYPE_CHECKING:
 @click.argument("label")
 @click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1, required=True)
 @index_option
+@click.option("--force", is_flag=True, help="Enroll blank images too, which are the nearest of every blank image.")
 @text_option
 @file_option
 @json_option
 @quiet_option
 def enroll_command(
-    label: str, sources: tuple[str, ...], index: str | None, as_text: bool, as_file: bool, as_json: bool, quiet: bool
+    label: str,
+    sources: tuple[str, ...],
+    index: str | None,
+    force: bool,
+    as_text: bool,
+    as_file: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Store examples of LABEL, which recognize can then name. One is enough; nothing is trained."""
     from simsearch.collection.entry import open_one
@@ -40,7 +48,7 @@ def enroll_command(
     with open_one(index) as collection:
         if not quiet:
             remark_words(collection, given)
-        report = collection.enroll(label, given)
+        report = collection.enroll(label, given, force=force)
         labels = collection.labels()
     print_skipped(report.skipped)
     if as_json:

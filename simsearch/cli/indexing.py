@@ -14,7 +14,16 @@ from simsearch.cli.options import (
     json_option,
     quiet_option,
 )
-from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
+from simsearch.cli.output import (
+    counted,
+    print_json,
+    print_line,
+    print_remarks,
+    print_skipped,
+    print_status,
+    progress,
+    skip_records,
+)
 
 
 @click.command("index")
@@ -30,8 +39,14 @@ from simsearch.cli.output import counted, print_json, print_line, print_skipped,
 )
 @click.option(
     "--by",
-    metavar="file|line",
-    help="Whether each .txt or .md file is one text, or each of its lines.  [default: file]",
+    metavar="file|line|paragraph",
+    help="Whether each .txt or .md file is one text, or each of its lines or paragraphs.  [default: file]",
+)
+@click.option(
+    "--overlap",
+    metavar="WORDS",
+    type=int,
+    help="Words that the parts of a long paragraph have in common, with --by paragraph.  [default: 20]",
 )
 @click.option("--text-column", metavar="NAME", help="Column of a table that holds the text.  [default: text]")
 @click.option("--id-column", metavar="NAME", help="Column that identifies rows.  [default: id, else rows are numbered]")
@@ -39,6 +54,7 @@ from simsearch.cli.output import counted, print_json, print_line, print_skipped,
 @encoding_option
 @exclude_option
 @hidden_option
+@click.option("--strict", is_flag=True, help="Skip images whose end is missing, in place of reading what is there.")
 @click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
 @click.option("--rebuild", is_flag=True, help="Encode all contents again, for instance with another --encoder.")
 @json_option
@@ -49,12 +65,14 @@ def index_command(
     encoder: str | None,
     labels: str | None,
     by: str | None,
+    overlap: int | None,
     text_column: str | None,
     id_column: str | None,
     label_column: str | None,
     encoding: str | None,
     exclude: tuple[str, ...],
     include_hidden: bool | None,
+    strict: bool,
     prune: bool,
     rebuild: bool,
     as_json: bool,
@@ -69,7 +87,7 @@ def index_command(
     from simsearch.media.folders.filters import described
     from simsearch.media.text_rows import Reading
 
-    reading = Reading(by, text_column, id_column, label_column, encoding)
+    reading = Reading(by, text_column, id_column, label_column, encoding, overlap)
     done = index_sources(
         sources,
         index=index,
@@ -81,9 +99,12 @@ def index_command(
         progress=progress(quiet),
         exclude=exclude or None,
         include_hidden=include_hidden,
+        strict=strict,
     )
     report = done.report
     print_skipped(report.skipped)
+    if not quiet:
+        print_remarks(report.remarks)
     counts = {
         "added": report.added,
         "reused": report.reused,
@@ -91,6 +112,7 @@ def index_command(
         "updated": report.updated,
         "removed": report.removed,
         "kept": report.kept,
+        "renewed": report.renewed,
         "skipped": sum(skip.count for skip in report.skipped),
     }
     if as_json:
@@ -101,11 +123,14 @@ def index_command(
                 **counts,
                 "left_out": dict(report.left_out),
                 "skipped_files": skip_records(report.skipped),
+                "remarks": [{"path": one.path, "remark": one.text, "count": one.count} for one in report.remarks],
             }
         )
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
+    if report.renewed and not quiet:
+        print_status(f"{report.renewed:,} were encoded again, as this version reads them better")
     if report.left_out and not quiet:
         print_status(f"left out: {described(report.left_out)}")
     if report.kept and not quiet:

@@ -14,7 +14,7 @@ from simsearch.errors import UsageError
 from simsearch.progress import Bar, Progress, Silent
 
 if TYPE_CHECKING:
-    from simsearch.types import Match, Skip
+    from simsearch.types import Match, Remark, Skip
 
 LISTED = 20
 """Maximum number of files that are listed one by one for the same reason."""
@@ -66,6 +66,20 @@ def print_skipped(skipped: Sequence[Skip]) -> None:
         else:
             for skip in skips:
                 print_status(f"skipped {skip.path}: {skip.reason}")
+
+
+def print_remarks(remarks: Sequence[Remark]) -> None:
+    """Prints what is remarkable about stored items, on standard error, as `print_skipped` does."""
+    by_text: dict[str, list[Remark]] = {}
+    for remark in remarks:
+        by_text.setdefault(remark.text, []).append(remark)
+    for text, same in by_text.items():
+        number = sum(remark.count for remark in same)
+        if number > LISTED:
+            print_status(f"{same[0].path} and {number - 1:,} more: {text}")
+        else:
+            for remark in same:
+                print_status(f"{remark.path}: {text}")
 
 
 def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:

@@ -65,6 +65,7 @@ def index_sources(
     progress: Progress,
     exclude: Sequence[str] | None = None,
     include_hidden: bool | None = None,
+    strict: bool = False,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
     chosen = FileFilter(tuple(exclude or ()), bool(include_hidden))
@@ -82,8 +83,10 @@ def index_sources(
             id_column=reading.id,
             label_column=reading.label,
             encoding=reading.encoding,
+            overlap=reading.overlap,
             exclude=exclude,
             include_hidden=include_hidden,
+            strict=strict,
             prune=prune,
             progress=progress,
         )

@@ -85,8 +85,10 @@ class Collection(OpenCollection):
         label_column: str | None = None,
         by: str | None = None,
         encoding: str | None = None,
+        overlap: int | None = None,
         exclude: Sequence[str] | None = None,
         include_hidden: bool | None = None,
+        strict: bool = False,
         prune: bool = False,
         progress: Progress | None = None,
     ) -> AddReport:
@@ -94,13 +96,15 @@ class Collection(OpenCollection):
 
         `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
         columns `path` (relative to the table) and `label`. Costs a look at each file; only changed ones are read.
-        Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
-        .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
+        Of texts, `by="line"` makes each line of a .txt or .md file an item, `by="paragraph"` each paragraph (see
+        `media.texts.paragraphs`); each row of a table (.csv, .tsv, .jsonl, .json) is one, by the columns named (see
+        `Reading`). `encoding` is that of files without a byte order mark, by
         default UTF-8. `exclude` holds patterns, as in .gitignore, of what is left out, as hidden files are without
-        `include_hidden`. These settings are kept until others are given.
+        `include_hidden`. These settings are kept until others are given. A file whose end is missing is read as far as
+        possible, with a remark; `strict` skips it.
         """
         given = [sources] if isinstance(sources, (str, Path)) else sources
-        reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
+        reading, encoder = Reading(by, text_column, id_column, label_column, encoding, overlap), self.encoder
         with self.changing() as store:
             return indexing.add_sources(
                 store,
@@ -112,6 +116,7 @@ class Collection(OpenCollection):
                 progress=progress or Silent(),
                 exclude=exclude,
                 include_hidden=include_hidden,
+                strict=strict,
             )
 
     def add_texts(
@@ -187,11 +192,14 @@ class Collection(OpenCollection):
 
     # -- identities ----------------------------------------------------------------------------------------------
 
-    def enroll(self, label: str, sources: Iterable[Query]) -> EnrollReport:
-        """Makes each source an example of `label`, to be recognized from now on without any training."""
+    def enroll(self, label: str, sources: Iterable[Query], *, force: bool = False) -> EnrollReport:
+        """Makes each source an example of `label`, to be recognized from now on without any training.
+
+        Blank pictures are skipped without `force`.
+        """
         encoder = self.encoder
         with self.writing() as store:
-            return identities.enroll(store, encoder, label, sources)
+            return identities.enroll(store, encoder, label, sources, force=force)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were."""

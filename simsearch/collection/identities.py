@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simsearch.collection.querying import QueryContext, interpret, resolve, takes_text, text_of
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
-from simsearch.media.images import read_file
+from simsearch.media.decoding import RULES
+from simsearch.media.images import BLANK_REMARK, read_file
 from simsearch.recognition.decide import recognize
 from simsearch.store import NewExample
 from simsearch.types import Item, Recognition, Skip, Text
@@ -33,8 +34,13 @@ class EnrollReport:
     skipped: tuple[Skip, ...]
 
 
-def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query]) -> EnrollReport:
-    """Makes each source an example of `label`. What cannot be read is skipped and listed."""
+def enroll(
+    store: Store, encoder: Encoder, label: str, sources: Iterable[Query], *, force: bool = False
+) -> EnrollReport:
+    """Makes each source an example of `label`. What cannot be read, or is blank without `force`, is skipped and listed.
+
+    A blank example would be the nearest one of every blank input.
+    """
     if not label.strip():
         raise UsageError("a label must have at least one letter")
     rows: list[NewExample] = []
@@ -42,9 +48,10 @@ def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query])
     for source in source_list(sources):
         meant = interpret(source, store, lambda: takes_text(encoder))
         try:
-            rows.append(
-                _of_text(store, encoder, meant) if encoder.modality == "text" else _of_picture(store, encoder, meant)
-            )
+            if encoder.modality == "text":
+                rows.append(_of_text(store, encoder, meant))
+            else:
+                rows.append(_of_picture(store, encoder, meant, force))
         except MediaError as error:
             name = str(meant) if isinstance(meant, Text) else _name(meant)
             skipped.append(Skip(name, str(error).removeprefix(f"{meant}: " if isinstance(meant, Path) else "")))
@@ -60,19 +67,20 @@ def _name(source: Query) -> str:
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
 
 
-def _of_picture(store: Store, encoder: Encoder, source: Query) -> NewExample:
+def _of_picture(store: Store, encoder: Encoder, source: Query, force: bool) -> NewExample:
     """The example that a picture is; a content that is in the collection needs no encoding."""
     if isinstance(source, Text):
         raise UsageError("words cannot be an example of pictures; give a file")
     if isinstance(source, Item):
         source = Path(source.uri)
     content = read_file(source) if isinstance(source, (str, Path)) else source
-    prepared: Any = None if isinstance(content, bytes) else encoder.prepare(content)
+    prepared: Any = encoder.prepare(content)
+    if prepared.remark.startswith(BLANK_REMARK) and not force:
+        raise MediaError(f"{prepared.remark}; --force (force=True) enrolls it")
     digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()
     known = store.content_ids([digest])
-    if known:
-        return NewExample(_name(source), digest, store.vectors_of(list(known.values()))[0])
-    return NewExample(_name(source), digest, encoder.embed([prepared or encoder.prepare(content)])[0])
+    vector = store.vectors_of(list(known.values()))[0] if known else encoder.embed([prepared])[0]
+    return NewExample(_name(source), digest, vector, rules=RULES)
 
 
 def _of_text(store: Store, encoder: Encoder, source: Query) -> NewExample:
@@ -86,7 +94,7 @@ def text_example(store: Store, encoder: Encoder, uri: str, text: str) -> NewExam
     digest = hashlib.sha256(text.encode()).digest()
     known = store.content_ids([digest])
     vector = store.vectors_of(list(known.values()))[0] if known else encoder.embed([encoder.prepare(text)])[0]
-    return NewExample(uri, digest, vector, text)
+    return NewExample(uri, digest, vector, text, RULES)
 
 
 def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:

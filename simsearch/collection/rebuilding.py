@@ -102,7 +102,7 @@ def _enroll_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
         if example.text is not None:
             store.add_examples(example.label, [identities.text_example(store, encoder, example.uri, example.text)])
         elif example.uri:
-            lost += identities.enroll(store, encoder, example.label, [example.uri]).skipped
+            lost += identities.enroll(store, encoder, example.label, [example.uri], force=True).skipped
         else:
             lost.append(Skip(f"an example of {example.label}", "it was given without a file"))
     return lost

@@ -33,8 +33,9 @@ def add(connection: Connection, label: str, rows: Sequence[NewExample]) -> int:
                 "sha256": sha256,
                 "vector": stored_vector(vector, dim, repr(uri)),
                 "text": text,
+                "rules": rules,
             }
-            for uri, sha256, vector, text in rows
+            for uri, sha256, vector, text, rules in rows
         ],
     )
     return _count(connection, label) - before

@@ -136,10 +136,14 @@ def files_of(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
 
 
 def ids_under(connection: Connection, root: str) -> Ids:
+    return id_array(connection, select(ITEM.c.id).where(items_under(root)).order_by(ITEM.c.id))
+
+
+def items_under(root: str) -> ColumnElement[bool]:
+    """The condition that an item is a path, or lies under it as a folder, or in it as a file."""
     exact, first, beyond = range_under(root)
     held = ITEM.c.file_id == select(FILE.c.id).where(FILE.c.path == root).scalar_subquery()
-    under = or_(ITEM.c.uri == exact, and_(ITEM.c.uri >= first, ITEM.c.uri < beyond), held)
-    return id_array(connection, select(ITEM.c.id).where(under).order_by(ITEM.c.id))
+    return or_(ITEM.c.uri == exact, and_(ITEM.c.uri >= first, ITEM.c.uri < beyond), held)
 
 
 def id_array(connection: Connection, query: Select[tuple[int]]) -> Ids:

@@ -106,6 +106,7 @@ CONTENT = Table(
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
     Column("rules", Integer, nullable=False, server_default="1"),
+    Index("content_rules", "rules"),
     sqlite_autoincrement=True,
 )  # fmt: skip
 ITEM = Table(
@@ -213,6 +214,7 @@ _THIRD = (
     "ALTER TABLE content ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE example ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE root ADD COLUMN filter TEXT",
+    "CREATE INDEX content_rules ON content (rules)",
 )
 
 MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _third))

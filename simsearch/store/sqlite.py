@@ -11,13 +11,13 @@ from sqlalchemy import select
 
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
-from simsearch.store import checking, examples, reading, writing
+from simsearch.store import checking, examples, reading, renewing, writing
 from simsearch.store.creating import make
 from simsearch.store.database import Database, open_database
 from simsearch.store.schema import CONTENT, ITEM, ROOT
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, NewExample, RowFile, Write
+    from simsearch.store.records import Counts, Known, NewExample, Outdated, Renewal, RowFile, Write
     from simsearch.types import Example, Ids, Item, Vectors
 
 
@@ -215,6 +215,26 @@ class Store:
         """Records that files were read to their ends."""
         with self._database.writing() as connection:
             writing.set_row_files(connection, files)
+
+    # -- rules of decoding -----------------------------------------------------------------------------------------
+
+    def outdated(self, root: str, rules: int, after: int = 0, limit: int = 1_000) -> list[Outdated]:
+        """The contents under a root that were read by earlier rules than these, by ascending id above `after`."""
+        with self._database.reading() as connection:
+            return renewing.outdated(connection, root, rules, after, limit)
+
+    def outdated_examples(self, rules: int) -> list[Outdated]:
+        with self._database.reading() as connection:
+            return renewing.outdated_examples(connection, rules)
+
+    def renew(self, rules: int, renewals: Sequence[Renewal]) -> None:
+        """Records that contents are as these rules read them; one with a new vector gets a new id, its items do not."""
+        with self._database.writing() as connection:
+            renewing.renew(connection, rules, renewals)
+
+    def renew_examples(self, rules: int, renewals: Sequence[Renewal]) -> None:
+        with self._database.writing() as connection:
+            renewing.renew_examples(connection, rules, renewals)
 
     # -- roots and examples --------------------------------------------------------------------------------------
 

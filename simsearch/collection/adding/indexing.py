@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection.adding.changes import changed
 from simsearch.collection.adding.labels import labeller
+from simsearch.collection.adding.renewing import renew, renew_examples
 from simsearch.collection.adding.run import Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.collection.adding.sweeping import sweep
@@ -38,10 +39,12 @@ def add_sources(
     progress: Progress,
     exclude: Sequence[str] | None = None,
     include_hidden: bool | None = None,
+    strict: bool = False,
 ) -> AddReport:
     """`add_files` for each source, which is remembered as a root with the way in which it is read.
 
-    `exclude` and `include_hidden` are those of a `FileFilter`; None keeps what is remembered.
+    `exclude` and `include_hidden` are those of a `FileFilter`; None keeps what is remembered. Contents of earlier rules
+    are renewed before.
     """
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
@@ -53,12 +56,14 @@ def add_sources(
         root = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
         check_root(store, root)
         chosen = _chosen(store, root, exclude, include_hidden)
-        run = Run(store, encoder, progress, None, reading, _remembered(store, root), chosen)
+        run = Run(store, encoder, progress, None, reading, _remembered(store, root), chosen, strict=strict)
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
             run.label_of, run.sidecar = labeller(labels, root, encoding), os.path.abspath(labels)  # noqa: PTH100
+        renew(run, root)
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
+        renew_examples(run)
     return total(reports)
 
 
@@ -112,7 +117,7 @@ def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
     countable = not (texts or isinstance(run.progress, Silent)) and os.path.lexists(root)
     total = count(root, run.chosen) if countable else None
     with Working(run.progress, total, "texts" if texts else "files", "indexing"):
-        for batch in outcomes(run.encoder, changed(run, root)):
+        for batch in outcomes(run.encoder, changed(run, root), strict=run.strict):
             write(run, batch)
     removed, kept = sweep(run, root, prune)
     return run.report(removed, kept)
@@ -179,5 +184,7 @@ def total(reports: Sequence[AddReport]) -> AddReport:
         removed=sum(report.removed for report in reports),
         kept=sum(report.kept for report in reports),
         skipped=tuple(skip for report in reports for skip in report.skipped),
+        renewed=sum(report.renewed for report in reports),
+        remarks=tuple(remark for report in reports for remark in report.remarks),
         left_out=sum((Counter(report.left_out) for report in reports), Counter[str]()),
     )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from simsearch.media.folders.filters import FileFilter
-from simsearch.media.rows import BadRow, BadRows
+from simsearch.media.rows import LISTED_AT_MOST, BadRow, BadRows
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress
 from simsearch.store import RowFile, Store
-from simsearch.types import AddReport, Skip
+from simsearch.types import AddReport, Remark, Skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,10 +105,14 @@ class Run:
     bad_rows: dict[str, BadRows] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     """The paths that do not count, and why."""
+    remarks: dict[str, list[Remark]] = field(default_factory=dict)
     added: int = 0
     reused: int = 0
     unchanged: int = 0
     updated: int = 0
+    renewed: int = 0
+    strict: bool = False
+    """Whether files of which a part is missing are skipped."""
 
     def __post_init__(self) -> None:
         self.last_item = self.store.last_item_id()
@@ -119,6 +123,14 @@ class Run:
 
     def leave_out(self, path: str, bad: BadRow) -> None:
         self.bad_rows.setdefault(path, BadRows(path)).add(bad)
+
+    def remark(self, path: str, text: str) -> None:
+        """Records a remark: the first of each kind with their paths, the others counted."""
+        same = self.remarks.setdefault(text, [])
+        if len(same) <= LISTED_AT_MOST:
+            same.append(Remark(path, text))
+        else:
+            same[-1] = replace(same[-1], count=same[-1].count + 1)
 
     def report(self, removed: int, kept: int) -> AddReport:
         rows = [skip for bad in self.bad_rows.values() for skip in bad.listed()]
@@ -131,6 +143,8 @@ class Run:
             kept,
             (*self.skipped, *rows),
             Counter(self.left_out.values()),
+            tuple(remark for same in self.remarks.values() for remark in same),
+            self.renewed,
         )
 
 

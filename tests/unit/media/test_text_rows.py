@@ -247,5 +247,5 @@ def test_only_what_matters_for_a_file_is_kept_of_it() -> None:
     assert Reading("line", encoding="cp1252").of_rows("a.md") == Reading("line", encoding="cp1252")
     with pytest.raises(UsageError, match="no encoding 'utf-9'"):
         Reading(encoding="utf-9")
-    with pytest.raises(UsageError, match="'file' or 'line'"):
+    with pytest.raises(UsageError, match="'file', 'line' or 'paragraph'"):
         Reading(by="page")
