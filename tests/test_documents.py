@@ -19,6 +19,10 @@ from PIL import Image
 
 import simsearch
 from simsearch.cli import COMMANDS, cli
+from simsearch.cli.upkeep import SHOWN_FARS
+from simsearch.encoders.folder import bundled_names, encoder_folder, read_config
+from simsearch.evaluation.results import shown_threshold
+from simsearch.evaluation.statistics.probability import SameCurve
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -97,7 +101,7 @@ def test_the_commands_in_the_documents_are_accepted() -> None:
 def pictures(tmp_path: Path) -> Path:
     """A folder of images with the names that the guide uses, all different."""
     names = ["photo", "other", "ana1", "ana2", "ana3", "bela", "bela2", "who", "stranger1", "stranger2", "stranger3"]
-    for number, name in enumerate([*names, "gallery/cat", "gallery/old/bird", "gallery/red/1"]):
+    for number, name in enumerate([*names, "gallery/cat", "gallery/old/bird", "gallery/red/1", "people/Cy/1"]):
         path = tmp_path / f"{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         coarse = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
@@ -134,3 +138,24 @@ def test_the_call_of_train_in_the_guide_fits_its_signature() -> None:
     values = {keyword.arg or "": ast.literal_eval(keyword.value) for keyword in call.keywords}
     bound = inspect.signature(simsearch.train).bind(*map(ast.literal_eval, call.args), **values)
     assert bound.arguments["source"] == "labelled"
+
+
+def given_thresholds(words: Sequence[str]) -> list[str]:
+    """The thresholds in the words of a command that recognizes."""
+    flags = [place for place, word in enumerate(words) if word in ("-t", "--threshold")]
+    return [words[place + 1] for place in flags] if words[:1] == ["recognize"] else []
+
+
+def test_no_document_invents_a_threshold() -> None:
+    """Each number is an operating point that `info` prints of a bundled encoder."""
+    measured = {
+        shown_threshold(score)
+        for name in bundled_names()
+        for curve in read_config(encoder_folder(name)).curves.values()
+        for score, *_ in SameCurve.of_document(curve).operating_points(SHOWN_FARS)  # type: ignore[arg-type]
+    }
+    for page in PAGES:
+        for words in commands(page):
+            assert set(given_thresholds(words)) <= measured, (page.name, words)
+        for block in blocks(page, "python"):
+            assert not re.search(r"recognize\w*\([^)]*threshold=[\d.]", block), (page.name, block)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,7 @@ HEAVY = (
     "sentence_transformers",
     "huggingface_hub",
     "cv2",
+    "scipy",
 )
 OWNERS = {
     "torch": "training encoders",
@@ -59,6 +61,7 @@ OWNERS = {
     "matplotlib": "evaluation",
     "PIL": "media",
     "send2trash": "duplicates",
+    "scipy": "recognition",
     "pillow_heif": "media",
     "tqdm": "progress",
     "cv2": "duplicates",
@@ -203,6 +206,26 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
         yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
 
 
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its signature and docstring."""
+    body = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_functions_modules_and_folders_are_short() -> None:
+    functions = [
+        (path, node.name, body_lines(node))
+        for path, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [found for found in functions if found[2] > 40] == []
+    files = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+    assert [path.name for path in files if len(path.read_text(encoding="utf-8").splitlines()) > 300] == []
+    folders = Counter(path.parent.relative_to(PACKAGE).as_posix() for path in files)
+    assert {name: count for name, count in folders.items() if count > 16} == {}
+
+
 def imported(tree: ast.AST) -> Iterator[str]:
     """The libraries that are imported when the program runs, wherever the import stands."""
     for node in ast.iter_child_nodes(tree):
@@ -312,7 +335,9 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     assert training == {"torch", "onnx", "onnxscript", "safetensors", "pytorch-metric-learning", "accelerate"}
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
-    assert PROJECT["project"]["optional-dependencies"]["all"] == ["simsearch[train,pretrained,plots,heic,trash,dedupe]"]
+    assert PROJECT["project"]["optional-dependencies"]["all"] == [
+        "simsearch[train,pretrained,plots,heic,trash,dedupe,distinct]"
+    ]
 
 
 def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
@@ -320,7 +345,7 @@ def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     assert len(versions) == len(pins)
-    for requirement in requirements("train", "pretrained", "plots", "heic", "trash", "test"):
+    for requirement in requirements("train", "pretrained", "plots", "heic", "trash", "dedupe", "distinct", "test"):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), requirement
         assert "+" not in version

@@ -13,6 +13,7 @@ from simsearch.cli.options import (
     index_option,
     json_option,
     min_score_option,
+    place_option,
     questions,
     quiet_option,
     remark_words,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--exclude-self", is_flag=True, help="Leave the query itself out of its results.")
 @text_option
 @file_option
+@place_option
 @click.option("--save", metavar="SHEET.png", type=click.Path(), help="Save a contact sheet of the matches.")
 @json_option
 @quiet_option
@@ -55,6 +57,7 @@ def query_command(
     exclude_self: bool,
     as_text: bool,
     as_file: bool,
+    encoder: str | None,
     save: str | None,
     as_json: bool,
     quiet: bool,
@@ -70,7 +73,7 @@ def query_command(
         print_status("query --threshold is deprecated: use --min-score")
         min_score = threshold if min_score is None else min_score
     given = questions(sources, as_text=as_text, as_file=as_file)
-    with open_one(index) as collection:
+    with open_one(index, encoder) as collection:
         if save is not None:
             check_sheet(collection)
         if not quiet:

@@ -50,91 +50,84 @@ class _NumbersType(click.ParamType[Any]):
             self.fail(f"{value!r} are no numbers with commas between them", parameter, context)
 
 
-def _image_options(command: Command) -> Command:
-    """The options for what an ONNX file does not specify about its input images."""
-    for option in reversed(
-        [
-            click.option(
-                "--size",
-                type=_SizeType(),
-                metavar="N|WxH",
-                help="ONNX: input size, if the file leaves it open.",
-            ),
-            click.option(
-                "--mean",
-                type=_NumbersType(),
-                metavar="NUMBER,...",
-                default="0",
-                show_default=True,
-                help="ONNX: subtracted from the pixels, for each channel.",
-            ),
-            click.option(
-                "--std",
-                type=_NumbersType(),
-                metavar="NUMBER,...",
-                default="1",
-                show_default=True,
-                help="ONNX: the pixels are then divided by it, for each channel.",
-            ),
-            click.option(
-                "--scale",
-                type=float,
-                default=1.0,
-                show_default=True,
-                help="ONNX: value of a white pixel before --mean and --std.",
-            ),
-            click.option(
-                "--layout",
-                type=click.Choice(["nchw", "nhwc"]),
-                help="ONNX: order of the axes, if the file leaves it open.",
-            ),
-            click.option("--bgr", is_flag=True, help="ONNX: channels are in the order blue, green, red."),
-            click.option(
-                "--fit",
-                type=click.Choice(["crop", "squash", "pad", "ink"]),
-                default="crop",
-                show_default=True,
-                help="ONNX: how images are fitted to the input shape.",
-            ),
-            click.option(
-                "--resample",
-                type=click.Choice(["bicubic", "bilinear", "lanczos", "nearest"]),
-                default="bicubic",
-                show_default=True,
-                help="ONNX: how images are resized.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+_IMAGE_OPTIONS = (
+    click.option(
+        "--size",
+        type=_SizeType(),
+        metavar="N|WxH",
+        help="ONNX: input size, if the file leaves it open.",
+    ),
+    click.option(
+        "--mean",
+        type=_NumbersType(),
+        metavar="NUMBER,...",
+        default="0",
+        show_default=True,
+        help="ONNX: subtracted from the pixels, for each channel.",
+    ),
+    click.option(
+        "--std",
+        type=_NumbersType(),
+        metavar="NUMBER,...",
+        default="1",
+        show_default=True,
+        help="ONNX: the pixels are then divided by it, for each channel.",
+    ),
+    click.option(
+        "--scale",
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="ONNX: value of a white pixel before --mean and --std.",
+    ),
+    click.option(
+        "--layout",
+        type=click.Choice(["nchw", "nhwc"]),
+        help="ONNX: order of the axes, if the file leaves it open.",
+    ),
+    click.option("--bgr", is_flag=True, help="ONNX: channels are in the order blue, green, red."),
+    click.option(
+        "--fit",
+        type=click.Choice(["crop", "squash", "pad", "ink"]),
+        default="crop",
+        show_default=True,
+        help="ONNX: how images are fitted to the input shape.",
+    ),
+    click.option(
+        "--resample",
+        type=click.Choice(["bicubic", "bilinear", "lanczos", "nearest"]),
+        default="bicubic",
+        show_default=True,
+        help="ONNX: how images are resized.",
+    ),
+)
+"""What an ONNX file does not specify about its input images."""
+
+_OUTPUT_OPTIONS = (
+    click.option("--output", metavar="NAME", help="ONNX: which output holds the embeddings, if there are several."),
+    click.option(
+        "--pooling",
+        type=click.Choice(["mean", "cls"]),
+        help="ONNX: how the vectors of all tokens or positions are pooled: their mean, or the first.",
+    ),
+    click.option(
+        "--tokenizer",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="ONNX: the tokenizer.json of a text model.  [default: the one beside it]",
+    ),
+    click.option(
+        "--max-tokens",
+        type=click.IntRange(1),
+        metavar="N",
+        help="ONNX: maximum number of tokens of a text.  [default: that of tokenizer.json]",
+    ),
+)
+"""What an ONNX file does not specify about its output, and about texts."""
 
 
-def _output_options(command: Command) -> Command:
-    """The options for what an ONNX file does not specify about its output, and about texts."""
-    for option in reversed(
-        [
-            click.option(
-                "--output", metavar="NAME", help="ONNX: which output holds the embeddings, if there are several."
-            ),
-            click.option(
-                "--pooling",
-                type=click.Choice(["mean", "cls"]),
-                help="ONNX: how the vectors of all tokens or positions are pooled: their mean, or the first.",
-            ),
-            click.option(
-                "--tokenizer",
-                type=click.Path(path_type=Path),
-                metavar="FILE",
-                help="ONNX: the tokenizer.json of a text model.  [default: the one beside it]",
-            ),
-            click.option(
-                "--max-tokens",
-                type=click.IntRange(1),
-                metavar="N",
-                help="ONNX: maximum number of tokens of a text.  [default: that of tokenizer.json]",
-            ),
-        ]
-    ):
+def _onnx_options(command: Command) -> Command:
+    for option in reversed(_IMAGE_OPTIONS + _OUTPUT_OPTIONS):
         command = option(command)
     return command
 
@@ -145,8 +138,7 @@ def _output_options(command: Command) -> Command:
 @click.option(
     "--bits", type=click.Choice(["32", "16", "8"]), default="16", show_default=True, help="Bits of each stored weight."
 )
-@_image_options
-@_output_options
+@_onnx_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing encoder.")
 @json_option
 @quiet_option

@@ -73,10 +73,10 @@ def distill_command(
     stopped run resumes when the same command is given again.
     """
     from simsearch.labelled.reading import Reading
-    from simsearch.training import Distilling, distil
+    from simsearch.training import Distilling, distill
 
     how = Distilling(dim=dim, vocabulary=vocabulary, codes=codes, epochs=epochs, seed=seed)
-    made = distil(
+    made = distill(
         teacher,
         sources,
         out,

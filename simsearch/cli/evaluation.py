@@ -22,8 +22,7 @@ from simsearch.cli.options import (
 from simsearch.cli.output import print_json, print_line, print_skipped, print_status, print_table, progress
 
 if TYPE_CHECKING:
-    from simsearch.evaluation.results import Evaluation
-    from simsearch.evaluation.statistics.intervals import Figure
+    from simsearch.evaluation.results import Evaluation, Section
     from simsearch.labelled.material import Kind
 
 
@@ -193,8 +192,13 @@ def _rows(found: Evaluation, number: int) -> Iterator[tuple[str, ...]]:
 
     sections = [system.sections[number] for system in found.systems]
     for name in sections[0].figures:
-        yield (f"  {figure_name(name)}", *(_formatted(section.figures.get(name)) for section in sections))
+        yield (f"  {figure_name(name)}", *(_formatted(section, name) for section in sections))
 
 
-def _formatted(figure: Figure | None) -> str:
-    return "" if figure is None else f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+def _formatted(section: Section, name: str) -> str:
+    from simsearch.evaluation.results import shown_threshold
+
+    if (figure := section.figures.get(name)) is None:
+        return ""
+    text, threshold = f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]", section.thresholds.get(name)
+    return text if threshold is None else f"{text} at score {shown_threshold(threshold)}"

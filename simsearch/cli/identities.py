@@ -2,62 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from simsearch.cli.options import (
+    encoder_option,
     file_option,
     index_option,
     json_option,
+    place_option,
     questions,
     quiet_option,
     remark_words,
     text_option,
     threshold_option,
 )
-from simsearch.cli.output import counted, on_a_line, print_json, print_line, print_skipped, print_status, print_table
+from simsearch.cli.output import (
+    counted,
+    on_a_line,
+    print_json,
+    print_line,
+    print_skipped,
+    print_status,
+    print_table,
+    progress,
+)
 
 if TYPE_CHECKING:
+    from simsearch.collection.entry import Enrolled
+    from simsearch.collection.facade import Collection
     from simsearch.types import Recognition
 
 
 @click.command("enroll")
-@click.argument("label")
-@click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1, required=True)
+@click.argument("label", required=False)
+@click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1)
 @index_option
+@click.option(
+    "--from-folders",
+    metavar="FOLDER",
+    help="Enroll the files in each folder within FOLDER, with the folder's name as label, in place of LABEL and FILE.",
+)
+@encoder_option
 @click.option("--force", is_flag=True, help="Enroll blank images too, which are the nearest of every blank image.")
 @text_option
 @file_option
 @json_option
 @quiet_option
 def enroll_command(
-    label: str,
+    label: str | None,
     sources: tuple[str, ...],
     index: str | None,
+    from_folders: str | None,
+    encoder: str | None,
     force: bool,
     as_text: bool,
     as_file: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Store examples of LABEL, which recognize can then name. One is enough; nothing is trained."""
-    from simsearch.collection.entry import open_one
+    """Store examples of LABEL, which recognize can then name. One is enough; nothing is trained.
 
-    given = questions(sources, as_text=as_text, as_file=as_file)
-    with open_one(index) as collection:
-        if not quiet:
-            remark_words(collection, given)
-        report = collection.enroll(label, given, force=force)
-        labels = collection.labels()
-    print_skipped(report.skipped)
+    If there is no collection, or none named by --index, one is made (without --index it is named identities).
+    """
+    from simsearch.collection.entry import enroll_folders, enroll_sources
+
+    if from_folders is not None:
+        if label is not None or as_text or as_file:
+            raise click.UsageError(
+                "--from-folders takes the labels from folders; leave out LABEL, FILE, --text and --file"
+            )
+        done = enroll_folders(from_folders, index=index, encoder=encoder, progress=progress(quiet), force=force)
+    else:
+        if label is None or not sources:
+            raise click.UsageError("give LABEL and FILE, as in enroll Ana ana.jpg, or --from-folders FOLDER")
+        given = questions(sources, as_text=as_text, as_file=as_file)
+        remark = partial(_remark, given, quiet)
+        done = enroll_sources(label, given, index=index, encoder=encoder, remark=remark, force=force)
+    print_skipped(done.skipped)
     if as_json:
-        counts = {"added": report.added, "existing": report.existing, "skipped": len(report.skipped)}
-        print_json({"label": label, "examples": labels.get(label, 0), **counts})
+        for name, report in done.labels.items():
+            counts = {"added": report.added, "existing": report.existing, "skipped": len(report.skipped)}
+            print_json({"label": name, "examples": done.examples.get(name, 0), **counts})
     elif not quiet:
-        added, known = counted(report.added, "example"), counted(len(labels), "label")
-        print_line(f"{label}: {added} added, {labels.get(label, 0)} in all; {known}")
-    return 0 if report.added or report.existing else 1
+        _print_enrolled(done)
+    return 0 if done.any else 1
+
+
+def _remark(given: Sequence[str | Path | bytes], quiet: bool, collection: Collection) -> None:
+    # Words are no examples of pictures.
+    if not quiet and collection.store.setting("modality") == "text":
+        remark_words(collection, given)
+
+
+def _print_enrolled(done: Enrolled) -> None:
+    if done.made:
+        made = (
+            f"is a new collection, with the encoder {done.encoder}" if done.any else "was not made: nothing to enroll"
+        )
+        print_status(f"{done.folder} {made}")
+    if len(done.labels) == 1:
+        ((label, report),) = done.labels.items()
+        counts = f"{counted(report.added, 'example')} added, {done.examples.get(label, 0)} in all"
+        print_line(f"{label}: {counts}; {counted(len(done.examples), 'label')}")
+        return
+    added = sum(report.added for report in done.labels.values())
+    listed = f"{counted(added, 'example')} of {counted(len(done.labels), 'label')} added"
+    print_line(f"{listed}, {sum(done.examples.values()):,} in all; {counted(len(done.examples), 'label')}")
 
 
 @click.command("recognize")
@@ -66,11 +121,13 @@ def enroll_command(
 @text_option
 @file_option
 @threshold_option
+@place_option
 @json_option
 @quiet_option
 def recognize_command(
     sources: tuple[str, ...],
     index: str | None,
+    encoder: str | None,
     as_text: bool,
     as_file: bool,
     threshold: float | None,
@@ -84,7 +141,7 @@ def recognize_command(
     from simsearch.collection.entry import identify, open_one
 
     given = questions(sources, as_text=as_text, as_file=as_file)
-    with open_one(index) as collection:
+    with open_one(index, encoder) as collection:
         if not quiet:
             remark_words(collection, given)
         identified = identify(collection, given, threshold=threshold)
@@ -99,8 +156,16 @@ def recognize_command(
         ]
         print_table(rows, right=(1,))
         if threshold is None and not quiet:
-            print_status("no threshold was given, so nothing can be unknown; -t 0.7 requires a score of 0.7 or more")
+            print_status(_without_threshold(identified.encoder))
     return 0 if identified.answers else 1
+
+
+def _without_threshold(encoder: str) -> str:
+    of_encoder = f"; simsearch info {encoder} shows those of the encoder's own data" if encoder else ""
+    return (
+        "no threshold was given, so nothing can be unknown. To choose one for -t: simsearch evaluate "
+        f"{encoder or 'ENCODER'} DATA prints scores with their FAR and TAR on labeled data of yours{of_encoder}"
+    )
 
 
 def _label(recognition: Recognition) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from simsearch.cli.options import (
+    encoder_option,
     encoding_option,
     exclude_option,
     hidden_option,
@@ -25,13 +27,14 @@ from simsearch.cli.output import (
     skip_records,
 )
 
+if TYPE_CHECKING:
+    from simsearch.collection.entry import Indexed
+
 
 @click.command("index")
 @click.argument("sources", metavar="FOLDER|FILE...", nargs=-1, required=True)
 @index_option
-@click.option(
-    "--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection.  [default: photo, or text for texts]"
-)
+@encoder_option
 @click.option(
     "--labels",
     metavar="folder|FILE",
@@ -84,7 +87,6 @@ def index_command(
     files are read. It can be killed at any moment: the same command resumes.
     """
     from simsearch.collection.entry import index_sources
-    from simsearch.media.folders.filters import described
     from simsearch.media.text_rows import Reading
 
     reading = Reading(by, text_column, id_column, label_column, encoding, overlap)
@@ -101,6 +103,15 @@ def index_command(
         include_hidden=include_hidden,
         strict=strict,
     )
+    _print_index_report(done, as_json=as_json, quiet=quiet)
+    report = done.report
+    present = report.added + report.reused + report.unchanged + report.updated
+    return 1 if report.skipped and not present else 0
+
+
+def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
+    from simsearch.media.folders.filters import described
+
     report = done.report
     print_skipped(report.skipped)
     if not quiet:
@@ -126,6 +137,8 @@ def index_command(
                 "remarks": [{"path": one.path, "remark": one.text, "count": one.count} for one in report.remarks],
             }
         )
+    elif done.withdrawn:
+        print_status(f"Error: nothing could be stored, so {done.folder} was not made")
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
@@ -140,8 +153,6 @@ def index_command(
         )
     for loss in done.lost_examples:
         print_status(f"example lost, {loss.path}: {loss.reason}")
-    present = report.added + report.reused + report.unchanged + report.updated
-    return 1 if report.skipped and not present else 0
 
 
 @click.command("remove")

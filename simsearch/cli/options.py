@@ -24,6 +24,15 @@ index_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print no progress and no remarks, only results and errors.")
+encoder_option = click.option(
+    "--encoder",
+    metavar="NAME|FOLDER",
+    help="Encoder of a new collection, or where that of the collection was moved to.  [default: photo, or text for "
+    "texts]",
+)
+place_option = click.option(
+    "--encoder", metavar="FOLDER", help="Where the encoder of the collection was moved to, which is remembered."
+)
 text_option = click.option(
     "--text", "as_text", is_flag=True, help="Treat all arguments as texts, even if such a file exists."
 )
@@ -104,12 +113,11 @@ score_range_option = click.option(
 
 def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) -> None:
     """Prints which arguments look like missing files and are treated as texts, and which words are unknown."""
-    from simsearch.collection.querying import taken_as_text, unknown_words
+    from simsearch.collection.querying import is_folder, taken_as_text, unknown_words
 
     for words in taken_as_text(collection, given):
-        print_status(
-            f"{words}: no such file, treated as a text; --file requires a file, --text states that it is a text"
-        )
+        found = "a folder" if is_folder(words) else "no such file"
+        print_status(f"{words}: {found}, treated as a text; --file requires a file, --text states that it is a text")
     for word in unknown_words(collection, given):
         print_status(f"{word}: not in the vocabulary of {collection.encoder.name}, ignored")
 

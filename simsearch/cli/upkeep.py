@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from simsearch.encoders.folder import EncoderConfig
     from simsearch.types import JSONValue
 
+SHOWN_FARS = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Of a calibration curve, the point with the largest TAR up to each of these FARs is printed."""
 MAX_LISTED = 8
 """Of a longer list the length and the first elements are printed."""
 
@@ -91,10 +93,14 @@ def _print_encoder(config: EncoderConfig) -> None:
     print_table([("layer", "kind", "output", "parameters"), *layers], right=(3,))
     for compared in config.curves:
         _print_curve(compared, config.curves[compared])
+    if not config.curves:
+        print_line("")
+        print_line("no calibration: simsearch evaluate measures FAR and TAR by score on labeled data of yours")
 
 
 def _print_curve(compared: str, document: JSONValue) -> None:
-    """Prints a few points of a calibration curve: the probability of "same" at prior one half, FAR and TAR by score."""
+    """Prints a few operating points of a calibration curve: P(same) at prior one half, FAR and TAR by score."""
+    from simsearch.evaluation.results import shown_threshold
     from simsearch.evaluation.statistics.probability import SameCurve
 
     try:
@@ -103,16 +109,16 @@ def _print_curve(compared: str, document: JSONValue) -> None:
         raise EncoderError(
             f"the curve of {compared} in encoder.json is damaged ({error}): copy the folder again"
         ) from error
-    rows = list(zip(curve.scores, curve.p_same, curve.far, curve.tar, strict=True))[:: -max(1, len(curve.scores) // 9)]
     print_line("")
     print_line(
         f"calibration for {compared}, measured on {curve.source} ({counted(curve.same_pairs, 'genuine pair')}, "
         f"{counted(curve.different_pairs, 'impostor pair')})"
     )
-    print_table(
-        [("score", "P(same)", "FAR", "TAR"), *[[f"{value:.3f}" for value in row] for row in rows]],
-        right=(0, 1, 2, 3),
-    )
+    points = [
+        (shown_threshold(score), f"{p_same:.3f}", f"{far:.4f}", f"{tar:.3f}")
+        for score, p_same, far, tar in curve.operating_points(SHOWN_FARS)
+    ]
+    print_table([("from score", "P(same)", "FAR", "TAR"), *points], right=(0, 1, 2, 3))
 
 
 def _print_pretrained(name: str, *, as_json: bool) -> int:

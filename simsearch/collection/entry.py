@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.adding.changes import entries
 from simsearch.collection.facade import Collection
+from simsearch.collection.identities import FoldersReport
+from simsearch.collection.making import withdraw
+from simsearch.collection.opening import opened_for_enrolling, opened_for_indexing
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.querying import score_kind
 from simsearch.collection.results import sheet
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.folders.filters import FileFilter
-from simsearch.media.folders.kinds import leading_kind, texts_that_count
-from simsearch.media.scan import EVERYTHING, Found
 from simsearch.media.sheets import save_sheet
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
+    from simsearch.collection.identities import EnrollReport
     from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
     from simsearch.types import AddReport, Recognition
 
-ENCODERS = {"image": "photo", "text": "text"}
-"""The encoder of a new collection, by what it is to hold."""
 STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """`lost_examples` could not be enrolled again in a rebuild, because their files are gone."""
+    """`lost_examples` could not be enrolled again in a rebuild, because their files are gone.
+
+    `withdrawn` is whether a new collection was taken away again, because nothing could be stored.
+    """
 
     folder: Path
     report: AddReport
     items: int
     lost_examples: tuple[Skip, ...] = ()
+    withdrawn: bool = False
 
 
-def open_one(index: str | None) -> Collection:
-    """The collection that a command means."""
-    return Collection.open(the_one(index))
+def open_one(index: str | None, encoder: str | None = None) -> Collection:
+    """The collection that a command means; `encoder` says where its encoder is now."""
+    return Collection.open(the_one(index), encoder)
 
 
 def nothing_yet() -> str | None:
@@ -74,7 +76,8 @@ def index_sources(
     lost: tuple[Skip, ...] = ()
     if rebuild:
         lost = _rebuild(folder, encoder, progress)
-    with _opened(folder, sources, encoder, labels, chosen, by_name=index is not None) as collection:
+    with opened_for_indexing(folder, sources, encoder, labels, chosen, by_name=index is not None) as opened:
+        collection = opened.collection
         report = collection.add(
             sources,
             labels=labels,
@@ -90,7 +93,11 @@ def index_sources(
             prune=prune,
             progress=progress,
         )
-        return Indexed(folder, report, len(collection), lost)
+        items = len(collection)
+    failed = opened.is_new and not items and bool(report.skipped)
+    if failed:
+        withdraw(folder)
+    return Indexed(folder, report, items, lost, failed)
 
 
 def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip, ...]:
@@ -100,80 +107,67 @@ def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Ski
         return collection.rebuild(encoder, progress=progress)
 
 
-def _opened(
-    folder: Path,
-    sources: Sequence[str],
-    encoder: str | None,
-    labels: str | None,
-    chosen: FileFilter,
-    *,
-    by_name: bool,
-) -> Collection:
-    """The collection at `folder`, made if it is not there. One made for another folder or encoder is refused."""
-    if not is_collection(folder):
-        missing = [source for source in sources if not Path(source).exists()]
-        if missing:
-            raise UsageError(f"{missing[0]} does not exist; give a folder or files")
-        return Collection.create(folder, encoder or default_encoder(sources, labels, chosen))
-    collection = Collection.open(folder)
-    try:
-        _check_encoder(collection, encoder)
-        if not by_name:
-            _check_roots(collection, sources)
-    except UsageError:
-        collection.close()
-        raise
-    return collection
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """`labels` has the reports by label, `examples` how many each label has now.
 
-
-def default_encoder(sources: Sequence[str], labels: str | None = None, chosen: FileFilter = EVERYTHING) -> str:
-    """The encoder for what the sources hold: pictures or texts; nothing counts as pictures.
-
-    Texts that describe pictures do not count (see `texts_that_count`), nor does the table that `labels` names. With
-    three quarters of one kind or more it is that kind. Raises UsageError where it is unclear.
+    `made` is whether the collection is new; it is not kept when nothing could be enrolled.
     """
-    table = os.path.abspath(labels or "folder")  # noqa: PTH100
-    given = {os.path.abspath(source) for source in sources}  # noqa: PTH100
-    images = _files(sources, "image", chosen)
-    texts = [path for path in _files(sources, "text", chosen) if path != table]
-    counted = len(texts_that_count(images, texts, given))
-    kind = leading_kind(len(images), counted)
-    if kind is None:
-        raise UsageError(
-            f"{', '.join(sources)}: files of both kinds, {len(images):,} of pictures and {counted:,} of "
-            f"texts; a collection holds one. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
-        )
-    return ENCODERS[kind]
+
+    folder: Path
+    encoder: str
+    labels: Mapping[str, EnrollReport]
+    skipped: tuple[Skip, ...]
+    examples: Mapping[str, int]
+    made: bool
+
+    @property
+    def any(self) -> bool:
+        return any(report.added or report.existing for report in self.labels.values())
 
 
-def _files(sources: Sequence[str], modality: str, chosen: FileFilter) -> list[str]:
-    found = (entry for source in sources for entry in entries(source, modality, chosen))
-    return [entry.path for entry in found if isinstance(entry, Found)]
+def enroll_sources(
+    label: str,
+    sources: Sequence[Query],
+    *,
+    index: str | None,
+    encoder: str | None,
+    remark: Callable[[Collection], None],
+    force: bool = False,
+) -> Enrolled:
+    """Makes the sources examples of a label, and the collection if there is none; calls `remark` before."""
+
+    def enroll(collection: Collection) -> FoldersReport:
+        remark(collection)
+        report = collection.enroll(label, sources, force=force)
+        return FoldersReport({label: report}, report.skipped)
+
+    return _enrolled(enroll, sources, index, encoder)
 
 
-def _check_encoder(collection: Collection, encoder: str | None) -> None:
-    if encoder is None:
-        return
-    from simsearch.encoders import open_encoder
+def enroll_folders(
+    folder: str, *, index: str | None, encoder: str | None, progress: Progress, force: bool = False
+) -> Enrolled:
+    """Makes the files in each folder within `folder` examples of its name, and the collection if there is none."""
+    return _enrolled(
+        lambda collection: collection.enroll_folders(folder, progress=progress, force=force),
+        [Path(folder)],
+        index,
+        encoder,
+    )
 
-    asked, pinned = open_encoder(encoder), collection.store.setting("fingerprint")
-    if asked.fingerprint != pinned:
-        raise UsageError(
-            f"{collection.folder} was built with encoder {collection.store.setting('encoder')} ({pinned}), not with "
-            f"{encoder} ({asked.fingerprint}). Add --rebuild to encode everything again, or --index for another one"
-        )
 
-
-def _check_roots(collection: Collection, sources: Sequence[str]) -> None:
-    """Two folders of the same name must not end in one collection unasked."""
-    roots = list(collection.store.roots())
-    for source in sources:
-        path = Path(source).absolute()
-        if roots and not any(path == Path(root) or Path(root) in path.parents for root in roots):
-            raise UsageError(
-                f"{collection.folder} is the collection of {roots[0]}, not of {path}. To add to it: "
-                f"--index {collection.folder.name}; to make another one: --index NEW_NAME"
-            )
+def _enrolled(
+    enroll: Callable[[Collection], FoldersReport], sources: Sequence[Query], index: str | None, encoder: str | None
+) -> Enrolled:
+    with opened_for_enrolling(index, encoder, sources) as opened:
+        collection = opened.collection
+        report, name = enroll(collection), collection.encoder.name
+        labels = collection.labels()
+    done = Enrolled(collection.folder, name, report.labels, report.skipped, labels, opened.is_new)
+    if done.made and not done.any:
+        withdraw(done.folder)
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +203,11 @@ def ask(
 
 @dataclass(frozen=True, slots=True)
 class Recognitions:
+    """`encoder` is what the encoder of the collection is found by, "" for own vectors."""
+
     answers: list[tuple[str, Recognition]]
     skipped: tuple[Skip, ...]
+    encoder: str
 
 
 def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Recognitions:
@@ -221,7 +218,7 @@ def identify(collection: Collection, sources: Sequence[Query], *, threshold: flo
             answers.append((_shown(source), collection.recognize(source, threshold=threshold)))
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
-    return Recognitions(answers, tuple(skipped))
+    return Recognitions(answers, tuple(skipped), collection.store.setting("encoder") or "")
 
 
 def _shown(source: Query) -> str:

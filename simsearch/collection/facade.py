@@ -12,7 +12,7 @@ from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
-from simsearch.errors import CollectionNotFoundError, SimsearchError
+from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.types import Item
@@ -20,7 +20,7 @@ from simsearch.types import Item
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities import EnrollReport, FoldersReport
     from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.collection.upkeep import CheckReport, Info
@@ -42,11 +42,17 @@ class Collection(OpenCollection):
 
         Raises UsageError when there is one already.
         """
-        return cls(Path(folder), make(Path(folder), encoder, dim))
+        folder = Path(folder)
+        if is_collection(folder) or not (made := make(folder, encoder, dim)).is_new:
+            raise UsageError(f"{folder} is a collection already; open it, or choose another name")
+        return cls(folder, made.encoder)
 
     @classmethod
-    def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Collection:
-        """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same."""
+    def open(cls, folder: str | Path, encoder: str | Path | Encoder | None = None) -> Collection:
+        """The collection in `folder`. `encoder` stands in for the recorded one; its fingerprint must be the same.
+
+        Given as a name or folder, it is also remembered, if the recorded one has gone.
+        """
         folder = Path(folder)
         finish_rebuild(folder)
         if not is_collection(folder):
@@ -59,14 +65,16 @@ class Collection(OpenCollection):
     ) -> Collection:
         """The collection in `folder`, made by `create` if there is none.
 
-        Raises EncoderMismatchError or UsageError when there is one with another encoder, or with another `dim`.
+        An empty one is bound to the given encoder or `dim`. Raises EncoderMismatchError or UsageError when there is one
+        that holds something, with another encoder or another `dim`.
         """
         folder = Path(folder)
         finish_rebuild(folder)
-        if not is_collection(folder):
-            return cls.create(folder, encoder, dim=dim)
-        opened = cls.open(folder, None if isinstance(encoder, (str, Path)) else encoder)
+        if not is_collection(folder) and (made := make(folder, encoder, dim)).is_new:
+            return cls(folder, made.encoder)
+        opened = cls.open(folder, encoder)
         try:
+            opened.bind(encoder, dim)
             pinning.require_pinned(folder, opened.store, encoder, dim)
         except SimsearchError:
             opened.close()
@@ -105,7 +113,7 @@ class Collection(OpenCollection):
         """
         given = [sources] if isinstance(sources, (str, Path)) else sources
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding, overlap), self.encoder
-        with self.changing() as store:
+        with self.changing(encoder) as store:
             return indexing.add_sources(
                 store,
                 encoder,
@@ -127,7 +135,7 @@ class Collection(OpenCollection):
         A uri that is there already gets the new text. All are checked before the first is stored.
         """
         encoder = self.encoder
-        with self.changing() as store:
+        with self.changing(encoder) as store:
             return texts_in.add_texts(store, encoder, uris, texts, metadata)
 
     def add_vectors(
@@ -198,8 +206,16 @@ class Collection(OpenCollection):
         Blank pictures are skipped without `force`.
         """
         encoder = self.encoder
-        with self.writing() as store:
+        with self.writing(encoder) as store:
             return identities.enroll(store, encoder, label, sources, force=force)
+
+    def enroll_folders(
+        self, folder: str | Path, *, force: bool = False, progress: Progress | None = None
+    ) -> FoldersReport:
+        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        encoder = self.encoder
+        with self.writing(encoder) as store:
+            return identities.enroll_folders(store, encoder, folder, progress or Silent(), force=force)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were."""

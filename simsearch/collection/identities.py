@@ -5,33 +5,65 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from simsearch.collection.querying import QueryContext, interpret, resolve, takes_text, text_of
-from simsearch.errors import MediaError, UsageError
+from simsearch.collection.adding.labels import folder_label
+from simsearch.collection.adding.run import batches
+from simsearch.collection.adding.storing import TRANSACTION, embed_each
+from simsearch.collection.querying import QueryContext, interpret, is_folder, resolve, takes_text, text_of
+from simsearch.errors import MediaError, UsageError, VectorError
+from simsearch.media.ahead import ahead
 from simsearch.media.arguments import source_list
 from simsearch.media.decoding import RULES
+from simsearch.media.folders.filters import LeftOut, as_skips
+from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import BLANK_REMARK, read_file
+from simsearch.media.scan import scan
+from simsearch.media.texts import TEXT_SUFFIXES
+from simsearch.progress import Working
 from simsearch.recognition.decide import recognize
+from simsearch.recognition.gallery import Gallery
 from simsearch.store import NewExample
 from simsearch.types import Item, Recognition, Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.collection.querying import Query
+    from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder
+    from simsearch.types import Encoder, Prepared, Vectors
 
 
 @dataclass(frozen=True, slots=True)
 class EnrollReport:
     """`added` examples are new; `existing` ones had been enrolled under this label before."""
 
-    added: int
-    existing: int
+    added: int = 0
+    existing: int = 0
+    skipped: tuple[Skip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersReport:
+    """What was enrolled of a folder for each label; `skipped` has all that was not, also files of no label."""
+
+    labels: Mapping[str, EnrollReport]
     skipped: tuple[Skip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An example to be: read and prepared, or with the reason why it could not be."""
+
+    label: str
+    name: str
+    sha256: bytes = b""
+    prepared: Prepared | None = None
+    text: str | None = None
+    reason: str = ""
 
 
 def enroll(
@@ -43,20 +75,123 @@ def enroll(
     """
     if not label.strip():
         raise UsageError("a label must have at least one letter")
-    rows: list[NewExample] = []
-    skipped = []
-    for source in source_list(sources):
-        meant = interpret(source, store, lambda: takes_text(encoder))
-        try:
-            if encoder.modality == "text":
-                rows.append(_of_text(store, encoder, meant))
-            else:
-                rows.append(_of_picture(store, encoder, meant, force))
-        except MediaError as error:
-            name = str(meant) if isinstance(meant, Text) else _name(meant)
-            skipped.append(Skip(name, str(error).removeprefix(f"{meant}: " if isinstance(meant, Path) else "")))
-    added = store.add_examples(label, rows)
-    return EnrollReport(added, len(rows) - added, tuple(skipped))
+    meant = [(label, _meant(source, store, encoder)) for source in source_list(sources)]
+    return enroll_all(store, encoder, meant, force=force).get(label, EnrollReport())
+
+
+def enroll_folders(
+    store: Store, encoder: Encoder, root: str | Path, progress: Progress, *, force: bool = False
+) -> FoldersReport:
+    """Makes each file in a folder within `root` an example of the label that the folder is named.
+
+    A folder in a folder is a label of its own, as `Greek/alpha`. Raises UsageError when there is no such file.
+    """
+    top = os.path.abspath(root)  # noqa: PTH100  (resolving links would rename the examples)
+    if not is_folder(top):
+        raise UsageError(f"{root} is no folder; give one with a folder of examples for each label")
+    loose, left_out = list[Skip](), list[LeftOut]()
+    given: list[tuple[str, Query]] = []
+    for entry in scan(top, *((TEXT_SUFFIXES, "text") if encoder.modality == "text" else (IMAGE_SUFFIXES, "image"))):
+        label = folder_label(entry.path, top)
+        if isinstance(entry, LeftOut):
+            left_out.append(entry)
+        elif isinstance(entry, Skip):
+            loose.append(entry)
+        elif label is None:
+            loose.append(Skip(entry.path, "not in the folder of a label"))
+        else:
+            given.append((label, Path(entry.path)))
+    if not given:
+        raise UsageError(f"{root} has no {encoder.modality}s in folders; make a folder of examples for each label")
+    with Working(progress, len(given), "examples", "enrolling"):
+        reports = enroll_all(store, encoder, given, progress, force=force)
+    return FoldersReport(
+        reports, (*loose, *as_skips(left_out), *(skip for report in reports.values() for skip in report.skipped))
+    )
+
+
+def enroll_all(
+    store: Store,
+    encoder: Encoder,
+    given: Sequence[tuple[str, Query]],
+    progress: Progress | None = None,
+    *,
+    force: bool = False,
+) -> dict[str, EnrollReport]:
+    """What was enrolled of each label: read in threads, encoded and stored in batches, each one transaction."""
+    reports = dict[str, EnrollReport]()
+    for batch in batches(ahead(lambda one: _unless_blank(_read(encoder, *one), force), given), TRANSACTION):
+        rows, skipped = _rows(store, encoder, batch)
+        added, readable = store.add_examples(rows), Counter(label for label, _ in rows)
+        for label in dict.fromkeys(one.label for one in batch):
+            before, new = reports.get(label, EnrollReport()), added.get(label, 0)
+            reports[label] = EnrollReport(
+                before.added + new,
+                before.existing + readable[label] - new,
+                (*before.skipped, *(skip for of, skip in skipped if of == label)),
+            )
+        if progress is not None:
+            progress.advance(len(batch))
+    return reports
+
+
+def _unless_blank(read: _Read, force: bool) -> _Read:
+    if force or read.prepared is None or not read.prepared.remark.startswith(BLANK_REMARK):
+        return read
+    return _Read(read.label, read.name, reason=f"{read.prepared.remark}; --force (force=True) enrolls it")
+
+
+def _rows(
+    store: Store, encoder: Encoder, batch: Sequence[_Read]
+) -> tuple[list[tuple[str, NewExample]], list[tuple[str, Skip]]]:
+    """The examples and what is skipped, each with its label; contents that are in the store need no encoding."""
+    readable = {one.sha256: one for one in batch if not one.reason}
+    stored = store.content_ids(list(readable))
+    vectors: dict[bytes, Vectors | VectorError] = dict(
+        zip(stored, store.vectors_of(list(stored.values())), strict=True) if stored else ()
+    )
+    new = [one for one in readable.values() if one.sha256 not in stored]
+    vectors |= zip((one.sha256 for one in new), embed_each(encoder, [one.prepared for one in new]), strict=True)
+    rows, skipped = list[tuple[str, NewExample]](), list[tuple[str, Skip]]()
+    for one in batch:
+        vector = vectors.get(one.sha256)
+        if vector is None or isinstance(vector, VectorError):
+            skipped.append((one.label, Skip(one.name, one.reason or str(vector))))
+        else:
+            rows.append((one.label, NewExample(one.name, one.sha256, vector, one.text, RULES)))
+    return rows, skipped
+
+
+def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
+    """Like `interpret`, but an existing folder is none of its texts, and words are no examples of pictures."""
+    if isinstance(source, str) and not isinstance(source, Text) and is_folder(source):
+        return Path(source)
+    meant = interpret(source, store, lambda: takes_text(encoder))
+    if encoder.modality == "text":
+        return meant
+    if isinstance(meant, Text):
+        if isinstance(source, Text) or Path(source).suffix.lower() not in IMAGE_SUFFIXES:  # type: ignore[arg-type]
+            raise UsageError("words cannot be an example of pictures; give a file")
+        return Path(meant)
+    return Path(meant.uri) if isinstance(meant, Item) else meant
+
+
+def _read(encoder: Encoder, label: str, source: Query) -> _Read:
+    """A source, read and prepared. Safe in threads."""
+    name = str(source) if isinstance(source, Text) else _name(source)
+    if isinstance(source, Path) and is_folder(source):
+        return _Read(label, name, reason="a folder; give its files, or --from-folders with a folder for each label")
+    try:
+        if encoder.modality == "text":
+            text = (source.text or "") if isinstance(source, Item) else text_of(source)
+            digest, prepared = hashlib.sha256(text.encode()).digest(), encoder.prepare(text)
+            return _Read(label, _name(source), digest, prepared, text)
+        content = read_file(source) if isinstance(source, (str, Path)) else source
+        prepared = encoder.prepare(content)  # type: ignore[arg-type]
+        digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()  # type: ignore[attr-defined]
+    except MediaError as error:
+        return _Read(label, name, reason=str(error).removeprefix(f"{source}: " if isinstance(source, Path) else ""))
+    return _Read(label, name, digest, prepared)
 
 
 def _name(source: Query) -> str:
@@ -67,36 +202,6 @@ def _name(source: Query) -> str:
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
 
 
-def _of_picture(store: Store, encoder: Encoder, source: Query, force: bool) -> NewExample:
-    """The example that a picture is; a content that is in the collection needs no encoding."""
-    if isinstance(source, Text):
-        raise UsageError("words cannot be an example of pictures; give a file")
-    if isinstance(source, Item):
-        source = Path(source.uri)
-    content = read_file(source) if isinstance(source, (str, Path)) else source
-    prepared: Any = encoder.prepare(content)
-    if prepared.remark.startswith(BLANK_REMARK) and not force:
-        raise MediaError(f"{prepared.remark}; --force (force=True) enrolls it")
-    digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()
-    known = store.content_ids([digest])
-    vector = store.vectors_of(list(known.values()))[0] if known else encoder.embed([prepared])[0]
-    return NewExample(_name(source), digest, vector, rules=RULES)
-
-
-def _of_text(store: Store, encoder: Encoder, source: Query) -> NewExample:
-    if isinstance(source, Item):
-        return text_example(store, encoder, source.uri, source.text or "")
-    return text_example(store, encoder, _name(source), text_of(source))
-
-
-def text_example(store: Store, encoder: Encoder, uri: str, text: str) -> NewExample:
-    """The example that a text is; one that is in the collection needs no encoding. Raises MediaError."""
-    digest = hashlib.sha256(text.encode()).digest()
-    known = store.content_ids([digest])
-    vector = store.vectors_of(list(known.values()))[0] if known else encoder.embed([encoder.prepare(text)])[0]
-    return NewExample(uri, digest, vector, text, RULES)
-
-
 def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
     """The identity of each source, by its nearest enrolled example."""
     if threshold is not None and math.isnan(threshold):
@@ -105,4 +210,4 @@ def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: fl
     if not examples:
         raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
     _, queries = resolve(context, sources)
-    return recognize(queries, examples, vectors, threshold=threshold)
+    return recognize(queries, Gallery.of(examples, vectors), threshold=threshold)

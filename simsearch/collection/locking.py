@@ -20,7 +20,17 @@ def writing(folder: Path) -> Iterator[Store]:
 
     Raises LockedError naming the process that holds it, StoreError when the folder cannot be written.
     """
-    lock = filelock.FileLock(folder / LOCK_NAME, timeout=0)
+    with held(folder), Store.open(folder / STORE_NAME, write=True) as store:
+        yield store
+
+
+@contextlib.contextmanager
+def held(folder: Path, seconds: float = 0) -> Iterator[None]:
+    """Holds the writer's lock of a folder, waiting up to `seconds` for the process that has it.
+
+    Raises LockedError naming that process, StoreError when the folder cannot be written, also by what is done inside.
+    """
+    lock = filelock.FileLock(folder / LOCK_NAME, timeout=seconds)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -31,8 +41,7 @@ def writing(folder: Path) -> Iterator[Store]:
         raise _unwritable(folder, error) from error
     try:
         (folder / HOLDER_NAME).write_text(f"{os.getpid()}\n")
-        with Store.open(folder / STORE_NAME, write=True) as store:
-            yield store
+        yield
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from simsearch.collection import cache, locking, pinning, upkeep
+from simsearch.collection import cache, locking, making, pinning, upkeep
 from simsearch.collection.places import STORE_NAME
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import LockedError, StoreError, UsageError
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 class OpenCollection:
     """An open collection: its parts, opened when they are first needed, until `close`."""
 
-    def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
+    def __init__(self, folder: Path, encoder: str | Path | Encoder | None = None) -> None:
         self.folder = folder
         self._given = encoder
         self._store: Store | None = Store.open(folder / STORE_NAME)
@@ -70,8 +69,22 @@ class OpenCollection:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The encoder that the collection is pinned to. Raises EncoderMismatchError when its fingerprint differs."""
-        return pinning.pinned_encoder(self.folder, self.store, self._given)
+        """The encoder that the collection is pinned to. Raises EncoderMismatchError when its fingerprint differs.
+
+        One that was given by its place is remembered there when the recorded one has gone.
+        """
+        opened = pinning.pinned_encoder(self.folder, self.store, self._given)
+        if isinstance(self._given, (str, Path)):
+            self._try_remembering(making.reference(self._given, opened), opened.fingerprint)
+        return opened
+
+    def _try_remembering(self, place: str, fingerprint: str) -> None:
+        """Records where the encoder is now, if no process is writing and the folder is writable."""
+        if pinning.leads_to(pinning.setting(self.folder, self.store, "encoder"), fingerprint):
+            return
+        with contextlib.suppress(LockedError, StoreError), self.writing() as store:
+            if store.setting("fingerprint") == fingerprint:
+                store.set_settings({"encoder": place})
 
     @property
     def index(self) -> VectorIndex:
@@ -93,14 +106,37 @@ class OpenCollection:
         """Forgets the loaded index, so that the next query sees what other processes have written."""
         self._index = None
 
-    def writing(self) -> AbstractContextManager[Store]:
-        """The store opened for writing, under the writer's lock."""
-        return locking.writing(self.folder)
+    @contextlib.contextmanager
+    def writing(self, encoder: Encoder | None = None) -> Iterator[Store]:
+        """The store opened for writing, under the writer's lock.
+
+        Raises EncoderMismatchError when the collection is pinned to another encoder than the given one: another process
+        may have changed that since this one opened it.
+        """
+        with locking.writing(self.folder) as store:
+            if encoder is not None:
+                pinning.require(self.folder, store, encoder)
+            yield store
+
+    def bind(self, encoder: str | Path | Encoder | None, dim: int | None) -> None:
+        """Pins an empty collection to an encoder, or to own vectors of `dim` numbers; another one stays as it is."""
+        held = self.store.counts()
+        if (encoder is None and dim is None) or held.items or held.examples:
+            return
+        _, settings = making.pin(encoder, dim)
+        pinned = ("fingerprint", "dim")
+        if all(self.store.setting(key) == settings[key] for key in pinned):
+            return
+        with self.writing() as store:
+            store.set_settings(settings, if_empty=True)
+        for cached in ("encoder", "dim"):
+            self.__dict__.pop(cached, None)
+        self._index = None
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[Store]:
+    def changing(self, encoder: Encoder | None = None) -> Iterator[Store]:
         """Like `writing`; afterwards the index file is brought up to date, also when the work was interrupted."""
-        with self.writing() as store:
+        with self.writing(encoder) as store:
             cache.sweep_temporaries(self.folder)
             cache.forget_newer(self.folder, store)
             before = store.generation()

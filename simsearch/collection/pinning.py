@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.encoders import open_encoder
-from simsearch.errors import EncoderMismatchError, StoreError, UsageError
+from simsearch.encoders.folder import encoder_folder, is_encoder, read_config
+from simsearch.errors import EncoderError, EncoderMismatchError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -22,20 +23,51 @@ def setting(folder: Path, store: Store, key: str) -> str:
     return value
 
 
-def pinned_encoder(folder: Path, store: Store, given: Encoder | None) -> Encoder:
+def pinned_encoder(folder: Path, store: Store, given: str | Path | Encoder | None) -> Encoder:
     """The recorded encoder, or `given` in its place. Raises EncoderMismatchError for another fingerprint."""
     name, fingerprint = setting(folder, store, "encoder"), setting(folder, store, "fingerprint")
     if not fingerprint:
         raise UsageError(f"{folder} holds your own vectors and has no encoder: query it with vectors")
-    opened = given or open_encoder(name)
-    if opened.fingerprint != fingerprint:
+    if given is None:
+        opened: Encoder = _recorded(folder, name, fingerprint)
+    else:
+        opened = open_encoder(given) if isinstance(given, (str, Path)) else given
+    require(folder, store, opened)
+    return opened
+
+
+def _recorded(folder: Path, name: str, fingerprint: str) -> Encoder:
+    try:
+        return open_encoder(name)
+    except EncoderError as error:
+        if Path(name).is_absolute() and not is_encoder(name):
+            raise EncoderError(
+                f"{folder} was built with the encoder {name} ({fingerprint}), which is not there any more. Say where "
+                "it is now, which is remembered: --encoder FOLDER"
+            ) from error
+        raise
+
+
+def require(folder: Path, store: Store, encoder: Encoder) -> None:
+    """Raises EncoderMismatchError unless the collection is pinned to this encoder."""
+    name, fingerprint = setting(folder, store, "encoder"), setting(folder, store, "fingerprint")
+    if encoder.fingerprint != fingerprint:
         root = next(iter(store.roots()), "FOLDER")
         command = ["simsearch", "index", root, "--index", str(folder), "--encoder", name, "--rebuild"]
         raise EncoderMismatchError(
-            f"Index was built with encoder {name} ({fingerprint}), but {opened.name} ({opened.fingerprint}) is "
-            f"loaded. Re-index: {shlex.join(command)}"
+            f"Index was built with encoder {name} ({fingerprint}), but {encoder.name} ({encoder.fingerprint}) is "
+            f"loaded. If the first was moved, say where it is: --encoder FOLDER. Re-index: {shlex.join(command)}"
         )
-    return opened
+
+
+def leads_to(name: str, fingerprint: str) -> bool:
+    """Whether an encoder of this fingerprint is found again by its recorded name."""
+    if not is_encoder(name):
+        return not Path(name).is_absolute()
+    try:
+        return read_config(encoder_folder(name)).fingerprint == fingerprint
+    except EncoderError:
+        return False
 
 
 def require_pinned(folder: Path, store: Store, encoder: str | Path | Encoder | None, dim: int | None) -> None:

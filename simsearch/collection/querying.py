@@ -39,7 +39,8 @@ class QueryContext(Protocol):
 def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Query:
     """What a source means: a str becomes a path if such a file exists, else the stored item of that name, else a text.
 
-    Where the encoder takes no text, it is a path. A `Text` is always a text, a `Path` always a path.
+    Where the encoder takes no text, it is a path, and so is a folder that is named with a slash. A `Text` is always a
+    text, a `Path` always a path.
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
@@ -48,7 +49,7 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
     item = item_named(store, source)
     if item is not None:
         return item
-    return Text(source) if takes_text() else Path(source)
+    return Text(source) if takes_text() and not _is_path_of_folder(source) else Path(source)
 
 
 def item_named(store: Store, name: str | Path) -> Item | None:
@@ -105,6 +106,18 @@ def _is_file(name: str) -> bool:
     except (OSError, ValueError):
         # Too long for a name, or with a character that no name has.
         return False
+
+
+def is_folder(name: str | Path) -> bool:
+    """Whether there is a folder of this name; none can be of a text that is no name."""
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_path_of_folder(name: str) -> bool:
+    return os.path.basename(name) != name and is_folder(name)  # noqa: PTH119
 
 
 def takes_text(encoder: Encoder) -> bool:

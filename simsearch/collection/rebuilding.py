@@ -16,9 +16,10 @@ from simsearch.collection.places import is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
-from simsearch.types import Skip
+from simsearch.types import Item, Skip
 
 if TYPE_CHECKING:
+    from simsearch.collection.querying import Query
     from simsearch.progress import Progress
     from simsearch.store import Store
     from simsearch.types import Encoder
@@ -96,13 +97,15 @@ def _forget_outdated(old: Store, store: Store) -> None:
 
 
 def _enroll_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
-    examples, _ = old.examples()
+    given: list[tuple[str, Query]] = []
     lost: list[Skip] = []
-    for example in examples:
+    for example in old.examples()[0]:
         if example.text is not None:
-            store.add_examples(example.label, [identities.text_example(store, encoder, example.uri, example.text)])
+            # As an item, because it keeps its own text, whatever its file holds by now.
+            given.append((example.label, Item(0, example.uri, 0, None, 0, 0, {}, example.text)))
         elif example.uri:
-            lost += identities.enroll(store, encoder, example.label, [example.uri], force=True).skipped
+            given.append((example.label, Path(example.uri)))
         else:
             lost.append(Skip(f"an example of {example.label}", "it was given without a file"))
-    return lost
+    reports = identities.enroll_all(store, encoder, given, force=True)
+    return [*lost, *(skip for report in reports.values() for skip in report.skipped)]

@@ -15,7 +15,7 @@ from simsearch.evaluation.results import GradedDetail, PairDetail, RunsDetail, S
 from simsearch.evaluation.runs import RUNS, WAYS, Runs, draw_runs, run_answers
 from simsearch.evaluation.statistics.correlation import graded_figures
 from simsearch.evaluation.statistics.intervals import ROUNDS, Figure, mean_figures
-from simsearch.evaluation.verifying import FARS, verification_figures
+from simsearch.evaluation.verifying import FARS, operating_points, verification_figures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +132,8 @@ def judge_verification(
         setting += f", of {len(np.unique(data.labels)):,} classes"
     if threshold is not None:
         setting += f"; threshold {threshold.value:.3f} {threshold.origin}"
-    return Section("verification", setting, figures, PairDetail(pairs, scores, same, threshold))
+    points = operating_points(scores, same, options.fars)
+    return Section("verification", setting, figures, PairDetail(pairs, scores, same, threshold), points)
 
 
 def scored_pairs(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Section:
     setting: str
     figures: Mapping[str, Figure]
     detail: Detail | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """The score from which on a pair is accepted, of those metrics that belong to an operating point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,7 @@ class Evaluation:
                 "protocol": section.protocol,
                 "setting": section.setting,
                 "figures": {
-                    name: {"value": figure.value, "low": figure.low, "high": figure.high}
-                    for name, figure in section.figures.items()
+                    name: _figure(figure, section.thresholds.get(name)) for name, figure in section.figures.items()
                 },
                 "threshold": _threshold(section.detail),
             }
@@ -116,6 +118,16 @@ class Evaluation:
             "remarks": list(self.remarks),
             "skipped": sum(skip.count for skip in self.skipped),
         }
+
+
+def _figure(figure: Figure, threshold: float | None) -> JSONValue:
+    record: dict[str, JSONValue] = {"value": figure.value, "low": figure.low, "high": figure.high}
+    return record if threshold is None else record | {"threshold": threshold}
+
+
+def shown_threshold(threshold: float) -> str:
+    """The threshold with three decimals, rounded up, so that what is accepted from there on has no higher FAR."""
+    return f"{math.ceil(threshold * 1000) / 1000:.3f}"
 
 
 def _threshold(detail: Detail | None) -> JSONValue:

@@ -68,6 +68,14 @@ def verification_figures(
     return {name: Figure(*map(float, (value, *pair))) for name, value, pair in zip(names, values, ends, strict=True)}
 
 
+def operating_points(
+    scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], fars: Sequence[float] = FARS
+) -> dict[str, float]:
+    """The threshold of each `tar@far=...` of `verification_figures`: the score from which on a pair is accepted."""
+    found = curve(scores, same)
+    return {f"tar@far={far:g}": found.threshold_at_far(far) for far in fars}
+
+
 def _units(pairs: int, classes: NDArray[Any] | None) -> _Units:
     if classes is None:
         return _Units(pairs)

@@ -1,4 +1,4 @@
-"""Open-set recognition: the label of the nearest example, or none."""
+"""Open-set recognition: the label that scores highest, or none."""
 
 from __future__ import annotations
 
@@ -7,62 +7,55 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import UsageError, VectorError
+from simsearch.recognition.gallery import Gallery, Rule
 from simsearch.types import Evidence, Recognition
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.types import Example, Ids, Scores, Vectors
+    from simsearch.types import Scores, Vectors
 
 CELLS = 2_097_152
-"""Scores held at once, at about 21 bytes each."""
+"""Scores held at once, at about 12 bytes each."""
 
 
 def recognize(
-    queries: Vectors,
-    examples: tuple[Example, ...],
-    vectors: Vectors,
-    *,
-    threshold: float | None,
-    evidence: int = 3,
+    queries: Vectors, gallery: Gallery, *, threshold: float | None, rule: Rule = "nearest", evidence: int = 3
 ) -> list[Recognition]:
-    """One Recognition for each query, in order; `vectors` has the row of each example.
+    """One Recognition for each query, in order.
 
-    A label scores what its best example scores. The best label is the answer when its score is at least `threshold`
-    or there is none, else the answer is None. The runner-up is the best example of the second label, `evidence` the
-    best example of each of the nearest labels. Of equal scores the lower example id goes first.
+    The label with the highest score is the answer when its score is at least `threshold` or there is none, else the
+    answer is None. The runner-up is the second label, `evidence` the nearest example of each of the best labels, with
+    the scores of the labels. Of equal scores the label with the lower example id goes first.
     Raises UsageError when nobody is enrolled.
     """
-    _check(queries, examples, vectors, evidence)
-    order = sorted(range(len(examples)), key=lambda row: examples[row].label)
-    labels = np.array([examples[row].label for row in order], dtype=object)
-    starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
-    ids = np.array([examples[row].id for row in order], dtype=np.int64)
-    known = vectors[order]
-    by_id = {example.id: example for example in examples}
+    _check(queries, gallery, evidence)
     answers = []
-    block = max(1, CELLS // len(examples))
+    block = max(1, CELLS // len(gallery.examples))
     for begin in range(0, len(queries), block):
-        # Rounding can lift the cosine of equal vectors above 1.
-        scores = np.clip(queries[begin : begin + block] @ known.T, -1, 1)
-        best, example = _nearest_labels(scores, ids, starts, max(evidence, 2))
-        for score_row, id_row in zip(best.tolist(), example.tolist(), strict=True):
-            nearest = [Evidence(score, by_id[number]) for score, number in zip(score_row, id_row, strict=True)]
+        labels, each = gallery.scores(queries[begin : begin + block], rule)
+        for label_scores, example_scores in zip(labels, each, strict=True):
+            nearest = _best_labels(gallery, label_scores, example_scores, max(evidence, 2))
             answers.append(_answer(nearest, threshold, evidence))
     return answers
 
 
-def _nearest_labels(scores: Scores, ids: Ids, starts: NDArray[np.int64], count: int) -> tuple[Scores, Ids]:
-    """Score and id of the best example of each of the `count` nearest labels, best first, shape (queries, count).
+def _best_labels(gallery: Gallery, labels: Scores, examples: Scores, count: int) -> list[Evidence]:
+    """The `count` best labels of one query, each with its nearest example."""
+    if len(labels) > count:
+        least = np.partition(labels, len(labels) - count)[len(labels) - count]
+        places = np.flatnonzero(labels >= least)
+    else:
+        places = np.arange(len(labels))
+    rows = [_nearest(gallery, examples, place) for place in places.tolist()]
+    order = np.lexsort((gallery.ids[rows], -labels[places]))[:count]
+    return [Evidence(float(labels[places[at]]), gallery.examples[rows[at]]) for at in order.tolist()]
 
-    The columns of `scores` are examples in the order of their labels; `starts` has the first column of each label.
-    """
-    best = np.maximum.reduceat(scores, starts, axis=1)
-    sizes = np.diff(np.append(starts, len(ids)))
-    reached = scores == np.repeat(best, sizes, axis=1)
-    example = np.minimum.reduceat(np.where(reached, ids, np.iinfo(np.int64).max), starts, axis=1)
-    order = np.lexsort((example, -best), axis=1)[:, :count]
-    return np.take_along_axis(best, order, axis=1), np.take_along_axis(example, order, axis=1)
+
+def _nearest(gallery: Gallery, examples: Scores, label: int) -> int:
+    """The row of the nearest example of a label, the first of equals."""
+    start = int(gallery.starts[label])
+    return start + int(examples[start : gallery.ends[label]].argmax())
 
 
 def _answer(nearest: list[Evidence], threshold: float | None, evidence: int) -> Recognition:
@@ -77,14 +70,23 @@ def _answer(nearest: list[Evidence], threshold: float | None, evidence: int) -> 
     )
 
 
-def _check(queries: Vectors, examples: tuple[Example, ...], vectors: Vectors, evidence: int) -> None:
-    if not examples:
-        raise UsageError("nobody is enrolled yet. Enroll first: simsearch enroll NAME PICTURE...")
+def top_scores(queries: Vectors, gallery: Gallery, rule: Rule = "nearest") -> NDArray[np.float32]:
+    """The best score of each query against the whole gallery, shape (queries,)."""
+    _check(queries, gallery, 1)
+    block = max(1, CELLS // len(gallery.examples))
+    parts = [
+        gallery.scores(queries[begin : begin + block], rule)[0].max(axis=1) for begin in range(0, len(queries), block)
+    ]
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+
+def _check(queries: Vectors, gallery: Gallery, evidence: int) -> None:
+    if not gallery.examples:
+        raise UsageError("nobody is enrolled yet. Enroll first: simsearch enroll NAME FILE...")
     if evidence < 1:
         raise UsageError(f"evidence is {evidence}; ask for at least 1 label")
-    if vectors.ndim != 2 or len(vectors) != len(examples):
-        raise VectorError(f"{len(examples)} examples but vectors of shape {vectors.shape}; give a row for each example")
-    if queries.ndim != 2 or queries.shape[1] != vectors.shape[1]:
+    if queries.ndim != 2 or queries.shape[1] != gallery.vectors.shape[1]:
         raise VectorError(
-            f"queries of shape {queries.shape} against examples of dimension {vectors.shape[1]}; encode both alike"
+            f"queries of shape {queries.shape} against examples of dimension {gallery.vectors.shape[1]}; "
+            "encode both alike"
         )

@@ -18,31 +18,25 @@ if TYPE_CHECKING:
     from simsearch.types import Vectors
 
 
-def add(connection: Connection, label: str, rows: Sequence[NewExample]) -> int:
-    """The number of examples that are new to the label; a content that it has already is left as it is."""
-    if not rows:
-        return 0
+def add(connection: Connection, rows: Sequence[tuple[str, NewExample]]) -> dict[str, int]:
+    """The numbers of examples that are new to each label; a content that a label has already is left as it is."""
     dim = number_setting(connection, "dim")
-    before = _count(connection, label)
-    connection.execute(
-        insert(EXAMPLE).on_conflict_do_nothing(),
-        [
-            {
-                "label": label,
-                "uri": uri,
-                "sha256": sha256,
-                "vector": stored_vector(vector, dim, repr(uri)),
-                "text": text,
-                "rules": rules,
-            }
-            for uri, sha256, vector, text, rules in rows
-        ],
-    )
-    return _count(connection, label) - before
-
-
-def _count(connection: Connection, label: str) -> int:
-    return connection.scalar(select(func.count()).select_from(EXAMPLE).where(EXAMPLE.c.label == label)) or 0
+    before = labels(connection)
+    stored = [
+        {
+            "label": label,
+            "uri": uri,
+            "sha256": sha256,
+            "vector": stored_vector(vector, dim, repr(uri)),
+            "text": text,
+            "rules": rules,
+        }
+        for label, (uri, sha256, vector, text, rules) in rows
+    ]
+    if stored:
+        connection.execute(insert(EXAMPLE).on_conflict_do_nothing(), stored)
+    after = labels(connection)
+    return {label: after.get(label, 0) - before.get(label, 0) for label, _ in rows}
 
 
 def remove_label(connection: Connection, label: str) -> int:

@@ -74,6 +74,13 @@ class Store:
         with self._database.reading() as connection:
             return reading.setting(connection, key)
 
+    def set_settings(self, settings: Mapping[str, str], *, if_empty: bool = False) -> bool:
+        """Replaces settings, with `if_empty` only of a store without items and examples; returns whether it did."""
+        with self._database.writing() as connection:
+            done = writing.set_settings(connection, settings, if_empty=if_empty)
+        self._dim = None
+        return done
+
     @property
     def dim(self) -> int:
         """The length of the vectors; pinned when the store is made."""
@@ -263,10 +270,10 @@ class Store:
         with self._database.writing() as connection:
             connection.execute(ROOT.update().where(ROOT.c.path == root).values(filter=packed))
 
-    def add_examples(self, label: str, rows: Sequence[NewExample]) -> int:
-        """The number of examples that are new to the label; the others are left as they are."""
+    def add_examples(self, rows: Sequence[tuple[str, NewExample]]) -> dict[str, int]:
+        """Stores examples, each with its label; returns how many are new to each label. Others are left as they are."""
         with self._database.writing() as connection:
-            return examples.add(connection, label, rows)
+            return examples.add(connection, rows)
 
     def remove_label(self, label: str) -> int:
         """The number of examples that were removed."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, case, exists, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.errors import StoreError
-from simsearch.store.reading import among, chunks, content_ids, id_array, known, number_setting
+from simsearch.store.reading import among, chunks, content_ids, counts, id_array, known, number_setting
 from simsearch.store.records import RowFile, Write
 from simsearch.store.schema import CONTENT, FILE, ITEM, REMOVED, SETTING
 
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 def set_setting(connection: Connection, key: str, value: str) -> None:
     statement = insert(SETTING).values(key=key, value=value)
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def set_settings(connection: Connection, settings: Mapping[str, str], *, if_empty: bool) -> bool:
+    """Replaces settings, with `if_empty` only if there are no items and no examples; returns whether it did."""
+    held = counts(connection)
+    if if_empty and (held.items or held.examples):
+        return False
+    for key, value in settings.items():
+        set_setting(connection, key, value)
+    return True
 
 
 def stored_vector(vector: Vectors, dim: int, what: str) -> bytes:

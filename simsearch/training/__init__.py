@@ -10,7 +10,7 @@ from simsearch.errors import MissingExtraError
 if TYPE_CHECKING:
     from simsearch.labelled.reading import Reading
     from simsearch.training.distillation.loop import Distilling
-    from simsearch.training.distillation.session import Distilled, distil
+    from simsearch.training.distillation.session import Distilled, distill
     from simsearch.training.finishing import Trained
     from simsearch.training.presets import preset_rows
     from simsearch.training.recipes import Changes
@@ -22,11 +22,11 @@ _HOMES = {
     "Distilling": "distillation.loop",
     "Reading": "session",
     "Trained": "finishing",
-    "distil": "distillation.session",
+    "distill": "distillation.session",
     "preset_rows": "presets",
     "train": "session",
 }
-__all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distil", "preset_rows", "train"]
+__all__ = ["Changes", "Distilled", "Distilling", "Reading", "Trained", "distill", "preset_rows", "train"]
 
 
 def __getattr__(name: str) -> Any:

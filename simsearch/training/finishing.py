@@ -14,10 +14,11 @@ import numpy as np
 
 from simsearch.encoders.folder import EncoderConfig, read_config
 from simsearch.encoders.placing import placed
+from simsearch.evaluation.statistics.probability import same_curve
 from simsearch.progress import Progress, Silent
 from simsearch.training.export.folder import export_encoder, round_weights
 from simsearch.training.export.report import write_report
-from simsearch.training.measure import chosen_threshold, embed_rows, figures_of_test
+from simsearch.training.measure import Verification, chosen_threshold, embed_rows, figures_of_test
 from simsearch.training.networks.encoder import SiameseEncoder
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from simsearch.training.finetuning.initial import InitialEncoder
     from simsearch.training.finetuning.interpolation import Interpolation
     from simsearch.training.loop import Fitted
+    from simsearch.training.measure import Verification
     from simsearch.training.networks.encoder import Network
     from simsearch.training.processes import Processes
     from simsearch.training.recipes import Recipe
-    from simsearch.types import JSONValue, Skip
+    from simsearch.types import JSONValue, Skip, Vectors
 
 
 RESERVE = 0.04
@@ -133,42 +135,55 @@ def finish(
         exported = Exported(encoder, data.inputs.batch(data.train.rows[:256]).numpy())
     if run.half:
         round_weights(exported.encoder)
-    recipe, threshold = run.recipe, None
-    figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
-    if interpolation is not None and interpolation.compared:
-        figures["start_share"] = interpolation.weight
-    verification, tested = None, None
-    known = data.validation if len(data.validation) else data.train
-    if known.labels is not None or known.same is not None:
-        vectors = embed_rows(validated or encoder, data.inputs, known.rows)
-        threshold, accuracy = chosen_threshold(known, vectors, recipe.seed)
-        name = "validation" if known is data.validation else "training"
-        figures |= {f"{name}_pair_accuracy": accuracy, "threshold": threshold}
-    if len(data.test):
-        tested = embed_rows(encoder, data.inputs, data.test.rows)
-        measured, verification = figures_of_test(encoder, data, tested, threshold, recipe)
-        figures |= measured
-        seen_before = len(unseen_classes(data)) - len(held_out(data, run.seen_before))
-        if seen_before:
-            figures["test_classes_seen_before"] = seen_before
+    figures, tested, verification = _measured(encoder, validated or encoder, run, data, fitted, interpolation)
     with placed(run.folder, run.work) as made:
         export_encoder(
             exported.encoder,
-            recipe.model,
+            run.recipe.model,
             made,
             name=run.folder.name,
-            fit=recipe.fit,
+            fit=run.recipe.fit,
             tokenizer=data.tokenizer,
             sample=exported.sample,
             half=run.half,
             base=run.start.base if run.on_features and run.start is not None else None,
             training=_record(run, data, fitted, interpolation),
             figures=figures,
+            curves=_curves(data, verification),
         )
         if run.report:
             write_report(made / "report", data, tested, verification, fitted.history)
     pictures = tuple(sorted((run.folder / "report").glob("*.png")))
     return Trained(run.folder, figures, fitted.history, pictures, data.skipped)
+
+
+def _measured(
+    encoder: Network,
+    validated: Network,
+    run: Run,
+    data: Dataset,
+    fitted: Fitted,
+    interpolation: Interpolation | None,
+) -> tuple[dict[str, JSONValue], Vectors | None, Verification | None]:
+    """All metrics, the embeddings of the test partition, and the result of verification on it."""
+    figures: dict[str, JSONValue] = dict(_known({"validation": fitted.best_figure}))
+    if interpolation is not None and interpolation.compared:
+        figures["start_share"] = interpolation.weight
+    threshold, verification, tested = None, None, None
+    known = data.validation if len(data.validation) else data.train
+    if known.labels is not None or known.same is not None:
+        vectors = embed_rows(validated, data.inputs, known.rows)
+        threshold, accuracy = chosen_threshold(known, vectors, run.recipe.seed)
+        name = "validation" if known is data.validation else "training"
+        figures |= {f"{name}_pair_accuracy": accuracy, "threshold": threshold}
+    if len(data.test):
+        tested = embed_rows(encoder, data.inputs, data.test.rows)
+        measured, verification = figures_of_test(encoder, data, tested, threshold, run.recipe)
+        figures |= measured
+        seen_before = len(unseen_classes(data)) - len(held_out(data, run.seen_before))
+        if seen_before:
+            figures["test_classes_seen_before"] = seen_before
+    return figures, tested, verification
 
 
 def _record(run: Run, data: Dataset, fitted: Fitted, interpolation: Interpolation | None) -> dict[str, JSONValue]:
@@ -205,6 +220,16 @@ def _record(run: Run, data: Dataset, fitted: Fitted, interpolation: Interpolatio
         "processes": run.processes.world,
         "history": [dict(_known(row)) for row in fitted.history],
     }
+
+
+def _curves(data: Dataset, verification: Verification | None) -> dict[str, JSONValue]:
+    """The calibration curve of the test pairs, by what they compare; none without such pairs."""
+    if verification is None:
+        return {}
+    unseen = len(unseen_classes(data))
+    source = f"{unseen:,} classes that were not trained on" if unseen else "the test items of the training data"
+    compared = "texts" if data.modality == "text" else "pictures"
+    return {compared: same_curve(verification.scores, verification.same, source).document()}
 
 
 def _known(figures: Mapping[str, float]) -> dict[str, float]:

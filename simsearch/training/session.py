@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import importlib.util
 import json
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import filelock
 import numpy as np
-import torch
 
 from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
@@ -25,31 +23,19 @@ from simsearch.labelled.reading import Reading
 from simsearch.progress import Progress, Silent
 from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
-from simsearch.training.data.forgeries import genuine_only
-from simsearch.training.data.sampling import make_sampler
-from simsearch.training.finetuning.freezing import FREEZES, divided, features_of
-from simsearch.training.finetuning.imprinting import imprint_class_weights
-from simsearch.training.finetuning.interpolation import MOST_GALLERY, MOST_QUERIES, WEIGHTS, interpolate_weights
+from simsearch.training.finetuning.freezing import FREEZES
 from simsearch.training.finetuning.selection import compare_encoders, initial_encoders
-from simsearch.training.finetuning.wccn import MOST_INPUTS, append_wccn
-from simsearch.training.finishing import Run, Trained, finish
+from simsearch.training.finishing import Run, Trained
 from simsearch.training.head_run import train_head
-from simsearch.training.loop import fit
-from simsearch.training.measure import validation_figure
-from simsearch.training.networks.building import build, build_text
-from simsearch.training.networks.encoder import Network, SiameseEncoder
-from simsearch.training.networks.specification import TextSpec
-from simsearch.training.objective import Objective
+from simsearch.training.network_run import train_network
 from simsearch.training.processes import Processes, open_processes, processor_threads
 from simsearch.training.recipes import Changes, Recipe
-from simsearch.training.schedule import total_steps
 
 if TYPE_CHECKING:
     from simsearch.labelled.reading import Labelled
     from simsearch.labelled.splits import By
 
 CHECKPOINT_NAME = "checkpoint.pt"
-STATISTICS_SAMPLE = 2_000
 
 
 def train(
@@ -208,83 +194,8 @@ def _alone_in(work: Path, processes: Processes) -> contextlib.AbstractContextMan
 
 
 def _train(run: Run, data: Dataset) -> Trained:
-    if run.on_features:
-        return train_head(run, data, _configuration(run, data), run.work / CHECKPOINT_NAME)
-    if isinstance(run.recipe.model, TextSpec) and run.start is None:
-        # A tokenizer trained on few texts has fewer tokens than its limit.
-        run = replace(run, recipe=replace(run.recipe, model=replace(run.recipe.model, vocabulary=data.vocabulary)))
-    recipe = run.recipe
-    torch.manual_seed(recipe.seed)
-    encoder = _fresh(recipe, data) if run.start is None else run.start.encoder
-    network: Network = encoder
-    # Synchronized batch normalization replaces layers of the trained network.
-    written = copy.deepcopy(encoder)
-    if run.freeze != "none":
-        frozen, network = divided(encoder, run.freeze)
-        features = features_of(
-            frozen, data.inputs, run.work / f"features{run.own}.npy", run.processes.device, run.progress
-        )
-        learned_on = replace(data, inputs=features)
-    else:
-        learned_on = data
-    objective = Objective(network, recipe, data.training_classes, run.processes)
-    if run.start is not None and data.train.labels is not None:
-        genuine = genuine_only(data.train)
-        assert genuine.labels is not None
-        dense = np.unique(genuine.labels, return_inverse=True)[1]
-        imprint_class_weights(objective, learned_on.inputs, genuine.rows, dense)
-    fitted = fit(
-        objective,
-        make_sampler(data.train, recipe),
-        learned_on.inputs,
-        recipe=recipe,
-        steps=total_steps(recipe, data.train),
-        minutes=run.minutes_left(),
-        after=_after(run, data),
-        validate=lambda trained: validation_figure(trained, learned_on, recipe),
-        checkpoint=run.work / CHECKPOINT_NAME,
-        configuration=_configuration(run, data),
-        processes=run.processes,
-        progress=run.progress,
-    )
-    if run.processes.rank:
-        return Trained(run.folder, {}, fitted.history, (), data.skipped)
-    interpolation = None
-    if run.start is not None:
-        interpolation = interpolate_weights(encoder, written.state_dict(), network, learned_on, recipe, run.progress)
-        if interpolation.weight:
-            fitted = replace(fitted, best_figure=validation_figure(network, learned_on, recipe))
-    written.load_state_dict(encoder.state_dict())
-    normalized = append_wccn(written, data, recipe)
-    if normalized is not recipe:
-        run, fitted = (
-            replace(run, recipe=normalized),
-            replace(fitted, best_figure=validation_figure(written, data, recipe)),
-        )
-    return finish(written, run, data, fitted, interpolation)
-
-
-def _after(run: Run, data: Dataset) -> float:
-    """The cost of the final evaluation, in embeddings of the whole validation partition."""
-    inputs = len(data.test) + 2 * len(data.validation)
-    if run.start is not None and data.train.labels is not None:
-        inputs += len(WEIGHTS) * (min(MOST_QUERIES, len(data.validation)) + min(MOST_GALLERY, len(data.train)))
-    if run.recipe.within_power:
-        inputs += min(MOST_INPUTS, len(data.train))
-    return inputs / max(1, len(data.validation))
-
-
-def _fresh(recipe: Recipe, data: Dataset) -> SiameseEncoder:
-    """An encoder with random weights that standardizes images by the training images.
-
-    Mean and standard deviation of each channel are those of at most 2,000 images.
-    """
-    if isinstance(recipe.model, TextSpec):
-        return build_text(recipe.model)
-    rows = data.train.rows[:: max(1, len(data.train.rows) // STATISTICS_SAMPLE)]
-    sample = data.inputs.batch(rows).numpy().astype(np.float64) / 255.0
-    mean, std = sample.mean(axis=(0, 1, 2)), sample.std(axis=(0, 1, 2))
-    return build(recipe.model, mean=tuple(mean.round(4).tolist()), std=tuple(np.maximum(std, 1e-3).round(4).tolist()))
+    train_part = train_head if run.on_features else train_network
+    return train_part(run, data, _configuration(run, data), run.work / CHECKPOINT_NAME)
 
 
 def _configuration(run: Run, data: Dataset) -> str:

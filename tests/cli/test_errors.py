@@ -22,6 +22,7 @@ USAGE = [
     ["query", "a.png", "-t", "nan"],
     ["recognize"],
     ["enroll", "Ana"],
+    ["enroll", "Ana", "a.png", "--from-folders", "people"],
     ["forget"],
     ["remove"],
     ["train", "x"],
@@ -41,7 +42,6 @@ FAILURES = [
     (["query", "a.png"], 1, "No collection in indexes yet. Make one: simsearch index FOLDER"),
     (["query", "a.png", "--index", "nope"], 1, "No collection at indexes/nope. Make one: simsearch index FOLDER"),
     (["recognize", "a.png"], 1, "No collection in indexes yet. Make one: simsearch index FOLDER"),
-    (["enroll", "Ana", "a.png"], 1, "No collection in indexes yet. Make one: simsearch index FOLDER"),
     (["forget", "Ana"], 1, "No collection in indexes yet. Make one: simsearch index FOLDER"),
     (["remove", "a.png"], 1, "No collection in indexes yet. Make one: simsearch index FOLDER"),
     (["info"], 1, "No collection in indexes yet. Make one: simsearch index FOLDER"),
@@ -112,7 +112,8 @@ def test_a_missing_encoder_says_so_and_stored_items_can_still_be_asked(command, 
     outside = draw(place / "outside.png", 77)
     done = command("query", outside)
     assert done.code == 1
-    assert done.err.startswith(f"Error: No encoder '{place / 'mine'}'")
+    assert done.err.startswith(f"Error: indexes/gallery was built with the encoder {place / 'mine'} (")
+    assert done.err.endswith("Say where it is now, which is remembered: --encoder FOLDER\n")
     assert done.err.count("\n") == 1
 
 

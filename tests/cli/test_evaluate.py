@@ -48,7 +48,10 @@ def test_json_is_one_object_with_every_figure(command, tiny, classes):
     assert [result["protocol"] for result in record["results"]] == ["retrieval", "verification"]
     figures = record["results"][0]["figures"]
     assert list(figures) == ["recall@2", "map@r", "r_precision", "mrr", "ndcg@2"]
-    assert "tar@far=0.25" in record["results"][1]["figures"]
+    point = record["results"][1]["figures"]["tar@far=0.25"]
+    assert set(point) == {"value", "low", "high", "threshold"}
+    line = next(line for line in command("evaluate", tiny, classes, *QUICK, *words).out.splitlines() if "0.25" in line)
+    assert point["threshold"] <= float(line.rpartition(" at score ")[2]) < point["threshold"] + 0.00101
     for figure in figures.values():
         assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
     assert command("evaluate", tiny, classes, *QUICK, *words, "--json", "--quiet").out == done.out

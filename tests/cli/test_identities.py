@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,7 @@ def test_recognize_tells_the_label_the_runner_up_and_the_evidence(command, peopl
     assert done.records[1]["evidence"][0]["path"] == str(people / "22.png")
 
 
-def test_below_the_threshold_it_is_unknown(command, people, indexed):
+def test_below_the_threshold_it_is_unknown(command, people, indexed, tiny):
     done = command("recognize", people / "20.png", indexed / "3.png", "-t", "0.99")
     assert done.code == 0
     assert done.err == ""
@@ -62,6 +64,9 @@ def test_below_the_threshold_it_is_unknown(command, people, indexed):
     assert command("recognize", indexed / "3.png", "-t", "0.99", "--json").records[0]["label"] is None
     remark = command("recognize", indexed / "3.png").err
     assert "nothing can be unknown" in remark
+    assert f"simsearch evaluate {tiny} DATA prints" in remark
+    assert f"simsearch info {tiny} shows" in remark
+    assert not any(character.isdigit() for character in remark.replace(str(tiny), "")), "no number is invented"
     assert command("recognize", indexed / "3.png", "--quiet").err == ""
 
 
@@ -91,3 +96,73 @@ def test_forget_removes_a_label_and_an_unknown_one_exits_1(command, people):
     nobody = command("recognize", people / "20.png")
     assert nobody.code == 2
     assert nobody.err == "Error: Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE\n"
+
+
+def test_enroll_makes_the_collection_when_there_is_none(command, place, draw, tiny, tiny_text):
+    ana = draw(place / "ana.png", 20)
+    done = command("enroll", "Ana", ana, "--encoder", tiny)
+    assert (done.code, done.out) == (0, "Ana: 1 example added, 1 in all; 1 label\n")
+    assert done.err == "indexes/identities is a new collection, with the encoder tiny\n"
+    again = command("enroll", "Ben", draw(place / "ben.png", 21))
+    assert (again.err, again.out) == ("", "Ben: 1 example added, 1 in all; 2 labels\n")
+    assert command("recognize", ana, "--json").records[0]["label"] == "Ana"
+    assert command("enroll", "yes", "I agree", "--index", "words", "--encoder", tiny_text, "--quiet").code == 0
+    assert command("recognize", "I agree", "--index", "words", "--json").records[0]["label"] == "yes"
+
+
+def test_a_failed_enrollment_leaves_no_collection(command, place, draw, tiny):
+    (place / "bad.png").write_bytes(b"x")
+    done = command("enroll", "Ana", "bad.png", "--encoder", tiny)
+    assert (done.code, done.err.splitlines()[-1]) == (1, "indexes/identities was not made: nothing to enroll")
+    for words in ([" ", draw(place / "a.png", 1)], ["Ana", "some words", "--text"], ["--from-folders", "nothing"]):
+        assert command("enroll", *words, "--encoder", tiny).code == 2
+    assert list((place / "indexes").iterdir()) == []
+
+
+def test_a_folder_for_each_label_is_enrolled_at_once(command, place, draw, tiny):
+    for seed, name in enumerate(("ana/1.png", "ana/2.png", "greek/alpha/1.png", "ben/1.png", "loose.png")):
+        draw(place / "people" / name, seed)
+    (place / "people" / "ben" / "bad.png").write_bytes(b"x")
+    done = command("enroll", "--from-folders", "people", "--encoder", tiny, "--json")
+    assert done.records == [
+        {"label": "ana", "examples": 2, "added": 2, "existing": 0, "skipped": 0},
+        {"label": "ben", "examples": 1, "added": 1, "existing": 0, "skipped": 1},
+        {"label": "greek/alpha", "examples": 1, "added": 1, "existing": 0, "skipped": 0},
+    ]
+    assert f"skipped {place / 'people' / 'loose.png'}: not in the folder of a label" in done.err
+    assert f"skipped {place / 'people' / 'ben' / 'bad.png'}: not an image" in done.err
+    again = command("enroll", "--from-folders", "people", "--quiet", "--json")
+    assert [(record["added"], record["existing"]) for record in again.records] == [(0, 2), (0, 1), (0, 1)]
+    said = command("enroll", "--from-folders", "people")
+    assert said.out == "0 examples of 3 labels added, 4 in all; 3 labels\n"
+    assert command("recognize", "people/greek/alpha/1.png", "--json").records[0]["label"] == "greek/alpha"
+
+
+def test_a_folder_given_as_an_example_says_so(command, people, place):
+    for folder in ("people", people, f"{people}/"):
+        done = command("enroll", "Ana", folder)
+        assert done.code == 1
+        assert done.err == (
+            f"skipped {people}: a folder; give its files, or --from-folders with a folder for each label\n"
+        )
+    for ask in ("query", "recognize"):
+        assert command(ask, people).err == f"skipped {people}: is a folder\n"
+
+
+def test_a_moved_encoder_is_said_once(command, place, draw, tiny, other):
+    shutil.copytree(tiny, place / "encoders" / "mine")
+    ana, ben = draw(place / "ana.png", 20), draw(place / "ben.png", 21)
+    assert command("enroll", "Ana", ana, "--encoder", "encoders/mine", "--quiet").code == 0
+    (place / "encoders").rename(place / "moved")
+    assert "--encoder FOLDER" in command("recognize", ben).err
+    assert command("recognize", ben, "--encoder", other).code == 1
+    assert command("recognize", ben, "--encoder", "moved/mine", "--quiet").code == 0
+    assert command("recognize", ben, "--quiet").code == 0
+    assert command("info", "--json").records[0]["encoder"] == str(place / "moved" / "mine")
+    (place / "moved").rename(place / "again")
+    for words in (["query", ben], ["enroll", "Ben", ben], ["index", "ana.png", "--index", "identities"]):
+        assert command(*words).code == 1
+    assert command("index", "ana.png", "--index", "identities", "--encoder", "again/mine", "--quiet").code == 0
+    assert command("enroll", "Ben", ben).code == 0
+    refused = command("enroll", "Ben", ben, "--encoder", other)
+    assert (refused.code, "--rebuild" in refused.err) == (2, True)

@@ -27,7 +27,9 @@ def test_index_says_what_it_did_and_then_that_nothing_changed(command, gallery, 
         "removed": 0,
         "kept": 0,
         "skipped": 0,
+        "renewed": 0,
         "left_out": {},
+        "remarks": [],
         "skipped_files": [],
     }
     again = command("index", gallery)
@@ -144,3 +146,33 @@ def test_remove_takes_items_out_and_leaves_the_files(command, indexed):
     assert (indexed / "0.png").exists()
     assert command("remove", indexed / "0.png").code == 1
     assert command("remove", indexed, "--json").records == [{"path": str(indexed), "removed": 7}]
+
+
+def test_a_failed_index_leaves_no_collection(command, place, gallery, tiny):
+    (place / "broken").mkdir()
+    (place / "broken" / "a.png").write_bytes(b"x")
+    done = command("index", "broken", "--encoder", tiny, "--quiet")
+    assert (done.code, done.err.splitlines()[-1]) == (
+        1,
+        "Error: nothing could be stored, so indexes/broken was not made",
+    )
+    for words in (["--labels", "missing.csv"], ["--by", "line"], ["--encoder", "nope"]):
+        assert command("index", gallery, "--encoder", tiny, *words).code != 0
+    assert list((place / "indexes").iterdir()) == []
+    assert command("index", gallery, place / "broken", "--encoder", tiny, "--quiet").code == 0
+    assert len(list((place / "indexes").iterdir())) == 1
+
+
+def test_an_empty_collection_takes_another_encoder(command, place, gallery, tiny, other, tiny_text):
+    (place / "later").mkdir()
+    assert command("index", "later", "--encoder", tiny, "--quiet").code == 0
+    assert command("info", "--json").records[0]["modality"] == "image"
+    (place / "later" / "a.txt").write_text("some words")
+    assert command("index", "later", "--encoder", tiny_text, "--quiet").code == 0
+    assert command("query", "some words", "--json").records[0]["score"] == 1
+    assert command("remove", "later", "--quiet").code == 0
+    (place / "later" / "a.txt").unlink()
+    shutil.copytree(gallery, place / "later" / "gallery")
+    assert command("index", "later", "--encoder", other, "--quiet").code == 0
+    assert command("check").code == 0
+    assert len(command("query", gallery / "1.png", "--json").records) == 8

@@ -13,7 +13,8 @@ import pytest
 
 from simsearch import __version__
 from simsearch.cli import COMMANDS
-from simsearch.encoders.folder import read_config
+from simsearch.encoders.folder import encoder_folder, read_config
+from simsearch.evaluation.statistics.probability import SameCurve
 
 
 def test_info_describes_the_collection(command, indexed, tiny):
@@ -51,7 +52,7 @@ def test_info_describes_an_encoder_without_loading_torch(command, tiny):
     assert (record["dim"], record["width"], record["fingerprint"]) == (24, 32, read_config(tiny).fingerprint)
     lines = command("info", tiny).out.splitlines()
     assert lines[0].split()[:2] == ["encoder", "tiny"]
-    assert lines[-1].split() == ["projection", "linear", "24", "1152"]
+    assert lines[-3].split() == ["projection", "linear", "24", "1152"]
 
 
 def test_info_describes_a_text_encoder(command, tiny_text):
@@ -177,14 +178,19 @@ def test_info_prints_what_the_scores_of_an_encoder_that_ships_mean(command):
     for name, compared in (("photo", "pictures"), ("glyph", "pictures"), ("strokes", "pictures"), ("text", "texts")):
         told = command("info", name).out
         assert f"calibration for {compared}, measured on " in told
-        head, *rows = told[told.index("score  P(same)") :].splitlines()
-        assert head.split("  ")[0] == "score"
-        shares = [
-            float(row.split()[1])
-            for row in rows
-            if row.strip() and row.split()[0].replace(".", "").lstrip("-").isdigit()
-        ]
-        assert shares[:5] == sorted(shares[:5], reverse=True)
+        curve = SameCurve.of_document(read_config(encoder_folder(name)).curves[compared])
+        rows = told.partition(f"calibration for {compared}")[2].partition("\n\n")[0].splitlines()[1:]
+        assert rows[0].split() == ["from", "score", "P(same)", "FAR", "TAR"]
+        points = [tuple(map(float, row.split())) for row in rows[1:]]
+        assert len(points) > 5
+        for score, _, far, tar in points:
+            # From the score that is printed on, no more impostors are accepted than are printed.
+            stored = next(place for place, at in enumerate(curve.scores) if at <= score < at + 0.00101)
+            assert (far, tar) == pytest.approx((curve.far[stored], curve.tar[stored]), abs=6e-4)
+
+
+def test_info_of_an_encoder_without_a_curve_says_how_to_get_one(command, tiny):
+    assert "no calibration: simsearch evaluate" in command("info", tiny).out
 
 
 @pytest.mark.parametrize("curves", [["none"], {"pictures": "none"}, {"pictures": {"scores": [0.1]}}])

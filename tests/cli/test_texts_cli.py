@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from simsearch.collection import Collection
-from simsearch.collection.entry import default_encoder
+from simsearch.collection.opening import default_encoder
 from simsearch.errors import UsageError
 from simsearch.media.encodings import NAME
 
@@ -81,9 +81,11 @@ def test_text_and_file_say_what_an_argument_is(command, faq, place):
 def test_a_name_of_no_file_is_told_to_be_taken_as_a_text(command, faq, place):
     (place / "folder").mkdir()
     (place / "there.txt").write_text("refund", encoding="utf-8")
-    for words in ("nosuch.txt", "folder", "faq.csv#9999"):
+    for words, what in (("nosuch.txt", "no such file"), ("folder", "a folder"), ("faq.csv#9999", "no such file")):
         for ask in (("query", words, "--index", "faq.csv"), ("enroll", "x", words), ("recognize", words)):
-            assert f"{words}: no such file, treated as a text" in command(*ask).err
+            if (ask[0], words) == ("enroll", "folder"):
+                continue
+            assert f"{words}: {what}, treated as a text" in command(*ask).err
             assert "treated as a text" not in command(*ask, "--text").err
             assert "treated as a text" not in command(*ask, "--quiet").err
     for words in ("there.txt", "refund please", "see nosuch.txt", "faq.csv#3"):
@@ -145,7 +147,10 @@ def test_a_table_without_a_text_column_is_told_and_fails_when_nothing_else_is_th
     (place / "f.csv").write_text("a,b\n1,2\n")
     done = command("index", "f.csv", "--encoder", tiny_text, "--quiet")
     assert done.code == 1
-    assert done.err == f"skipped {place / 'f.csv'}: no column 'text' (--text-column); the columns are a, b\n"
+    assert done.err == (
+        f"skipped {place / 'f.csv'}: no column 'text' (--text-column); the columns are a, b\n"
+        "Error: nothing could be stored, so indexes/f.csv was not made\n"
+    )
     assert command("index", "f.csv", "--text-column", "b", "--quiet").code == 0
     assert command("index", "f.csv", "--by", "page").code == 2
 
@@ -165,7 +170,7 @@ def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, 
     mixed = command("index", gallery)
     assert (mixed.code, mixed.out) == (2, "")
     assert mixed.err == (
-        f"Error: {gallery}: files of both kinds, 8 of pictures and 3 of texts; a collection holds one. Say which: "
+        "Error: files of both kinds, 8 of pictures and 3 of texts; a collection holds one. Say which: "
         "--encoder photo or --encoder text\n"
     )
     assert not (place / "indexes").exists()

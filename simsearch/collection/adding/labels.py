@@ -23,12 +23,13 @@ def labeller(labels: str, root: str, encoding: str | None = None) -> Labeller:
     UsageError for a table with bad rows, and lists them.
     """
     if labels == "folder":
-        return lambda path, _: _folder(path, root)
+        return lambda path, _: folder_label(path, root)
     table = _table(Path(labels), encoding)
     return lambda path, uri: table.get(uri, table.get(path))
 
 
-def _folder(path: str, root: str) -> str | None:
+def folder_label(path: str, root: str) -> str | None:
+    """The folder that holds a file, relative to `root` and with slashes; None for a file directly in it."""
     if path == root:
         return Path(path).parent.name or None
     relative = os.path.relpath(Path(path).parent, root)

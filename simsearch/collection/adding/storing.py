@@ -157,17 +157,26 @@ def _all_prepared(run: Run, outcomes: Sequence[_Read]) -> list[_Read]:
 
 def _encoded(run: Run, outcomes: Sequence[_Read]) -> dict[bytes, Vectors]:
     """Vectors by content. An input for which the encoder gives none is skipped, the others are not."""
-    if not outcomes:
-        return {}
+    rows: dict[bytes, Vectors] = {}
+    for outcome, row in zip(outcomes, embed_each(run.encoder, [one.prepared for one in outcomes]), strict=True):
+        if isinstance(row, VectorError):
+            _skip(run, outcome.job, str(row))
+        else:
+            rows[outcome.sha256] = row
+    return rows
+
+
+def embed_each(encoder: Encoder, prepared: Sequence[Prepared | None]) -> list[Vectors | VectorError]:
+    """The vector of each prepared input, or why the encoder gives none for it."""
+    if not prepared:
+        return []
     try:
-        rows = run.encoder.embed([outcome.prepared for outcome in outcomes])
+        return list(encoder.embed(prepared))
     except VectorError as error:
-        if len(outcomes) == 1:
-            _skip(run, outcomes[0].job, str(error))
-            return {}
-        half = len(outcomes) // 2
-        return _encoded(run, outcomes[:half]) | _encoded(run, outcomes[half:])
-    return {outcome.sha256: row for outcome, row in zip(outcomes, rows, strict=True)}
+        if len(prepared) == 1:
+            return [error]
+        half = len(prepared) // 2
+        return [*embed_each(encoder, prepared[:half]), *embed_each(encoder, prepared[half:])]
 
 
 def _row(run: Run, outcome: _Read, vectors: dict[bytes, Vectors]) -> Write:

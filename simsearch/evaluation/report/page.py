@@ -13,11 +13,10 @@ from simsearch.evaluation.report.pictures import Gallery
 from simsearch.evaluation.report.sections import show
 from simsearch.evaluation.report.style import STYLE
 from simsearch.evaluation.report.svg import color, legend
-from simsearch.evaluation.results import figure_name
+from simsearch.evaluation.results import figure_name, shown_threshold
 
 if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation, Section
-    from simsearch.evaluation.statistics.intervals import Figure
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 TITLES = {
@@ -118,7 +117,7 @@ def _table(systems: Sequence[tuple[str, Section]]) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name, _ in systems)
     body = "".join(
         f'<tr><th scope="row">{escape(figure_name(name))}</th>'
-        + "".join(f"<td>{_formatted(each.get(name))}</td>" for each in figures)
+        + "".join(f"<td>{_formatted(section, name)}</td>" for _, section in systems)
         + f"<td>{interval([each.get(name) for each in figures], low)}</td></tr>"
         for name in figures[0]
     )
@@ -129,10 +128,12 @@ def _table(systems: Sequence[tuple[str, Section]]) -> str:
     )
 
 
-def _formatted(figure: Figure | None) -> str:
-    if figure is None:
+def _formatted(section: Section, name: str) -> str:
+    if (figure := section.figures.get(name)) is None:
         return "<small>not measured</small>"
-    return f"{_number(figure.value)} <small>{_number(figure.low)} to {_number(figure.high)}</small>"
+    threshold = section.thresholds.get(name)
+    at = "" if threshold is None else f", at score {shown_threshold(threshold)}".replace("-", "−")
+    return f"{_number(figure.value)} <small>{_number(figure.low)} to {_number(figure.high)}{at}</small>"
 
 
 def _number(value: float) -> str:

@@ -69,6 +69,17 @@ class Curve:
         best: NDArray[np.float64] = np.where(reached <= far, tar, 0.0).max(axis=-1)
         return np.where(np.isnan(reached[..., -1] + tar[..., -1]), np.nan, best)
 
+    def threshold_at_far(self, far: float) -> float:
+        """The highest threshold with the TAR of `tar_at_far`, a score that occurs; of a single curve.
+
+        It lies just above every score where even the highest accepts more than `far`.
+        """
+        reached, tar = self.rates()
+        best = int(np.argmax(np.where(reached <= far, tar, 0.0)))
+        if best == 0:
+            return float(np.nextafter(self.value[0], self.value.dtype.type(np.inf)))
+        return float(self.value[best - 1])
+
     def average_precision(self) -> NDArray[np.float64]:
         """The mean of the precisions at each threshold, weighted by the increase of recall."""
         accepted = self.tp + self.fp

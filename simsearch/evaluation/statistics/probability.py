@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simsearch.evaluation.statistics.curves import Curve, curve
+from simsearch.recognition.isotonic import isotonic
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.types import JSONValue
 
-POINTS = 33
-"""Maximum number of scores at which a curve is stored."""
+SHARES = 17
+"""The number of quantiles of each kind of pairs at which a curve is stored."""
+LOW_FARS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+"""FARs at which it is stored as well: thresholds are chosen there."""
 DIGITS = 5
 
 
@@ -39,6 +42,12 @@ class SameCurve:
     def probability(self, scores: NDArray[np.floating[Any]] | float) -> NDArray[np.float64]:
         """P(same) of pairs with these scores, at prior one half."""
         return np.asarray(np.interp(scores, self.scores, self.p_same), dtype=np.float64)
+
+    def operating_points(self, fars: Sequence[float]) -> list[tuple[float, float, float, float]]:
+        """Score, P(same), FAR and TAR of the lowest stored score with at most each FAR, from the highest score."""
+        rows = list(zip(self.scores, self.p_same, self.far, self.tar, strict=True))
+        found = [next((row for row in rows if row[2] <= far), None) for far in sorted(fars)]
+        return list(dict.fromkeys(row for row in found if row is not None))
 
     def document(self) -> dict[str, JSONValue]:
         """The curve as it is stored in encoder.json."""
@@ -84,28 +93,11 @@ def same_curve(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], sourc
 
 
 def _kept_scores(accepted: Curve) -> NDArray[np.float64]:
-    """Distinct scores of pairs, increasing: quantiles of the same and of the different pairs, and the outermost."""
+    """Distinct scores of pairs, increasing: quantiles of the same and of the different pairs, the outermost, and the
+    lowest with each of the low FARs."""
     far, tar = accepted.rates()
-    shares = np.linspace(0.0, 1.0, POINTS // 2 + 1)
+    shares = np.linspace(0.0, 1.0, SHARES)
     places = [np.searchsorted(rate[1:], shares).clip(max=len(rate) - 2) for rate in (far, tar)]
+    places.append(np.searchsorted(far[1:], LOW_FARS, side="right").clip(min=1) - 1)
     found: NDArray[np.float64] = np.unique(accepted.value[np.concatenate(places)].astype(np.float64))
     return found
-
-
-def isotonic(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The non-decreasing sequence nearest to `values` in weighted least squares, by pool adjacent violators (Barlow et
-    al. 1972). O(n).
-    """
-    means: list[float] = []
-    totals: list[float] = []
-    counts: list[int] = []
-    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
-        mean, total, count = value, weight, 1
-        while means and means[-1] >= mean:
-            before = totals.pop()
-            mean = (mean * total + means.pop() * before) / (total + before)
-            total, count = total + before, count + counts.pop()
-        means.append(mean)
-        totals.append(total)
-        counts.append(count)
-    return np.repeat(means, counts)

@@ -60,7 +60,7 @@ class Distilled:
     skipped: tuple[Skip, ...] = ()
 
 
-def distil(
+def distill(
     teacher: str | Path,
     sources: Sequence[str | Path],
     out: str | Path,

@@ -54,6 +54,7 @@ def export_encoder(
     base: BaseRecord | None = None,
     training: Mapping[str, JSONValue],
     figures: Mapping[str, JSONValue],
+    curves: Mapping[str, JSONValue] | None = None,
 ) -> EncoderConfig:
     """Writes encoder.onnx, weights.safetensors, encoder.json and for texts tokenizer.json into `folder`, which exists.
 
@@ -92,6 +93,7 @@ def export_encoder(
         training=training,
         figures={**figures, "onnx_parity": parity},
         base=base,
+        curves=curves or {},
     )
     if isinstance(spec, TextSpec):
         (folder / TOKENIZER_NAME).write_bytes(tokenizer)

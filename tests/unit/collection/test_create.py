@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from simsearch.collection import Collection
+from simsearch.collection import Collection, locking, making
 from simsearch.encoders import open_encoder
-from simsearch.errors import EncoderError, EncoderMismatchError, SimsearchError, UsageError, VectorError
+from simsearch.errors import EncoderError, EncoderMismatchError, LockedError, SimsearchError, UsageError, VectorError
+from simsearch.store import Store
 from simsearch.types import AddReport, Skip
 
 
@@ -123,9 +128,108 @@ def test_open_or_create_of_own_vectors_asks_for_the_same_length(tmp_path, tiny):
     for _ in range(2):
         with Collection.open_or_create(tmp_path / "own", dim=3) as own:
             assert own.dim == 3
+            own.add_vectors(["a"], [[1, 0, 0]])
     with pytest.raises(UsageError, match="holds vectors of 3, which dim=4 does not fit"):
         Collection.open_or_create(tmp_path / "own", dim=4)
     with pytest.raises(EncoderMismatchError, match="holds your own vectors"):
         Collection.open_or_create(tmp_path / "own", tiny)
     with pytest.raises(UsageError, match="needs either"):
         Collection.open_or_create(tmp_path / "new")
+
+
+def test_an_empty_collection_is_bound_to_what_is_given_next(tmp_path, tiny, other, gallery):
+    folder = tmp_path / "col"
+    Collection.create(folder, tiny).close()
+    with Collection.open_or_create(folder, dim=5) as own:
+        assert (own.dim, own.info().encoder, own.info().modality) == (5, "", "vector")
+    with Collection.open(folder) as early, Collection.open_or_create(folder, other) as late:
+        late.add(gallery)
+        assert (late.dim, late.info().encoder) == (24, str(other))
+        assert late.query(gallery / "3.png", 1)[0].item.uri == str(gallery / "3.png")
+        assert late.check().clean
+        assert early.info().encoder == str(other)
+
+
+def test_what_was_opened_before_the_binding_changed_cannot_be_written_by_the_old_encoder(
+    tmp_path, tiny, other, gallery
+):
+    with Collection.create(tmp_path / "col", open_encoder(tiny)) as early:
+        assert early.encoder.fingerprint == open_encoder(tiny).fingerprint
+        with Collection.open_or_create(tmp_path / "col", other):
+            pass
+        with pytest.raises(EncoderMismatchError, match="is loaded"):
+            early.add(gallery)
+        with pytest.raises(EncoderMismatchError, match="is loaded"):
+            early.enroll("Ana", [gallery / "0.png"])
+        assert len(early) == 0
+
+
+def test_an_encoder_that_was_moved_is_found_at_the_place_given_and_remembered(tmp_path, tiny, other, gallery):
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(tiny, old)
+    with Collection.create(tmp_path / "col", old) as made:
+        made.add(gallery)
+    old.rename(new)
+    outside = (gallery / "0.png").read_bytes()
+    with (
+        Collection.open(tmp_path / "col") as lost,
+        pytest.raises(EncoderError, match=rf"{old} .*not there any more.*--encoder FOLDER"),
+    ):
+        lost.query(outside)
+    with Collection.open(tmp_path / "col", other) as wrong, pytest.raises(EncoderMismatchError):
+        wrong.query(outside)
+    with Collection.open(tmp_path / "col", new) as found:
+        assert found.query(outside, 1)[0].score == pytest.approx(1)
+    with Collection.open(tmp_path / "col") as remembered:
+        assert remembered.info().encoder == str(new)
+        assert remembered.query(outside, 1)[0].score == pytest.approx(1)
+    shutil.copytree(new, tmp_path / "copy")
+    with Collection.open(tmp_path / "col", tmp_path / "copy") as copied:
+        assert copied.query(outside, 1)[0].score == pytest.approx(1)
+        assert copied.info().encoder == str(new), "the recorded place is good, so it stays"
+
+
+def test_of_two_that_make_one_collection_both_get_the_same(tmp_path, tiny):
+    folder, barrier = tmp_path / "col", threading.Barrier(2)
+
+    def make():
+        encoder = open_encoder(tiny)
+        barrier.wait()
+        with Collection.open_or_create(folder, encoder) as made:
+            return made.info().fingerprint
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [each.result() for each in [pool.submit(make), pool.submit(make)]]
+    assert found == [open_encoder(tiny).fingerprint] * 2
+
+
+def test_who_makes_a_collection_is_told(tmp_path, tiny, monkeypatch):
+    folder = tmp_path / "col"
+    folder.mkdir()
+    monkeypatch.setattr(making, "PATIENCE", 0)
+    with locking.held(folder):
+        with pytest.raises(LockedError, match=f"being written by process {os.getpid()}"):
+            Collection.open_or_create(folder, tiny)
+        Store.create(folder / "collection.sqlite", making.pin(tiny, None)[1]).close()
+        with pytest.raises(UsageError, match="already"):
+            Collection.create(folder, tiny)
+
+
+def test_a_collection_is_withdrawn_only_when_it_is_empty_and_free(tmp_path, tiny, gallery):
+    folder = tmp_path / "col"
+    Collection.create(folder, tiny).close()
+    with locking.held(folder):
+        making.withdraw(folder)
+        assert (folder / "collection.sqlite").exists()
+    (folder / "notes.txt").write_text("mine")
+    making.withdraw(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    (folder / "notes.txt").unlink()
+    with Collection.create(folder, tiny) as made:
+        made.enroll("Ana", [gallery / "0.png"])
+    making.withdraw(folder)
+    with Collection.open(folder) as kept:
+        assert kept.labels() == {"Ana": 1}
+        kept.forget("Ana")
+    making.withdraw(folder)
+    assert not folder.exists()

@@ -58,6 +58,18 @@ def test_what_a_document_keeps_is_the_curve() -> None:
     assert list(made.tar) == sorted(made.tar, reverse=True)
 
 
+def test_low_false_accept_rates_have_points_of_their_own() -> None:
+    rng = np.random.default_rng(1)
+    same = np.arange(40_000) % 2 == 0
+    scores = rng.normal(size=len(same)) + 2 * same
+    made = same_curve(scores, same, "noise")
+    points = made.operating_points((0.001, 0.01, 0.02))
+    assert [far for _, _, far, _ in points] == pytest.approx([0.001, 0.01, 0.02], abs=6e-5)
+    assert [score for score, *_ in points] == sorted((score for score, *_ in points), reverse=True)
+    assert len(made.operating_points((0.5, 0.5))) == 1
+    assert SameCurve("two", 1, 1, (0.2, 0.6), (0.1, 0.9), (1.0, 0.5), (1.0, 1.0)).operating_points((0.1,)) == []
+
+
 @pytest.mark.parametrize("edit", [{"scores": []}, {"p_same": [0.1]}, {"far": ["much"]}])
 def test_what_is_no_curve_is_refused(edit: dict[str, object]) -> None:
     document = SameCurve("two", 1, 1, (0.2, 0.6), (0.1, 0.9), (1.0, 0.0), (1.0, 1.0)).document()

@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import metrics
+from simsearch.evaluation.results import shown_threshold
 from simsearch.evaluation.statistics.curves import curve
 from simsearch.evaluation.statistics.intervals import resamples
-from simsearch.evaluation.verifying import verification_figures
+from simsearch.evaluation.verifying import operating_points, verification_figures
 
 FIGURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "roc_auc": metrics.roc_auc,
@@ -48,6 +51,21 @@ def test_figures_are_the_single_ones_and_intervals_those_of_resampled_pairs(coun
     for name, single in FIGURES.items():
         assert found[name].value == pytest.approx(single(scores, same))
         assert (found[name].low, found[name].high) == pytest.approx(ends(scores, same, drawn, name)), name
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.booleans()), min_size=2), st.sampled_from([0, 0.01, 0.1, 0.5, 1]))
+def test_an_operating_point_has_the_rates_that_it_is_named_for(pairs: list[tuple[int, bool]], far: float) -> None:
+    scores, same = np.array([score / 9 for score, _ in pairs], dtype=np.float32), np.array([one for _, one in pairs])
+    if same.all() or not same.any():
+        return
+    threshold = operating_points(scores, same, (far,))[f"tar@far={far:g}"]
+    accepted = scores >= threshold
+    assert np.mean(accepted[~same]) <= far
+    assert np.mean(accepted[same]) == pytest.approx(metrics.tar_at_far(scores, same, far))
+    assert threshold in scores or threshold > scores.max()
+    rounded = float(shown_threshold(threshold))
+    assert threshold <= rounded < threshold + 0.00101
+    assert np.mean(scores[~same] >= rounded) <= far
 
 
 def test_with_classes_whole_classes_are_resampled() -> None:

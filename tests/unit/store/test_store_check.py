@@ -15,7 +15,7 @@ E1 = np.array([1, 0, 0, 0], dtype=np.float32)
 def filled(path: Path, count: int = 6) -> None:
     with Store.create(path, {"dim": "4"}) as store:
         store.write([Write(f"{n}", bytes([n]) * 32, 1, 2, None, None, "image", 3, 4, E1) for n in range(1, count + 1)])
-        store.add_examples("Ana", [NewExample("x", b"1" * 32, E1)])
+        store.add_examples([("Ana", NewExample("x", b"1" * 32, E1))])
         store.remove_items(np.array([count]))
 
 

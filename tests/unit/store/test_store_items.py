@@ -77,7 +77,7 @@ def test_the_generation_counts_changes_of_the_set_of_contents_only(store: Store)
         (lambda: store.remove_items(np.array([1])), 1),
         (lambda: store.remove_items(np.array([2])), 2),
         (lambda: store.remove_items(np.array([2])), 2),
-        (lambda: store.add_examples("Ana", [NewExample("x", sha("red"), vector_of("red"))]), 2),
+        (lambda: store.add_examples([("Ana", NewExample("x", sha("red"), vector_of("red")))]), 2),
     ]
     for step, expected in steps:
         step()
@@ -178,7 +178,7 @@ def test_a_folder_means_what_lies_under_it_and_itself(store: Store) -> None:
 def test_any_name_of_a_file_comes_back_exactly(uri: str, store: Store) -> None:
     store.write([item(uri, "red", label=uri)])
     store.add_root(uri)
-    store.add_examples(uri, [NewExample(uri, sha("red"), vector_of("red"))])
+    store.add_examples([(uri, NewExample(uri, sha("red"), vector_of("red")))])
     assert store.item_by_uri(uri) == Item(1, uri, 1, uri, 10, 20)
     assert store.known([uri]) == {uri: Known(1, 1, 10, 20, uri)}
     assert list(store.roots()) == [uri]
@@ -275,26 +275,32 @@ def test_examples_stand_apart_from_items(store: Store) -> None:
     red, blue = vector_of("red"), vector_of("blue")
     assert store.examples()[0] == ()
     assert store.examples()[1].shape == (0, 4)
-    assert (
-        store.add_examples(
-            "Eva",
-            [NewExample("x", sha("red"), red), NewExample("y", sha("blue"), blue), NewExample("z", sha("red"), red)],
-        )
-        == 2
-    )
-    assert store.add_examples("Ana", [NewExample("x", sha("red"), red)]) == 1
-    assert store.add_examples("Ana", [NewExample("other", sha("red"), red)]) == 0
-    assert store.add_examples("Ana", []) == 0
+    eva = [NewExample("x", sha("red"), red), NewExample("y", sha("blue"), blue), NewExample("z", sha("red"), red)]
+    both = [*(("Eva", one) for one in eva), ("Ana", NewExample("x", sha("red"), red))]
+    assert store.add_examples(both) == {"Eva": 2, "Ana": 1}
+    assert store.add_examples([("Ana", NewExample("other", sha("red"), red))]) == {"Ana": 0}
+    assert store.add_examples([]) == {}
     assert list(store.labels().items()) == [("Ana", 1), ("Eva", 2)]
     found, vectors = store.examples()
     assert [(one.label, one.uri) for one in found] == [("Eva", "x"), ("Eva", "y"), ("Ana", "x")]
     np.testing.assert_array_equal(vectors, np.array([red, blue, red]))
     assert store.counts() == Counts(0, 0, 3)
     with pytest.raises(StoreError, match=r"\(3,\)"):
-        store.add_examples("Ida", [NewExample("x", sha("red"), red[:3])])
+        store.add_examples([("Ida", NewExample("x", sha("red"), red[:3]))])
     assert store.remove_label("Eva") == 2
     assert store.remove_label("Eva") == 0
     assert store.labels() == {"Ana": 1}
+
+
+def test_settings_of_an_empty_store_can_be_replaced(store: Store) -> None:
+    assert store.set_settings({"encoder": "other", "dim": "3"}, if_empty=True)
+    assert (store.setting("encoder"), store.dim) == ("other", 3)
+    assert store.set_settings({"dim": "4"}, if_empty=True)
+    store.add_examples([("Ana", NewExample("x", sha("red"), vector_of("red")))])
+    assert not store.set_settings({"encoder": "third"}, if_empty=True)
+    assert store.setting("encoder") == "other"
+    assert store.set_settings({"encoder": "moved"})
+    assert store.setting("encoder") == "moved"
 
 
 def test_settings_and_roots(store: Store) -> None:

@@ -78,7 +78,7 @@ def test_equal_texts_share_a_content_that_keeps_the_text(store: Store) -> None:
 @pytest.mark.parametrize("text", ["a\0b", "日本\n語", " ", "e\u0301", "x" * 100_000, "\ufeffx"])
 def test_a_text_comes_back_as_it_was(store: Store, text: str) -> None:
     store.write([row("a", text)])
-    store.add_examples("Ana", [NewExample("", sha(text), E1, text)])
+    store.add_examples([("Ana", NewExample("", sha(text), E1, text))])
     found = store.item_by_uri("a")
     assert found is not None and found.text == text
     assert store.examples()[0][0].text == text
@@ -135,7 +135,9 @@ def test_how_a_root_is_read_is_remembered(store: Store) -> None:
 def test_a_text_that_is_not_what_was_stored_is_told(path: Path, table: str) -> None:
     with Store.create(path, {"dim": "4"}) as made:
         made.write([row("a", "one"), row("b", "two")])
-        made.add_examples("Ana", [NewExample("", sha("one"), E1, "one"), NewExample("", sha("two"), E2, "two")])
+        made.add_examples(
+            [("Ana", NewExample("", sha(text), vector, text)) for text, vector in (("one", E1), ("two", E2))]
+        )
         assert made.check() == []
     with sqlite3.connect(path) as other:
         other.execute(f"UPDATE {table} SET text = 'tow' WHERE id = 2")

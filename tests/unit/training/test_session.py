@@ -21,6 +21,7 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME, encoder_folder, read_config
 from simsearch.errors import DamagedError, LockedError, TrainingError, UsageError
 from simsearch.evaluation.selection import seen_in
+from simsearch.evaluation.statistics.probability import SameCurve
 from simsearch.progress import Silent
 from simsearch.training import Trained, train
 from simsearch.training.networks.specification import ModelSpec
@@ -85,6 +86,12 @@ def test_the_description_records_the_run(learned: Trained) -> None:
     assert config.training["history"] == [dict(row) for row in learned.history]
     assert config.training["steps_taken"] == 116
     assert config.figures["test_pair_accuracy"] == learned.figures["test_pair_accuracy"]
+
+
+def test_the_scores_of_the_test_pairs_are_in_the_description(learned: Trained) -> None:
+    curve = SameCurve.of_document(learned.config.curves["pictures"])
+    assert curve.same_pairs + curve.different_pairs == learned.figures["test_pairs"]
+    assert curve.source == "the test items of the training data"
 
 
 def test_the_encoder_places_new_pictures(learned: Trained, tmp_path: Path, draw_shape: DrawShape) -> None:

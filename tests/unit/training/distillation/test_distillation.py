@@ -37,7 +37,7 @@ from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
 from simsearch.training.distillation.corpus import read_corpus
 from simsearch.training.distillation.loop import BatchOrder, Distilling, Pairs
 from simsearch.training.distillation.principal_components import principal_components, project
-from simsearch.training.distillation.session import distil
+from simsearch.training.distillation.session import distill
 from simsearch.training.distillation.teacher import PART, teacher_embeddings
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def test_settings_without_sense_are_refused_before_anything_is_made(
 ) -> None:
     before = sorted(tmp_path.iterdir())
     with pytest.raises(UsageError, match=message):
-        distil(tiny_text, sources, tmp_path / "out", how=replace(HOW, **change))
+        distill(tiny_text, sources, tmp_path / "out", how=replace(HOW, **change))
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -274,7 +274,7 @@ def test_settings_without_sense_are_refused_before_anything_is_made(
 
 def test_a_pupil_agrees_with_its_teacher(sources: tuple[Path, Path], tiny_text: Path, tmp_path: Path) -> None:
     out = tmp_path / "pupil"
-    made = distil(tiny_text, sources, out, how=replace(HOW, epochs=40))
+    made = distill(tiny_text, sources, out, how=replace(HOW, epochs=40))
     pupil, teacher = open_encoder(out), open_encoder(tiny_text)
     assert (pupil.modality, pupil.dim, pupil.name) == ("text", 16, "pupil")
     left, right = sentences(60, 7), sentences(60, 8)
@@ -299,7 +299,7 @@ import os, signal, sys
 from dataclasses import replace
 import torch
 import simsearch.training.distillation.loop as loop
-from simsearch.training.distillation.session import distil
+from simsearch.training.distillation.session import distill
 torch.set_num_threads(1)
 teacher, lines, graded, out = sys.argv[1:]
 save, saved = loop.save_checkpoint, []
@@ -310,7 +310,7 @@ def killing(path, state):
         os.kill(os.getpid(), signal.SIGKILL)
 loop.save_checkpoint = killing
 how = loop.Distilling(dim=16, vocabulary=150, codes=32, max_tokens=20, epochs=4, batch=32, evaluate_every=5)
-distil(teacher, [lines, graded], out, validation=graded, how=how)
+distill(teacher, [lines, graded], out, validation=graded, how=how)
 """
 
 
@@ -325,7 +325,7 @@ def stop(encoder: nn.Module, *_: object, **__: object) -> None:
 def unexported(teacher: Path, sources: tuple[Path, Path], out: Path, **changes: Any) -> dict[str, torch.Tensor]:
     """The weights at the end of a run, which stays unfinished: an export takes seconds."""
     with torch_threads(1), pytest.raises(Stopped) as caught:
-        distil(teacher, sources, out, validation=sources[1], **changes)
+        distill(teacher, sources, out, validation=sources[1], **changes)
     weights: dict[str, torch.Tensor] = caught.value.args[0]
     return weights
 
@@ -363,7 +363,7 @@ def test_a_run_with_other_settings_does_not_go_on(
     monkeypatch.setattr("simsearch.training.distillation.session.export_encoder", stop)
     first = unexported(tiny_text, sources, out, how=HOW)
     with pytest.raises(TrainingError, match="belongs to a run with other files or settings"):
-        distil(tiny_text, sources, out, validation=sources[1], how=replace(HOW, seed=1))
+        distill(tiny_text, sources, out, validation=sources[1], how=replace(HOW, seed=1))
     other = unexported(tiny_text, sources, out, how=replace(HOW, seed=1), restart=True)
     assert not torch.equal(first["trunk.table.rows"], other["trunk.table.rows"])
     assert not out.exists()
@@ -374,19 +374,19 @@ def test_what_cannot_be_distilled_is_refused(
 ) -> None:
     out = tmp_path / "pupil"
     with pytest.raises(UsageError, match="is an encoder of images with dimension 24; it must encode texts"):
-        distil(tiny, sources, out, how=HOW)
+        distill(tiny, sources, out, how=HOW)
     with pytest.raises(
         UsageError,
         match="is an encoder of texts with dimension 32; it must encode texts with a dimension of at least 33",
     ):
-        distil(tiny_text, sources, out, how=replace(HOW, dim=33))
+        distill(tiny_text, sources, out, how=replace(HOW, dim=33))
     with pytest.raises(TrainingError, match="holds unlabelled, but validation needs graded pairs"):
-        distil(tiny_text, sources, out, how=HOW, validation=sources[0])
+        distill(tiny_text, sources, out, how=HOW, validation=sources[0])
     with pytest.raises(EncoderError, match="tiny-text: the tokenizer is not one of word pieces"):
-        distil(tiny_text, sources, out, how=HOW, tokenizer=tiny_text)
+        distill(tiny_text, sources, out, how=HOW, tokenizer=tiny_text)
     out.mkdir()
     with pytest.raises(UsageError, match="exists; choose another name"):
-        distil(tiny_text, sources, out, how=HOW, overwrite=True)
+        distill(tiny_text, sources, out, how=HOW, overwrite=True)
 
 
 def test_the_command_distils_and_says_so(
