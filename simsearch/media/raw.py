@@ -89,4 +89,5 @@ def open_raw(stream: BytesIO) -> ImageFile:
 def _bitmap(picture: Image.Image) -> ImageFile:
     stream = BytesIO()
     picture.save(stream, "BMP")
+    stream.seek(0)
     return BmpImagePlugin.BmpImageFile(stream)

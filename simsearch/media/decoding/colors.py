@@ -84,7 +84,8 @@ def _of_sixteen_bits(values: NDArray[Any], tags: Any, form: str | None) -> NDArr
     # The values of PNM are scaled to 16 bits by Pillow.
     bits = 16 if form == "PPM" else int(declared) if declared and 8 <= declared < 16 else bits_of(values)
     highest = _first(tags.get(_MAX_SAMPLE))
-    if highest and 255 <= highest < 2**bits - 1:
+    # The default, all of 16 bits, is written beside values of fewer bits too.
+    if highest and 255 <= highest < 65535:
         bits = max(8, int(highest).bit_length())
     gray = np.clip(values >> (bits - 8), 0, 255).astype(np.uint8)
     spread = int(values.max()) - int(values.min())

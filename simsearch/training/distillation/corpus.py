@@ -7,16 +7,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.errors import TrainingError
+from simsearch.errors import MediaError, TrainingError
 from simsearch.labelled.material import Labelled
 from simsearch.labelled.reading import Reading, read_labelled
 from simsearch.labelled.text_lines import are_lines
 from simsearch.media.encodings import check_encoding
 from simsearch.training.distillation.loop import Pairs
-from simsearch.types import Skip
+from simsearch.types import Skip, shortened
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simsearch.types import Encoder
 
 LEAST_TEXTS = 10
 
@@ -52,6 +58,29 @@ def read_corpus(sources: Sequence[Path], reading: Reading) -> Corpus:
     if len(numbers) < LEAST_TEXTS:
         raise TrainingError(f"{len(numbers)} different texts are too few for distillation; give thousands")
     return Corpus(tuple(numbers), _joined(graded), _joined(pairs), tuple(skipped))
+
+
+def known_to(teacher: Encoder, corpus: Corpus) -> Corpus:
+    """The corpus without the texts that the teacher cannot embed, which are skipped, and without their pairs."""
+    place, unknown = np.full(len(corpus.texts), -1, dtype=np.int64), list[Skip]()
+    for number, text in enumerate(corpus.texts):
+        try:
+            teacher.prepare(text)
+        except MediaError as error:
+            unknown.append(Skip(shortened(text), str(error)))
+        else:
+            place[number] = number - len(unknown)
+    if not unknown:
+        return corpus
+    texts = tuple(text for text, kept in zip(corpus.texts, place >= 0, strict=True) if kept)
+    graded, pairs = _among(corpus.graded, place), _among(corpus.pairs, place)
+    return Corpus(texts, graded, pairs, (*corpus.skipped, *unknown))
+
+
+def _among(pairs: Pairs, place: NDArray[np.int64]) -> Pairs:
+    """The pairs of texts that have a place, by these."""
+    kept = (place[pairs.rows] >= 0).all(axis=1)
+    return Pairs(place[pairs.rows[kept]], pairs.known[kept])
 
 
 def _no_pairs() -> Pairs:

@@ -340,7 +340,7 @@ def test_a_file_that_is_no_tokenizer_is_refused(copy: Path, content: bytes) -> N
 
 
 def test_a_network_with_fewer_rows_than_its_description_says_is_an_encoder_error(copy: Path) -> None:
-    words = Tokenizer(models.WordLevel({"<pad>": 0, "far": len(VOCABULARY) + 5}, unk_token="far"))
+    words = Tokenizer(models.WordLevel({"<pad>": 0, "?": 1, "far": len(VOCABULARY) + 5}, unk_token="?"))
     config = read_config(copy)
     (copy / TOKENIZER_NAME).write_bytes(words.to_str().encode())
     object.__setattr__(config, "vocabulary", len(VOCABULARY) + 9)
