@@ -9,6 +9,7 @@ import click
 
 from simsearch.cli.options import (
     comparable,
+    encoding_option,
     file_option,
     index_option,
     json_option,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--exclude-self", is_flag=True, help="Leave the query itself out of its results.")
 @text_option
 @file_option
+@encoding_option
 @place_option
 @click.option("--save", metavar="SHEET.png", type=click.Path(), help="Save a contact sheet of the matches.")
 @json_option
@@ -57,6 +59,7 @@ def query_command(
     exclude_self: bool,
     as_text: bool,
     as_file: bool,
+    encoding: str | None,
     encoder: str | None,
     save: str | None,
     as_json: bool,
@@ -78,7 +81,7 @@ def query_command(
             check_sheet(collection)
         if not quiet:
             remark_words(collection, given)
-        answered = ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self)
+        answered = ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self, encoding=encoding)
         print_skipped(answered.skipped)
         for answer in answered.answers:
             _print(answer, as_json, titled=len(sources) > 1)

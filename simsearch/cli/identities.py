@@ -11,6 +11,7 @@ import click
 
 from simsearch.cli.options import (
     encoder_option,
+    encoding_option,
     file_option,
     index_option,
     json_option,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Enroll blank images too, which are the nearest of every blank image.")
 @text_option
 @file_option
+@encoding_option
 @json_option
 @quiet_option
 def enroll_command(
@@ -62,6 +64,7 @@ def enroll_command(
     force: bool,
     as_text: bool,
     as_file: bool,
+    encoding: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -76,13 +79,15 @@ def enroll_command(
             raise click.UsageError(
                 "--from-folders takes the labels from folders; leave out LABEL, FILE, --text and --file"
             )
-        done = enroll_folders(from_folders, index=index, encoder=encoder, progress=progress(quiet), force=force)
+        done = enroll_folders(
+            from_folders, index=index, encoder=encoder, progress=progress(quiet), force=force, encoding=encoding
+        )
     else:
         if label is None or not sources:
             raise click.UsageError("give LABEL and FILE, as in enroll Ana ana.jpg, or --from-folders FOLDER")
         given = questions(sources, as_text=as_text, as_file=as_file)
         remark = partial(_remark, given, quiet)
-        done = enroll_sources(label, given, index=index, encoder=encoder, remark=remark, force=force)
+        done = enroll_sources(label, given, index=index, encoder=encoder, remark=remark, force=force, encoding=encoding)
     print_skipped(done.skipped)
     if as_json:
         for name, report in done.labels.items():
@@ -120,6 +125,7 @@ def _print_enrolled(done: Enrolled) -> None:
 @index_option
 @text_option
 @file_option
+@encoding_option
 @threshold_option
 @place_option
 @json_option
@@ -130,6 +136,7 @@ def recognize_command(
     encoder: str | None,
     as_text: bool,
     as_file: bool,
+    encoding: str | None,
     threshold: float | None,
     as_json: bool,
     quiet: bool,
@@ -144,7 +151,7 @@ def recognize_command(
     with open_one(index, encoder) as collection:
         if not quiet:
             remark_words(collection, given)
-        identified = identify(collection, given, threshold=threshold)
+        identified = identify(collection, given, threshold=threshold, encoding=encoding)
     print_skipped(identified.skipped)
     if as_json:
         for query, recognition in identified.answers:

@@ -134,23 +134,30 @@ def enroll_sources(
     encoder: str | None,
     remark: Callable[[Collection], None],
     force: bool = False,
+    encoding: str | None = None,
 ) -> Enrolled:
     """Makes the sources examples of a label, and the collection if there is none; calls `remark` before."""
 
     def enroll(collection: Collection) -> FoldersReport:
         remark(collection)
-        report = collection.enroll(label, sources, force=force)
+        report = collection.enroll(label, sources, force=force, encoding=encoding)
         return FoldersReport({label: report}, report.skipped)
 
     return _enrolled(enroll, sources, index, encoder)
 
 
 def enroll_folders(
-    folder: str, *, index: str | None, encoder: str | None, progress: Progress, force: bool = False
+    folder: str,
+    *,
+    index: str | None,
+    encoder: str | None,
+    progress: Progress,
+    force: bool = False,
+    encoding: str | None = None,
 ) -> Enrolled:
     """Makes the files in each folder within `folder` examples of its name, and the collection if there is none."""
     return _enrolled(
-        lambda collection: collection.enroll_folders(folder, progress=progress, force=force),
+        lambda collection: collection.enroll_folders(folder, progress=progress, force=force, encoding=encoding),
         [Path(folder)],
         index,
         encoder,
@@ -187,13 +194,19 @@ class QueryResults:
 
 
 def ask(
-    collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
+    collection: Collection,
+    sources: Sequence[Query],
+    *,
+    k: int,
+    min_score: float | None,
+    exclude_self: bool,
+    encoding: str | None = None,
 ) -> QueryResults:
     """The matches of each source that can be read; the others are listed."""
     answers, skipped = [], []
     for source in sources:
         try:
-            found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self)
+            found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self, encoding=encoding)
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
         else:
@@ -210,12 +223,14 @@ class Recognitions:
     encoder: str
 
 
-def identify(collection: Collection, sources: Sequence[Query], *, threshold: float | None) -> Recognitions:
+def identify(
+    collection: Collection, sources: Sequence[Query], *, threshold: float | None, encoding: str | None = None
+) -> Recognitions:
     """The identity of each source that can be read; the others are listed."""
     answers, skipped = [], []
     for source in sources:
         try:
-            answers.append((_shown(source), collection.recognize(source, threshold=threshold)))
+            answers.append((_shown(source), collection.recognize(source, threshold=threshold, encoding=encoding)))
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
     return Recognitions(answers, tuple(skipped), collection.store.setting("encoder") or "")

@@ -158,21 +158,33 @@ class Collection(OpenCollection):
     # -- queries -------------------------------------------------------------------------------------------------
 
     def query(
-        self, source: Query, k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+        self,
+        source: Query,
+        k: int = 10,
+        *,
+        min_score: float | None = None,
+        exclude_self: bool = False,
+        encoding: str | None = None,
     ) -> Matches:
         """The k items nearest to a path, image, text, stored item or vector, best first.
 
         A str is a path if such a file exists, else the name of a stored item, else a text; a `Path` is always a file,
-        a `types.Text` always a text. A stored item finds itself first unless `exclude_self`. Raises MediaError when
-        the file cannot be read.
+        a `types.Text` always a text. A stored item finds itself first unless `exclude_self`. `encoding` is that of text
+        files without a byte order mark, by default UTF-8. Raises MediaError when the file cannot be read.
         """
-        return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self)[0]
+        return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self, encoding=encoding)[0]
 
     def query_many(
-        self, sources: Sequence[Query], k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+        self,
+        sources: Sequence[Query],
+        k: int = 10,
+        *,
+        min_score: float | None = None,
+        exclude_self: bool = False,
+        encoding: str | None = None,
     ) -> list[Matches]:
         """`query` for several sources, encoded and searched together."""
-        queries, vectors = querying.resolve(self, sources)
+        queries, vectors = querying.resolve(self, sources, encoding)
         return querying.matches(
             self.store, self.index, queries, vectors, k=k, min_score=min_score, exclude_self=exclude_self
         )
@@ -200,22 +212,31 @@ class Collection(OpenCollection):
 
     # -- identities ----------------------------------------------------------------------------------------------
 
-    def enroll(self, label: str, sources: Iterable[Query], *, force: bool = False) -> EnrollReport:
+    def enroll(
+        self, label: str, sources: Iterable[Query], *, force: bool = False, encoding: str | None = None
+    ) -> EnrollReport:
         """Makes each source an example of `label`, to be recognized from now on without any training.
 
         Blank pictures are skipped without `force`.
         """
         encoder = self.encoder
         with self.writing(encoder) as store:
-            return identities.enroll(store, encoder, label, sources, force=force)
+            return identities.enroll(store, encoder, label, sources, force=force, encoding=encoding)
 
     def enroll_folders(
-        self, folder: str | Path, *, force: bool = False, progress: Progress | None = None
+        self,
+        folder: str | Path,
+        *,
+        force: bool = False,
+        encoding: str | None = None,
+        progress: Progress | None = None,
     ) -> FoldersReport:
         """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
         encoder = self.encoder
         with self.writing(encoder) as store:
-            return identities.enroll_folders(store, encoder, folder, progress or Silent(), force=force)
+            return identities.enroll_folders(
+                store, encoder, folder, progress or Silent(), force=force, encoding=encoding
+            )
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were."""
@@ -226,13 +247,15 @@ class Collection(OpenCollection):
         """The enrolled labels with their numbers of examples."""
         return self.store.labels()
 
-    def recognize(self, source: Query, *, threshold: float | None = None) -> Recognition:
+    def recognize(self, source: Query, *, threshold: float | None = None, encoding: str | None = None) -> Recognition:
         """The label of the nearest enrolled example, or None ("unknown") when its score is below `threshold`."""
-        return self.recognize_many([source], threshold=threshold)[0]
+        return self.recognize_many([source], threshold=threshold, encoding=encoding)[0]
 
-    def recognize_many(self, sources: Sequence[Query], *, threshold: float | None = None) -> list[Recognition]:
+    def recognize_many(
+        self, sources: Sequence[Query], *, threshold: float | None = None, encoding: str | None = None
+    ) -> list[Recognition]:
         """`recognize` for several sources, encoded together."""
-        return identities.recognize_all(self, sources, threshold)
+        return identities.recognize_all(self, sources, threshold, encoding)
 
     # -- upkeep --------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.arguments import source_list
 from simsearch.media.decoding import RULES
+from simsearch.media.encodings import check_encoding
 from simsearch.media.folders.filters import LeftOut, as_skips
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.images import BLANK_REMARK, read_file
@@ -67,7 +68,13 @@ class _Read:
 
 
 def enroll(
-    store: Store, encoder: Encoder, label: str, sources: Iterable[Query], *, force: bool = False
+    store: Store,
+    encoder: Encoder,
+    label: str,
+    sources: Iterable[Query],
+    *,
+    force: bool = False,
+    encoding: str | None = None,
 ) -> EnrollReport:
     """Makes each source an example of `label`. What cannot be read, or is blank without `force`, is skipped and listed.
 
@@ -76,11 +83,17 @@ def enroll(
     if not label.strip():
         raise UsageError("a label must have at least one letter")
     meant = [(label, _meant(source, store, encoder)) for source in source_list(sources)]
-    return enroll_all(store, encoder, meant, force=force).get(label, EnrollReport())
+    return enroll_all(store, encoder, meant, force=force, encoding=encoding).get(label, EnrollReport())
 
 
 def enroll_folders(
-    store: Store, encoder: Encoder, root: str | Path, progress: Progress, *, force: bool = False
+    store: Store,
+    encoder: Encoder,
+    root: str | Path,
+    progress: Progress,
+    *,
+    force: bool = False,
+    encoding: str | None = None,
 ) -> FoldersReport:
     """Makes each file in a folder within `root` an example of the label that the folder is named.
 
@@ -104,7 +117,7 @@ def enroll_folders(
     if not given:
         raise UsageError(f"{root} has no {encoder.modality}s in folders; make a folder of examples for each label")
     with Working(progress, len(given), "examples", "enrolling"):
-        reports = enroll_all(store, encoder, given, progress, force=force)
+        reports = enroll_all(store, encoder, given, progress, force=force, encoding=encoding)
     return FoldersReport(
         reports, (*loose, *as_skips(left_out), *(skip for report in reports.values() for skip in report.skipped))
     )
@@ -117,10 +130,12 @@ def enroll_all(
     progress: Progress | None = None,
     *,
     force: bool = False,
+    encoding: str | None = None,
 ) -> dict[str, EnrollReport]:
     """What was enrolled of each label: read in threads, encoded and stored in batches, each one transaction."""
+    check_encoding(encoding)
     reports = dict[str, EnrollReport]()
-    for batch in batches(ahead(lambda one: _unless_blank(_read(encoder, *one), force), given), TRANSACTION):
+    for batch in batches(ahead(lambda one: _unless_blank(_read(encoder, *one, encoding), force), given), TRANSACTION):
         rows, skipped = _rows(store, encoder, batch)
         added, readable = store.add_examples(rows), Counter(label for label, _ in rows)
         for label in dict.fromkeys(one.label for one in batch):
@@ -176,14 +191,14 @@ def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
-def _read(encoder: Encoder, label: str, source: Query) -> _Read:
+def _read(encoder: Encoder, label: str, source: Query, encoding: str | None) -> _Read:
     """A source, read and prepared. Safe in threads."""
     name = str(source) if isinstance(source, Text) else _name(source)
     if isinstance(source, Path) and is_folder(source):
         return _Read(label, name, reason="a folder; give its files, or --from-folders with a folder for each label")
     try:
         if encoder.modality == "text":
-            text = (source.text or "") if isinstance(source, Item) else text_of(source)
+            text = (source.text or "") if isinstance(source, Item) else text_of(source, encoding)
             digest, prepared = hashlib.sha256(text.encode()).digest(), encoder.prepare(text)
             return _Read(label, _name(source), digest, prepared, text)
         content = read_file(source) if isinstance(source, (str, Path)) else source
@@ -202,12 +217,14 @@ def _name(source: Query) -> str:
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
 
 
-def recognize_all(context: QueryContext, sources: Sequence[Query], threshold: float | None) -> list[Recognition]:
+def recognize_all(
+    context: QueryContext, sources: Sequence[Query], threshold: float | None, encoding: str | None = None
+) -> list[Recognition]:
     """The identity of each source, by its nearest enrolled example."""
     if threshold is not None and math.isnan(threshold):
         raise UsageError("threshold nan is no number to compare with")
     examples, vectors = context.store.examples()
     if not examples:
         raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
-    _, queries = resolve(context, sources)
+    _, queries = resolve(context, sources, encoding)
     return recognize(queries, Gallery.of(examples, vectors), threshold=threshold)

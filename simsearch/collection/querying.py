@@ -12,7 +12,7 @@ import numpy as np
 from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import source_list
-from simsearch.media.encodings import SAVE
+from simsearch.media.encodings import check_encoding
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
@@ -125,12 +125,15 @@ def takes_text(encoder: Encoder) -> bool:
     return encoder.modality == "text" or isinstance(encoder, DualEncoder)
 
 
-def resolve(context: QueryContext, sources: Iterable[Query]) -> tuple[list[Query], Vectors]:
+def resolve(
+    context: QueryContext, sources: Iterable[Query], encoding: str | None = None
+) -> tuple[list[Query], Vectors]:
     """What each source means (see `interpret`; a path whose file is as it was stored is that item), and its vector.
 
     Stored items need no encoding. A float array of shape (dim,) is a vector. Raises MediaError naming the first
     unreadable file.
     """
+    check_encoding(encoding)
     queries = [interpret(source, context.store, lambda: takes_text(context.encoder)) for source in source_list(sources)]
     queries = [_stored(context.store, source) or source for source in queries]
     vectors = np.zeros((len(queries), context.dim), dtype=np.float32)
@@ -146,14 +149,14 @@ def resolve(context: QueryContext, sources: Iterable[Query]) -> tuple[list[Query
         else:
             to_encode.append(number)
     if to_encode:
-        vectors[to_encode] = _encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
+        vectors[to_encode] = _encoded(context.encoder, [queries[number] for number in to_encode], encoding)  # type: ignore[misc]
     return queries, vectors
 
 
-def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
+def _encoded(encoder: Encoder, sources: Sequence[Source], encoding: str | None) -> Vectors:
     """The vectors of sources that are no items: of images, of texts, or of both for a dual encoder."""
     if encoder.modality == "text":
-        return encoder.encode([text_of(source) for source in sources])
+        return encoder.encode([text_of(source, encoding) for source in sources])
     words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
     if not isinstance(encoder, DualEncoder):
         if words:
@@ -193,15 +196,15 @@ def _instead() -> str:
     return f"index the pictures with an encoder that takes words too: {', '.join(names)}"
 
 
-def text_of(source: Source) -> str:
+def text_of(source: Source, encoding: str | None = None) -> str:
     """The text that a source is, or that its file or its bytes hold. Raises MediaError naming the file."""
     if isinstance(source, Path):
         try:
-            return decode_text(read_text_bytes(source), cure=SAVE)
+            return decode_text(read_text_bytes(source), encoding)
         except MediaError as error:
             raise MediaError(f"{source}: {error}") from error
     if isinstance(source, bytes):
-        return decode_text(source, cure=SAVE)
+        return decode_text(source, encoding)
     if not isinstance(source, str):
         raise UsageError(f"this collection holds texts; a {type(source).__name__} is none")
     if not source.strip():

@@ -73,13 +73,16 @@ class Tokens:
         text = text[: CHARACTERS_A_TOKEN * self._max_tokens] if len(text) > self._max_tokens else text
         if not text or text.isspace():
             raise MediaError("empty text")
+        if "\0" in text:
+            raise MediaError("a NUL character in the text")
         found = self._cut(text) if self._known is None else self._looked_up(text, self._known)
         if not found:
             raise MediaError("empty text: it has no token")
         return found
 
     def _is_cut(self, text: str, found: list[int]) -> bool:
-        if len(found) > self._max_tokens or len(text.rstrip()) > CHARACTERS_A_TOKEN * self._max_tokens:
+        most = CHARACTERS_A_TOKEN * self._max_tokens
+        if len(found) > self._max_tokens or (len(text) > most and len(text.rstrip()) > most):
             return True
         # A tokenizer of whole texts stops at the maximum.
         full = self._known is None and len(found) == self._max_tokens

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from simsearch.errors import MediaError
-from simsearch.media.encodings import NAME, decoded
+from simsearch.media.encodings import decoded
 from simsearch.media.files import read_head
 from simsearch.media.rows import NO_TEXT, BadRow
 
@@ -61,16 +61,16 @@ def _parts(line: int, text: str, overlap: int) -> Iterator[Part]:
         yield Part(str(line) if number == 1 else f"{line}.{number}", text[part[0][0] : part[-1][1]], line)
 
 
-def decode_text(content: bytes, encoding: str | None = None, cure: str = NAME) -> str:
+def decode_text(content: bytes, encoding: str | None = None) -> str:
     """The text in at most 4 MiB, without a byte order mark, otherwise unchanged. Raises MediaError with the reason.
 
-    The encoding is that of the byte order mark, else `encoding`, else UTF-8; for another one the error suggests `cure`.
+    The encoding is that of the byte order mark, else `encoding`, else UTF-8.
     """
     if len(content) > MAX_TEXT_BYTES:
         raise MediaError(
             f"over the limit of {MAX_TEXT_BYTES // 2**20} MiB for one text; its lines can be read as separate texts"
         )
-    text = decoded(content, encoding, cure)
+    text = decoded(content, encoding)
     if not text.strip():
         raise MediaError(NO_TEXT if text else "empty file")
     return text
