@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simsearch.cli.options import exclude_option, hidden_option, json_option, quiet_option
+from simsearch.cli.options import json_option, quiet_option
 from simsearch.cli.output import print_json, print_line, print_skipped, print_table, progress, skip_records
 from simsearch.errors import UsageError
 from simsearch.training.settings import PARSERS, SETTINGS, Setting, in_group, parse_settings, replacement, setting_rows
@@ -85,8 +85,6 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
 @click.option(
     "--test", "tests", multiple=True, metavar="NAME", help="Class or group to hold out for the test; may be repeated."
 )
-@exclude_option
-@hidden_option
 @click.option("--everything", is_flag=True, help="Train on all classes, once the test figures are known.")
 @click.option(
     "--set",
@@ -116,8 +114,6 @@ def train_command(
     freeze: str | None,
     minutes: float | None,
     tests: tuple[str, ...],
-    exclude: tuple[str, ...],
-    include_hidden: bool | None,
     everything: bool,
     texts: tuple[str, ...],
     no_report: bool,
@@ -153,7 +149,7 @@ def train_command(
         test=tests,
         everything=everything,
         changes=Changes(**changes),
-        reading=Reading(**reading, exclude=exclude, include_hidden=bool(include_hidden)),
+        reading=Reading(**reading),
         half=bool(values.get("half")),
         report=not no_report,
         restart=restart,

@@ -262,10 +262,9 @@ def test_paragraphs_are_items_named_by_their_lines(tmp_path: Path) -> None:
     assert paragraph_rows(file) == [
         TextRow("2", "# Title", 2),
         TextRow("4", "One line\nand another.", 4),
-        BadRow(7, "not UTF-8 (byte 0xff at 5); save it as UTF-8, or give its encoding (--encoding; for train --set "
-                  "encoding=NAME)"),
+        BadRow(7, f"not UTF-8 (byte 0xff at 5); {NAME}"),
         TextRow("8", "last", 8),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_long_paragraph_has_parts_that_overlap(tmp_path: Path) -> None:
