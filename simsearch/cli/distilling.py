@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from simsearch.cli.options import (
@@ -15,6 +17,9 @@ from simsearch.cli.options import (
     strict_option,
 )
 from simsearch.cli.output import print_json, print_line, print_skipped, progress, skip_records
+
+if TYPE_CHECKING:
+    from simsearch.training.distillation.session import Distilled
 
 
 @click.command("distill")
@@ -54,7 +59,7 @@ def distill_command(
     encoding: str | None,
     strict: bool,
     exclude: tuple[str, ...],
-    include_hidden: bool | None,
+    include_hidden: bool,
     tokenizer: str | None,
     dim: int,
     vocabulary: int,
@@ -92,11 +97,16 @@ def distill_command(
             encoding=encoding,
             strict=strict,
             exclude=exclude,
-            include_hidden=bool(include_hidden),
+            include_hidden=include_hidden,
         ),
         overwrite=overwrite,
         progress=progress(quiet),
     )
+    _print(made, as_json)
+    return 0
+
+
+def _print(made: Distilled, as_json: bool) -> None:
     print_skipped(made.skipped)
     figure = made.config.figures["validation"]
     if as_json:
@@ -112,4 +122,3 @@ def distill_command(
         )
     else:
         print_line(f"{made.folder}: {made.config.parameters:,} parameters, validation {figure:.4f}")
-    return 0

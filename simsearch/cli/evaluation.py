@@ -116,7 +116,7 @@ def evaluate_command(
     encoding: str | None,
     strict: bool,
     exclude: tuple[str, ...],
-    include_hidden: bool | None,
+    include_hidden: bool,
     baselines: bool,
     rounds: int,
     seed: int,
@@ -143,16 +143,7 @@ def evaluate_command(
         ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed
     )
     reading = Reading(
-        kind,
-        columns=columns,
-        convention=convention,
-        score_range=score_range,
-        label_until=label_until,
-        by_line=by_line,
-        encoding=encoding,
-        strict=strict,
-        exclude=exclude,
-        include_hidden=bool(include_hidden),
+        kind, None, columns, convention, score_range, label_until, by_line, encoding, strict, exclude, include_hidden
     )
     found = evaluate(
         encoder,

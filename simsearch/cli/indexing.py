@@ -11,7 +11,6 @@ from simsearch.cli.options import (
     encoder_option,
     encoding_option,
     exclude_option,
-    hidden_option,
     index_option,
     json_option,
     quiet_option,
@@ -29,6 +28,7 @@ from simsearch.cli.output import (
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
+    from simsearch.types import AddReport
 
 
 @click.command("index")
@@ -56,7 +56,9 @@ if TYPE_CHECKING:
 @click.option("--label-column", metavar="NAME", help="Column with the labels of rows.")
 @encoding_option
 @exclude_option
-@hidden_option
+@click.option(
+    "--include-hidden/--no-include-hidden", default=None, help="Include names that begin with a dot.  [default: not]"
+)
 @click.option("--strict", is_flag=True, help="Skip images whose end is missing, in place of reading what is there.")
 @click.option("--prune", is_flag=True, help="Remove vanished items even if more than half have vanished.")
 @click.option("--rebuild", is_flag=True, help="Encode all contents again, for instance with another --encoder.")
@@ -110,8 +112,6 @@ def index_command(
 
 
 def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
-    from simsearch.media.folders.filters import described
-
     report = done.report
     print_skipped(report.skipped)
     if not quiet:
@@ -142,17 +142,24 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
-    if report.renewed and not quiet:
+    if not quiet:
+        _print_notes(report)
+    for loss in done.lost_examples:
+        print_status(f"example lost, {loss.path}: {loss.reason}")
+
+
+def _print_notes(report: AddReport) -> None:
+    from simsearch.media.folders.filters import described
+
+    if report.renewed:
         print_status(f"{report.renewed:,} were encoded again, as this version reads them better")
-    if report.left_out and not quiet:
+    if report.left_out:
         print_status(f"left out: {described(report.left_out)}")
-    if report.kept and not quiet:
+    if report.kept:
         print_status(
             f"{report.kept:,} items have vanished, more than half; is a disk unmounted? They were kept; --prune "
             "removes them."
         )
-    for loss in done.lost_examples:
-        print_status(f"example lost, {loss.path}: {loss.reason}")
 
 
 @click.command("remove")

@@ -83,9 +83,7 @@ exclude_option = click.option(
     metavar="PATTERN",
     help="Leave out files and folders of a folder, as in .gitignore; may be repeated. Or write a .simsearchignore.",
 )
-hidden_option = click.option(
-    "--include-hidden/--no-include-hidden", default=None, help="Include names that begin with a dot.  [default: not]"
-)
+hidden_option = click.option("--include-hidden", is_flag=True, help="Include names that begin with a dot.")
 strict_option = click.option(
     "--strict", is_flag=True, help="Refuse tables with rows that cannot be used, in place of skipping these."
 )
