@@ -8,7 +8,7 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "simsearch.collection": ("Collection",),
-    "simsearch.collection.identities": ("EnrollReport",),
+    "simsearch.collection.identities.enrolling": ("EnrollReport",),
     "simsearch.collection.results": ("Matches", "sheet", "to_records"),
     "simsearch.collection.upkeep": ("CheckReport", "Info"),
     "simsearch.encoders": ("open_encoder",),
@@ -57,7 +57,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from simsearch.collection import Collection
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.results import Matches, sheet, to_records
     from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.encoders import open_encoder

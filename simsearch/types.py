@@ -97,6 +97,8 @@ class Example:
     label: str
     uri: str
     text: str | None = None
+    added_at: int | None = field(default=None, compare=False, repr=False)
+    """Seconds since 1970; None for one that an older version enrolled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,17 @@ class Recognition:
     threshold: float | None
     runner_up: Evidence | None
     evidence: tuple[Evidence, ...]
+    probability: float | None = None
+    """P(the best label is right | the score), at the prior of the calibration; None where nothing gives it."""
+    impostor_p_value: float | None = None
+    """The share of the impostors of the calibration that score as high, counting this query as one of them."""
+    stale: bool = False
+    """Whether the promise of the calibration no longer holds."""
 
     def __repr__(self) -> str:
         second = self.runner_up
-        rest = "" if self.threshold is None else f", threshold={self.threshold:g}"
+        rest = "" if self.probability is None else f", probability={self.probability:.3f}"
+        rest += "" if self.threshold is None else f", threshold={self.threshold:g}"
         rest += "" if second is None else f", runner_up=({second.example.label!r}, {second.score:.3f})"
         return f"Recognition({self.label!r}, {self.score:.3f}{rest})"
 

@@ -1,8 +1,9 @@
-"""simsearch enroll, recognize, forget."""
+"""simsearch enroll, identities, rename, merge, forget."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,10 @@ from simsearch.cli.options import (
     file_option,
     index_option,
     json_option,
-    place_option,
     questions,
     quiet_option,
     remark_words,
     text_option,
-    threshold_option,
 )
 from simsearch.cli.output import (
     counted,
@@ -36,7 +35,7 @@ from simsearch.cli.output import (
 if TYPE_CHECKING:
     from simsearch.collection.entry import Enrolled
     from simsearch.collection.facade import Collection
-    from simsearch.types import Recognition
+    from simsearch.types import Example
 
 
 @click.command("enroll")
@@ -120,101 +119,112 @@ def _print_enrolled(done: Enrolled) -> None:
     print_line(f"{listed}, {sum(done.examples.values()):,} in all; {counted(len(done.examples), 'label')}")
 
 
-@click.command("recognize")
-@click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1, required=True)
-@index_option
-@text_option
-@file_option
-@encoding_option
-@threshold_option
-@place_option
-@json_option
-@quiet_option
-def recognize_command(
-    sources: tuple[str, ...],
-    index: str | None,
-    encoder: str | None,
-    as_text: bool,
-    as_file: bool,
-    encoding: str | None,
-    threshold: float | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Print the enrolled label of each image or text, or "unknown" below the threshold.
-
-    Without a threshold the answer is always the label of the nearest example.
-    """
-    from simsearch.collection.entry import identify, open_one
-
-    given = questions(sources, as_text=as_text, as_file=as_file)
-    with open_one(index, encoder) as collection:
-        if not quiet:
-            remark_words(collection, given)
-        identified = identify(collection, given, threshold=threshold, encoding=encoding)
-    print_skipped(identified.skipped)
-    if as_json:
-        for query, recognition in identified.answers:
-            print_json(_record(query, recognition))
-    elif identified.answers:
-        rows = [
-            (_label(recognition), f"{recognition.score:.3f}", on_a_line(query))
-            for query, recognition in identified.answers
-        ]
-        print_table(rows, right=(1,))
-        if threshold is None and not quiet:
-            print_status(_without_threshold(identified.encoder))
-    return 0 if identified.answers else 1
-
-
-def _without_threshold(encoder: str) -> str:
-    of_encoder = f"; simsearch info {encoder} shows those of the encoder's own data" if encoder else ""
-    return (
-        "no threshold was given, so nothing can be unknown. To choose one for -t: simsearch evaluate "
-        f"{encoder or 'ENCODER'} DATA prints scores with their FAR and TAR on labeled data of yours{of_encoder}"
-    )
-
-
-def _label(recognition: Recognition) -> str:
-    return "unknown" if recognition.label is None else recognition.label
-
-
-def _record(query: str, recognition: Recognition) -> dict[str, object]:
-    second = recognition.runner_up
-    return {
-        "query": query,
-        "label": recognition.label,
-        "score": round(recognition.score, 6),
-        "threshold": recognition.threshold,
-        "runner_up": None if second is None else {"label": second.example.label, "score": round(second.score, 6)},
-        "evidence": [
-            {
-                "label": each.example.label,
-                "path": each.example.uri,
-                "score": round(each.score, 6),
-                "text": each.example.text,
-            }
-            for each in recognition.evidence
-        ],
-    }
-
-
-@click.command("forget")
-@click.argument("label")
+@click.command("identities")
 @index_option
 @json_option
-@quiet_option
-def forget_command(label: str, index: str | None, as_json: bool, quiet: bool) -> int:
-    """Remove all examples of LABEL."""
+def identities_command(index: str | None, as_json: bool) -> int:
+    """List the enrolled labels, with their examples and when these were enrolled."""
     from simsearch.collection.entry import open_one
 
     with open_one(index) as collection:
-        count = collection.forget(label)
-        left = len(collection.labels())
+        found: dict[str, list[Example]] = {}
+        for example in collection.examples():
+            found.setdefault(example.label, []).append(example)
     if as_json:
-        print_json({"label": label, "removed": count})
-    elif count == 0:
-        print_status(f"Error: no example is enrolled as {label!r}; there are {left} labels")
+        for label in sorted(found):
+            examples = [{"path": one.uri, "text": one.text, "added": _date(one)} for one in found[label]]
+            print_json({"label": label, "examples": examples})
+    elif found:
+        rows = [
+            (label, f"{len(found[label])}", _dates(found[label]), _sources(found[label])) for label in sorted(found)
+        ]
+        print_table([("label", "examples", "enrolled", "from"), *rows], right=(1,))
+    else:
+        print_status("nobody is enrolled yet: simsearch enroll LABEL FILE")
+    return 0
+
+
+def _date(example: Example) -> str | None:
+    if example.added_at is None:
+        return None
+    return datetime.fromtimestamp(example.added_at).astimezone().isoformat(timespec="seconds")
+
+
+def _dates(examples: Sequence[Example]) -> str:
+    """The first and the last day."""
+    days = sorted({(_date(one) or "unknown")[:10] for one in examples})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def _sources(examples: Sequence[Example]) -> str:
+    first = on_a_line(examples[0].text or examples[0].uri or "memory")
+    return first if len(examples) == 1 else f"{first}, and {counted(len(examples) - 1, 'other')}"
+
+
+@click.command("rename")
+@click.argument("label")
+@click.argument("new")
+@index_option
+@json_option
+@quiet_option
+def rename_command(label: str, new: str, index: str | None, as_json: bool, quiet: bool) -> int:
+    """Give LABEL the name NEW, which must not be enrolled yet."""
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        count = collection.rename(label, new)
+    if as_json:
+        print_json({"label": label, "new": new, "examples": count})
     elif not quiet:
-        print_line(f"{label}: {counted(count, 'example')} removed; {counted(left, 'label')} left")
+        print_line(f"{new}: {counted(count, 'example')}, was {label}")
+    return 0
+
+
+@click.command("merge")
+@click.argument("label")
+@click.argument("target")
+@index_option
+@json_option
+@quiet_option
+def merge_command(label: str, target: str, index: str | None, as_json: bool, quiet: bool) -> int:
+    """Make the examples of LABEL examples of TARGET, if both are one identity."""
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        count = collection.merge(label, target)
+        examples = collection.labels()[target]
+    if as_json:
+        print_json({"label": label, "target": target, "moved": count, "examples": examples})
+    elif not quiet:
+        print_line(f"{target}: {counted(count, 'example')} from {label}, {examples} in all")
+    return 0
+
+
+@click.command("forget")
+@click.argument("label", required=False)
+@click.option("--example", metavar="FILE", help="Remove the examples from this file only, in place of LABEL.")
+@index_option
+@json_option
+@quiet_option
+def forget_command(label: str | None, example: str | None, index: str | None, as_json: bool, quiet: bool) -> int:
+    """Remove all examples of LABEL, or those that were enrolled from one file."""
+    from simsearch.collection.entry import open_one
+
+    if (label is None) == (example is None):
+        raise click.UsageError("give LABEL or --example FILE")
+    with open_one(index) as collection:
+        count = collection.forget(label) if label is not None else collection.forget_example(example or "")
+        left, pending = len(collection.labels()), collection.erasure_pending
+    if count and pending:
+        print_status(
+            "pending: it is overwritten when nothing reads the collection any more; simsearch check --forgotten"
+        )
+    meant = label if label is not None else example
+    if as_json:
+        print_json({"label": label, "removed": count} if example is None else {"example": example, "removed": count})
+    elif count == 0:
+        what = f"as {label!r}" if label is not None else f"from {example}"
+        print_status(f"Error: no example is enrolled {what}; there are {left} labels")
+    elif not quiet:
+        print_line(f"{meant}: {counted(count, 'example')} removed; {counted(left, 'label')} left")
     return 0 if count else 1

@@ -46,9 +46,9 @@ def print_json(record: Mapping[str, object]) -> None:
     click.echo(json.dumps(record))
 
 
-def counted(number: int, thing: str) -> str:
-    """As "1 item", "2,000 items"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """As "1 item", "2,000 items", or with the plural `things`."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def progress(quiet: bool) -> Progress:
@@ -101,6 +101,10 @@ def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]
         "metadata": dict(item.metadata),
         "text": item.text,
     }
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def on_a_line(text: str, width: int = 200) -> str:

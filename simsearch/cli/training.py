@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simsearch.cli.options import json_option, quiet_option
-from simsearch.cli.output import print_json, print_line, print_skipped, print_table, progress, skip_records
+from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_table, progress, skip_records
 from simsearch.errors import UsageError
 from simsearch.training.settings import PARSERS, SETTINGS, Setting, in_group, parse_settings, replacement, setting_rows
 
@@ -192,8 +192,14 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
 
 
 def _tell_split(record: JSONValue) -> None:
-    """Prints how many contents have several labels, if any."""
+    """Prints which classes have one example to train on, and how many contents have several labels, if any."""
     assert isinstance(record, dict)
+    single = record.get("one_example")
+    if isinstance(single, list) and single:
+        print_line(
+            f"{counted(len(single), 'class', 'classes')} with one example to train on, negatives of the others: "
+            f"{', '.join(map(str, single))}"
+        )
     twice = record.get("contents_with_two_labels")
     if twice:
         print_line(f"Identical items with several labels: {twice:,}; each is used with the first of its classes only.")

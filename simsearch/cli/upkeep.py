@@ -173,15 +173,18 @@ def _rounded(value: object) -> object:
 @click.command("check")
 @index_option
 @click.option("--repair", is_flag=True, help="Rebuild a damaged index file from the database.")
+@click.option("--forgotten", metavar="LABEL", help="Look for what is left of a label that was forgotten.")
 @json_option
 @quiet_option
-def check_command(index: str | None, repair: bool, as_json: bool, quiet: bool) -> int:
-    """Check all of a collection for damage. The exit code is 1 if there is any."""
+def check_command(index: str | None, repair: bool, forgotten: str | None, as_json: bool, quiet: bool) -> int:
+    """Check all of a collection for damage. The exit code is 1 if there is any, or if --forgotten finds something."""
     from simsearch.collection.entry import nothing_yet, open_one
 
     if index is None and (remark := nothing_yet()):
         print_line(remark)
         return 0
+    if forgotten is not None:
+        return _check_forgotten(index, forgotten, as_json=as_json)
     with open_one(index) as collection:
         report = collection.check(repair=repair)
         folder = str(collection.folder)
@@ -200,4 +203,21 @@ def check_command(index: str | None, repair: bool, as_json: bool, quiet: bool) -
         print_status(
             "The database itself is damaged: restore it from a copy, or index the files into a new collection."
         )
+    return 0 if report.clean else 1
+
+
+def _check_forgotten(index: str | None, label: str, *, as_json: bool) -> int:
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        report = collection.forgotten(label)
+    if as_json:
+        print_json({"label": label, "clean": report.clean, "traces": list(report.traces), "items": report.items})
+        return 0 if report.clean else 1
+    for trace in report.traces:
+        print_status(f"left of {label}: {trace}")
+    if report.items:
+        print_status(f"{counted(report.items, 'item')} with the word in path or label: no examples, they stay")
+    if report.clean:
+        print_line(f"nothing in this collection names {label} as an identity; backups and copies are not looked at")
     return 0 if report.clean else 1

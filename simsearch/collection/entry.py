@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
-from simsearch.collection.identities import FoldersReport
+from simsearch.collection.identities.comparing import Comparison, compare
+from simsearch.collection.identities.enrolling import FoldersReport
 from simsearch.collection.making import withdraw
-from simsearch.collection.opening import opened_for_enrolling, opened_for_indexing
+from simsearch.collection.opening import chosen, kinds_of, opened_for_enrolling, opened_for_indexing
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
-from simsearch.collection.querying import score_kind
+from simsearch.collection.querying import resolve, score_kind
 from simsearch.collection.results import sheet
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
@@ -21,11 +22,12 @@ from simsearch.media.sheets import save_sheet
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
-    from simsearch.collection.identities import EnrollReport
+    from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
+    from simsearch.recognition.calibration import Calibration
     from simsearch.types import AddReport, Recognition
 
 STANDARD_INPUT = "-"
@@ -221,19 +223,51 @@ class Recognitions:
     answers: list[tuple[str, Recognition]]
     skipped: tuple[Skip, ...]
     encoder: str
+    calibration: Calibration | None
+    stale: str | None
 
 
 def identify(
-    collection: Collection, sources: Sequence[Query], *, threshold: float | None, encoding: str | None = None
+    collection: Collection,
+    sources: Sequence[Query],
+    *,
+    threshold: float | None,
+    distinct: bool = False,
+    encoding: str | None = None,
 ) -> Recognitions:
     """The identity of each source that can be read; the others are listed."""
-    answers, skipped = [], []
+    names: list[str] = []
+    vectors: list[Query] = []
+    skipped: list[Skip] = []
     for source in sources:
         try:
-            answers.append((_shown(source), collection.recognize(source, threshold=threshold, encoding=encoding)))
+            vectors.append(resolve(collection, [source], encoding)[1][0])
+            names.append(_shown(source))
         except MediaError as error:
             skipped.append(Skip(_shown(source), _reason(source, error)))
-    return Recognitions(answers, tuple(skipped), collection.store.setting("encoder") or "")
+    found = collection.recognize_many(vectors, threshold=threshold, distinct=distinct) if vectors else []
+    answers = list(zip(names, found, strict=True))
+    calibration, stale = collection.decider.calibration, collection.decider.stale
+    return Recognitions(answers, tuple(skipped), collection.store.setting("encoder") or "", calibration, stale)
+
+
+def compare_two(
+    first: Query,
+    second: Query,
+    *,
+    index: str | None,
+    encoder: str | None,
+    threshold: float | None,
+    encoding: str | None = None,
+) -> Comparison:
+    """Compares by the encoder that is named, else by that of the collection, else by the bundled one that fits."""
+    if encoder is None and (index is not None or existing()):
+        with open_one(index) as collection:
+            return collection.compare(first, second, threshold=threshold, encoding=encoding)
+    from simsearch.encoders import open_encoder
+
+    opened = open_encoder(encoder or chosen(kinds_of([first, second])))
+    return compare(opened, first, second, threshold, encoding)  # type: ignore[arg-type]
 
 
 def _shown(source: Query) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import identities, pinning, querying, upkeep
+from simsearch.collection import pinning, querying, upkeep
 from simsearch.collection.adding import indexing, texts_in, vectors_in
+from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.making import make
-from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
@@ -20,14 +20,13 @@ from simsearch.types import Item
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from simsearch.collection.identities import EnrollReport, FoldersReport
     from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.collection.upkeep import CheckReport, Info
-    from simsearch.types import AddReport, Encoder, Ids, Metadata, Recognition, Scores, Skip
+    from simsearch.types import AddReport, Encoder, Ids, Metadata, Scores, Skip
 
 
-class Collection(OpenCollection):
+class Collection(IdentityCollection):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
@@ -209,53 +208,6 @@ class Collection(OpenCollection):
 
     def __len__(self) -> int:
         return self.store.counts().items
-
-    # -- identities ----------------------------------------------------------------------------------------------
-
-    def enroll(
-        self, label: str, sources: Iterable[Query], *, force: bool = False, encoding: str | None = None
-    ) -> EnrollReport:
-        """Makes each source an example of `label`, to be recognized from now on without any training.
-
-        Blank pictures are skipped without `force`.
-        """
-        encoder = self.encoder
-        with self.writing(encoder) as store:
-            return identities.enroll(store, encoder, label, sources, force=force, encoding=encoding)
-
-    def enroll_folders(
-        self,
-        folder: str | Path,
-        *,
-        force: bool = False,
-        encoding: str | None = None,
-        progress: Progress | None = None,
-    ) -> FoldersReport:
-        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
-        encoder = self.encoder
-        with self.writing(encoder) as store:
-            return identities.enroll_folders(
-                store, encoder, folder, progress or Silent(), force=force, encoding=encoding
-            )
-
-    def forget(self, label: str) -> int:
-        """Removes the examples of a label; returns how many there were."""
-        with self.writing() as store:
-            return store.remove_label(label)
-
-    def labels(self) -> dict[str, int]:
-        """The enrolled labels with their numbers of examples."""
-        return self.store.labels()
-
-    def recognize(self, source: Query, *, threshold: float | None = None, encoding: str | None = None) -> Recognition:
-        """The label of the nearest enrolled example, or None ("unknown") when its score is below `threshold`."""
-        return self.recognize_many([source], threshold=threshold, encoding=encoding)[0]
-
-    def recognize_many(
-        self, sources: Sequence[Query], *, threshold: float | None = None, encoding: str | None = None
-    ) -> list[Recognition]:
-        """`recognize` for several sources, encoded together."""
-        return identities.recognize_all(self, sources, threshold, encoding)
 
     # -- upkeep --------------------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ def opened_for_enrolling(index: str | None, encoder: str | None, sources: Sequen
     else:
         folder = named(index)
         finish_rebuild(folder)
-    with _made_or_opened(folder, encoder, lambda: _kinds_of(sources)) as opened:
+    with _made_or_opened(folder, encoder, lambda: kinds_of(sources)) as opened:
         yield opened
 
 
@@ -171,7 +171,7 @@ def _files(sources: Sequence[str], modality: str, filtered: FileFilter) -> list[
     return [entry.path for entry in found if isinstance(entry, Found)]
 
 
-def _kinds_of(sources: Sequence[Query]) -> dict[str, int]:
+def kinds_of(sources: Sequence[Query]) -> dict[str, int]:
     """The numbers of pictures and of texts among examples; what exists is taken for what it is, then names count."""
     found = dict.fromkeys(ENCODERS, 0)
     for source in sources:

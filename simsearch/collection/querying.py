@@ -44,7 +44,7 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
-    if _is_file(source):
+    if is_file(source):
         return Path(source)
     item = item_named(store, source)
     if item is not None:
@@ -100,7 +100,8 @@ def _like_a_file(words: str) -> bool:
     return words.split() == [words] and (suffix in TEXT_SUFFIXES | TABLE_SUFFIXES or os.path.isdir(words))  # noqa: PTH112
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Whether there is a file of that name."""
     try:
         return Path(name).is_file()
     except (OSError, ValueError):

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.collection import identities
 from simsearch.collection.adding import indexing
 from simsearch.collection.facade import Collection
+from simsearch.collection.identities import enrolling
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
+from simsearch.store.records import NewImpostor
 from simsearch.types import Item, Skip
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
                 store.set_filter(root, packed)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
-        return (*lost, *_enroll_again(old, store, encoder))
+        lost_examples = _enroll_again(old, store, encoder)
+        _keep_calibration(old, store)
+        return (*lost, *lost_examples)
 
 
 def _forget_outdated(old: Store, store: Store) -> None:
@@ -96,6 +99,17 @@ def _forget_outdated(old: Store, store: Store) -> None:
         store.remove_label(label)
 
 
+def _keep_calibration(old: Store, store: Store) -> None:
+    """Keeps the calibration; with another encoder without its impostors, so that it is stale."""
+    stored = old.calibration()
+    if stored is None:
+        return
+    rows = list[NewImpostor]()
+    if old.setting("fingerprint") == store.setting("fingerprint"):
+        rows = [NewImpostor(*one, vector) for one, vector in zip(*old.impostors(), strict=True)]
+    store.calibrate(stored.document, rows, stored.tops if rows else stored.tops[:0])
+
+
 def _enroll_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
     given: list[tuple[str, Query]] = []
     lost: list[Skip] = []
@@ -107,5 +121,5 @@ def _enroll_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
             given.append((example.label, Path(example.uri)))
         else:
             lost.append(Skip(f"an example of {example.label}", "it was given without a file"))
-    reports = identities.enroll_all(store, encoder, given, force=True)
+    reports = enrolling.enroll_all(store, encoder, given, force=True)
     return [*lost, *(skip for report in reports.values() for skip in report.skipped)]

@@ -48,9 +48,9 @@ def read_pairs_table(roles: Roles, modality: Modality | None, convention: str | 
             pairs.extend(found)
             same.append(is_true == label.means_same)
             annotations.add(annotation)
-    if len(set(same)) < 2:
+    if not any(same):
         raise TrainingError(
-            f"{table.file}: both similar and dissimilar pairs are needed; found {len(same)} of one kind"
+            f"{table.file}: similar pairs are needed; found {len(same)} dissimilar ones only"
             f"{left_out((*table.bad.listed(), *sources.skipped))}"
         )
     return annotations.on(

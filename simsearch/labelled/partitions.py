@@ -81,7 +81,7 @@ def of_rows(points: NDArray[np.int64], tied: NDArray[np.int64] | None, counts: C
     and pairs or triplets that cross partitions are dropped.
     """
     rng = np.random.default_rng(seed)
-    _, component, sizes = np.unique(_components(points, tied), return_inverse=True, return_counts=True)
+    _, component, sizes = np.unique(components(points, tied), return_inverse=True, return_counts=True)
     validation, test = (_whole(count, len(points)) for count in counts[1:])
     small = (
         np.flatnonzero(sizes <= max(1.0, _LARGEST_COMPONENT * min(count for count in (validation, test) if count)))
@@ -98,7 +98,7 @@ def of_rows(points: NDArray[np.int64], tied: NDArray[np.int64] | None, counts: C
     return partition_of_component[component]
 
 
-def _components(points: NDArray[np.int64], tied: NDArray[np.int64] | None) -> NDArray[np.int64]:
+def components(points: NDArray[np.int64], tied: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """The number of the connected component of each row."""
     ends = points if tied is None else np.column_stack([points, points.max(initial=0) + 1 + tied])
     if ends.shape[1] == 1:

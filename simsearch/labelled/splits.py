@@ -84,6 +84,8 @@ def split(
     content = content_numbers(contents)
     options = _Options(by, counts, frozenset(validation), frozenset(test), seed)
     partition = _partitions(labelled, content, options)
+    if labelled.labels is not None:
+        partition[_copies_in_single_classes(labelled.labels, content, partition == 0)] = -1
     if labelled.same is not None and len(np.unique(labelled.same[partition == 2])) < 2:
         partition[partition == 2] = -1
     return _split_of(labelled, content, contents, options, partition)
@@ -108,14 +110,46 @@ def _partitions(labelled: Labelled, content: NDArray[np.int64], options: _Option
         unit, names, what = _units(labelled, options.by)
         present, number = np.unique(unit, return_inverse=True)
         held_out = tuple(_named(labelled, options.by, names, wanted) for wanted in (options.validation, options.test))
-        partition_of_unit = partitions.of_units(
-            [names[position] for position in present], what, options.counts, (held_out[0], held_out[1]), options.seed
+        # A class of one content gives no pair to measure with, but is a negative in training.
+        drawn = np.array([names[position] in held_out[0] | held_out[1] for position in present])
+        drawn |= _has_pairs(labelled, number, points) if options.by == "class" else True
+        partition_of_unit = np.zeros(len(present), dtype=np.int8)
+        partition_of_unit[drawn] = partitions.of_units(
+            [names[position] for position in present[drawn]],
+            what,
+            options.counts,
+            (held_out[0], held_out[1]),
+            options.seed,
         )
         return partitions.without_leaks(partition_of_unit[number], points)
     if labelled.kind == "classes":
         assert labelled.labels is not None
         return partitions.of_classes(labelled.labels, content, options.counts, options.seed)
     return partitions.of_rows(points, labelled.documents, options.counts, options.seed)
+
+
+def _has_pairs(labelled: Labelled, number: NDArray[np.int64], points: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each class, by number, has two distinct contents; any class can be in given pairs."""
+    if labelled.kind != "classes":
+        return np.ones(number.max(initial=-1) + 1, dtype=np.bool_)
+    return _contents_of(number, points[:, 0]) > 1
+
+
+def _contents_of(number: NDArray[np.int64], content: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many distinct contents each class has, by its number."""
+    distinct = np.unique(np.stack([number, content], axis=1), axis=0)[:, 0]
+    return np.bincount(distinct, minlength=number.max(initial=-1) + 1)
+
+
+def _copies_in_single_classes(
+    labels: NDArray[np.int64], content: NDArray[np.int64], training: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """The positions of copies in the train partition of those classes that have one content there: no pairs."""
+    positions = np.flatnonzero(training)
+    single = _contents_of(labels[positions], content[positions]) == 1
+    positions = positions[single[labels[positions]]]
+    first = np.unique(labels[positions], return_index=True)[1]
+    return np.delete(positions, first)
 
 
 def _units(labelled: Labelled, by: By) -> tuple[NDArray[np.int64], tuple[str, ...], str]:
@@ -193,6 +227,9 @@ def _split_of(
         if rows is not None:
             entry["rows"] = len(taken)
         record[name] = entry | _units_in(labelled, options.by, taken)
+    if labelled.labels is not None:
+        counts = np.bincount(labelled.labels[chosen[0]], minlength=len(labelled.classes))
+        record["one_example"] = [labelled.classes[number] for number in np.flatnonzero(counts == 1)]
     record["left_out"] = int((partition < 0).sum())
     record["contents_with_two_labels"] = contents_with_two_labels(labelled, content)
     train, validation, test = sources
@@ -225,16 +262,18 @@ def contents_with_two_labels(labelled: Labelled, content: NDArray[np.int64]) -> 
     return int((np.unique(named[first], return_counts=True)[1] > 1).sum())
 
 
-def check_split(labelled: Labelled, made: Split, contents: Sequence[bytes]) -> None:
-    """Raises TrainingError for a split from which no pairs can be formed, naming what is missing.
+def check_split(
+    labelled: Labelled, made: Split, contents: Sequence[bytes], needed: str = "about 6 in each class are needed"
+) -> None:
+    """Raises TrainingError for a split from which no pairs can be formed, naming what is missing and what is `needed`.
 
-    For training each class needs two different contents, and there must be two classes; in the other partitions, unless
-    empty, some class must have two. Given pairs must be of both kinds.
+    There must be two classes to train on, and one of them, and of those in each other partition that is not empty, must
+    have two different contents. Given pairs must be of both kinds.
     """
     content = content_numbers(contents)
     if labelled.labels is not None:
         for name, positions in zip(PARTITIONS, (made.train, made.validation, made.test), strict=True):
-            _check_classes(name, labelled.classes, labelled.labels[positions], content[positions])
+            _check_classes(name, labelled.classes, labelled.labels[positions], content[positions], needed)
     elif labelled.same is not None and made.rows is not None:
         for name, rows in zip(PARTITIONS, made.rows, strict=True):
             if (name == "train" or len(rows)) and len(np.unique(labelled.same[rows])) < 2:
@@ -244,17 +283,17 @@ def check_split(labelled: Labelled, made: Split, contents: Sequence[bytes]) -> N
 
 
 def _check_classes(
-    partition: str, classes: Sequence[str], labels: NDArray[np.int64], content: NDArray[np.int64]
+    partition: str, classes: Sequence[str], labels: NDArray[np.int64], content: NDArray[np.int64], needed: str
 ) -> None:
     distinct = np.unique(np.stack([labels, content], axis=1), axis=0)[:, 0]
     numbers, counts = np.unique(distinct, return_counts=True)
     if partition == "train":
         if len(numbers) < 2:
             raise TrainingError(f"{len(numbers)} classes are left to train on; at least 2 are needed")
-        if counts.min() < 2:
+        if counts.max() < 2:
             raise TrainingError(
-                f"class {classes[numbers[counts.argmin()]]!r} has one source to train on (identical ones count once); "
-                "pairs need at least 2, add some or remove the class"
+                f"none of {len(numbers):,} classes has two different sources to train on (identical ones count once), "
+                f"which a pair needs; {needed}"
             )
     elif len(numbers) == 1:
         raise TrainingError(
@@ -262,4 +301,4 @@ def _check_classes(
             "are too few to hold some out, use --split content"
         )
     elif len(numbers) and counts.max() < 2:
-        raise TrainingError(f"no class has two different sources for {partition}; about 6 in each class are needed")
+        raise TrainingError(f"no class has two different sources for {partition}; {needed}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -58,12 +58,13 @@ class Calibration:
         return cls(**(dict(document) | {"threshold": Threshold(**document["threshold"]), "probability": found}))
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Protocol):
     """P(same) at prior one half of an encoder, at increasing scores."""
 
-    scores: tuple[float, ...]
-    p_same: tuple[float, ...]
+    @property
+    def scores(self) -> tuple[float, ...]: ...
+    @property
+    def p_same(self) -> tuple[float, ...]: ...
 
 
 def calibrated(

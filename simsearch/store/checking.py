@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, exists, func, or_, sele
 from simsearch.errors import DamagedError, StoreError
 from simsearch.store.database import translating_errors
 from simsearch.store.reading import last_id, number_setting
-from simsearch.store.schema import CONTENT, EXAMPLE, ITEM, REMOVED
+from simsearch.store.schema import CONTENT, EXAMPLE, IMPOSTOR, ITEM, REMOVED
 
 NAMED_AT_MOST = 5
 BATCH = 10_000
@@ -43,6 +43,7 @@ def _all(connection: Connection) -> Iterator[str]:
     dim = number_setting(connection, "dim")
     yield from _vector_problems(connection, CONTENT, dim)
     yield from _vector_problems(connection, EXAMPLE, dim)
+    yield from _vector_problems(connection, IMPOSTOR, dim)
     yield from _text_problems(connection)
     yield from _journal_problems(connection)
 

@@ -89,6 +89,16 @@ class Database:
                 finally:
                     self._inside = False
 
+    @contextlib.contextmanager
+    def outside(self) -> Iterator[sqlite3.Connection]:
+        """The connection of the driver outside of any transaction, for statements that allow none."""
+        with self._turn, translating_errors(self.path):
+            if self._inside:
+                raise StoreError(f"{self.path}: inside a transaction; leave it first")
+            driver = self._open().connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            yield driver
+
     def _open(self) -> Connection:
         if self._connection is None:
             raise StoreError(f"{self.path} was closed")
@@ -122,6 +132,8 @@ def _connect(uri: str) -> sqlite3.Connection:
         # FULL: with WAL, NORMAL may lose the last transactions when the power fails. fullfsync: the same on macOS.
         for pragma in ("foreign_keys = ON", "synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):
             connection.execute(f"PRAGMA {pragma}")
+        # What is deleted is overwritten with zeros, so that nothing is left of an identity that is forgotten.
+        connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
         connection.close()
         raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from simsearch.types import Metadata, Vectors
+    from simsearch.types import Metadata, Scores, Vectors
 
 
 class Known(NamedTuple):
@@ -82,6 +82,32 @@ class Renewal:
     vector: Vectors | None = None
     width: int | None = None
     height: int | None = None
+
+
+class NewImpostor(NamedTuple):
+    """An impostor to store: the identity that it is of, where it is from, its content and its vector."""
+
+    identity: str
+    uri: str
+    sha256: bytes
+    vector: Vectors
+
+
+class Impostor(NamedTuple):
+    """One query of an identity that was not enrolled when recognition was calibrated."""
+
+    identity: str
+    uri: str
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredCalibration:
+    """A calibration as JSON, and the top scores of its impostors against the gallery of that generation."""
+
+    document: str
+    tops: Scores
+    gallery: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from simsearch.store.examples import changed
 from simsearch.store.reading import among, content_ids, items_under, number_setting
 from simsearch.store.records import Outdated, Renewal
 from simsearch.store.schema import CONTENT, EXAMPLE, ITEM
@@ -58,6 +59,7 @@ def renew(connection: Connection, rules: int, renewals: Sequence[Renewal]) -> No
         enrolled.values(vector=bindparam("new"), rules=rules),
         [{"sha": sha, "new": vector} for sha, vector in vectors.items()],
     )
+    changed(connection)
     drop_orphans(connection, list(new), changed=True)
 
 
@@ -89,5 +91,6 @@ def renew_examples(connection: Connection, rules: int, renewals: Sequence[Renewa
         if one.vector is not None
     ]
     if new:
-        changed = EXAMPLE.update().where(EXAMPLE.c.id == bindparam("example")).values(vector=bindparam("new"))
-        connection.execute(changed, new)
+        update = EXAMPLE.update().where(EXAMPLE.c.id == bindparam("example")).values(vector=bindparam("new"))
+        connection.execute(update, new)
+        changed(connection)

@@ -131,9 +131,26 @@ EXAMPLE = Table(
     Column("sha256", LargeBinary, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
+    Column("added_at", Integer),
     Column("rules", Integer, nullable=False, server_default="1"),
     UniqueConstraint("label", "sha256"),
     sqlite_autoincrement=True,
+)  # fmt: skip
+IMPOSTOR = Table(
+    "impostor", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("identity", Words, nullable=False),
+    Column("uri", Uri, nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("vector", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)  # fmt: skip
+CALIBRATION = Table(
+    "calibration", METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("tops", LargeBinary, nullable=False),
+    Column("gallery", Integer, nullable=False),
 )  # fmt: skip
 ROOT = Table(
     "root", METADATA,
@@ -204,20 +221,35 @@ _SECOND = (
 )
 
 
-def _third(connection: Connection) -> None:
-    """The version of the rules by which each content was read, and which files of a root count."""
-    for statement in _THIRD:
+def _calibrations(connection: Connection) -> None:
+    """Calibrations of recognition, with the impostors that they rest on; when examples were enrolled."""
+    for statement in _CALIBRATIONS:
         connection.exec_driver_sql(statement)
 
 
-_THIRD = (
+_CALIBRATIONS = (
+    "ALTER TABLE example ADD COLUMN added_at INTEGER",
+    "CREATE TABLE impostor (id INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL, uri BLOB NOT NULL,"
+    " sha256 BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)",
+    "CREATE TABLE calibration (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL, tops BLOB NOT NULL,"
+    " gallery INTEGER NOT NULL)",
+)
+
+
+def _rules(connection: Connection) -> None:
+    """The version of the rules by which each content was read, and which files of a root count."""
+    for statement in _RULES:
+        connection.exec_driver_sql(statement)
+
+
+_RULES = (
     "ALTER TABLE content ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE example ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE root ADD COLUMN filter TEXT",
     "CREATE INDEX content_rules ON content (rules)",
 )
 
-MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _third))
+MIGRATIONS = (Migration(1, _first), Migration(2, _second), Migration(3, _calibrations), Migration(4, _rules))
 
 
 def pending(connection: Connection) -> tuple[Migration, ...]:

@@ -11,17 +11,18 @@ from sqlalchemy import select
 
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
-from simsearch.store import checking, examples, reading, renewing, writing
+from simsearch.store import checking, reading, renewing, writing
 from simsearch.store.creating import make
 from simsearch.store.database import Database, open_database
+from simsearch.store.identity_store import IdentityStore
 from simsearch.store.schema import CONTENT, ITEM, ROOT
 
 if TYPE_CHECKING:
-    from simsearch.store.records import Counts, Known, NewExample, Outdated, Renewal, RowFile, Write
-    from simsearch.types import Example, Ids, Item, Vectors
+    from simsearch.store.records import Counts, Known, Outdated, Renewal, RowFile, Write
+    from simsearch.types import Ids, Item, Vectors
 
 
-class Store:
+class Store(IdentityStore):
     """Items, contents, examples and roots. Use `create` or `open`.
 
     Every method is one transaction: done as a whole, and durable when it returns, or not done. An item is a path or a
@@ -243,7 +244,7 @@ class Store:
         with self._database.writing() as connection:
             renewing.renew_examples(connection, rules, renewals)
 
-    # -- roots and examples --------------------------------------------------------------------------------------
+    # -- roots --------------------------------------------------------------------------------------
 
     def roots(self) -> dict[str, str | None]:
         """The places that the collection is fed from, in the order they were added, with how their files are read."""
@@ -269,26 +270,6 @@ class Store:
         """Remembers which files under a root count."""
         with self._database.writing() as connection:
             connection.execute(ROOT.update().where(ROOT.c.path == root).values(filter=packed))
-
-    def add_examples(self, rows: Sequence[tuple[str, NewExample]]) -> dict[str, int]:
-        """Stores examples, each with its label; returns how many are new to each label. Others are left as they are."""
-        with self._database.writing() as connection:
-            return examples.add(connection, rows)
-
-    def remove_label(self, label: str) -> int:
-        """The number of examples that were removed."""
-        with self._database.writing() as connection:
-            return examples.remove_label(connection, label)
-
-    def labels(self) -> dict[str, int]:
-        """The labels in alphabetical order, with their numbers of examples."""
-        with self._database.reading() as connection:
-            return examples.labels(connection)
-
-    def examples(self) -> tuple[tuple[Example, ...], Vectors]:
-        """Every example by ascending id, and their vectors, shape (n, dim)."""
-        with self._database.reading() as connection:
-            return examples.all_of(connection)
 
     def check(self) -> list[str]:
         """The problems of the database, as sentences. Reads all of it."""

@@ -17,6 +17,9 @@ from simsearch.training.recipes import SHARES, Changes, Recipe, check_changes
 if TYPE_CHECKING:
     from simsearch.labelled.reading import Kind, Labelled
 
+ENOUGH_LINKED = 20
+"""Of fewer classes that similar pairs link, a tenth would be too few to validate with: their items are divided."""
+
 
 def configure(
     named: str | Recipe | None,
@@ -26,8 +29,9 @@ def configure(
     freeze: str,
     *,
     everything: bool = False,
+    linked: bool = False,
 ) -> Recipe:
-    """The recipe of a run; later steps override earlier ones.
+    """The recipe of a run; later steps override earlier ones. `linked` classes are what similar pairs link.
 
     Raises UsageError for incompatible values, before any file is read.
     """
@@ -36,6 +40,8 @@ def configure(
     _require_modality(recipe, source, initial)
     recipe = _for_initial_encoder(recipe, initial, freeze)
     recipe = _for_data(recipe, source, given)
+    if linked:
+        recipe = _for_linked(recipe, given, len(source.classes))
     recipe = _for_frozen_layers(recipe, initial, freeze)
     recipe = _as_given(recipe, given)
     if everything:
@@ -104,6 +110,16 @@ def _for_data(recipe: Recipe, source: Labelled, given: Changes) -> Recipe:
     if given.split is None and ((recipe.split == "class" and grouped) or forgeries):
         recipe = replace(recipe, split="group")
     return recipe
+
+
+def _for_linked(recipe: Recipe, given: Changes, classes: int) -> Recipe:
+    """The recipe for many classes of two: in-batch negatives, as many classes in a batch as it has pairs."""
+    if given.loss is None:
+        recipe = replace(_with_loss(recipe, "infonce"), contrast_weight=0.0)
+    if given.split is None and classes >= ENOUGH_LINKED:
+        # Most classes are one pair, which cannot be divided.
+        recipe = replace(recipe, split="class", counts=SHARES)
+    return replace(recipe, batch_classes=max(2, recipe.batch_classes * recipe.batch_images // 2), batch_images=2)
 
 
 def _with_suitable_loss(recipe: Recipe, kind: Kind, forgeries: bool) -> Recipe:

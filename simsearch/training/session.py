@@ -20,6 +20,7 @@ import numpy as np
 from simsearch.encoders.placing import require_place
 from simsearch.errors import LockedError, MissingExtraError, UsageError
 from simsearch.labelled.reading import Reading
+from simsearch.labelled.similar import linked_classes, only_similar
 from simsearch.progress import Progress, Silent
 from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
@@ -85,11 +86,14 @@ def train(
         held = test[0] if test else given.split
         raise UsageError(f"everything holds nothing out; omit {held!r}")
     labelled = (reading or Reading()).read(Path(source))
+    linked = only_similar(labelled)
+    if linked:
+        labelled = linked_classes(labelled)
     processes = open_processes()
     runs = []
     for initial in initial_encoders(recipe, start, labelled, freeze):
         frozen = chosen_freeze(freeze, initial)
-        chosen = configure(recipe, given, labelled, initial, frozen, everything=everything)
+        chosen = configure(recipe, given, labelled, initial, frozen, everything=everything, linked=linked)
         if test and chosen.split not in ("class", "group"):
             raise UsageError(f"--test {test[0]} needs --split class or group")
         runs.append(

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simsearch.cli.training import _tell_split
+
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory, image):
@@ -130,3 +132,14 @@ def test_test_classes_that_its_start_had_learned_are_told(process, tmp_path, ima
         process("info", "encoders/second").out,
         re.M,
     )
+
+
+def test_classes_with_one_example_are_all_listed(capsys):
+    _tell_split({"one_example": [f"class {number}" for number in range(30)]})
+    assert capsys.readouterr().out == (
+        "30 classes with one example to train on, negatives of the others: "
+        + ", ".join(f"class {number}" for number in range(30))
+        + "\n"
+    )
+    _tell_split({"one_example": []})
+    assert capsys.readouterr().out == ""

@@ -49,6 +49,18 @@ class SameCurve:
         found = [next((row for row in rows if row[2] <= far), None) for far in sorted(fars)]
         return list(dict.fromkeys(row for row in found if row is not None))
 
+    def score_at(self, probability: float) -> float:
+        """The least score at which P(same) reaches `probability`; the largest of the curve if none does."""
+        reached = np.flatnonzero(np.asarray(self.p_same) >= probability)
+        if not len(reached):
+            return self.scores[-1]
+        at = int(reached[0])
+        if at == 0:
+            return self.scores[0]
+        below, above = self.p_same[at - 1], self.p_same[at]
+        share = (probability - below) / (above - below)
+        return self.scores[at - 1] + share * (self.scores[at] - self.scores[at - 1])
+
     def document(self) -> dict[str, JSONValue]:
         """The curve as it is stored in encoder.json."""
         return {

@@ -103,7 +103,8 @@ def _of_texts(labelled: Labelled, recipe: Recipe, spec: TextSpec, test: Sequence
 def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: Sequence[str]) -> Split:
     by: By = recipe.split if labelled.kind == "classes" or recipe.split in ("group", "given") else "content"
     divided = split(labelled, contents, by=by, counts=recipe.counts, test=test, seed=recipe.seed)
-    check_split(labelled, divided, contents)
+    needed = _needed(recipe)
+    check_split(labelled, divided, contents, needed)
     if labelled.scores is not None and divided.rows is not None and min(map(len, divided.rows[:2])) < LEAST_GRADED:
         raise TrainingError(
             f"{len(labelled.scores)} graded pairs are too few: after the split {len(divided.rows[1])} are left for "
@@ -112,10 +113,19 @@ def _split(labelled: Labelled, contents: Sequence[bytes], recipe: Recipe, test: 
     if not len(divided.train):
         raise TrainingError(f"no training data left after the split of {len(labelled.sources)} sources; add more")
     if not len(divided.validation) and recipe.counts[1]:
-        raise TrainingError(
-            f"too few: of {len(labelled.sources)} none are left for validation; about 6 in each class are needed"
-        )
+        raise TrainingError(f"too few: of {len(labelled.sources)} none are left for validation; {needed}")
     return divided
+
+
+def _needed(recipe: Recipe) -> str:
+    """How many sources of a class the recipe takes, for an error."""
+    if recipe.split != "content" or max(recipe.counts) <= 1:
+        return "about 6 in each class are needed"
+    counts = " + ".join(f"{count:g}" for count in recipe.counts)
+    return (
+        f"preset {recipe.name!r} takes {counts} of each class for training, validation and test: add some, or set "
+        "fractions with --set counts=0.6,0.2,0.2"
+    )
 
 
 def _dataset(

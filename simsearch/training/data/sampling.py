@@ -39,6 +39,7 @@ class Sampler(Protocol):
 class ClassSampler:
     """P classes with K rows each (Hermans et al. 2017). All rows of a class with fewer than K.
 
+    A quarter of the classes of a batch, or what others leave, have a single row: they are negatives, and in no pair.
     `labels` are 0 .. C-1, `rows` where each one is among the inputs.
     """
 
@@ -49,8 +50,11 @@ class ClassSampler:
         self._rows = rows
         order = np.argsort(labels, kind="stable")
         _, starts = np.unique(labels[order], return_index=True)
-        self._members = np.split(order, starts[1:])
-        self._classes = min(classes, len(self._members))
+        members = np.split(order, starts[1:])
+        self._members = [rows for rows in members if len(rows) > 1]
+        self._single = np.array([rows[0] for rows in members if len(rows) == 1], dtype=np.int64)
+        self._singles = min(len(self._single), max(classes // 4, classes - len(self._members)))
+        self._classes = min(classes - self._singles, len(self._members))
         self._images = images
         self._seed = seed
 
@@ -58,6 +62,8 @@ class ClassSampler:
         rng = np.random.default_rng((self._seed, step))
         chosen = rng.choice(len(self._members), self._classes, replace=False)
         parts = [rng.choice(self._members[c], min(self._images, len(self._members[c])), replace=False) for c in chosen]
+        if self._singles:
+            parts.append(rng.choice(self._single, self._singles, replace=False))
         drawn = np.concatenate(parts)
         return Batch(self._rows[drawn], labels=self._labels[drawn])
 

@@ -465,6 +465,7 @@ def test_the_record_tells_how_and_what_and_is_json() -> None:
         "train": {"sources": 5, "contents": 3, "sha256": hashlib.sha256(b"abc").hexdigest(), "classes": ["c00", "c01"]},
         "validation": {"sources": 0, "contents": 0, "sha256": hashlib.sha256().hexdigest(), "classes": []},
         "test": {"sources": 2, "contents": 2, "sha256": hashlib.sha256(b"de").hexdigest(), "classes": ["c02"]},
+        "one_example": [],
         "left_out": 0,
         "contents_with_two_labels": 1,
     }
@@ -498,12 +499,34 @@ def test_contents_with_two_labels_are_counted(rows: list[tuple[int, int, bool]])
 # -- what pairs cannot be made of ----------------------------------------------------------------------------------
 
 
-def test_a_class_with_one_content_is_named() -> None:
+def test_a_class_with_one_content_is_trained_on_once_and_named() -> None:
     labelled = of_classes([0, 0, 1, 1, 2, 2])
     contents = [b"a", b"b", b"c", b"c", b"d", b"e"]
     made = split(labelled, contents, by="class", counts=(1, 0, 0), seed=0)
-    with pytest.raises(TrainingError, match="class 'c01' has one source to train on"):
-        check_split(labelled, made, contents)
+    check_split(labelled, made, contents)
+    assert made.train.tolist() == [0, 1, 2, 4, 5]
+    assert made.record["one_example"] == ["c01"]
+
+
+@given(sizes=st.lists(st.integers(1, 3), min_size=8, max_size=20), seed=st.integers(0, 5))
+def test_classes_with_one_content_are_not_held_out_by_chance(sizes: list[int], seed: int) -> None:
+    labels = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    labelled = of_classes(labels)
+    single = {number for number, size in enumerate(sizes) if size == 1}
+    if len(sizes) - len(single) < 4:
+        return
+    made = split(labelled, text_contents(labelled.sources), by="class", counts=(0.5, 0.25, 0.25), seed=seed)
+    for held_out in (made.validation, made.test):
+        assert len(held_out)
+        assert not single & {labels[position] for position in held_out.tolist()}
+    assert single <= {labels[position] for position in made.train.tolist()}
+    assert made.record["one_example"] == [labelled.classes[number] for number in sorted(single)]
+
+
+def test_classes_that_are_all_single_are_refused_with_what_is_needed() -> None:
+    labelled = of_classes([0, 1, 2])
+    with pytest.raises(TrainingError, match=r"none of 3 classes has two different sources to train on.*20 of each"):
+        check_split(labelled, chosen([0, 1, 2], [], []), text_contents(labelled.sources), "20 of each")
 
 
 def chosen(train: list[int], validation: list[int], test: list[int]) -> Split:

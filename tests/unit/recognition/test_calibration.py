@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simsearch.errors import UsageError
-from simsearch.recognition.calibration import Calibration, Curve, calibrated, stale_reason
+from simsearch.evaluation.statistics.probability import SameCurve
+from simsearch.recognition.calibration import Calibration, calibrated, stale_reason
 from simsearch.recognition.decide import top_scores
 from simsearch.recognition.gallery import Gallery
 from simsearch.types import Example
@@ -48,7 +49,8 @@ def test_what_is_stored_comes_back(impostors: np.ndarray | None) -> None:
 
 def test_single_examples_take_the_curve_of_the_encoder_at_the_prior() -> None:
     gallery = Gallery.of(*drawn(20, 1, 0))
-    curve = Curve((0.0, 0.5, 1.0), (0.1, 0.5, 0.9))
+    three = (0.0, 0.5, 1.0)
+    curve = SameCurve("drawn", 9, 9, three, (0.1, 0.5, 0.9), three, three)
     made = calibrate(gallery, curve=curve, prior=0.9)
     assert made.probability is not None and made.probability.kind == "encoder"
     assert made.probability(np.array([0.5])).tolist() == pytest.approx([0.1])

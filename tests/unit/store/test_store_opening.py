@@ -113,11 +113,13 @@ def test_a_newer_format_is_refused_with_the_cure(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("INSERT INTO migration VALUES (99, 0)")
     other.close()
-    with pytest.raises(
-        StoreError, match=rf"format 99, this simsearch reads up to {NEWEST}\. Upgrade: pip install"
-    ) as caught:
+    with pytest.raises(StoreError, match=r"format 99, this simsearch reads up to \d+\. Upgrade: pip install") as caught:
         Store.open(path)
     assert str(path) in str(caught.value)
+
+
+NOW = [migration.number for migration in schema.MIGRATIONS]
+NEXT = NOW[-1] + 1
 
 
 def add_colour(connection: Connection) -> None:
@@ -144,23 +146,23 @@ def test_an_older_store_is_brought_up_to_date_when_it_is_opened(
 ) -> None:
     with Store.create(path, {"dim": "4"}) as store:
         store.write([ONE])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEWEST + 1, add_colour)))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEXT, add_colour)))
     with pytest.raises(StoreError, match="made by an older simsearch") as caught:
         Database(path, write=False, immutable=True)
     assert str(path) in str(caught.value)
-    assert migrations_of(path) == (RELEASED, False)
+    assert migrations_of(path) == (NOW, False)
     for _ in range(2):
         with Store.open(path, write=write) as store:
             assert store.counts().items == 1
-        assert migrations_of(path) == ([*RELEASED, NEWEST + 1], True)
+        assert migrations_of(path) == ([*NOW, NEXT], True)
 
 
 def test_a_migration_that_fails_leaves_neither_change_nor_record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store.create(path, {"dim": "4"}).close()
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEWEST + 1, fail_half_way)))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEXT, fail_half_way)))
     with pytest.raises(StoreError, match="no such table: nowhere"):
         Store.open(path, write=True)
-    assert migrations_of(path) == (RELEASED, False)
+    assert migrations_of(path) == (NOW, False)
 
 
 def test_a_store_opened_to_read_or_closed_writes_nothing(store: Store, path: Path) -> None:

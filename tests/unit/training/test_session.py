@@ -335,15 +335,8 @@ def one_class(root: Path, draw_shape: DrawShape) -> None:
         draw_shape(root / "circle" / f"{number}.png", "circle", "red", number)
 
 
-def one_picture(root: Path, draw_shape: DrawShape) -> None:
-    draw_few(root, draw_shape)
-    draw_shape(root / "alone" / "1.png", "triangle", "green", 1)
-
-
-def copies_only(root: Path, draw_shape: DrawShape) -> None:
-    draw_few(root, draw_shape)
-    for number in range(8):
-        draw_shape(root / "alone" / f"{number}.png", "triangle", "green", 1)
+def single_pictures(root: Path, draw_shape: DrawShape) -> None:
+    draw_few(root, draw_shape, count=1)
 
 
 def too_few(root: Path, draw_shape: DrawShape) -> None:
@@ -359,9 +352,8 @@ IMPOSSIBLE = {
     "does not exist; give a folder": no_folder,
     "0 class folders": no_classes,
     "1 class folders": one_class,
-    "class 'alone' has one source to train on": one_picture,
-    r"class 'alone' has one source to train on \(identical ones count once\)": copies_only,
-    "too few": too_few,
+    "none of 2 classes has two different sources to train on": single_pictures,
+    r"too few: of 4 .*preset 'shapes' takes 20 \+ 20 \+ 20 of each class": too_few,
     "none of the 20 files can be read": all_broken,
 }
 
@@ -372,9 +364,43 @@ def test_files_that_nothing_can_be_learned_from_are_refused(
 ) -> None:
     source = tmp_path / "in"
     IMPOSSIBLE[message](source, draw_shape)
+    counts = (20.0, 20.0, 20.0) if "preset" in message else QUICK.counts
     with pytest.raises(TrainingError, match=message):
-        quick(source, tmp_path / "out")
+        quick(source, tmp_path / "out", recipe=replace(QUICK, counts=counts))
     assert not (tmp_path / "out").exists()
+
+
+def test_classes_with_one_example_are_negatives_and_are_listed(
+    few: Path, tmp_path: Path, draw_shape: DrawShape
+) -> None:
+    draw_shape(few / "alone" / "1.png", "triangle", "green", 1)
+    for number in range(8):
+        draw_shape(few / "copied" / f"{number}.png", "triangle", "red", 2)
+    trained = quick(few, tmp_path / "out")
+    record = trained.config.training["split_record"]
+    assert isinstance(record, dict)
+    assert record["one_example"] == ["alone", "copied"]
+    assert set(trained.config.training["learned"]) == {"alone", "circle", "copied", "square"}  # type: ignore[arg-type]
+
+
+def test_similar_pairs_alone_are_learned_with_in_batch_negatives(tmp_path: Path, draw_shape: DrawShape) -> None:
+    rows = []
+    for number in range(24):
+        shape, colour = ("circle", "square", "triangle")[number % 3], ("red", "green", "blue")[number // 3 % 3]
+        pair = [
+            draw_shape(tmp_path / f"{number}{side}.png", shape, colour, 50 * number + k) for k, side in enumerate("ab")
+        ]
+        rows.append(",".join([*(path.name for path in pair), "1"]))
+    (tmp_path / "pairs.csv").write_text("\n".join(["left,right,same", *rows]))
+    trained = quick(tmp_path / "pairs.csv", tmp_path / "out")
+    config = trained.config
+    assert (config.training["kind"], config.training["loss"], config.training["split"]) == (
+        "classes",
+        "infonce",
+        "class",
+    )
+    assert "test_roc_auc" in trained.figures
+    assert len(config.training["learned"]) + len(config.training["held_out"]) == 24  # type: ignore[arg-type]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(few: Path, tmp_path: Path) -> None:

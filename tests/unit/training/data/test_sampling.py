@@ -48,6 +48,9 @@ def test_a_batch_has_p_classes_with_k_images_none_twice(
     found = labels_of(batch)
     count = Counter(found)
     assert len(count) == min(classes, len(sizes))
+    several = sum(size > 1 for size in sizes)
+    single = sum(sizes[label] == 1 for label in count)
+    assert single == min(len(sizes) - several, max(classes // 4, classes - several))
     assert all(number == min(images, sizes[label]) for label, number in count.items())
     assert len(set(batch.rows.tolist())) == len(batch.rows)
     assert [labels[(row - 100) // 7] for row in batch.rows.tolist()] == found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION, embed_each
-from simsearch.collection.querying import QueryContext, interpret, is_folder, resolve, takes_text, text_of
+from simsearch.collection.querying import interpret, is_folder, takes_text, text_of
 from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.arguments import source_list
@@ -26,10 +25,8 @@ from simsearch.media.images import BLANK_REMARK, read_file
 from simsearch.media.scan import scan
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
-from simsearch.recognition.decide import recognize
-from simsearch.recognition.gallery import Gallery
 from simsearch.store import NewExample
-from simsearch.types import Item, Recognition, Skip, Text
+from simsearch.types import Item, Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.collection.querying import Query
@@ -56,7 +53,7 @@ class FoldersReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class ReadExample:
     """An example to be: read and prepared, or with the reason why it could not be."""
 
     label: str
@@ -135,8 +132,10 @@ def enroll_all(
     """What was enrolled of each label: read in threads, encoded and stored in batches, each one transaction."""
     check_encoding(encoding)
     reports = dict[str, EnrollReport]()
-    for batch in batches(ahead(lambda one: _unless_blank(_read(encoder, *one, encoding), force), given), TRANSACTION):
-        rows, skipped = _rows(store, encoder, batch)
+    for batch in batches(
+        ahead(lambda one: _unless_blank(read_example(encoder, *one, encoding), force), given), TRANSACTION
+    ):
+        rows, skipped = encoded_examples(store, encoder, batch)
         added, readable = store.add_examples(rows), Counter(label for label, _ in rows)
         for label in dict.fromkeys(one.label for one in batch):
             before, new = reports.get(label, EnrollReport()), added.get(label, 0)
@@ -150,14 +149,14 @@ def enroll_all(
     return reports
 
 
-def _unless_blank(read: _Read, force: bool) -> _Read:
+def _unless_blank(read: ReadExample, force: bool) -> ReadExample:
     if force or read.prepared is None or not read.prepared.remark.startswith(BLANK_REMARK):
         return read
-    return _Read(read.label, read.name, reason=f"{read.prepared.remark}; --force (force=True) enrolls it")
+    return ReadExample(read.label, read.name, reason=f"{read.prepared.remark}; --force (force=True) enrolls it")
 
 
-def _rows(
-    store: Store, encoder: Encoder, batch: Sequence[_Read]
+def encoded_examples(
+    store: Store, encoder: Encoder, batch: Sequence[ReadExample]
 ) -> tuple[list[tuple[str, NewExample]], list[tuple[str, Skip]]]:
     """The examples and what is skipped, each with its label; contents that are in the store need no encoding."""
     readable = {one.sha256: one for one in batch if not one.reason}
@@ -191,22 +190,26 @@ def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
-def _read(encoder: Encoder, label: str, source: Query, encoding: str | None) -> _Read:
+def read_example(encoder: Encoder, label: str, source: Query, encoding: str | None = None) -> ReadExample:
     """A source, read and prepared. Safe in threads."""
     name = str(source) if isinstance(source, Text) else _name(source)
     if isinstance(source, Path) and is_folder(source):
-        return _Read(label, name, reason="a folder; give its files, or --from-folders with a folder for each label")
+        return ReadExample(
+            label, name, reason="a folder; give its files, or --from-folders with a folder for each label"
+        )
     try:
         if encoder.modality == "text":
             text = (source.text or "") if isinstance(source, Item) else text_of(source, encoding)
             digest, prepared = hashlib.sha256(text.encode()).digest(), encoder.prepare(text)
-            return _Read(label, _name(source), digest, prepared, text)
+            return ReadExample(label, _name(source), digest, prepared, text)
         content = read_file(source) if isinstance(source, (str, Path)) else source
         prepared = encoder.prepare(content)  # type: ignore[arg-type]
         digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()  # type: ignore[attr-defined]
     except MediaError as error:
-        return _Read(label, name, reason=str(error).removeprefix(f"{source}: " if isinstance(source, Path) else ""))
-    return _Read(label, name, digest, prepared)
+        return ReadExample(
+            label, name, reason=str(error).removeprefix(f"{source}: " if isinstance(source, Path) else "")
+        )
+    return ReadExample(label, name, digest, prepared)
 
 
 def _name(source: Query) -> str:
@@ -217,14 +220,33 @@ def _name(source: Query) -> str:
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
 
 
-def recognize_all(
-    context: QueryContext, sources: Sequence[Query], threshold: float | None, encoding: str | None = None
-) -> list[Recognition]:
-    """The identity of each source, by its nearest enrolled example."""
-    if threshold is not None and math.isnan(threshold):
-        raise UsageError("threshold nan is no number to compare with")
-    examples, vectors = context.store.examples()
-    if not examples:
-        raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
-    _, queries = resolve(context, sources, encoding)
-    return recognize(queries, Gallery.of(examples, vectors), threshold=threshold)
+def forget_example(store: Store, file: str | Path) -> int:
+    """Removes the examples that were enrolled from a file, or under a uri; returns how many there were."""
+    names = {os.path.abspath(file), os.fspath(file)}  # noqa: PTH100  (as `_name`)
+    return store.remove_examples([example.id for example in store.examples()[0] if example.uri in names])
+
+
+def rename(store: Store, label: str, new: str) -> int:
+    """Gives a label another name; returns the number of its examples."""
+    known = store.labels()
+    if not new.strip():
+        raise UsageError("a label must have at least one letter")
+    if new in known and new != label:
+        raise UsageError(f"{new!r} is enrolled already; to join the two: simsearch merge {label} {new}")
+    _require(known, label)
+    return known[label] if new == label else store.move_label(label, new)[0]
+
+
+def merge(store: Store, label: str, target: str) -> int:
+    """Makes the examples of a label examples of another; returns how many it has given."""
+    known = store.labels()
+    _require(known, label)
+    _require(known, target)
+    if label == target:
+        raise UsageError(f"{label!r} cannot be merged with itself; name two labels")
+    return store.move_label(label, target)[0]
+
+
+def _require(known: Mapping[str, int], label: str) -> None:
+    if label not in known:
+        raise UsageError(f"no example is enrolled as {label!r}; there are {len(known):,} labels: simsearch identities")

@@ -1,0 +1,134 @@
+"""Recognition in a collection: its gallery, its calibration, and decisions by both."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from simsearch.errors import DamagedError, UsageError
+from simsearch.recognition.calibration import Calibration, stale_reason
+from simsearch.recognition.decide import recognize, top_scores
+from simsearch.recognition.gallery import Gallery
+from simsearch.recognition.joint import UNKNOWN, assigned
+from simsearch.recognition.threshold import impostor_p_values
+
+if TYPE_CHECKING:
+    from simsearch.recognition.gallery import Rule
+    from simsearch.store import Store
+    from simsearch.types import Recognition, Scores, Vectors
+
+RULE: Rule = "nearest"
+"""The rule of decision; decision page 0048 has how it was chosen."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decider:
+    """The gallery and the calibration as they were at one generation of the enrolled examples."""
+
+    generation: int
+    gallery: Gallery
+    calibration: Calibration | None
+    tops: Scores
+    """The top scores of the impostors that are not enrolled, against this gallery."""
+    stale: str | None
+    """Why the promise of the calibration no longer holds, or None while it does."""
+
+    def decide(self, queries: Vectors, threshold: float | None, *, distinct: bool = False) -> list[Recognition]:
+        """A Recognition for each query, at the threshold of the calibration unless another one is given.
+
+        With `distinct` all queries are different identities, and no label is given twice.
+        """
+        if threshold is None and self.calibration is not None:
+            threshold = self.calibration.threshold.score
+        found = recognize(queries, self.gallery, threshold=threshold, rule=RULE)
+        if distinct:
+            found = self._jointly(queries, found, threshold)
+        if self.calibration is None:
+            return found
+        scores = np.array([answer.score for answer in found], dtype=np.float32)
+        curve = None if distinct else self.calibration.probability
+        probability = [None] * len(found) if curve is None else curve(scores).tolist()
+        values = impostor_p_values(self.tops, scores).tolist() if len(self.tops) else [None] * len(found)
+        return [
+            replace(answer, probability=chance, impostor_p_value=value, stale=self.stale is not None)
+            for answer, chance, value in zip(found, probability, values, strict=True)
+        ]
+
+    def _jointly(self, queries: Vectors, single: list[Recognition], threshold: float | None) -> list[Recognition]:
+        scores, _ = self.gallery.scores(queries, RULE)
+        chosen = assigned(scores, threshold)
+        answers = []
+        for row, (label, answer) in enumerate(zip(chosen.tolist(), single, strict=True)):
+            score = answer.score if label == UNKNOWN else float(scores[row, label])
+            answers.append(replace(answer, label=None if label == UNKNOWN else self.gallery.labels[label], score=score))
+        return answers
+
+
+class RecognitionContext(Protocol):
+    """What recognition needs of a collection."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def decider(self) -> Decider: ...
+
+
+def load_decider(store: Store) -> Decider:
+    """The gallery and the calibration as they are stored now, read as one snapshot."""
+    with store.snapshot():
+        generation = store.gallery_generation()
+        gallery = Gallery.of(*store.examples())
+        stored = store.calibration()
+        calibration = None if stored is None else calibration_of(stored.document)
+        if stored is None or calibration is None or not gallery.examples:
+            return Decider(generation, gallery, calibration, np.empty(0, np.float32), None)
+        impostors, vectors = store.impostors()
+        contents, labels = store.example_contents(), set(gallery.labels)
+        fingerprint = store.setting("fingerprint") or ""
+    current = stored.gallery == generation and len(stored.tops) == len(impostors)
+    tops = stored.tops if current or not len(vectors) else top_scores(vectors, gallery, RULE)
+    free = [one.sha256 not in contents and one.identity not in labels for one in impostors]
+    tops = tops[np.array(free, dtype=bool)] if free else np.empty(0, np.float32)
+    stale = stale_reason(calibration, tops, fingerprint=fingerprint, rule=RULE)
+    return Decider(generation, gallery, calibration, tops, stale)
+
+
+def calibration_of(document: str) -> Calibration:
+    """The stored calibration. Raises DamagedError for an invalid one."""
+    try:
+        return Calibration.of_document(json.loads(document))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(
+            f"the stored calibration is invalid ({error}). Calibrate again: simsearch calibrate"
+        ) from None
+
+
+def store_tops(store: Store) -> None:
+    """Brings the stored top scores of the impostors up to date with the examples, if there is a calibration."""
+    stored, generation = store.calibration(), store.gallery_generation()
+    if stored is None or stored.gallery == generation:
+        return
+    gallery = Gallery.of(*store.examples())
+    _, vectors = store.impostors()
+    if gallery.examples and len(vectors):
+        store.set_tops(top_scores(vectors, gallery, RULE), generation)
+
+
+def recognized(
+    context: RecognitionContext, queries: Vectors, threshold: float | None, *, distinct: bool = False
+) -> list[Recognition]:
+    """The identity of each query. Raises UsageError for a threshold that is no number and an empty gallery."""
+    check_threshold(threshold)
+    if not context.decider.gallery.examples:
+        raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
+    return context.decider.decide(queries, threshold, distinct=distinct)
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raises UsageError for a threshold that is no number."""
+    if threshold is not None and math.isnan(threshold):
+        raise UsageError("threshold nan is no number to compare with")

@@ -1,0 +1,64 @@
+"""Forgetting an identity for good, and showing that nothing of it is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.collection.places import STORE_NAME
+from simsearch.errors import DamagedError
+from simsearch.manifest import MANIFEST_NAME, read_manifest
+from simsearch.store.erasing import free_pages_with_content, holds, log_bytes
+from simsearch.store.schema import to_bytes
+
+if TYPE_CHECKING:
+    from simsearch.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenReport:
+    """What is left of a label in the files of a collection, as sentences; copies elsewhere are not looked at."""
+
+    label: str
+    traces: tuple[str, ...]
+    items: int
+    """Items whose path or label contains the word. They stay: they are no examples of the identity."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing names the label as an identity."""
+        return not self.traces
+
+
+def forgotten(folder: Path, store: Store, label: str) -> ForgottenReport:
+    """Looks for a label in rows, in free pages, in the write-ahead log and in older index files."""
+    rows = store.rows_naming(label)
+    traces = [
+        f"{rows[name]:,} {name} are of {label!r}: simsearch forget" for name in ("examples", "impostors") if rows[name]
+    ]
+    database = folder / STORE_NAME
+    if log_bytes(database):
+        traces.append(f"pending: {database.name}-wal is not empty; close what reads the collection, and check again")
+    free = sum(1 for _ in free_pages_with_content(database))
+    if free:
+        traces.append(
+            f"{free:,} free pages of {database.name} are not overwritten; close what reads it, and check again"
+        )
+    traces += [f"{path.name} is an index file of an earlier generation" for path in _older_indexes(folder)]
+    if not traces and not rows["items"]:
+        traces += [f"the word is in {path.name}" for path in _files(folder) if holds(path, to_bytes(label))]
+    return ForgottenReport(label, tuple(traces), rows["items"])
+
+
+def _older_indexes(folder: Path) -> list[Path]:
+    try:
+        recorded = read_manifest(folder)
+    except DamagedError:
+        recorded = None
+    kept = "" if recorded is None else recorded.name
+    return [path for path in sorted(folder.glob("vectors-*")) if path.name != kept]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != MANIFEST_NAME]

@@ -1,0 +1,187 @@
+"""The methods of a collection that enroll, recognize and calibrate."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simsearch.collection import querying
+from simsearch.collection.identities import calibrating, comparing, deciding, enrolling, forgetting
+from simsearch.collection.opened import OpenCollection
+from simsearch.collection.places import STORE_NAME
+from simsearch.errors import LockedError, StoreError
+from simsearch.progress import Progress, Silent
+from simsearch.store.erasing import log_bytes
+
+if TYPE_CHECKING:
+    from simsearch.collection.identities.calibrating import CalibrationReport
+    from simsearch.collection.identities.comparing import Comparison
+    from simsearch.collection.identities.deciding import Decider
+    from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
+    from simsearch.collection.identities.forgetting import ForgottenReport
+    from simsearch.collection.querying import Query
+    from simsearch.recognition.calibration import Calibration
+    from simsearch.store import Store
+    from simsearch.types import Encoder, Example, Recognition
+
+
+class IdentityCollection(OpenCollection):
+    """An open collection that recognizes."""
+
+    _decider: Decider | None = None
+
+    def close(self) -> None:
+        self._decider = None
+        super().close()
+
+    @property
+    def decider(self) -> Decider:
+        """The enrolled examples and the calibration as they are stored now; loaded again when they have changed."""
+        if self._decider is None or self._decider.generation != self.store.gallery_generation():
+            self._decider = deciding.load_decider(self.store)
+        return self._decider
+
+    @contextlib.contextmanager
+    def changing_examples(self, encoder: Encoder | None = None) -> Iterator[Store]:
+        """Like `writing`; afterwards the scores of the impostors are brought up to date."""
+        with self.writing(encoder) as store:
+            try:
+                yield store
+            finally:
+                deciding.store_tops(store)
+
+    def enroll(
+        self, label: str, sources: Iterable[Query], *, force: bool = False, encoding: str | None = None
+    ) -> EnrollReport:
+        """Makes each source an example of `label`, to be recognized from now on without any training.
+
+        Blank pictures are skipped without `force`. `encoding` is that of text files without a byte order mark.
+        """
+        encoder = self.encoder
+        with self.changing_examples(encoder) as store:
+            return enrolling.enroll(store, encoder, label, sources, force=force, encoding=encoding)
+
+    def enroll_folders(
+        self,
+        folder: str | Path,
+        *,
+        force: bool = False,
+        encoding: str | None = None,
+        progress: Progress | None = None,
+    ) -> FoldersReport:
+        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        encoder = self.encoder
+        with self.changing_examples(encoder) as store:
+            shown = progress or Silent()
+            return enrolling.enroll_folders(store, encoder, folder, shown, force=force, encoding=encoding)
+
+    def forget(self, label: str) -> int:
+        """Removes the examples of a label; returns how many there were.
+
+        They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
+        """
+        with self.changing_examples() as store:
+            count = store.remove_label(label)
+        self._erase_traces()
+        return count
+
+    def forget_example(self, file: str | Path) -> int:
+        """Removes the examples that were enrolled from a file; returns how many there were."""
+        with self.changing_examples() as store:
+            count = enrolling.forget_example(store, file)
+        self._erase_traces()
+        return count
+
+    def _erase_traces(self) -> bool:
+        # A transaction of this very object would be one that reads.
+        self._decider = None
+        with self.writing() as store:
+            return store.erase_traces()
+
+    @property
+    def erasure_pending(self) -> bool:
+        """Whether what was deleted is still in the write-ahead log, because another process reads."""
+        return bool(log_bytes(self.folder / STORE_NAME))
+
+    def forgotten(self, label: str) -> ForgottenReport:
+        """What is left of a label in the files of the collection, after a second attempt to overwrite it."""
+        with contextlib.suppress(LockedError, StoreError):
+            self._erase_traces()
+        return forgetting.forgotten(self.folder, self.store, label)
+
+    def rename(self, label: str, new: str) -> int:
+        """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
+        with self.changing_examples() as store:
+            return enrolling.rename(store, label, new)
+
+    def merge(self, label: str, target: str) -> int:
+        """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
+        with self.changing_examples() as store:
+            return enrolling.merge(store, label, target)
+
+    def labels(self) -> dict[str, int]:
+        """The enrolled labels with their numbers of examples."""
+        return self.store.labels()
+
+    def examples(self) -> tuple[Example, ...]:
+        """All enrolled examples, in the order in which they were enrolled."""
+        return self.store.examples()[0]
+
+    def recognize(self, source: Query, *, threshold: float | None = None, encoding: str | None = None) -> Recognition:
+        """The label of the nearest enrolled example, or None ("unknown") when its score is below the threshold.
+
+        The threshold is that of the calibration unless one is given; with neither nothing is unknown.
+        """
+        return self.recognize_many([source], threshold=threshold, encoding=encoding)[0]
+
+    def recognize_many(
+        self,
+        sources: Sequence[Query],
+        *,
+        threshold: float | None = None,
+        distinct: bool = False,
+        encoding: str | None = None,
+    ) -> list[Recognition]:
+        """`recognize` for several sources, encoded together.
+
+        With `distinct` they are all different identities: no label is given twice, and the sum of scores is largest.
+        """
+        deciding.check_threshold(threshold)
+        vectors = querying.resolve(self, sources, encoding)[1]
+        return deciding.recognized(self, vectors, threshold, distinct=distinct)
+
+    def compare(
+        self, first: Query, second: Query, *, threshold: float | None = None, encoding: str | None = None
+    ) -> Comparison:
+        """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
+        return comparing.compare(self.encoder, first, second, threshold, encoding)  # type: ignore[arg-type]
+
+    def calibrate(
+        self,
+        far: float,
+        *,
+        impostors: str | Path | None = None,
+        confidence: float = 0.95,
+        unknown_prior: float = 0.5,
+        encoding: str | None = None,
+        progress: Progress | None = None,
+    ) -> CalibrationReport:
+        """Finds and stores the threshold for which unknown queries are accepted at a rate of at most `far`.
+
+        `impostors` is a folder with a file or a folder for each identity that is not enrolled, or a table of texts;
+        with them the rate is met with `confidence` in their draw. Without, those of the last calibration serve again;
+        if there are none, the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown
+        queries for which `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many
+        are needed and what can be promised.
+        """
+        encoder = None if self.store.setting("modality") == "vector" else self.encoder
+        settings = calibrating.Settings(far, confidence, unknown_prior, encoding=encoding)
+        with self.writing(encoder) as store:
+            decider = deciding.load_decider(store)
+            return calibrating.calibrate(store, encoder, decider, settings, impostors, progress or Silent())
+
+    def calibration(self) -> Calibration | None:
+        """The calibration of recognition, if there is one."""
+        return self.decider.calibration

@@ -1,0 +1,81 @@
+"""The calibration of recognition and the impostors that it rests on. Each function is the inside of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import Connection, LargeBinary, func, literal, select
+
+from simsearch.store.examples import changed
+from simsearch.store.reading import as_array, number_setting
+from simsearch.store.records import Impostor, StoredCalibration
+from simsearch.store.schema import CALIBRATION, EXAMPLE, IMPOSTOR, ITEM, to_bytes
+from simsearch.store.writing import stored_vector
+
+if TYPE_CHECKING:
+    from simsearch.store.records import NewImpostor
+    from simsearch.types import Scores, Vectors
+
+
+def stored(connection: Connection) -> StoredCalibration | None:
+    row = connection.execute(select(CALIBRATION)).first()
+    if row is None:
+        return None
+    return StoredCalibration(row.document, np.frombuffer(row.tops, "<f4").astype(np.float32), row.gallery)
+
+
+def replace(
+    connection: Connection, document: str, impostors_: Sequence[NewImpostor], tops: Scores, gallery: int
+) -> None:
+    remove(connection)
+    dim = number_setting(connection, "dim")
+    rows = [
+        {"identity": identity, "uri": uri, "sha256": sha256, "vector": stored_vector(vector, dim, repr(uri))}
+        for identity, uri, sha256, vector in impostors_
+    ]
+    if rows:
+        connection.execute(IMPOSTOR.insert(), rows)
+    connection.execute(CALIBRATION.insert().values(id=1, document=document, tops=_bytes(tops), gallery=gallery))
+
+
+def set_tops(connection: Connection, tops: Scores, gallery: int) -> None:
+    connection.execute(CALIBRATION.update().values(tops=_bytes(tops), gallery=gallery))
+
+
+def _bytes(tops: Scores) -> bytes:
+    return np.asarray(tops, dtype="<f4").tobytes()
+
+
+def impostors(connection: Connection) -> tuple[tuple[Impostor, ...], Vectors]:
+    dim = number_setting(connection, "dim")
+    rows = connection.execute(select(IMPOSTOR).order_by(IMPOSTOR.c.id)).all()
+    found = tuple(Impostor(row.identity, row.uri, row.sha256) for row in rows)
+    return found, as_array([row.vector for row in rows], dim)
+
+
+def remove(connection: Connection) -> bool:
+    connection.execute(IMPOSTOR.delete())
+    return connection.execute(CALIBRATION.delete()).rowcount > 0
+
+
+def remove_identity(connection: Connection, label: str) -> None:
+    """Removes the impostors of an identity: of that name, or with the content of one of its examples."""
+    contents = select(EXAMPLE.c.sha256).where(EXAMPLE.c.label == label)
+    same = (IMPOSTOR.c.identity == label) | IMPOSTOR.c.sha256.in_(contents)
+    if connection.execute(IMPOSTOR.delete().where(same)).rowcount:
+        changed(connection)
+
+
+def rows_naming(connection: Connection, label: str) -> dict[str, int]:
+    """How many rows name a label as an identity, and how many items have the word in their paths or labels."""
+    word = to_bytes(label)
+    counts = {
+        "examples": select(func.count()).where(EXAMPLE.c.label == label),
+        "impostors": select(func.count()).where(IMPOSTOR.c.identity == label),
+        "items": select(func.count()).where(
+            (func.instr(ITEM.c.uri, literal(word, LargeBinary)) > 0) | (func.instr(ITEM.c.label, label) > 0)
+        ),
+    }
+    return {name: connection.scalar(query) or 0 for name, query in counts.items()}

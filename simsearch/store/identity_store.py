@@ -1,0 +1,96 @@
+"""The part of the store that recognition uses: examples, impostors and the calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from simsearch.store import calibrations, erasing, examples
+from simsearch.store.schema import EXAMPLE
+
+if TYPE_CHECKING:
+    from simsearch.store.database import Database
+    from simsearch.store.records import Impostor, NewExample, NewImpostor, StoredCalibration
+    from simsearch.types import Example, Scores, Vectors
+
+
+class IdentityStore:
+    """Every method is one transaction: done as a whole, and durable when it returns, or not done."""
+
+    _database: Database
+
+    def add_examples(self, rows: Sequence[tuple[str, NewExample]]) -> dict[str, int]:
+        """Stores examples, each with its label; returns how many are new to each label. Others are left as they are."""
+        with self._database.writing() as connection:
+            return examples.add(connection, rows)
+
+    def remove_label(self, label: str) -> int:
+        """Removes the examples of a label, and impostors of that name or content; returns how many examples it had."""
+        with self._database.writing() as connection:
+            calibrations.remove_identity(connection, label)
+            return examples.remove(connection, EXAMPLE.c.label == label)
+
+    def erase_traces(self) -> bool:
+        """Overwrites what was deleted, in all files of the database; returns False while readers prevent it."""
+        return erasing.erase_traces(self._database)
+
+    def rows_naming(self, label: str) -> dict[str, int]:
+        """How many examples, impostors and items name a label as an identity, or have it in their paths or labels."""
+        with self._database.reading() as connection:
+            return calibrations.rows_naming(connection, label)
+
+    def remove_examples(self, ids: Sequence[int]) -> int:
+        """Removes examples by id; returns how many there were."""
+        with self._database.writing() as connection:
+            return examples.remove(connection, EXAMPLE.c.id.in_(ids))
+
+    def move_label(self, label: str, target: str) -> tuple[int, int]:
+        """Gives the examples of a label to another; returns how many were moved, and how many that one had already."""
+        with self._database.writing() as connection:
+            return examples.move(connection, label, target)
+
+    def labels(self) -> dict[str, int]:
+        """The labels in alphabetical order, with their numbers of examples."""
+        with self._database.reading() as connection:
+            return examples.labels(connection)
+
+    def examples(self) -> tuple[tuple[Example, ...], Vectors]:
+        """Every example by ascending id, and their vectors, shape (n, dim)."""
+        with self._database.reading() as connection:
+            return examples.all_of(connection)
+
+    def example_contents(self) -> dict[bytes, str]:
+        """The sha256 of the contents of all examples, with a label of each."""
+        with self._database.reading() as connection:
+            return examples.contents(connection)
+
+    def gallery_generation(self) -> int:
+        """How often the set of examples has changed."""
+        with self._database.reading() as connection:
+            return examples.generation(connection)
+
+    def calibration(self) -> StoredCalibration | None:
+        """The calibration of recognition, if there is one."""
+        with self._database.reading() as connection:
+            return calibrations.stored(connection)
+
+    def calibrate(self, document: str, impostors: Sequence[NewImpostor], tops: Scores) -> None:
+        """Replaces the calibration and its impostors, with their top scores; counts as a change of the gallery."""
+        with self._database.writing() as connection:
+            calibrations.replace(connection, document, impostors, tops, examples.changed(connection))
+
+    def set_tops(self, tops: Scores, gallery: int) -> None:
+        """Stores the top scores of the impostors, by ascending id, against that generation of the gallery."""
+        with self._database.writing() as connection:
+            calibrations.set_tops(connection, tops, gallery)
+
+    def impostors(self) -> tuple[tuple[Impostor, ...], Vectors]:
+        """Every impostor by ascending id, and their vectors, shape (n, dim)."""
+        with self._database.reading() as connection:
+            return calibrations.impostors(connection)
+
+    def remove_calibration(self) -> bool:
+        """Removes the calibration and its impostors; returns whether there was one."""
+        with self._database.writing() as connection:
+            examples.changed(connection)
+            return calibrations.remove(connection)
