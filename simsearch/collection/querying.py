@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -78,6 +79,20 @@ def unknown_words(context: QueryContext, sources: Iterable[Query]) -> list[str]:
         if isinstance(meant, Text) and isinstance(context.encoder, VocabularyEncoder):
             found |= dict.fromkeys(context.encoder.unknown_words(meant))
     return list(found)
+
+
+def remarks(context: QueryContext, sources: Iterable[Query]) -> dict[str, str]:
+    """What should be known of texts among the queries: that a part of one is cut, or most of it unknown."""
+    if context.store.setting("modality") != "text":
+        return {}
+    found = {}
+    for source in sources:
+        meant = interpret(source, context.store, lambda: True)
+        if isinstance(meant, Text):
+            # What is refused is said with the answers.
+            with contextlib.suppress(MediaError):
+                found[str(meant)] = context.encoder.prepare(meant).remark
+    return {text: remark for text, remark in found.items() if remark}
 
 
 def score_kind(context: QueryContext, source: Query) -> str:

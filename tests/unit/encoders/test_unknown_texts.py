@@ -10,9 +10,11 @@ from text_encoder import MAX_TOKENS
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from simsearch.collection import Collection
+from simsearch.collection.querying import remarks
 from simsearch.encoders import open_encoder
 from simsearch.encoders.tokens import load_tokens
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, UsageError
+from simsearch.types import Text
 
 THAI, JAPANESE = "วันนี้อากาศเป็นอย่างไร", "今日はとても暑いです。"
 
@@ -90,3 +92,48 @@ def test_many_remarks_of_one_kind_are_counted(tiny_text: Path, tmp_path: Path) -
         report = collection.add_texts([str(n) for n in range(250)], [f"{n} " + "word " * 99 for n in range(250)])
         assert len(report.remarks) == 101
         assert sum(remark.count for remark in report.remarks) == 250
+
+
+def test_queries_that_are_cut_or_mostly_unknown_are_remarked(tiny_text: Path, tmp_path: Path) -> None:
+    with Collection.create(tmp_path / "indexes" / "notes", tiny_text) as collection:
+        long = "word " * MAX_TOKENS
+        found = remarks(collection, ["plain", THAI, f"{THAI} ok", Text(long), tmp_path / "letter.txt"])
+        assert found == {
+            f"{THAI} ok": "most of it is not in the vocabulary of the encoder",
+            long: f"only its first {MAX_TOKENS} tokens are used; --by paragraph splits it",
+        }
+
+
+def test_texts_in_files_are_read_in_the_encoding_that_is_given(tiny_text: Path, tmp_path: Path) -> None:
+    letter, other = tmp_path / "letter.txt", tmp_path / "other.txt"
+    letter.write_bytes("caf\xe9 na\xefve".encode("cp1252"))
+    other.write_bytes("cafe naive".encode("utf-16"))
+    with Collection.create(tmp_path / "indexes" / "notes", tiny_text) as collection:
+        collection.add_texts(["one"], ["caf\xe9 na\xefve"])
+        assert collection.query(letter, encoding="cp1252")[0].score == pytest.approx(1.0)
+        assert collection.enroll("Ana", [letter], encoding="cp1252").added == 1
+        assert collection.recognize(letter, encoding="cp1252").score == pytest.approx(1.0)
+        assert collection.compare(letter, str(letter), threshold=0.9, encoding="cp1252").same
+        assert collection.compare(Text(str(letter)), letter, threshold=0.9, encoding="cp1252").score < 0.99
+        for ask in (collection.query, collection.recognize):
+            with pytest.raises(MediaError, match=r"letter\.txt: not UTF-8 .* give its encoding"):
+                ask(letter)
+            with pytest.raises(UsageError, match="no encoding 'utf-9'"):
+                ask(letter, encoding="utf-9")
+        assert 0 < collection.query(other)[0].score < 1
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\0"])
+def test_a_nul_character_is_refused_wherever_it_comes_from(tiny_text: Path, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "nul.txt"
+    file.write_text(text)
+    with Collection.create(tmp_path / "indexes" / "notes", tiny_text) as collection:
+        collection.add_texts(["one"], ["a text"])
+        for given in (Text(text), file, text.encode()):
+            with pytest.raises(MediaError, match="a NUL character"):
+                collection.query(given)
+            assert "a NUL character" in collection.enroll("Ana", [given]).skipped[0].reason
+        assert "a NUL character" in collection.add_texts(["two"], [text]).skipped[0].reason
+        assert "a NUL character" in collection.add(file).skipped[0].reason
+        with pytest.raises(MediaError, match="a NUL character"):
+            open_encoder(tiny_text).encode([file])
