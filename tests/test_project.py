@@ -127,6 +127,7 @@ def test_the_public_names_are_these() -> None:
         "OnnxOptions",
         "Reading",
         "Recognition",
+        "Remark",
         "Selection",
         "SimsearchError",
         "Skip",

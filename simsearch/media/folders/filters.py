@@ -68,6 +68,11 @@ class FileFilter:
     def packed(self) -> str:
         return json.dumps(asdict(self))
 
+    def given(self) -> dict[str, str]:
+        """What differs from the default, by name."""
+        excluded = {"exclude": " ".join(self.exclude)} if self.exclude else {}
+        return excluded | ({"include_hidden": "true"} if self.include_hidden else {})
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:

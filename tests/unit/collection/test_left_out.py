@@ -40,6 +40,8 @@ def test_the_choice_is_remembered_until_another_is_given_also_by_a_rebuild(colle
     again = collection.add(gallery)
     assert (again.unchanged, again.left_out) == (3, {"excluded": 6})
     assert names(collection, gallery) == [".hidden.png", "6.png", "7.png"]
+    chosen = {"exclude": "[0-5].png", "include_hidden": "true"}
+    assert collection.info().readings == {str(gallery): chosen}
     last = collection.add(gallery, exclude=[], include_hidden=False)
     assert (last.added, last.unchanged, last.removed, last.left_out) == (6, 2, 1, {"hidden": 1})
 
