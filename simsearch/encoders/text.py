@@ -17,7 +17,8 @@ from simsearch.encoders.tokens import Read, Tokens, load_tokens
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
 from simsearch.media.arguments import source_list
-from simsearch.media.texts import decode_text, read_text_bytes
+from simsearch.media.encodings import decoded
+from simsearch.media.files import read_file
 
 if TYPE_CHECKING:
     from simsearch.types import Ids, Source, Vectors
@@ -145,7 +146,7 @@ def _batches(order: Ids, lengths: Ids) -> Iterator[Ids]:
 def text_of(source: object) -> str:
     """The text in bytes or a file. Raises MediaError."""
     if isinstance(source, Path):
-        source = read_text_bytes(source)
+        source = read_file(source)
     if not isinstance(source, bytes):
         raise MediaError(f"{type(source).__name__} is not a text: give a str, UTF-8 bytes or a Path")
-    return decode_text(source)
+    return decoded(source)

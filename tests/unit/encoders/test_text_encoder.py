@@ -226,7 +226,7 @@ def test_an_empty_text_has_no_vector(tiny_text: Path, text: str | bytes) -> None
 
 def test_what_is_no_text_is_refused(tiny_text: Path, tmp_path: Path) -> None:
     encoder = opened(tiny_text)
-    with pytest.raises(MediaError, match=r"^not UTF-8 text: byte 0xff at 2$"):
+    with pytest.raises(MediaError, match=r"^not UTF-8 \(byte 0xff at 2\); save it as UTF-8"):
         encoder.prepare(b"ab\xff")
     with pytest.raises(MediaError, match=r"U\+DC80 is half of a surrogate pair"):
         encoder.prepare("ab \udc80")
