@@ -27,7 +27,7 @@ _HOMES = {
     "simsearch.evaluation.selection": ("Selection",),
     "simsearch.labelled.reading": ("Reading",),
     "simsearch.training": ("Changes", "Trained", "train"),
-    "simsearch.types": ("AddReport", "Evidence", "Example", "Item", "Match", "Recognition", "Skip", "Text"),
+    "simsearch.types": ("AddReport", "Evidence", "Example", "Item", "Match", "Recognition", "Remark", "Skip", "Text"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -53,6 +53,7 @@ __all__ = [
     "OnnxOptions",
     "Reading",
     "Recognition",
+    "Remark",
     "Selection",
     "SimsearchError",
     "Skip",
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
     from simsearch.evaluation.selection import Selection
     from simsearch.labelled.reading import Reading
     from simsearch.training import Changes, Trained, train
-    from simsearch.types import AddReport, Evidence, Example, Item, Match, Recognition, Skip, Text
+    from simsearch.types import AddReport, Evidence, Example, Item, Match, Recognition, Remark, Skip, Text
 
 
 def __getattr__(name: str) -> Any:

@@ -38,6 +38,15 @@ class Skip:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to know about an item that was stored; `count` of them where several are reported as one."""
+
+    path: str
+    text: str
+    count: int = 1
+
+
 class Text(str):
     """A text as a query, never taken as the name of a file."""
 
@@ -159,12 +168,27 @@ class AddReport:
     """How many of the kept have vanished, too many at once to believe it."""
     away: tuple[str, ...] = ()
     """Folders of kept items that were on another device than the folder that they are in, and are not now."""
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     """What else the user should know, a sentence each."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many files and folders do not count, by the reason: a system folder's name, hidden or excluded."""
+    remarks: tuple[Remark, ...] = ()
+    renewed: int = 0
+    """Contents that were encoded again, because they are read otherwise than when they were stored."""
 
 
 class Prepared(Protocol):
     """An input as the network wants it; `width` and `height` are those of the original, None for a text."""
+
+    @property
+    def remark(self) -> str:
+        """What a user should know of it: that a part is missing, cut or unknown; empty where all is well."""
+        ...
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a part of the file is missing."""
+        ...
 
     @property
     def width(self) -> int | None: ...

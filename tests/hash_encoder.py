@@ -23,6 +23,8 @@ class Cut:
     """A prepared text."""
 
     text: str
+    remark: str = ""
+    incomplete: bool = False
     width: None = None
     height: None = None
 

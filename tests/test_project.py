@@ -132,6 +132,7 @@ def test_the_public_names_are_these() -> None:
         "OnnxOptions",
         "Reading",
         "Recognition",
+        "Remark",
         "Selection",
         "SimsearchError",
         "Skip",
@@ -331,6 +332,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
         "filelock",
         "numpy",
         "onnxruntime",
+        "pathspec",
         "pillow",
         "sqlalchemy",
         "tokenizers",
@@ -341,7 +343,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
     assert PROJECT["project"]["optional-dependencies"]["all"] == [
-        "simsearch[train,pretrained,plots,heic,trash,dedupe,distinct]"
+        "simsearch[train,pretrained,plots,heic,raw,trash,dedupe,distinct]"
     ]
 
 

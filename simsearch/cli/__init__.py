@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from simsearch import __version__
-from simsearch.cli.output import print_failure, print_json, wants_json
+from simsearch.cli.output import print_failure, print_json, print_status, wants_json
 from simsearch.errors import SimsearchError
 
 COMMANDS = {
@@ -21,7 +21,7 @@ COMMANDS = {
     "query": "simsearch.cli.asking",
     "enroll": "simsearch.cli.identities",
     "recognize": "simsearch.cli.deciding",
-    "compare": "simsearch.cli.deciding",
+    "compare": "simsearch.cli.comparing",
     "calibrate": "simsearch.cli.calibrating",
     "identities": "simsearch.cli.identities",
     "rename": "simsearch.cli.identities",
@@ -84,7 +84,7 @@ def _status() -> int:
     try:
         return cli.main(prog_name="simsearch", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
-        print_failure("Interrupted. What was saved is kept; run the same command again to resume.")
+        print_status("Interrupted. What was saved is kept; run the same command again to resume.")
         return 130
     except click.exceptions.Exit as error:
         return error.exit_code

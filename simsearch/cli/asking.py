@@ -9,6 +9,7 @@ import click
 
 from simsearch.cli.options import (
     comparable,
+    encoding_option,
     file_option,
     force_option,
     index_option,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 @click.option("--exclude-self", is_flag=True, help="Leave the query itself out of its results.")
 @text_option
 @file_option
+@encoding_option
 @place_option
 @click.option("--save", metavar="SHEET.png", type=click.Path(), help="Save a contact sheet of the matches.")
 @force_option
@@ -60,6 +62,7 @@ def query_command(
     exclude_self: bool,
     as_text: bool,
     as_file: bool,
+    encoding: str | None,
     encoder: str | None,
     save: str | None,
     force: bool,
@@ -79,7 +82,7 @@ def query_command(
     if save is not None:
         from simsearch.media.sheets import check_sheet
 
-        check_sheet(Path(save), force=force)
+        check_sheet(save, force=force)
     given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index, encoder) as collection:
         if save is not None:
@@ -87,7 +90,7 @@ def query_command(
         if not quiet:
             remark_words(collection, given)
         answers = []
-        for answer in ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self):
+        for answer in ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self, encoding=encoding):
             if isinstance(answer, Skip):
                 print_unanswered(answer, as_json)
             else:

@@ -1,4 +1,4 @@
-"""simsearch recognize, compare."""
+"""simsearch recognize."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simsearch.cli.options import (
+    encoding_option,
     file_option,
     index_option,
     json_option,
@@ -20,10 +21,10 @@ from simsearch.cli.options import (
 from simsearch.cli.output import (
     on_a_line,
     print_json,
-    print_line,
     print_status,
     print_table,
     print_unanswered,
+    rounded,
 )
 from simsearch.types import Skip
 
@@ -39,6 +40,7 @@ FROM_ENCODER = "probabilities are from the encoder's own classes: no identity ha
 @index_option
 @text_option
 @file_option
+@encoding_option
 @threshold_option
 @click.option("--distinct", is_flag=True, help="The arguments are all different identities: no label is given twice.")
 @place_option
@@ -50,6 +52,7 @@ def recognize_command(
     encoder: str | None,
     as_text: bool,
     as_file: bool,
+    encoding: str | None,
     threshold: float | None,
     distinct: bool,
     as_json: bool,
@@ -68,7 +71,7 @@ def recognize_command(
         if not quiet:
             remark_words(collection, given)
         answers = []
-        for answer in identify(collection, given, threshold=threshold, distinct=distinct):
+        for answer in identify(collection, given, threshold=threshold, distinct=distinct, encoding=encoding):
             if isinstance(answer, Skip):
                 print_unanswered(answer, as_json)
                 continue
@@ -120,8 +123,8 @@ def _record(query: str, recognition: Recognition) -> dict[str, object]:
     return {
         "query": query,
         "label": recognition.label,
-        "probability": _rounded(recognition.probability),
-        "impostor_p_value": _rounded(recognition.impostor_p_value),
+        "probability": rounded(recognition.probability),
+        "impostor_p_value": rounded(recognition.impostor_p_value),
         "score": round(recognition.score, 6),
         "threshold": recognition.threshold,
         "stale": recognition.stale,
@@ -136,48 +139,3 @@ def _record(query: str, recognition: Recognition) -> dict[str, object]:
             for each in recognition.evidence
         ],
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
-
-
-@click.command("compare")
-@click.argument("first", metavar="FILE|TEXT")
-@click.argument("second", metavar="FILE|TEXT")
-@index_option
-@click.option(
-    "--encoder",
-    metavar="NAME|FOLDER",
-    help="The encoder.  [default: that of the collection, else photo, or text for texts]",
-)
-@text_option
-@file_option
-@threshold_option
-@json_option
-def compare_command(
-    first: str,
-    second: str,
-    index: str | None,
-    encoder: str | None,
-    as_text: bool,
-    as_file: bool,
-    threshold: float | None,
-    as_json: bool,
-) -> int:
-    """Say whether two images, or two texts, are of the same identity, with a probability.
-
-    The probability is for equally many same and different pairs, and from the encoder's own held-out classes.
-    """
-    from simsearch.collection.entry import compare_two
-
-    one, other = questions([first, second], as_text=as_text, as_file=as_file)
-    found = compare_two(one, other, index=index, encoder=encoder, threshold=threshold)
-    if as_json:
-        record = {"a": first, "b": second, "same": found.same, "probability": _rounded(found.probability)}
-        print_json(record | {"score": round(found.score, 6), "threshold": found.threshold})
-    else:
-        chance = "" if found.probability is None else f"P(same) {found.probability:.3f}, "
-        verdict = "same" if found.same else "different"
-        print_line(f"{verdict}: {chance}score {found.score:.3f}, the same from {found.threshold:.3f}")
-    return 0

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from simsearch.cli.options import (
     convention_option,
     encoding_option,
+    exclude_option,
+    hidden_option,
     json_option,
     quiet_option,
     score_range_option,
     strict_option,
 )
 from simsearch.cli.output import print_json, print_line, print_skipped, progress, skip_records
+
+if TYPE_CHECKING:
+    from simsearch.training.distillation.session import Distilled
 
 
 @click.command("distill")
@@ -28,6 +35,8 @@ from simsearch.cli.output import print_json, print_line, print_skipped, progress
 @click.option("--by-line", is_flag=True, help="In folders, each line of a file is one text.")
 @encoding_option
 @strict_option
+@exclude_option
+@hidden_option
 @click.option("--tokenizer", metavar="PLACE", help="Folder to take the tokenizer from.  [default: the teacher]")
 @click.option("--dim", type=int, default=256, show_default=True, help="Dimensions of the embeddings.")
 @click.option("--vocabulary", type=int, default=18_000, show_default=True, help="Maximum size of the vocabulary.")
@@ -49,6 +58,8 @@ def distill_command(
     by_line: bool,
     encoding: str | None,
     strict: bool,
+    exclude: tuple[str, ...],
+    include_hidden: bool,
     tokenizer: str | None,
     dim: int,
     vocabulary: int,
@@ -85,10 +96,17 @@ def distill_command(
             by_line=by_line,
             encoding=encoding,
             strict=strict,
+            exclude=exclude,
+            include_hidden=include_hidden,
         ),
         overwrite=overwrite,
         progress=progress(quiet),
     )
+    _print(made, as_json)
+    return 0
+
+
+def _print(made: Distilled, as_json: bool) -> None:
     print_skipped(made.skipped)
     figure = made.config.figures["validation"]
     if as_json:
@@ -104,4 +122,3 @@ def distill_command(
         )
     else:
         print_line(f"{made.folder}: {made.config.parameters:,} parameters, validation {figure:.4f}")
-    return 0

@@ -12,7 +12,9 @@ from simsearch.cli.options import (
     comparable,
     convention_option,
     encoding_option,
+    exclude_option,
     force_option,
+    hidden_option,
     json_option,
     quiet_option,
     score_range_option,
@@ -98,6 +100,8 @@ if TYPE_CHECKING:
 @click.option("--by-line", is_flag=True, help="In folders, each line of a text file is one text.")
 @encoding_option
 @strict_option
+@exclude_option
+@hidden_option
 @click.option("--baselines", is_flag=True, help="Also evaluate baselines: raw pixels and color histograms, or TF-IDF.")
 @click.option("--rounds", type=int, default=1000, show_default=True, help="Bootstrap resamples for each interval.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
@@ -133,6 +137,8 @@ def evaluate_command(
     by_line: bool,
     encoding: str | None,
     strict: bool,
+    exclude: tuple[str, ...],
+    include_hidden: bool,
     baselines: bool,
     rounds: int,
     seed: int,
@@ -158,13 +164,16 @@ def evaluate_command(
     counts = (ways, shots, identities, draws, episodes, runs, pairs)
     defaults = EvaluationOptions()
     options = EvaluationOptions(*counts, fars or defaults.fars, at or defaults.at, rounds, seed)
+    reading = Reading(
+        kind, None, columns, convention, score_range, label_until, by_line, encoding, strict, exclude, include_hidden
+    )
     found = evaluate(
         encoder,
         source,
         protocols=protocols,
         options=options,
         selection=Selection(partition, tests, held_out),
-        reading=Reading(kind, None, columns, convention, score_range, label_until, by_line, encoding, strict),
+        reading=reading,
         threshold=threshold,
         threshold_from=threshold_from,
         with_baselines=baselines,

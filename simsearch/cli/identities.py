@@ -12,6 +12,7 @@ import click
 
 from simsearch.cli.options import (
     encoder_option,
+    encoding_option,
     file_option,
     index_option,
     json_option,
@@ -48,8 +49,10 @@ if TYPE_CHECKING:
     help="Enroll the files in each folder within FOLDER, with the folder's name as label, in place of LABEL and FILE.",
 )
 @encoder_option
+@click.option("--force", is_flag=True, help="Enroll blank images too, which are the nearest of every blank image.")
 @text_option
 @file_option
+@encoding_option
 @json_option
 @quiet_option
 def enroll_command(
@@ -58,8 +61,10 @@ def enroll_command(
     index: str | None,
     from_folders: str | None,
     encoder: str | None,
+    force: bool,
     as_text: bool,
     as_file: bool,
+    encoding: str | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -74,13 +79,15 @@ def enroll_command(
             raise click.UsageError(
                 "--from-folders takes the labels from folders; leave out LABEL, FILE, --text and --file"
             )
-        done = enroll_folders(from_folders, index=index, encoder=encoder, progress=progress(quiet))
+        done = enroll_folders(
+            from_folders, index=index, encoder=encoder, progress=progress(quiet), force=force, encoding=encoding
+        )
     else:
         if label is None or not sources:
             raise click.UsageError("give LABEL and FILE, as in enroll Ana ana.jpg, or --from-folders FOLDER")
         given = questions(sources, as_text=as_text, as_file=as_file)
         remark = partial(_remark, given, quiet)
-        done = enroll_sources(label, given, index=index, encoder=encoder, remark=remark)
+        done = enroll_sources(label, given, index=index, encoder=encoder, remark=remark, force=force, encoding=encoding)
     print_skipped(done.skipped)
     if as_json:
         _print_records(done)

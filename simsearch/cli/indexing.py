@@ -7,8 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import encoder_option, encoding_option, index_option, json_option, quiet_option
-from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
+from simsearch.cli.options import (
+    encoder_option,
+    encoding_option,
+    exclude_option,
+    index_option,
+    json_option,
+    quiet_option,
+)
+from simsearch.cli.output import (
+    counted,
+    print_json,
+    print_line,
+    print_remarks,
+    print_skipped,
+    print_status,
+    progress,
+    skip_records,
+)
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
@@ -26,13 +42,24 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--by",
-    metavar="file|line",
-    help="Whether each .txt or .md file is one text, or each of its lines.  [default: file]",
+    metavar="file|line|paragraph",
+    help="Whether each .txt or .md file is one text, or each of its lines or paragraphs.  [default: file]",
+)
+@click.option(
+    "--overlap",
+    metavar="WORDS",
+    type=int,
+    help="Words that the parts of a long paragraph have in common, with --by paragraph.  [default: 20]",
 )
 @click.option("--text-column", metavar="NAME", help="Column of a table that holds the text.  [default: text]")
 @click.option("--id-column", metavar="NAME", help="Column that identifies rows.  [default: id, else rows are numbered]")
 @click.option("--label-column", metavar="NAME", help="Column with the labels of rows.")
 @encoding_option
+@exclude_option
+@click.option(
+    "--include-hidden/--no-include-hidden", default=None, help="Include names that begin with a dot.  [default: not]"
+)
+@click.option("--strict", is_flag=True, help="Skip images whose end is missing, in place of reading what is there.")
 @click.option(
     "--prune",
     is_flag=True,
@@ -48,10 +75,14 @@ def index_command(
     encoder: str | None,
     labels: str | None,
     by: str | None,
+    overlap: int | None,
     text_column: str | None,
     id_column: str | None,
     label_column: str | None,
     encoding: str | None,
+    exclude: tuple[str, ...],
+    include_hidden: bool | None,
+    strict: bool,
     prune: bool,
     verify_content: bool,
     rebuild: bool,
@@ -66,7 +97,7 @@ def index_command(
     from simsearch.collection.entry import index_sources
     from simsearch.media.text_rows import Reading
 
-    reading = Reading(by, text_column, id_column, label_column, encoding)
+    reading = Reading(by, text_column, id_column, label_column, encoding, overlap)
     done = index_sources(
         sources,
         index=index,
@@ -77,6 +108,9 @@ def index_command(
         verify=verify_content,
         rebuild=rebuild,
         progress=progress(quiet),
+        exclude=exclude or None,
+        include_hidden=include_hidden,
+        strict=strict,
     )
     _print_index_report(done, as_json=as_json, quiet=quiet)
     report = done.report
@@ -87,6 +121,8 @@ def index_command(
 def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
     report = done.report
     print_skipped(report.skipped)
+    if not quiet:
+        print_remarks(report.remarks)
     counts = {
         "added": report.added,
         "reused": report.reused,
@@ -94,6 +130,7 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
         "updated": report.updated,
         "removed": report.removed,
         "kept": report.kept,
+        "renewed": report.renewed,
         "skipped": sum(skip.count for skip in report.skipped),
     }
     if as_json:
@@ -104,8 +141,10 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
                 **counts,
                 "vanished": report.vanished,
                 "away": report.away,
-                "remarks": report.remarks,
+                "notes": report.notes,
+                "left_out": dict(report.left_out),
                 "skipped_files": skip_records(report.skipped),
+                "remarks": [{"path": one.path, "remark": one.text, "count": one.count} for one in report.remarks],
                 "lost_examples": skip_records(done.lost_examples),
             }
         )
@@ -115,15 +154,25 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
         listed = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number) or "nothing to do"
         print_line(f"{done.folder}: {counted(done.items, 'item')} ({listed})")
     if not quiet:
-        _print_remarks(report)
+        _print_notes(report)
+        _print_missing(report)
     for loss in done.lost_examples:
         print_status(f"example lost, {loss.path}: {loss.reason}")
 
 
-def _print_remarks(report: AddReport) -> None:
+def _print_notes(report: AddReport) -> None:
+    from simsearch.media.folders.filters import described
+
+    if report.renewed:
+        print_status(f"{report.renewed:,} were encoded again, as this version reads them better")
+    if report.left_out:
+        print_status(f"left out: {described(report.left_out)}")
+
+
+def _print_missing(report: AddReport) -> None:
     """Prints what happened to items whose files were not found."""
-    for remark in report.remarks:
-        print_status(remark)
+    for note in report.notes:
+        print_status(note)
     if report.away:
         print_status(f"not mounted: {', '.join(report.away)}; the items of that disk were kept, --prune removes them.")
     if report.vanished:

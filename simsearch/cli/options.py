@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.output import print_status, read_standard_input
+from simsearch.cli.output import on_a_line, print_status, read_standard_input
 from simsearch.errors import UsageError
 from simsearch.media.files import is_url
 from simsearch.types import Text
@@ -81,6 +81,13 @@ encoding_option = click.option(
     metavar="NAME",
     help="Encoding of texts and tables without a byte order mark, as cp1252 or utf-16-le.  [default: utf-8]",
 )
+exclude_option = click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out files and folders of a folder, as in .gitignore; may be repeated. Or write a .simsearchignore.",
+)
+hidden_option = click.option("--include-hidden", is_flag=True, help="Include names that begin with a dot.")
 strict_option = click.option(
     "--strict", is_flag=True, help="Refuse tables with rows that cannot be used, in place of skipping these."
 )
@@ -107,12 +114,14 @@ score_range_option = click.option(
 
 
 def remark_words(collection: Collection, given: Sequence[str | Path | bytes]) -> None:
-    """Prints which arguments look like missing files and are treated as texts, and which words are unknown."""
-    from simsearch.collection.querying import is_folder, taken_as_text, unknown_words
+    """Prints which arguments look like missing files and are treated as texts, and what of them is unknown or cut."""
+    from simsearch.collection.querying import is_folder, remarks, taken_as_text, unknown_words
 
     for words in taken_as_text(collection, given):
         found = "a folder" if is_folder(words) else "no such file"
         print_status(f"{words}: {found}, treated as a text; --file requires a file, --text states that it is a text")
+    for words, remark in remarks(collection, given).items():
+        print_status(f"{on_a_line(words, 60)}: {remark}")
     for word in unknown_words(collection, given):
         print_status(f"{word}: not in the vocabulary of {collection.encoder.name}, ignored")
 

@@ -15,8 +15,10 @@ from simsearch.errors import UsageError
 from simsearch.progress import Bar, Progress, Silent
 
 if TYPE_CHECKING:
-    from simsearch.types import Match, Skip
+    from simsearch.types import Match, Remark, Skip
 
+LISTED = 20
+"""Maximum number of files that are listed one by one for the same reason."""
 MINIMUM_WIDTH = 40
 """Minimum number of characters of a text that are shown, however narrow the terminal."""
 
@@ -81,9 +83,30 @@ def progress(quiet: bool) -> Progress:
 
 
 def print_skipped(skipped: Sequence[Skip]) -> None:
-    """Prints each skipped file with the reason, on standard error."""
+    """Prints the skipped files and why, on standard error; of many for one reason the first and their number."""
+    by_reason: dict[str, list[Skip]] = {}
     for skip in skipped:
-        print_status(f"skipped {skip.path}: {skip.reason}")
+        by_reason.setdefault(skip.reason, []).append(skip)
+    for reason, skips in by_reason.items():
+        if len(skips) > LISTED:
+            print_status(f"skipped {skips[0].path} and {len(skips) - 1:,} more: {reason}")
+        else:
+            for skip in skips:
+                print_status(f"skipped {skip.path}: {skip.reason}")
+
+
+def print_remarks(remarks: Sequence[Remark]) -> None:
+    """Prints what is remarkable about stored items, on standard error, as `print_skipped` does."""
+    by_text: dict[str, list[Remark]] = {}
+    for remark in remarks:
+        by_text.setdefault(remark.text, []).append(remark)
+    for text, same in by_text.items():
+        number = sum(remark.count for remark in same)
+        if number > LISTED:
+            print_status(f"{same[0].path} and {number - 1:,} more: {text}")
+        else:
+            for remark in same:
+                print_status(f"{remark.path}: {text}")
 
 
 def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:
@@ -113,6 +136,10 @@ def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]
         "text": item.text,
         "problem": item.problem,
     }
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def on_a_line(text: str, width: int = 200) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 
 from simsearch.errors import MediaError, UsageError, rows_of
 from simsearch.media.arguments import shown
-from simsearch.media.encodings import SAVE
 from simsearch.media.texts import decode_text, read_text_bytes
 from simsearch.types import DualEncoder, Text
 
@@ -23,10 +22,13 @@ def takes_text(encoder: Encoder) -> bool:
     return encoder.modality == "text" or isinstance(encoder, DualEncoder)
 
 
-def encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
-    """The vectors of sources that are no items: of images, of texts, or of both for a dual encoder."""
+def encoded(encoder: Encoder, sources: Sequence[Source], encoding: str | None = None) -> Vectors:
+    """The vectors of sources that are no items: of images, of texts, or of both for a dual encoder.
+
+    `encoding` is that of text files without a byte order mark.
+    """
     if encoder.modality == "text":
-        return encoder.encode([_text_at(row, source) for row, source in enumerate(sources)])
+        return encoder.encode([_text_at(row, source, encoding) for row, source in enumerate(sources)])
     words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
     if not isinstance(encoder, DualEncoder):
         if words:
@@ -45,9 +47,9 @@ def encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
     return vectors
 
 
-def _text_at(row: int, source: Source) -> str:
+def _text_at(row: int, source: Source, encoding: str | None) -> str:
     try:
-        return text_of(source)
+        return text_of(source, encoding)
     except MediaError as error:
         raise (error if isinstance(source, Path) else MediaError(error.reason, row)) from error
 
@@ -83,15 +85,15 @@ def _instead() -> str:
     return f"index the images with an encoder that takes words too: {', '.join(names)}"
 
 
-def text_of(source: Source) -> str:
+def text_of(source: Source, encoding: str | None = None) -> str:
     """The text that a source is, or that its file or its bytes hold. Raises MediaError naming the file."""
     if isinstance(source, Path):
         try:
-            return decode_text(read_text_bytes(source), cure=SAVE)
+            return decode_text(read_text_bytes(source), encoding)
         except MediaError as error:
             raise MediaError(f"{source}: {error.reason}") from error
     if isinstance(source, bytes):
-        return decode_text(source, cure=SAVE)
+        return decode_text(source, encoding)
     if not isinstance(source, str):
         raise UsageError(f"this collection holds texts, and {shown(source)} is none; give a text or a file of text")
     if not source.strip():

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.collection.encoding import encoded
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
-from simsearch.collection.querying import resolve, score_kind
+from simsearch.collection.querying import is_file, resolve, score_kind
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.files import refuse_url
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
-    from simsearch.types import AddReport, Query, Recognition
+    from simsearch.types import AddReport, Query, Recognition, Source
 
 STANDARD_INPUT = "-"
 
@@ -61,19 +62,24 @@ def index_sources(
     verify: bool,
     rebuild: bool,
     progress: Progress,
+    exclude: Sequence[str] | None = None,
+    include_hidden: bool | None = None,
+    strict: bool = False,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
     from simsearch.collection.making import withdraw
     from simsearch.collection.opening import opened_for_indexing
+    from simsearch.media.folders.filters import FileFilter
 
     for source in sources:
         refuse_url(source, "folders or files")
+    chosen = FileFilter(tuple(exclude or ()), bool(include_hidden))
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
     lost: tuple[Skip, ...] = ()
     if rebuild:
         lost = _rebuild(folder, encoder, progress)
-    with opened_for_indexing(folder, sources, encoder, labels, by_name=index is not None) as opened:
+    with opened_for_indexing(folder, sources, encoder, labels, chosen, by_name=index is not None) as opened:
         collection = opened.collection
         report = collection.add(
             sources,
@@ -83,6 +89,10 @@ def index_sources(
             id_column=reading.id,
             label_column=reading.label,
             encoding=reading.encoding,
+            overlap=reading.overlap,
+            exclude=exclude,
+            include_hidden=include_hidden,
+            strict=strict,
             prune=prune,
             verify_content=verify,
             progress=progress,
@@ -127,22 +137,35 @@ def enroll_sources(
     index: str | None,
     encoder: str | None,
     remark: Callable[[Collection], None],
+    force: bool = False,
+    encoding: str | None = None,
 ) -> Enrolled:
     """Makes the sources examples of a label, and the collection if there is none; calls `remark` before."""
     from simsearch.collection.identities.enrolling import FoldersReport
 
     def enroll(collection: Collection) -> FoldersReport:
         remark(collection)
-        report = collection.enroll(label, sources)
+        report = collection.enroll(label, sources, force=force, encoding=encoding)
         return FoldersReport({label: report}, report.skipped)
 
     return _enrolled(enroll, sources, index, encoder)
 
 
-def enroll_folders(folder: str, *, index: str | None, encoder: str | None, progress: Progress) -> Enrolled:
+def enroll_folders(
+    folder: str,
+    *,
+    index: str | None,
+    encoder: str | None,
+    progress: Progress,
+    force: bool = False,
+    encoding: str | None = None,
+) -> Enrolled:
     """Makes the files in each folder within `folder` examples of its name, and the collection if there is none."""
     return _enrolled(
-        lambda collection: collection.enroll_folders(folder, progress=progress), [Path(folder)], index, encoder
+        lambda collection: collection.enroll_folders(folder, progress=progress, force=force, encoding=encoding),
+        [Path(folder)],
+        index,
+        encoder,
     )
 
 
@@ -173,19 +196,30 @@ class Answer:
 
 
 def ask(
-    collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
+    collection: Collection,
+    sources: Sequence[Query],
+    *,
+    k: int,
+    min_score: float | None,
+    exclude_self: bool,
+    encoding: str | None = None,
 ) -> Iterator[Answer | Skip]:
     """The matches of each source in turn, or why it cannot be read."""
     for source in sources:
         try:
-            found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self)
+            found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self, encoding=encoding)
             yield Answer(_shown(source), found, score_kind(collection, source))
         except MediaError as error:
             yield Skip(_shown(source), _reason(source, error))
 
 
 def identify(
-    collection: Collection, sources: Sequence[Query], *, threshold: float | None, distinct: bool = False
+    collection: Collection,
+    sources: Sequence[Query],
+    *,
+    threshold: float | None,
+    distinct: bool = False,
+    encoding: str | None = None,
 ) -> Iterator[tuple[str, Recognition] | Skip]:
     """The identity of each source in turn, or why it cannot be read.
 
@@ -197,7 +231,7 @@ def identify(
     vectors: list[Query] = []
     for source in sources:
         try:
-            vector = resolve(collection, [source])[1][0]
+            vector = resolve(collection, [source], encoding)[1][0]
         except MediaError as error:
             yield Skip(_shown(source), _reason(source, error))
             continue
@@ -217,6 +251,7 @@ def compare_two(
     index: str | None,
     encoder: str | None,
     threshold: float | None,
+    encoding: str | None = None,
 ) -> Comparison:
     """Compares by the encoder that is named, else by that of the collection, else by the bundled one that fits."""
     from simsearch.collection.identities.comparing import compare
@@ -224,14 +259,18 @@ def compare_two(
 
     if encoder is None and (index is not None or existing()):
         with open_one(index) as collection:
-            return collection.compare(first, second, threshold=threshold)
+            return collection.compare(first, second, threshold=threshold, encoding=encoding)
     from simsearch.encoders import open_encoder
 
     opened = open_encoder(encoder or chosen(kinds_of([first, second])))
-    # A plain word is a file to an encoder of images, and a text to one of texts.
-    kind = Text if opened.modality == "text" else Path
-    given = [kind(source) if isinstance(source, str) else source for source in (first, second)]
-    return compare(opened, opened.encode(given), threshold)
+    # A plain word is a file to an encoder of images; to one of texts it is a text, unless there is such a file.
+    texts = opened.modality == "text"
+    files = [isinstance(source, str) and not isinstance(source, Text) for source in (first, second)]
+    given: list[Source] = [
+        Path(str(source)) if plain and (not texts or is_file(str(source))) else source
+        for plain, source in zip(files, (first, second), strict=True)
+    ]
+    return compare(opened, encoded(opened, given, encoding), threshold)
 
 
 def _shown(source: Query) -> str:

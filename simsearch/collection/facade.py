@@ -13,7 +13,18 @@ from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
-from simsearch.media.arguments import FLAG, PATH, TEXT, allow, as_progress, path_list, require, require_encoder
+from simsearch.media.arguments import (
+    COUNT,
+    FLAG,
+    PATH,
+    TEXT,
+    TEXTS,
+    allow,
+    as_progress,
+    path_list,
+    require,
+    require_encoder,
+)
 from simsearch.media.files import refuse_url
 from simsearch.progress import Progress
 from simsearch.types import Item
@@ -99,6 +110,10 @@ class Collection(DuplicateMethods, IdentityCollection):
         label_column: str | None = None,
         by: str | None = None,
         encoding: str | None = None,
+        overlap: int | None = None,
+        exclude: Sequence[str] | None = None,
+        include_hidden: bool | None = None,
+        strict: bool = False,
         prune: bool = False,
         verify_content: bool = False,
         progress: Progress | bool | None = None,
@@ -106,11 +121,12 @@ class Collection(DuplicateMethods, IdentityCollection):
         """Brings the collection up to date with folders or files; see `indexing.add_files` for what is removed.
 
         `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
-        columns `path` (relative to the table) and `label`. Costs a look at each file; only those are read whose size,
-        mtime, inode or ctime has changed, or all with `verify_content`, and only new contents are encoded.
-        Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
-        .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
-        default UTF-8. These settings are kept until others are given. `progress=True` shows a bar on standard error.
+        columns `path` (relative to the table) and `label`. Only files whose size, mtime, inode or ctime has changed
+        are read, or all with `verify_content`, and only new contents are encoded. Of texts, `by="line"` makes each line
+        of a .txt or .md file an item, `by="paragraph"` each paragraph, of long ones parts; each row of a table is one,
+        by the columns named. `encoding` is that of files without a byte order mark, by default UTF-8. `exclude` holds
+        patterns as in .gitignore. These settings are kept until others are given. A file whose end is missing is read
+        as far as possible, with a remark; `strict` skips it. `progress=True` shows a bar on standard error.
         """
         from simsearch.collection.adding import indexing
         from simsearch.media.text_rows import Reading
@@ -118,9 +134,12 @@ class Collection(DuplicateMethods, IdentityCollection):
         given, shown = path_list(sources), as_progress(progress)
         allow(PATH, labels=labels)
         table = None if labels is None else os.fspath(labels)
-        require(FLAG, prune=prune, verify_content=verify_content)
+        require(FLAG, prune=prune, verify_content=verify_content, strict=strict)
+        allow(FLAG, include_hidden=include_hidden)
+        allow(TEXTS, exclude=exclude)
+        allow(COUNT, overlap=overlap)
         allow(TEXT, by=by, text_column=text_column, id_column=id_column, label_column=label_column, encoding=encoding)
-        reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
+        reading, encoder = Reading(by, text_column, id_column, label_column, encoding, overlap), self.encoder
         with self.changing(encoder) as store:
             if store.removals.unsettled():
                 from simsearch.collection.duplicates.settling import settle
@@ -135,6 +154,9 @@ class Collection(DuplicateMethods, IdentityCollection):
                 prune=prune,
                 verify=verify_content,
                 progress=shown,
+                exclude=exclude,
+                include_hidden=include_hidden,
+                strict=strict,
             )
 
     def add_texts(
@@ -184,22 +206,35 @@ class Collection(DuplicateMethods, IdentityCollection):
     # -- queries -------------------------------------------------------------------------------------------------
 
     def query(
-        self, source: QueryLike, k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+        self,
+        source: QueryLike,
+        k: int = 10,
+        *,
+        min_score: float | None = None,
+        exclude_self: bool = False,
+        encoding: str | None = None,
     ) -> Matches:
         """The k items nearest to a path, image, text, open file, stored item or vector, best first.
 
         A str is a path if such a file exists, else the name of a stored item, else a text; a `Path` is always a file,
-        a `types.Text` always a text. A stored item finds itself first unless `exclude_self`. Raises MediaError when
-        the file cannot be read.
+        a `types.Text` always a text. A stored item finds itself first unless `exclude_self`. `encoding` is that of text
+        files without a byte order mark, by default UTF-8. Raises MediaError when the file cannot be read.
         """
-        return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self)[0]
+        return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self, encoding=encoding)[0]
 
     def query_many(
-        self, sources: Iterable[QueryLike], k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+        self,
+        sources: Iterable[QueryLike],
+        k: int = 10,
+        *,
+        min_score: float | None = None,
+        exclude_self: bool = False,
+        encoding: str | None = None,
     ) -> list[Matches]:
         """`query` for several sources, encoded and searched together; errors name the row, from 0."""
         require(FLAG, exclude_self=exclude_self)
-        queries, vectors = querying.resolve(self, sources)
+        allow(TEXT, encoding=encoding)
+        queries, vectors = querying.resolve(self, sources, encoding)
         return querying.matches(
             self.store, self.index, queries, vectors, k=k, min_score=min_score, exclude_self=exclude_self
         )

@@ -17,8 +17,10 @@ from simsearch.collection.making import withdraw
 from simsearch.collection.places import existing, home, is_collection, named, the_one
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import UsageError
+from simsearch.media.folders.filters import FileFilter
+from simsearch.media.folders.kinds import leading_kind, texts_that_count
 from simsearch.media.formats import HEAD, IMAGE_SUFFIXES, sniff
-from simsearch.media.scan import Found
+from simsearch.media.scan import EVERYTHING, Found
 from simsearch.media.tables import suffix_of
 from simsearch.types import Text
 
@@ -43,13 +45,19 @@ class Opened:
 
 @contextlib.contextmanager
 def opened_for_indexing(
-    folder: Path, sources: Sequence[str], encoder: str | None, labels: str | None, *, by_name: bool
+    folder: Path,
+    sources: Sequence[str],
+    encoder: str | None,
+    labels: str | None,
+    filtered: FileFilter = EVERYTHING,
+    *,
+    by_name: bool,
 ) -> Iterator[Opened]:
     """The collection at `folder`, made if it is not there. One made for another folder or encoder is refused."""
     missing = [source for source in sources if not Path(source).exists()]
     if missing and not is_collection(folder):
         raise UsageError(f"{missing[0]} does not exist; give a folder or files")
-    with _made_or_opened(folder, encoder, lambda: _found(sources, labels)) as opened:
+    with _made_or_opened(folder, encoder, lambda: _found(sources, labels, filtered)) as opened:
         if not by_name:
             _check_roots(opened.collection, sources)
         yield opened
@@ -134,41 +142,40 @@ def _if_moved(old: str, new: str) -> str:
     return "" if os.path.lexists(old) else f"; if the folder was moved: {shlex.join(['simsearch', 'move', old, new])}"
 
 
-def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
+def default_encoder(sources: Sequence[str], labels: str | None = None, filtered: FileFilter = EVERYTHING) -> str:
     """The encoder for what the sources hold: images or texts; nothing counts as images.
 
-    Raises UsageError when they hold both.
+    With three quarters of one kind or more it is that kind. Raises UsageError where it is unclear.
     """
-    return chosen(_found(sources, labels))
+    return chosen(_found(sources, labels, filtered))
 
 
 def chosen(found: dict[str, int]) -> str:
-    """The encoder for so many images, or texts. Raises UsageError when there are both."""
-    if all(found.values()):
+    """The encoder for so many images and texts. Raises UsageError where neither are three quarters."""
+    kind = leading_kind(found["image"], found["text"])
+    if kind is None:
         raise UsageError(
             f"files of both kinds, {found['image']:,} of images and {found['text']:,} of texts; a collection holds "
             f"one. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
         )
-    return ENCODERS["text" if found["text"] else "image"]
+    return ENCODERS[kind]
 
 
-def _found(sources: Sequence[str], labels: str | None = None) -> dict[str, int]:
+def _found(sources: Sequence[str], labels: str | None = None, filtered: FileFilter = EVERYTHING) -> dict[str, int]:
     """The numbers of files with images and with texts in the sources.
 
-    The table that `labels` names is neither, and .json files beside images are taken for notes on them.
+    Texts that describe images do not count (see `texts_that_count`), nor does the table that `labels` names.
     """
     table = os.path.abspath(labels or "folder")  # noqa: PTH100
-    found = {modality: sum(path != table for path in _files(sources, modality)) for modality in ENCODERS}
-    if all(found.values()):
-        given = {os.path.abspath(source) for source in sources}  # noqa: PTH100
-        found["text"] = sum(
-            path != table and (path in given or suffix_of(path) != ".json") for path in _files(sources, "text")
-        )
-    return found
+    given = {os.path.abspath(source) for source in sources}  # noqa: PTH100
+    images = _files(sources, "image", filtered)
+    texts = [path for path in _files(sources, "text", filtered) if path != table]
+    return {"image": len(images), "text": len(texts_that_count(images, texts, given))}
 
 
-def _files(sources: Sequence[str], modality: str) -> Iterator[str]:
-    return (entry.path for source in sources for entry in entries(source, modality) if isinstance(entry, Found))
+def _files(sources: Sequence[str], modality: str, filtered: FileFilter) -> list[str]:
+    found = (entry for source in sources for entry in entries(source, modality, filtered))
+    return [entry.path for entry in found if isinstance(entry, Found)]
 
 
 def kinds_of(sources: Sequence[Query]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from simsearch.collection.adding.changes import as_before
 from simsearch.collection.adding.roots import known_spelling
 from simsearch.collection.encoding import encoded, takes_text
 from simsearch.collection.results import Matches
-from simsearch.errors import UsageError, VectorError, rows_of
+from simsearch.errors import MediaError, UsageError, VectorError, rows_of
 from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
+from simsearch.media.encodings import check_encoding
 from simsearch.media.files import is_url
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.scan import found_at
@@ -48,7 +50,7 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
-    if _is_file(source):
+    if is_file(source):
         return Path(source)
     item = item_named(store, source)
     if item is not None:
@@ -93,6 +95,20 @@ def unknown_words(context: QueryContext, sources: Iterable[Query]) -> list[str]:
     return list(found)
 
 
+def remarks(context: QueryContext, sources: Iterable[Query]) -> dict[str, str]:
+    """What should be known of texts among the queries: that a part of one is cut, or most of it unknown."""
+    if context.store.setting("modality") != "text":
+        return {}
+    found = {}
+    for source in sources:
+        meant = interpret(source, context.store, lambda: True)
+        if isinstance(meant, Text):
+            # What is refused is said with the answers.
+            with contextlib.suppress(MediaError):
+                found[str(meant)] = context.encoder.prepare(meant).remark
+    return {text: remark for text, remark in found.items() if remark}
+
+
 def score_kind(context: QueryContext, source: Query) -> str:
     """What the scores of this query compare: `images`, `words` with images, `texts`, or `vectors`.
 
@@ -116,7 +132,8 @@ def _like_a_file(words: str) -> bool:
     return words.split() == [words] and (known or is_url(words) or os.path.isdir(words))  # noqa: PTH112
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Whether there is a file of that name."""
     try:
         return Path(name).is_file()
     except (OSError, ValueError):
@@ -136,12 +153,15 @@ def _is_path_of_folder(name: str) -> bool:
     return os.path.basename(name) != name and is_folder(name)  # noqa: PTH119
 
 
-def resolve(context: QueryContext, sources: Iterable[QueryLike]) -> tuple[list[Query], Vectors]:
+def resolve(
+    context: QueryContext, sources: Iterable[QueryLike], encoding: str | None = None
+) -> tuple[list[Query], Vectors]:
     """What each source means (see `interpret`; a path whose file is as it was stored is that item), and its vector.
 
     Stored items need no encoding. An array of shape (dim,) is a vector. Raises MediaError, VectorError or UsageError
     naming the path or the row of the first unusable source.
     """
+    check_encoding(encoding)
     given = source_list(sources)
     # The only source needs no number.
     rows: list[int | None] = [None] if len(given) == 1 else [*range(len(given))]
@@ -158,7 +178,7 @@ def resolve(context: QueryContext, sources: Iterable[QueryLike]) -> tuple[list[Q
             to_encode.append(number)
     if to_encode:
         with rows_of([rows[number] for number in to_encode]):
-            vectors[to_encode] = encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
+            vectors[to_encode] = encoded(context.encoder, [queries[number] for number in to_encode], encoding)  # type: ignore[misc]
     return queries, vectors
 
 

@@ -96,6 +96,9 @@ def _copy(old: Store, new: OpenCollection, progress: Progress) -> tuple[Skip, ..
             store.set_reading(root, reading)
             store.set_mounts(root, old.mounts_under(root))
         store.removals.carry_over(old.removals)
+        for root, packed in old.filters().items():
+            if packed is not None:
+                store.set_filter(root, packed)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
         lost_examples = _enroll_again(old, store, encoder)
@@ -138,5 +141,5 @@ def _enroll_again(old: Store, store: Store, encoder: Encoder) -> list[Skip]:
             given.append((example.label, Path(example.uri)))
         else:
             lost.append(Skip(f"an example of {example.label}", "it was given without a file"))
-    reports = enrolling.enroll_all(store, encoder, given)
+    reports = enrolling.enroll_all(store, encoder, given, force=True)
     return [*lost, *(skip for report in reports.values() for skip in report.skipped)]

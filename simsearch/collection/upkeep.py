@@ -11,6 +11,7 @@ from simsearch.collection import cache
 from simsearch.collection.adding.roots import known_spelling
 from simsearch.errors import SimsearchError
 from simsearch.manifest import MANIFEST_NAME
+from simsearch.media.folders.filters import FileFilter
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -34,7 +35,8 @@ class Info:
     """Enrolled labels with their numbers of examples."""
     roots: tuple[str, ...]
     readings: dict[str, dict[str, str]]
-    """How the files of each root are read, where that was given: `by`, or the columns for `text`, `id` and `label`."""
+    """How the files of each root are read, where that was given: `by`, or the columns for `text`, `id` and `label`;
+    and which files count."""
     generation: int
     bytes_on_disk: int
 
@@ -69,7 +71,11 @@ def info(folder: Path, store: Store) -> Info:
     from simsearch.media.text_rows import Reading
 
     with store.snapshot():
-        counts, roots = store.counts(), store.roots()
+        counts, roots, filters = store.counts(), store.roots(), store.filters()
+        readings = {
+            root: Reading.unpacked(how).given() | FileFilter.unpacked(filters[root]).given()
+            for root, how in roots.items()
+        }
         return Info(
             folder=str(folder),
             encoder=store.setting("encoder") or "",
@@ -82,7 +88,7 @@ def info(folder: Path, store: Store) -> Info:
             labels=store.labels(),
             roots=tuple(roots),
             generation=store.generation(),
-            readings={root: Reading.unpacked(how).given() for root, how in roots.items() if how},
+            readings={root: given for root, given in readings.items() if given},
             bytes_on_disk=sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
         )
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from simsearch.encoders.folder import TOKENIZER_NAME, read_verified
 from simsearch.encoders.network import FolderEncoder
-from simsearch.encoders.tokens import Tokens, load_tokens
+from simsearch.encoders.tokens import Read, Tokens, load_tokens
 from simsearch.errors import MediaError, UsageError, rows_of
 from simsearch.media.ahead import ahead
 from simsearch.media.arguments import one_source, shown, source_list
+from simsearch.media.encodings import decoded
 from simsearch.media.files import read_file
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 BATCH = 256
 BATCH_TOKENS = 8_192
 """Maximum number of texts and of ids (with padding) in a batch: bounds the memory."""
+MOST_UNKNOWN = 0.5
+"""The share of unknown letters above which a text has a remark."""
 CHUNK = 8_192
 """Number of texts that `encode` tokenizes at a time."""
 
@@ -35,6 +38,8 @@ class PreparedText:
 
     text: str
     ids: tuple[int, ...]
+    remark: str = ""
+    incomplete: bool = False
 
     @property
     def width(self) -> None:
@@ -64,7 +69,14 @@ class OnnxTextEncoder(FolderEncoder):
     def prepare(self, source: SourceLike) -> PreparedText:
         """The text and its first `max_tokens` ids. Thread-safe. Raises MediaError with the reason only."""
         text = source if isinstance(source, str) else text_of(source)
-        return PreparedText(text, self._tokens.ids(text))
+        read = self._tokens.read(text)
+        return PreparedText(text, read.ids, self._remark(read) if read.cut or read.unknown > MOST_UNKNOWN else "")
+
+    def _remark(self, read: Read) -> str:
+        remarks = [f"only its first {self.config.max_tokens} tokens are used; --by paragraph splits it"] * read.cut
+        if read.unknown > MOST_UNKNOWN:
+            remarks.append("most of it is not in the vocabulary of the encoder")
+        return "; ".join(remarks)
 
     def embed(self, texts: Sequence[PreparedText]) -> Vectors:
         """Normalized embeddings of prepared texts, shape (n, dim), in their order.
@@ -149,7 +161,4 @@ def text_of(source: object) -> str:
         source = read_file(source)
     if not isinstance(source, bytes):
         raise UsageError(f"{shown(source)} is not a text; give a str, UTF-8 bytes, a Path or an open file")
-    try:
-        return source.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MediaError(f"not UTF-8 text: byte 0x{source[error.start]:02x} at {error.start:,}") from None
+    return decoded(source)

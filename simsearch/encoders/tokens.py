@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from simsearch.errors import EncoderError, MediaError
 
@@ -20,7 +20,16 @@ MOST_KNOWN = 1 << 17
 CODE = re.compile(r"[^\W_]+(?:[-._/][^\W_]+)*")
 """Letters and digits, also with single punctuation marks between them: DSC-W120, 3.5mm, 10/2006."""
 PLAIN = re.compile(r"[!-~]+")
+_UNKNOWN_ID = re.compile(rb'"unk_id"\s*:\s*(\d+)')
 PIECE = re.compile(r"[a-z0-9]+|[^a-z0-9]")
+
+
+class Read(NamedTuple):
+    """The ids of a text; whether it has more of them than are used; and which share of its letters is unknown."""
+
+    ids: tuple[int, ...]
+    cut: bool
+    unknown: float
 
 
 class Tokens:
@@ -31,8 +40,11 @@ class Tokens:
     parts. The ids `vocabulary` - `codes` to `vocabulary` - 1 are for these hashes.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, vocabulary: int, codes: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, max_tokens: int, vocabulary: int, codes: int, unknown: int | None = None
+    ) -> None:
         self._tokenizer = tokenizer
+        self._unknown = unknown
         self._max_tokens = max_tokens
         self._first_code, self._codes = vocabulary - codes, codes
         # If each word is tokenized separately, a cache of words is ten times as fast as the tokenizer.
@@ -41,13 +53,51 @@ class Tokens:
 
     def ids(self, text: str) -> tuple[int, ...]:
         """The ids of the first `max_tokens` tokens. Raises MediaError for a text without any."""
+        return tuple(self._all(text)[: self._max_tokens])
+
+    def read(self, text: str) -> Read:
+        """The ids as above, and what is missing. Raises MediaError also for a text of which no word is known.
+
+        All such texts would have one vector, that of the unknown token.
+        """
+        found = self._all(text)
+        unknown = 0.0 if self._unknown is None or self._unknown not in found else self._unknown_share(text)
+        if unknown == 1.0:
+            raise MediaError(
+                "no word of it is known to the encoder; use one for its language and script (simsearch convert)"
+            )
+        return Read(tuple(found[: self._max_tokens]), self._is_cut(text, found), unknown)
+
+    def _all(self, text: str) -> list[int]:
+        """The ids of a text, with those beyond `max_tokens` where they are found anyway."""
         text = text[: CHARACTERS_A_TOKEN * self._max_tokens] if len(text) > self._max_tokens else text
         if not text or text.isspace():
             raise MediaError("empty text")
+        if "\0" in text:
+            raise MediaError("a NUL character in the text")
         found = self._cut(text) if self._known is None else self._looked_up(text, self._known)
         if not found:
             raise MediaError("empty text: it has no token")
-        return tuple(found[: self._max_tokens])
+        return found
+
+    def _is_cut(self, text: str, found: list[int]) -> bool:
+        most = CHARACTERS_A_TOKEN * self._max_tokens
+        if len(found) > self._max_tokens or (len(text) > most and len(text.rstrip()) > most):
+            return True
+        # A tokenizer of whole texts stops at the maximum.
+        full = self._known is None and len(found) == self._max_tokens
+        return full and bool(self._tokenizer.encode(text).overflowing)
+
+    def _unknown_share(self, text: str) -> float:
+        """The share of letters and digits that lie in unknown tokens; 1 also if only punctuation is known."""
+        found = self._tokenizer.encode(text[: CHARACTERS_A_TOKEN * self._max_tokens])
+        known = unknown = 0
+        for number, (start, end) in zip(found.ids, found.offsets, strict=True):
+            if number == self._unknown:
+                unknown += end - start
+            else:
+                known += sum(map(str.isalnum, text[start:end]))
+        return unknown / (known + unknown) if known + unknown else 0.0
 
     def places_of(self, text: str, token: int) -> list[str]:
         """The substrings of a text with this token, in order."""
@@ -151,4 +201,14 @@ def load_tokens(
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     tokenizer.encode_special_tokens = True
-    return Tokens(tokenizer, max_tokens, vocabulary, codes)
+    return Tokens(tokenizer, max_tokens, vocabulary, codes, _unknown_id(tokenizer, content))
+
+
+def _unknown_id(tokenizer: Tokenizer, content: bytes) -> int | None:
+    """The id of the token for what is not in the vocabulary; None for a tokenizer that knows every byte."""
+    token = getattr(tokenizer.model, "unk_token", None)
+    if token is not None:
+        number: int | None = tokenizer.token_to_id(token)
+        return number
+    found = _UNKNOWN_ID.search(content)
+    return int(found[1]) if found else None

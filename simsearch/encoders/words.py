@@ -77,6 +77,7 @@ class WordsEncoder(OnnxEncoder):
     def _ids(self, number: int, text: str) -> tuple[int, ...]:
         require(TEXT, **{f"row {number}": text})
         try:
-            return self._tokens.ids(text)
+            # A tower with an unknown token of its own gives such texts no vector, and the words are named.
+            return self._tokens.ids(text) if self._words.unknown else self._tokens.read(text).ids
         except MediaError as error:
             raise MediaError(error.reason, number) from error

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simsearch.errors import TrainingError, UsageError, VectorError
+from simsearch.errors import MediaError, TrainingError, UsageError, VectorError
 from simsearch.media.formats import IMAGE_SUFFIXES
+from simsearch.media.lines import read_lines
+from simsearch.media.rows import BadRow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,18 +164,23 @@ def is_runs(folder: Path) -> bool:
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise TrainingError(f"{folder} is missing: each run has training/, test/ and {ANSWERS}")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    found = sorted(path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise TrainingError(f"{folder} has no image; the formats are {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found
 
 
 def _lines(file: Path) -> list[tuple[int, str]]:
+    found = []
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{file} cannot be read: {error}; each run has training/, test/ and {ANSWERS}") from error
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        for line in read_lines(str(file)):
+            if isinstance(line, BadRow):
+                raise TrainingError(f"{file}, line {line.line}: {line.reason}")
+            found.append(line)
+    except MediaError as error:
+        raise TrainingError(f"{file}: {error}; each run has training/, test/ and {ANSWERS}") from error
+    lines = [(number, text) for number, text in found if text.strip()]
     if not lines:
         raise TrainingError(f"{file} is empty; it must name the matching training image of each test image")
     return lines

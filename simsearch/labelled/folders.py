@@ -14,9 +14,11 @@ from simsearch.errors import MediaError, TrainingError
 from simsearch.labelled.material import Kind, Labelled, Modality, left_out, sorted_classes
 from simsearch.labelled.tables import refuse
 from simsearch.labelled.text_lines import text_lines
+from simsearch.media.folders.filters import FileFilter, LeftOut, as_skips
+from simsearch.media.folders.kinds import texts_that_count
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.rows import NO_TEXT
-from simsearch.media.scan import scan
+from simsearch.media.scan import EVERYTHING, scan
 from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
 from simsearch.types import Skip
 
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
 
 
 def read_folder(
-    root: Path, *, modality: Modality | None, kind: Kind, by_line: bool, encoding: str | None, strict: bool
+    root: Path,
+    *,
+    modality: Modality | None,
+    kind: Kind,
+    by_line: bool,
+    encoding: str | None,
+    strict: bool,
+    chosen: FileFilter = EVERYTHING,
 ) -> Labelled:
     """The files under `root`: images, or the texts of .txt and .md files if there are more of these.
 
@@ -35,8 +44,9 @@ def read_folder(
     without labels each file, and each block of lines between blank lines, is a document; unreadable lines are skipped,
     or rejected if `strict`.
     """
-    found, skipped = _files(root, modality)
-    modality = modality or ("image" if len(found["image"]) >= len(found["text"]) else "text")
+    found, skipped = _files(root, modality, chosen)
+    texts = len(texts_that_count(found["image"], found["text"]))
+    modality = modality or ("image" if len(found["image"]) >= texts else "text")
     kinds = {"image": "an image", "text": "a text"}
     other: Modality = "text" if modality == "image" else "image"
     skipped += [Skip(path, f"not {kinds[modality]} ({PurePath(path).suffix.lower()})") for path in found[other]]
@@ -46,17 +56,19 @@ def read_folder(
     return _unlabelled(root, sources, found[modality])
 
 
-def _files(root: Path, modality: Modality | None) -> tuple[dict[str, list[str]], list[Skip]]:
+def _files(root: Path, modality: Modality | None, chosen: FileFilter) -> tuple[dict[str, list[str]], list[Skip]]:
     found: dict[str, list[str]] = {"image": [], "text": []}
-    skipped = []
-    for entry in scan(root, IMAGE_SUFFIXES | TEXT_SUFFIXES):
-        if isinstance(entry, Skip):
+    skipped, left_out = [], []
+    for entry in scan(root, IMAGE_SUFFIXES | TEXT_SUFFIXES, "image", chosen):
+        if isinstance(entry, LeftOut):
+            left_out.append(entry)
+        elif isinstance(entry, Skip):
             reason = entry.reason.replace("not an image", "not a text") if modality == "text" else entry.reason
             skipped.append(Skip(entry.path, reason))
         else:
             is_text = PurePath(entry.path).suffix.lower() in TEXT_SUFFIXES
             found["text" if is_text else "image"].append(entry.path)
-    return found, skipped
+    return found, skipped + as_skips(left_out)
 
 
 class _FolderSources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from simsearch.labelled.text_lines import are_lines, read_text_lines
 from simsearch.media.arguments import check_fields
 from simsearch.media.encodings import check_encoding
 from simsearch.media.files import refuse_url
+from simsearch.media.folders.filters import FileFilter
 from simsearch.media.tables import TABLE_SUFFIXES, shown
 
 _FORMS = ".csv, .tsv, .jsonl, .json or .txt"
@@ -49,6 +51,8 @@ class Reading:
     by_line: bool = False
     encoding: str | None = None
     strict: bool = False
+    exclude: tuple[str, ...] = ()
+    include_hidden: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -70,6 +74,7 @@ class _Options:
     by_line: bool
     encoding: str | None
     strict: bool
+    chosen: FileFilter
 
     @property
     def of_tables(self) -> bool:
@@ -90,6 +95,8 @@ def read_labelled(
     by_line: bool = False,
     encoding: str | None = None,
     strict: bool = False,
+    exclude: Sequence[str] = (),
+    include_hidden: bool = False,
 ) -> Labelled:
     """The labelled material in a folder or a file; docs/training-data.md shows every form.
 
@@ -97,8 +104,9 @@ def read_labelled(
     classes, pairs, graded pairs or triplets by the names of its columns, which `columns` gives or maps (see
     `parse_columns`). A .txt file without tabs in its first line has a text in each line. Reads row by row and keeps
     the sources and small arrays; images are not opened. `encoding` is that of files without a byte order
-    mark, by default UTF-8. Unusable rows are skipped and listed; with `strict` they are rejected. Raises UsageError for
-    incompatible options, TrainingError for unusable material.
+    mark, by default UTF-8. Files of a folder that match a pattern of `exclude` (as in .gitignore) are left out, as are
+    hidden ones without `include_hidden`. Unusable rows are skipped and listed; with `strict` they are rejected. Raises
+    UsageError for incompatible options, TrainingError for unusable material.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
@@ -108,7 +116,8 @@ def read_labelled(
         raise UsageError(f"score range {score_range[0]},{score_range[1]}: must be two different finite numbers")
     check_encoding(encoding)
     named = None if columns is None else parse_columns(columns)
-    options = _Options(modality, kind, named, convention, score_range, label_until, by_line, encoding, strict)
+    chosen = FileFilter(tuple(exclude), include_hidden)
+    options = _Options(modality, kind, named, convention, score_range, label_until, by_line, encoding, strict, chosen)
     refuse_url(source, f"a folder, or a {_FORMS} file")
     if not source.exists():
         raise TrainingError(f"{source} does not exist; give a folder, or a {_FORMS} file")
@@ -128,6 +137,7 @@ def _read_folder(root: Path, options: _Options) -> Labelled:
         by_line=options.by_line,
         encoding=options.encoding,
         strict=options.strict,
+        chosen=options.chosen,
     )
 
 

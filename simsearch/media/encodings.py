@@ -15,8 +15,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-SAVE = "save it as UTF-8"
-NAME = f"{SAVE}, or give its encoding (--encoding; for train --set encoding=NAME)"
+NAME = "save it as UTF-8, or give its encoding (--encoding; for train --set encoding=NAME)"
 NUL = f"a NUL character; if it is a text, {NAME}"
 
 
@@ -45,16 +44,16 @@ def shown_encoding(encoding: str) -> str:
     return encoding.upper()
 
 
-def decoded(content: bytes, named: str | None = None, cure: str = NAME) -> str:
+def decoded(content: bytes, named: str | None = None) -> str:
     """The text of a whole file without its byte order mark, otherwise unchanged. Raises MediaError with the reason."""
     encoding, mark = detected(content, named)
     try:
         text = content[mark:].decode(encoding)
     except UnicodeDecodeError as error:
         at = mark + error.start
-        raise MediaError(f"not {shown_encoding(encoding)} (byte {content[at]:#04x} at {at:,}); {cure}") from error
+        raise MediaError(f"not {shown_encoding(encoding)} (byte {content[at]:#04x} at {at:,}); {NAME}") from error
     except UnicodeError as error:
-        raise MediaError(f"not {shown_encoding(encoding)} ({error}); {cure}") from error
+        raise MediaError(f"not {shown_encoding(encoding)} ({error}); {NAME}") from error
     if "\0" in text:
-        raise MediaError(f"a NUL character; if it is a text, {cure}")
+        raise MediaError(NUL)
     return text

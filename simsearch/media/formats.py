@@ -14,39 +14,26 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
+    TgaImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from simsearch.errors import MediaError
+from simsearch.media.raw import RAW_SUFFIXES, is_camera_tiff, open_raw, sniff_raw
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-IMAGE_SUFFIXES = frozenset(
+IMAGE_SUFFIXES = RAW_SUFFIXES | frozenset(
     (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".dib",
-        ".pbm",
-        ".pgm",
-        ".ppm",
-        ".pnm",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".avif",
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".dib"),
+        *(".pbm", ".pgm", ".ppm", ".pnm", ".heic", ".heif", ".hif", ".avif", ".tga"),
+        *(".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     )
 )
 MAX_PIXELS = 150_000_000
@@ -78,11 +65,15 @@ _MAGIC = (
     ("PNG", b"\x89PNG\r\n\x1a\n"),
     ("GIF", b"GIF87a"),
     ("GIF", b"GIF89a"),
+    ("JPEG 2000", b"\0\0\0\x0cjP  \r\n\x87\n"),
+    ("JPEG 2000", b"\xff\x4f\xff\x51"),
     ("TIFF", b"II*\0"),
     ("TIFF", b"MM\0*"),
     ("TIFF", b"II+\0"),
     ("TIFF", b"MM\0+"),
 )
+_TGA_HEADER = 18
+_TGA_DEPTHS = {1: (8,), 2: (16, 24, 32), 3: (8, 16), 9: (8,), 10: (16, 24, 32), 11: (8, 16)}
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 # Classes, not Image.open: it would try formats that run other programs, and could not say how large a bomb is.
@@ -94,11 +85,16 @@ _OPENERS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "WebP": WebPImagePlugin.WebPImageFile,
     "PNM": PpmImagePlugin.PpmImageFile,
+    "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "TGA": TgaImagePlugin.TgaImageFile,
+    "RAW": open_raw,
 }
 
 
 def sniff(head: bytes) -> str | None:
     """The name of the picture format that a file beginning with `head` (64 bytes or more) claims to be in, or None."""
+    if sniff_raw(head):
+        return "RAW"
     for name, magic in _MAGIC:
         if head.startswith(magic):
             return name
@@ -124,7 +120,9 @@ def open_picture(content: bytes) -> tuple[str, ImageFile]:
 
     Raises MediaError for what is no picture, is broken, or has more than 150 million pixels.
     """
-    name = sniff(content[:HEAD])
+    name = sniff(content[:HEAD]) or ("TGA" if _is_tga(content) else None)
+    if name == "TIFF" and is_camera_tiff(content):
+        name = "RAW"
     if name is None:
         raise MediaError("empty file" if not content else "not an image in a supported format")
     opener = _OPENERS.get(name) or _optional_opener(name)
@@ -132,6 +130,20 @@ def open_picture(content: bytes) -> tuple[str, ImageFile]:
         picture = opener(BytesIO(content))
     check_size(*picture.size)
     return name, picture
+
+
+def _is_tga(content: bytes) -> bool:
+    """Whether the header is that of a TGA, which has no signature, and the pixels that it promises are there."""
+    if len(content) < _TGA_HEADER:
+        return False
+    length, mapped, kind, entries, entry_bits = struct.unpack_from("<BBBxxHB", content)
+    width, height, depth, descriptor = struct.unpack_from("<HHBB", content, 12)
+    if depth not in _TGA_DEPTHS.get(kind, ()) or mapped != (kind in (1, 9)) or descriptor & 0xC0 or not width * height:
+        return False
+    table = entries * ((entry_bits + 7) // 8) if mapped else 0
+    # Run lengths take a byte for 128 pixels at best.
+    pixels = width * height // 128 if kind > 8 else width * height * depth // 8
+    return bool(mapped or not (entries or entry_bits)) and len(content) >= _TGA_HEADER + length + table + pixels
 
 
 def _optional_opener(name: str) -> Callable[[BytesIO], ImageFile]:

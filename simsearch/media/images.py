@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,26 +12,28 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.colors import flatten, image_of
+from simsearch.media.decoding.colors import FAINTEST, flatten, image_of, is_blank
+from simsearch.media.decoding.depth import is_deep
+from simsearch.media.decoding.loading import Loaded, load
+from simsearch.media.decoding.profiles import base_mode, foreign_profile, to_srgb
 from simsearch.media.files import MAX_FILE_BYTES, read_file
-from simsearch.media.formats import IMAGE_SUFFIXES, MAX_PIXELS, check_size, decoding, open_picture
+from simsearch.media.formats import HEAD, IMAGE_SUFFIXES, MAX_PIXELS, check_size, decoding, open_picture, sniff
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "BLANK_REMARK",
     "IMAGE_SUFFIXES",
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
     "Picture",
     "PixelSpec",
     "decode",
-    "frames",
     "from_array",
     "from_image",
-    "metadata_entries",
+    "may_differ",
     "read_file",
-    "small_jpeg",
     "thumbnail",
     "whole",
 ]
@@ -46,13 +48,10 @@ RESAMPLES = {
 INK_MARGIN, INK_LEAST, INK_WORKING = 0.15, 0.4, 8
 """White left on each side of the ink, as a share of its longer side; the least share of the picture's longer side that
 is taken; the pixels for each one wanted among which the ink is looked for."""
-FAINTEST = 32
-"""Gray levels by which ink must be darker than the lightest pixel, at least."""
+BLANK_REMARK = "blank: there is nothing to see"
 MAX_SIDE = 4096
 _LARGEST_BLOCK = 32
 _ORIENTATION = 274  # EXIF tag
-_EXIF_PARTS = (0x8769, 0x8825)
-"""Tags of the inner tables: of the camera's settings, and of the place."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -110,6 +109,8 @@ class Picture:
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    remark: str = ""
+    incomplete: bool = False
 
 
 def decode(content: bytes, spec: PixelSpec) -> Picture:
@@ -118,21 +119,25 @@ def decode(content: bytes, spec: PixelSpec) -> Picture:
     A large JPEG is decoded at a reduced scale, never below twice the wanted size: on average a pixel then differs by
     less than one gray level from the full decode. Raises MediaError with a short reason for whatever cannot be read.
     """
-    small, (width, height) = _decoded(content, spec)
-    return Picture(_pixels(small, spec), width, height)
+    loaded, small, (width, height) = _decoded(content, spec)
+    return _picture(small, spec, (width, height), loaded)
+
+
+def _picture(small: Image.Image, spec: PixelSpec, size: tuple[int, int], loaded: Loaded) -> Picture:
+    pixels = _pixels(small, spec)
+    remark = loaded.remark or (BLANK_REMARK if is_blank(pixels) else "")
+    return Picture(pixels, *size, remark, loaded.missing is not None)
+
+
+def may_differ(content: bytes) -> bool:
+    """Whether the rules of version 1 may read the bytes of a file differently: told from its header."""
+    _, picture = open_picture(content)
+    return bool(picture.has_transparency_data) or is_deep(picture) or foreign_profile(picture) is not None
 
 
 def thumbnail(content: bytes, size: int) -> Image.Image:
     """The RGB picture, upright, its long side `size` pixels. Raises MediaError like `decode`."""
-    return _decoded(content, PixelSpec(size, size, 3, "pad"))[0]
-
-
-def small_jpeg(pixels: NDArray[np.uint8], size: int, quality: int) -> tuple[bytes, tuple[int, int]]:
-    """A JPEG of RGB pixels, reduced to fit into a square of `size`, and its width and height."""
-    small, stream = Image.fromarray(pixels), BytesIO()
-    small.thumbnail((size, size), Image.Resampling.LANCZOS)
-    small.save(stream, "JPEG", quality=quality)
-    return stream.getvalue(), small.size
+    return _decoded(content, PixelSpec(size, size, 3, "pad"))[1]
 
 
 def whole(source: bytes | Image.Image | NDArray[Any], enough: int) -> Picture:
@@ -141,37 +146,24 @@ def whole(source: bytes | Image.Image | NDArray[Any], enough: int) -> Picture:
     A JPEG whose sides are both at least 2 x `enough` pixels is decoded at a reduced scale, never below `enough`.
     Raises MediaError like `decode`.
     """
-    name, picture = "image", image_of(source) if isinstance(source, np.ndarray) else source
-    if isinstance(picture, bytes):
-        name, picture = open_picture(picture)
-    check_size(*picture.size)
-    stored = picture.size
-    with decoding(name):
-        if isinstance(picture, JpegImageFile):
-            picture.draft("RGB", (enough, enough))
+    if isinstance(source, bytes):
+        loaded = load(source, lambda picture: _reduce_to(picture, enough))
+    else:
+        picture = image_of(source) if isinstance(source, np.ndarray) else source
+        check_size(*picture.size)
+        loaded = Loaded(picture, picture.size)
+    with decoding("image"):
+        picture = loaded.picture
         picture.load()
         turn = _orientation(picture)
-        flat = flatten(picture, "RGB")
+        flat = _in_srgb(picture, "RGB", lambda colors: colors)
         upright = flat.transpose(_TURNS[turn]) if turn in _TURNS else flat
-        return Picture(np.array(upright, dtype=np.uint8), *_turned(stored, turn))
+        return Picture(np.array(upright, dtype=np.uint8), *_turned(loaded.size, turn))
 
 
-def metadata_entries(content: bytes) -> int:
-    """How many entries of EXIF the bytes of a picture hold; 0 where there are none or none that can be read."""
-    try:
-        name, picture = open_picture(content)
-        with decoding(name):
-            exif = picture.getexif()
-            return len(exif) + sum(len(exif.get_ifd(part)) for part in _EXIF_PARTS)
-    except MediaError:
-        return 0
-
-
-def frames(content: bytes) -> int:
-    """How many pictures the bytes of a file hold: pages or the frames of an animation. Raises MediaError."""
-    name, picture = open_picture(content)
-    with decoding(name):
-        return int(getattr(picture, "n_frames", 1))
+def _reduce_to(picture: JpegImageFile, enough: int) -> float:
+    drafted = picture.draft("RGB", (enough, enough))
+    return picture.width / drafted[1][2] if drafted else 1.0
 
 
 def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:
@@ -181,8 +173,7 @@ def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:
         picture.load()
         turn = _orientation(picture)
         small = _upright(picture, spec, turn, picture.size)
-    width, height = _turned(picture.size, turn)
-    return Picture(_pixels(small, spec), width, height)
+    return _picture(small, spec, _turned(picture.size, turn), Loaded(picture, picture.size))
 
 
 def from_array(pixels: NDArray[Any], spec: PixelSpec) -> Picture:
@@ -190,15 +181,13 @@ def from_array(pixels: NDArray[Any], spec: PixelSpec) -> Picture:
     return from_image(image_of(pixels), spec)
 
 
-def _decoded(content: bytes, spec: PixelSpec) -> tuple[Image.Image, tuple[int, int]]:
-    """The picture fitted but not yet padded, and the original size; both upright."""
-    name, picture = open_picture(content)
-    stored = picture.size
-    with decoding(name):
-        factor = _reduce(picture, spec) if isinstance(picture, JpegImageFile) else 1.0
-        picture.load()
-        turn = _orientation(picture)
-        return _upright(picture, spec, turn, stored, factor), _turned(stored, turn)
+def _decoded(content: bytes, spec: PixelSpec) -> tuple[Loaded, Image.Image, tuple[int, int]]:
+    """The picture as loaded, then fitted but not yet padded, and the original size; both upright."""
+    loaded = load(content, lambda picture: _reduce(picture, spec))
+    with decoding(sniff(content[:HEAD]) or "image"):
+        turn = _orientation(loaded.picture)
+        small = _upright(loaded.picture, spec, turn, loaded.size, loaded.factor)
+    return loaded, small, _turned(loaded.size, turn)
 
 
 def _reduce(picture: JpegImageFile, spec: PixelSpec) -> float:
@@ -206,7 +195,8 @@ def _reduce(picture: JpegImageFile, spec: PixelSpec) -> float:
     width, height = picture.size
     size, box = _fit(picture.size, spec, _orientation(picture))
     enough = (math.ceil(2 * size[0] * width / (box[2] - box[0])), math.ceil(2 * size[1] * height / (box[3] - box[1])))
-    drafted = picture.draft(spec.mode, enough)
+    # A profile is that of the colors.
+    drafted = picture.draft("RGB" if foreign_profile(picture) else spec.mode, enough)
     return width / drafted[1][2] if drafted else 1.0
 
 
@@ -219,8 +209,20 @@ def _upright(
     box = (box[0] / factor, box[1] / factor, min(box[2] / factor, picture.width), min(box[3] / factor, picture.height))
     # Averaging whole blocks first saves time, but Pillow rounds its sums down: by 1 % for blocks of 400 x 400.
     gap = max(3.0, (box[2] - box[0]) / size[0] / _LARGEST_BLOCK, (box[3] - box[1]) / size[1] / _LARGEST_BLOCK)
-    small = flatten(picture, spec.mode).resize(size, RESAMPLES[spec.resample], box, reducing_gap=gap)
+    small = _in_srgb(
+        picture, spec.mode, lambda colors: colors.resize(size, RESAMPLES[spec.resample], box, reducing_gap=gap)
+    )
     return small.transpose(_TURNS[turn]) if turn in _TURNS else small
+
+
+def _in_srgb(picture: Image.Image, mode: str, resize: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The picture in `mode` and resized; where it has a profile of its own, the small one is converted to sRGB."""
+    transform = foreign_profile(picture)
+    if transform is None:
+        return resize(flatten(picture, mode))
+    base = base_mode(picture.mode)
+    small = to_srgb(resize(picture if base == "CMYK" else flatten(picture, base)), transform)
+    return small if small.mode == mode else small.convert(mode)
 
 
 def _fit(stored: tuple[int, int], spec: PixelSpec, turn: int) -> tuple[tuple[int, int], _Box]:

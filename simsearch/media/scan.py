@@ -12,13 +12,15 @@ from typing import Literal, TypeAlias
 
 from simsearch.errors import MediaError
 from simsearch.media.files import not_a_file, read_head, why
+from simsearch.media.folders.filters import FileFilter, LeftOut, Rules
 from simsearch.media.formats import HEAD, sniff
 from simsearch.types import Skip
 
 COLLECTION_FILE = "collection.sqlite"
 BROKEN_LINK = "broken link"
 _INODE_BITS = 2**63 - 1
-_SYSTEM_FILES = frozenset(("thumbs.db", "desktop.ini"))
+EVERYTHING = FileFilter()
+"""Leaves out what always is: system folders and hidden names."""
 _Entry: TypeAlias = "os.DirEntry[str]"
 
 
@@ -54,22 +56,25 @@ def scan(
     root: str | os.PathLike[str],
     suffixes: frozenset[str],
     kind: Literal["image", "text"] = "image",
+    chosen: FileFilter = EVERYTHING,
     mounts: set[str] | None = None,
-) -> Iterator[Found | Skip]:
+) -> Iterator[Found | Skip | LeftOut]:
     """Every file under `root` (a folder, or a file, which yields just itself): found, or skipped with a reason.
 
     Paths are absolute, links are followed but each real folder is visited once, and names in a folder come sorted.
-    Left out in silence: hidden names, and folders that hold one of our collections. Files with a suffix in
-    `suffixes` (lower case) are found, pictures without any suffix are recognized by their first bytes. Folders on
-    another device than the folder that they are in are put into `mounts`. Raises MediaError when `root` does not exist.
+    What `chosen` and the ignore files in the folders leave out is named, but not entered. In silence go the operating
+    system's own files, and folders that hold one of our collections. Files with a suffix in `suffixes` (lower case) are
+    found, images without any suffix are recognized by their first bytes. Folders on another device than the folder that
+    they are in are put into `mounts`. Raises MediaError when `root` does not exist, or for an ignore file that cannot
+    be read.
     """
-    for entry in _walk(root, mounts):
-        yield entry if isinstance(entry, Skip) else _judged(entry, suffixes, kind)
+    for entry in _walk(root, chosen, mounts):
+        yield entry if isinstance(entry, (Skip, LeftOut)) else _judged(entry, suffixes, kind)
 
 
-def count(root: str | os.PathLike[str]) -> int:
+def count(root: str | os.PathLike[str], chosen: FileFilter = EVERYTHING) -> int:
     """The number of entries that `scan` yields, found and skipped; cheaper, as files are not opened."""
-    return sum(1 for _ in _walk(root))
+    return sum(not isinstance(entry, LeftOut) for entry in _walk(root, chosen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,9 @@ class _Root:
         return os.stat(self.path)  # noqa: PTH116
 
 
-def _walk(root: str | os.PathLike[str], mounts: set[str] | None = None) -> Iterator[_Entry | _Root | Skip]:
+def _walk(
+    root: str | os.PathLike[str], chosen: FileFilter, mounts: set[str] | None = None
+) -> Iterator[_Entry | _Root | Skip | LeftOut]:
     top = os.path.abspath(root)  # noqa: PTH100
     if not os.path.lexists(top):
         raise MediaError(f"{top}: no such file or folder")
@@ -92,11 +99,11 @@ def _walk(root: str | os.PathLike[str], mounts: set[str] | None = None) -> Itera
         return
     visited = _Visited(set[str]() if mounts is None else mounts)
     # A stack of iterators, not recursion: folders can be nested deeper than Python's stack.
-    stack = [_listed(top, visited)]
+    stack = [_listed(top, visited, Rules.at(top, chosen))]
     while stack:
         for entry in stack[-1]:
-            if not isinstance(entry, Skip) and _is_folder(entry):
-                stack.append(_listed(entry.path, visited))
+            if isinstance(entry, _Folder):
+                stack.append(_listed(entry.path, visited, entry.rules))
                 break
             yield entry
         else:
@@ -122,7 +129,15 @@ class _Visited:
         return True
 
 
-def _listed(folder: str, visited: _Visited) -> Iterator[_Entry | Skip]:
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to enter, and the rules of the one that holds it."""
+
+    path: str
+    rules: Rules
+
+
+def _listed(folder: str, visited: _Visited, rules: Rules) -> Iterator[_Entry | _Folder | Skip | LeftOut]:
     """What lies in a folder, sorted by name; nothing when it was visited before, a Skip when it cannot be read."""
     try:
         if not visited.enter(folder):
@@ -132,11 +147,17 @@ def _listed(folder: str, visited: _Visited) -> Iterator[_Entry | Skip]:
     except OSError as error:
         yield Skip(folder, why(error))
         return
-    if any(entry.name == COLLECTION_FILE for entry in entries):
+    names = {entry.name for entry in entries}
+    if COLLECTION_FILE in names:
         return
+    rules = rules.within(folder, names)
     for entry in entries:
-        if not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM_FILES:
-            yield entry
+        is_folder = _is_folder(entry)
+        reason = rules.reason(entry.path, entry.name, folder=is_folder)
+        if reason:
+            yield LeftOut(entry.path, reason)
+        elif reason is None:
+            yield _Folder(entry.path, rules) if is_folder else entry
 
 
 def _is_folder(entry: _Entry) -> bool:

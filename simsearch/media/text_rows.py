@@ -12,6 +12,7 @@ from simsearch.media.encodings import check_encoding
 from simsearch.media.lines import read_lines
 from simsearch.media.rows import NO_TEXT, BadRow, Row, RowError, is_missing, printable
 from simsearch.media.tables import TABLE_SUFFIXES, open_table, shown, suffix_of
+from simsearch.media.texts import MOST_OVERLAP, paragraphs
 
 if TYPE_CHECKING:
     from simsearch.types import Metadata
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 class Reading:
     """How files become items. None keeps an earlier setting, or is the default.
 
-    `by` is "file" (the default) or "line" for files that are no tables. Of a table `text` is the column with the
-    text (default: text), `id` the one with the id (default: id where there is one, else rows are numbered) and
+    `by` is "file" (the default), "line" or "paragraph" for files that are no tables. Of a table `text` is the column
+    with the text (default: text), `id` the one with the id (default: id where there is one, else rows are numbered) and
     `label` the one with the label (default: none). `encoding` is that of files without a byte order mark (default:
-    UTF-8). Raises UsageError for another `by`, and for an encoding that there is not.
+    UTF-8), `overlap` the number of words that the parts of a long paragraph share. Raises UsageError for other values.
     """
 
     by: str | None = None
@@ -32,10 +33,13 @@ class Reading:
     id: str | None = None
     label: str | None = None
     encoding: str | None = None
+    overlap: int | None = None
 
     def __post_init__(self) -> None:
-        if self.by not in (None, "file", "line"):
-            raise UsageError(f"by must be 'file' or 'line', not {self.by!r}")
+        if self.by not in (None, "file", "line", "paragraph"):
+            raise UsageError(f"by must be 'file', 'line' or 'paragraph', not {self.by!r}")
+        if self.overlap is not None and not 0 <= self.overlap <= MOST_OVERLAP:
+            raise UsageError(f"an overlap of {self.overlap} words: must be from 0 to {MOST_OVERLAP}")
         check_encoding(self.encoding)
 
     @classmethod
@@ -44,13 +48,14 @@ class Reading:
         return cls(**json.loads(packed)) if packed else cls()
 
     def packed(self) -> str:
-        """The settings as JSON, without an encoding if none is given, as older versions wrote them."""
-        named = {} if self.encoding is None else {"encoding": self.encoding}
-        return json.dumps({"by": self.by, "text": self.text, "id": self.id, "label": self.label} | named)
+        """The settings as JSON, without encoding and overlap if none is given, as older versions wrote them."""
+        older = {"by": self.by, "text": self.text, "id": self.id, "label": self.label}
+        newer = {"encoding": self.encoding, "overlap": self.overlap}
+        return json.dumps(older | {name: value for name, value in newer.items() if value is not None})
 
     def given(self) -> dict[str, str]:
         """The given settings by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: str(value) for name, value in asdict(self).items() if value is not None}
 
     def over(self, before: Reading) -> Reading:
         """These settings, with the earlier ones where these are None."""
@@ -61,7 +66,9 @@ class Reading:
     def of_rows(self, path: str) -> Reading | None:
         """The settings that affect a file that is read row by row; None for one that is a single text."""
         if suffix_of(path) in TABLE_SUFFIXES:
-            return replace(self, by=None)
+            return replace(self, by=None, overlap=None)
+        if self.by == "paragraph":
+            return Reading(by=self.by, encoding=self.encoding, overlap=self.overlap)
         return Reading(by="line", encoding=self.encoding) if self.by == "line" else None
 
 
@@ -77,17 +84,13 @@ class TextRow:
 
 
 def read_rows(path: str, how: Reading) -> Iterator[TextRow | BadRow]:
-    """The rows of a table, or the lines that are not blank of a file without the suffix of a table.
+    """The rows of a table, or the lines that are not blank, or paragraphs, of a file without the suffix of a table.
 
     Streams. What is wrong with one row comes as a BadRow, and the next row follows. Raises MediaError with the reason
     alone for what is wrong with the whole file, also after some rows were given.
     """
     if suffix_of(path) not in TABLE_SUFFIXES:
-        for line in read_lines(path, how.encoding):
-            if isinstance(line, BadRow):
-                yield line
-            elif line[1].strip():
-                yield TextRow(str(line[0]), line[1], line[0])
+        yield from _of_lines(path, how)
         return
     with open_table(path, encoding=how.encoding) as table:
         if table.columns is not None:
@@ -100,6 +103,19 @@ def read_rows(path: str, how: Reading) -> Iterator[TextRow | BadRow]:
                 yield _text_row(row, how)
             except RowError as error:
                 yield BadRow(row.line, printable(str(error)))
+
+
+def _of_lines(path: str, how: Reading) -> Iterator[TextRow | BadRow]:
+    lines = read_lines(path, how.encoding)
+    if how.by == "paragraph":
+        for part in paragraphs(lines, how.overlap):
+            yield part if isinstance(part, BadRow) else TextRow(*part)
+        return
+    for line in lines:
+        if isinstance(line, BadRow):
+            yield line
+        elif line[1].strip():
+            yield TextRow(str(line[0]), line[1], line[0])
 
 
 def _check_columns(columns: Sequence[str], how: Reading) -> None:

@@ -25,8 +25,8 @@ def recognize(
     """One Recognition for each query, in order.
 
     The label with the highest score is the answer when its score is at least `threshold` or there is none, else the
-    answer is None. The runner-up is the second label, `evidence` the nearest example of each of the best labels, with
-    the scores of the labels. Of equal scores the label with the lower example id goes first.
+    answer is None. The runner-up is the second label with its score, `evidence` the nearest example of each of the best
+    labels, with its own cosine. Of equal scores the label with the lower example id goes first.
     Raises UsageError when nobody is enrolled.
     """
     _check(queries, gallery, evidence)
@@ -35,13 +35,13 @@ def recognize(
     for begin in range(0, len(queries), block):
         labels, each = gallery.scores(queries[begin : begin + block], rule)
         for label_scores, example_scores in zip(labels, each, strict=True):
-            nearest = _best_labels(gallery, label_scores, example_scores, max(evidence, 2))
-            answers.append(_answer(nearest, threshold, evidence))
+            best = _best_labels(gallery, label_scores, example_scores, max(evidence, 2))
+            answers.append(_answer(best, threshold, evidence))
     return answers
 
 
-def _best_labels(gallery: Gallery, labels: Scores, examples: Scores, count: int) -> list[Evidence]:
-    """The `count` best labels of one query, each with its nearest example."""
+def _best_labels(gallery: Gallery, labels: Scores, examples: Scores, count: int) -> list[tuple[float, Evidence]]:
+    """The scores of the `count` best labels of one query, each with its nearest example."""
     if len(labels) > count:
         least = np.partition(labels, len(labels) - count)[len(labels) - count]
         places = np.flatnonzero(labels >= least)
@@ -49,7 +49,10 @@ def _best_labels(gallery: Gallery, labels: Scores, examples: Scores, count: int)
         places = np.arange(len(labels))
     rows = [_nearest(gallery, examples, place) for place in places.tolist()]
     order = np.lexsort((gallery.ids[rows], -labels[places]))[:count]
-    return [Evidence(float(labels[places[at]]), gallery.examples[rows[at]]) for at in order.tolist()]
+    return [
+        (float(labels[places[at]]), Evidence(float(examples[rows[at]]), gallery.examples[rows[at]]))
+        for at in order.tolist()
+    ]
 
 
 def _nearest(gallery: Gallery, examples: Scores, label: int) -> int:
@@ -58,15 +61,15 @@ def _nearest(gallery: Gallery, examples: Scores, label: int) -> int:
     return start + int(examples[start : gallery.ends[label]].argmax())
 
 
-def _answer(nearest: list[Evidence], threshold: float | None, evidence: int) -> Recognition:
-    first = nearest[0]
-    known = threshold is None or first.score >= threshold
+def _answer(best: list[tuple[float, Evidence]], threshold: float | None, evidence: int) -> Recognition:
+    score, first = best[0]
+    known = threshold is None or score >= threshold
     return Recognition(
         label=first.example.label if known else None,
-        score=first.score,
+        score=score,
         threshold=threshold,
-        runner_up=nearest[1] if len(nearest) > 1 else None,
-        evidence=tuple(nearest[:evidence]),
+        runner_up=Evidence(best[1][0], best[1][1].example) if len(best) > 1 else None,
+        evidence=tuple(each for _, each in best[:evidence]),
     )
 
 

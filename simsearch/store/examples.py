@@ -30,9 +30,10 @@ def add(connection: Connection, rows: Sequence[tuple[str, NewExample]]) -> dict[
             "sha256": sha256,
             "vector": stored_vector(vector, dim, repr(uri)),
             "text": text,
+            "rules": rules,
             "added_at": now,
         }
-        for label, (uri, sha256, vector, text) in rows
+        for label, (uri, sha256, vector, text, rules) in rows
     ]
     if stored:
         connection.execute(insert(EXAMPLE).on_conflict_do_nothing(), stored)

@@ -113,12 +113,27 @@ _FILES_NOW = (
     "CREATE TABLE mount (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE)",
 )
 
+
+def _rules(connection: Connection) -> None:
+    """The version of the rules by which each content was read, and which files of a root count."""
+    for statement in _RULES:
+        connection.exec_driver_sql(statement)
+
+
+_RULES = (
+    "ALTER TABLE content ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE example ADD COLUMN rules INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE root ADD COLUMN filter TEXT",
+    "CREATE INDEX content_rules ON content (rules)",
+)
+
 MIGRATIONS = (
     Migration(1, _first),
     Migration(2, _second),
     Migration(3, _calibrations),
     Migration(4, _duplicates),
     Migration(5, _files_now),
+    Migration(6, _rules),
 )
 
 

@@ -147,10 +147,14 @@ def under(path: ColumnElement[str], root: str) -> ColumnElement[bool]:
     return or_(path == exact, and_(path >= first, path < beyond))
 
 
-def ids_under(connection: Connection, root: str) -> Ids:
+def items_under(root: str) -> ColumnElement[bool]:
+    """The condition that an item is a path, or lies under it as a folder, or in it as a file."""
     held = ITEM.c.file_id == select(FILE.c.id).where(FILE.c.path == root).scalar_subquery()
-    here = or_(under(ITEM.c.uri, root), held)
-    return id_array(connection, select(ITEM.c.id).where(here).order_by(ITEM.c.id))
+    return or_(under(ITEM.c.uri, root), held)
+
+
+def ids_under(connection: Connection, root: str) -> Ids:
+    return id_array(connection, select(ITEM.c.id).where(items_under(root)).order_by(ITEM.c.id))
 
 
 def files_under(connection: Connection, root: str) -> list[tuple[str, int, int]]:

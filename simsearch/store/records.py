@@ -46,6 +46,8 @@ class Write:
     file: str | None = None
     inode: int | None = None
     ctime_ns: int | None = None
+    rules: int = 1
+    """The version of the rules by which the content was read."""
 
 
 class RowFile(NamedTuple):
@@ -69,6 +71,26 @@ class NewExample(NamedTuple):
     sha256: bytes
     vector: Vectors
     text: str | None = None
+    rules: int = 1
+
+
+class Outdated(NamedTuple):
+    """A content or example that an earlier version of the rules read, with one of its paths, and its text if any."""
+
+    id: int
+    uri: str
+    sha256: bytes
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A content or example (by its id) as the current rules read it; without a vector where they change nothing."""
+
+    id: int
+    vector: Vectors | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 class NewImpostor(NamedTuple):

@@ -98,6 +98,8 @@ CONTENT = Table(
     Column("height", Integer),
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
+    Column("rules", Integer, nullable=False, server_default="1"),
+    Index("content_rules", "rules"),
     sqlite_autoincrement=True,
 )  # fmt: skip
 ITEM = Table(
@@ -126,6 +128,7 @@ EXAMPLE = Table(
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
     Column("added_at", Integer),
+    Column("rules", Integer, nullable=False, server_default="1"),
     UniqueConstraint("label", "sha256"),
     sqlite_autoincrement=True,
 )  # fmt: skip
@@ -150,6 +153,7 @@ ROOT = Table(
     Column("id", Integer, primary_key=True),
     Column("path", Uri, nullable=False, unique=True),
     Column("reading", Text),
+    Column("filter", Text),
 )  # fmt: skip
 FILE = Table(
     "file", METADATA,

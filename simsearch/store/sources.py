@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from simsearch.store import moving, reading, writing
+from simsearch.store import moving, reading, renewing, writing
 from simsearch.store.schema import ROOT
 
 if TYPE_CHECKING:
     from simsearch.store.database import Database
-    from simsearch.store.records import RowFile
+    from simsearch.store.records import Outdated, Renewal, RowFile
 
 
 class Sources:
@@ -73,3 +73,31 @@ class Sources:
         """Records that files were read to their ends."""
         with self._database.writing() as connection:
             writing.set_row_files(connection, files)
+
+    def filters(self) -> dict[str, str | None]:
+        """Which files of each place count, as `FileFilter.packed`; None where nothing was chosen."""
+        with self._database.reading() as connection:
+            return {row.path: row.filter for row in connection.execute(select(ROOT.c.path, ROOT.c.filter))}
+
+    def set_filter(self, root: str, packed: str) -> None:
+        """Remembers which files under a root count."""
+        with self._database.writing() as connection:
+            connection.execute(ROOT.update().where(ROOT.c.path == root).values(filter=packed))
+
+    def outdated(self, root: str, rules: int, after: int = 0, limit: int = 1_000) -> list[Outdated]:
+        """The contents under a root that were read by earlier rules than these, by ascending id above `after`."""
+        with self._database.reading() as connection:
+            return renewing.outdated(connection, root, rules, after, limit)
+
+    def outdated_examples(self, rules: int) -> list[Outdated]:
+        with self._database.reading() as connection:
+            return renewing.outdated_examples(connection, rules)
+
+    def renew(self, rules: int, renewals: Sequence[Renewal]) -> None:
+        """Records that contents are as these rules read them; one with a new vector gets a new id, its items do not."""
+        with self._database.writing() as connection:
+            renewing.renew(connection, rules, renewals)
+
+    def renew_examples(self, rules: int, renewals: Sequence[Renewal]) -> None:
+        with self._database.writing() as connection:
+            renewing.renew_examples(connection, rules, renewals)

@@ -51,7 +51,7 @@ def write(connection: Connection, batch: Sequence[Write]) -> None:
         files = _file_ids(connection, {one.file for one in writes.values() if one.file is not None})
         connection.execute(_UPSERT, [_item(one, contents[one.sha256], files) for one in writes.values()])
     left = {row.content_id for uri, row in before.items() if row.content_id != contents[writes[uri].sha256]}
-    _drop_orphans(connection, left, changed=new)
+    drop_orphans(connection, left, changed=new)
 
 
 def _contents(connection: Connection, batch: Sequence[Write], needed: set[bytes]) -> tuple[dict[bytes, int], bool]:
@@ -83,6 +83,7 @@ def _content(one: Write, dim: int) -> Mapping[str, Any]:
         "height": one.height,
         "vector": vector,
         "text": one.text,
+        "rules": one.rules,
     }
 
 
@@ -152,7 +153,7 @@ def remove_items(connection: Connection, ids: Ids) -> int:
         empty = ~exists().where(ITEM.c.file_id == FILE.c.id)
         connection.execute(FILE.delete().where(among(FILE.c.id, files), empty))
         connection.execute(FILE.update().where(among(FILE.c.id, files)).values(size=-1, mtime_ns=-1))
-    _drop_orphans(connection, contents, changed=False)
+    drop_orphans(connection, contents, changed=False)
     return count
 
 
@@ -169,7 +170,7 @@ def set_row_files(connection: Connection, files: Sequence[RowFile]) -> None:
         )
 
 
-def _drop_orphans(connection: Connection, candidates: Iterable[int], *, changed: bool) -> None:
+def drop_orphans(connection: Connection, candidates: Iterable[int], *, changed: bool) -> None:
     """Deletes and journals those contents that have no item. A new generation if any went, or came (`changed`)."""
     orphan = ~exists().where(ITEM.c.content_id == CONTENT.c.id)
     gone = id_array(connection, select(CONTENT.c.id).where(among(CONTENT.c.id, candidates), orphan)).tolist()

@@ -11,7 +11,7 @@ from typing import Literal
 
 from simsearch.errors import UsageError
 
-Value = float | str | tuple[float, ...]
+Value = float | str | tuple[float, ...] | tuple[str, ...]
 Group = Literal["changes", "reading", "run"]
 """What a setting belongs to: `recipes.Changes`, `labelled.reading.Reading`, or `train` itself."""
 
@@ -61,6 +61,7 @@ PARSERS: Mapping[str, Callable[[str], Value]] = MappingProxyType(
         "TEXT": str,
         "true|false": _truth,
         "NUMBER|soft": lambda text: text if text == "soft" else float(text),
+        "PATTERN|PATTERN": lambda text: tuple(text.split("|")),
         "LOW,HIGH": lambda text: _numbers(text, 2),
         "TRAIN,VALIDATION,TEST": lambda text: _numbers(text, 3),
     }
@@ -92,6 +93,8 @@ SETTINGS = (
         "reading",
     ),
     Setting("strict", "true|false", "Reject tables with unusable rows instead of skipping these rows.", "reading"),
+    Setting("exclude", "PATTERN|PATTERN", "Files and folders of a folder to leave out, as in .gitignore.", "reading"),
+    Setting("include_hidden", "true|false", "Include names that begin with a dot.", "reading"),
     Setting("half", "true|false", "Store the weights in 16 bits, at half the size.", "run"),
     Setting(
         "split",

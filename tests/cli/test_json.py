@@ -32,6 +32,8 @@ FAILING = [
     (["evaluate", "glyph", "missing"], 1, "missing does not exist"),
     (["info", "missing"], 1, "No encoder 'missing'"),
     (["check", "--index", "missing"], 1, "No collection"),
+    (["move", "old", "new"], 1, "No collection"),
+    (["dedupe", "find", "missing"], 1, "missing"),
     (["nope"], 2, "No such command"),
 ]
 

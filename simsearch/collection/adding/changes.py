@@ -12,9 +12,10 @@ import numpy as np
 
 from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, batches
 from simsearch.errors import MediaError
+from simsearch.media.folders.filters import FileFilter, LeftOut
 from simsearch.media.images import IMAGE_SUFFIXES
 from simsearch.media.rows import BadRow
-from simsearch.media.scan import Found, scan
+from simsearch.media.scan import EVERYTHING, Found, scan
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.text_rows import Reading, TextRow, read_rows
 from simsearch.media.texts import TEXT_SUFFIXES
@@ -25,17 +26,19 @@ if TYPE_CHECKING:
     from simsearch.types import Item
 
 
-def entries(root: str, modality: str, mounts: set[str] | None = None) -> Iterator[Found | Skip]:
+def entries(
+    root: str, modality: str, chosen: FileFilter = EVERYTHING, mounts: set[str] | None = None
+) -> Iterator[Found | Skip | LeftOut]:
     """The files under a root that a collection is made of, and why the others are not."""
     if modality == "text":
-        return scan(root, TEXT_SUFFIXES | TABLE_SUFFIXES, "text", mounts)
-    return scan(root, IMAGE_SUFFIXES, "image", mounts)
+        return scan(root, TEXT_SUFFIXES | TABLE_SUFFIXES, "text", chosen, mounts)
+    return scan(root, IMAGE_SUFFIXES, "image", chosen, mounts)
 
 
 def changed(run: Run, root: str) -> Iterator[Job]:
     """What must be read or stored. Records which items still exist."""
     # A known root that no longer exists has no files: its items are kept, or removed with `prune`.
-    found = entries(root, run.encoder.modality, run.mounts) if os.path.lexists(root) else iter(())
+    found = entries(root, run.encoder.modality, run.chosen, run.mounts) if os.path.lexists(root) else iter(())
     for batch in batches(found, LOOK_UP):
         files = [entry for entry in batch if isinstance(entry, Found) and entry.path != run.sidecar]
         records = run.store.row_files([entry.path for entry in files]) if run.encoder.modality == "text" else {}
@@ -51,6 +54,7 @@ def changed(run: Run, root: str) -> Iterator[Job]:
                     run.replaced.add(run.store.ids_under(entry.path))
         yield from _whole_files(run, whole)
         _skip_entries(run, [entry for entry in batch if isinstance(entry, Skip)])
+        run.left_out |= {entry.path: entry.reason for entry in batch if isinstance(entry, LeftOut)}
 
 
 def _reading(run: Run, path: str, record: RowFile | None) -> Reading | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING
 from simsearch.collection.adding import roots
 from simsearch.collection.adding.changes import changed
 from simsearch.collection.adding.labels import labeller
+from simsearch.collection.adding.renewing import renew, renew_examples
 from simsearch.collection.adding.run import Accounted, Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.collection.adding.sweeping import sweep
 from simsearch.errors import UsageError
 from simsearch.media.files import refuse_url
+from simsearch.media.folders.filters import FileFilter
 from simsearch.media.scan import count
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent, Working
@@ -38,11 +41,15 @@ def add_sources(
     prune: bool,
     verify: bool,
     progress: Progress,
+    exclude: Sequence[str] | None = None,
+    include_hidden: bool | None = None,
+    strict: bool = False,
 ) -> AddReport:
     """`add_files` for each source, which is remembered as a root with the way in which it is read.
 
     A source that is known under another name is meant by that; a new one that holds the files of a root which is not
-    there any more is that root, moved. With `verify` every file is read.
+    there any more is that root, moved. With `verify` every file is read. `exclude` and `include_hidden` are those of a
+    `FileFilter`; None keeps what is remembered. Contents of earlier rules are renewed before.
     """
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
@@ -51,24 +58,29 @@ def add_sources(
         )
     for source in sources:
         refuse_url(source, "folders or files")
-    reports, remarks = list[AddReport](), list[str]()
+    reports, notes = list[AddReport](), list[str]()
     accounted = Accounted(store.last_item_id())
     # Resolving links would rename what is indexed.
     given = [os.path.abspath(source) for source in sources]  # noqa: PTH100
     for source in given:
         root = roots.known_spelling(store, source)
-        remarks += _follow(store, root)
+        notes += _follow(store, root)
         roots.add_root(store, root)
-        run = Run(store, encoder, progress, None, reading, remembered(store, root), verify=verify)
+        chosen = _chosen(store, root, exclude, include_hidden)
+        run = Run(
+            store, encoder, progress, None, reading, remembered(store, root), chosen, verify=verify, strict=strict
+        )
         run.accounted = accounted
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
             run.label_of = labeller(labels, root, encoding, given, source)
             run.sidecar = roots.known_spelling(store, labels)
+        renew(run, root)
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
-        remarks += _perhaps_moved(run, root)
-    return replace(total(reports), remarks=tuple(remarks))
+        notes += _perhaps_moved(run, root)
+        renew_examples(run)
+    return replace(total(reports), notes=tuple(notes))
 
 
 def _follow(store: Store, root: str) -> Iterator[str]:
@@ -92,11 +104,27 @@ def _perhaps_moved(run: Run, root: str) -> Iterator[str]:
 
 def remembered(store: Store, root: str) -> Reading:
     """How the files of the known root that contains `root` are read."""
-    known = store.roots()
+    return Reading.unpacked(_of_root(store.roots(), root))
+
+
+def _of_root(known: Mapping[str, str | None], root: str) -> str | None:
+    """What is recorded for the known root that contains `root`."""
     for path in sorted(known, key=len, reverse=True):
         if roots.is_in(root, path):
-            return Reading.unpacked(known[path])
-    return Reading()
+            return known[path]
+    return None
+
+
+def _chosen(store: Store, root: str, exclude: Sequence[str] | None, include_hidden: bool | None) -> FileFilter:
+    """Which files count: as given now, else as remembered."""
+    before = FileFilter.unpacked(_of_root(store.filters(), root))
+    chosen = FileFilter(
+        before.exclude if exclude is None else tuple(exclude),
+        before.include_hidden if include_hidden is None else include_hidden,
+    )
+    if chosen != before:
+        store.set_filter(root, chosen.packed())
+    return chosen
 
 
 def _remember(run: Run, root: str, report: AddReport) -> None:
@@ -121,8 +149,9 @@ def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
     """
     texts = run.encoder.modality == "text"
     countable = not (texts or isinstance(run.progress, Silent)) and os.path.lexists(root)
-    with Working(run.progress, count(root) if countable else None, "texts" if texts else "files", "indexing"):
-        for batch in outcomes(run.encoder, changed(run, root)):
+    total = count(root, run.chosen) if countable else None
+    with Working(run.progress, total, "texts" if texts else "files", "indexing"):
+        for batch in outcomes(run.encoder, changed(run, root), strict=run.strict):
             write(run, batch)
     return run.report(sweep(run, root, prune))
 
@@ -186,4 +215,7 @@ def total(reports: Sequence[AddReport]) -> AddReport:
         skipped=tuple(dict.fromkeys(skip for report in reports for skip in report.skipped)),
         vanished=sum(report.vanished for report in reports),
         away=tuple(dict.fromkeys(folder for report in reports for folder in report.away)),
+        renewed=sum(report.renewed for report in reports),
+        remarks=tuple(remark for report in reports for remark in report.remarks),
+        left_out=sum((Counter(report.left_out) for report in reports), Counter[str]()),
     )

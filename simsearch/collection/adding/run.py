@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from simsearch.media.rows import BadRow, BadRows
+from simsearch.media.folders.filters import FileFilter
+from simsearch.media.rows import LISTED_AT_MOST, BadRow, BadRows
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress
 from simsearch.store import RowFile, Store
-from simsearch.types import AddReport, Skip
+from simsearch.types import AddReport, Remark, Skip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,6 +116,8 @@ class Run:
     label_of: Labeller | None
     reading: Reading = field(default_factory=Reading)
     remembered: Reading = field(default_factory=Reading)
+    chosen: FileFilter = field(default_factory=FileFilter)
+    """Which files of a folder count."""
     last_item: int = 0
     """The largest item id before this run: later ones are this run's own."""
     sidecar: str = ""
@@ -137,10 +141,16 @@ class Run:
     mounts: set[str] = field(default_factory=set)
     """Folders that the scan found on another device than the folder that they are in."""
     bad_rows: dict[str, BadRows] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """The paths that do not count, and why."""
+    remarks: dict[str, list[Remark]] = field(default_factory=dict)
     added: int = 0
     reused: int = 0
     unchanged: int = 0
     updated: int = 0
+    renewed: int = 0
+    strict: bool = False
+    """Whether files of which a part is missing are skipped."""
 
     def __post_init__(self) -> None:
         self.last_item = self.store.last_item_id()
@@ -152,6 +162,14 @@ class Run:
 
     def leave_out(self, path: str, bad: BadRow) -> None:
         self.bad_rows.setdefault(path, BadRows(path)).add(bad)
+
+    def remark(self, path: str, text: str) -> None:
+        """Records a remark: the first of each kind with their paths, the others counted."""
+        same = self.remarks.setdefault(text, [])
+        if len(same) <= LISTED_AT_MOST:
+            same.append(Remark(path, text))
+        else:
+            same[-1] = replace(same[-1], count=same[-1].count + 1)
 
     def keep(self, item_id: int, reason: str) -> None:
         """Records that the file of an item is there and cannot be used; the item stays."""
@@ -172,6 +190,9 @@ class Run:
             self.all_skipped(),
             swept.vanished,
             swept.away,
+            left_out=Counter(self.left_out.values()),
+            remarks=tuple(remark for same in self.remarks.values() for remark in same),
+            renewed=self.renewed,
         )
 
 

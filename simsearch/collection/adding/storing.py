@@ -11,6 +11,7 @@ from simsearch.collection.adding.changes import duplicate_id
 from simsearch.collection.adding.run import Job, Row, Run, batches
 from simsearch.errors import MediaError, VectorError
 from simsearch.media.ahead import ahead
+from simsearch.media.decoding import RULES
 from simsearch.media.files import read_file
 from simsearch.media.rows import BadRow
 from simsearch.media.texts import decode_text, read_text_bytes
@@ -46,13 +47,24 @@ class _Failed:
 Outcome: TypeAlias = _Read | _Failed
 
 
-def outcomes(encoder: Encoder, jobs: Iterator[Job]) -> Iterator[list[Outcome]]:
-    """What the jobs gave, read in threads while the batch before them is encoded and stored."""
+def outcomes(encoder: Encoder, jobs: Iterator[Job], *, strict: bool = False) -> Iterator[list[Outcome]]:
+    """What the jobs gave, read in threads while the batch before them is encoded and stored.
+
+    With `strict` a file of which a part is missing has failed.
+    """
     at_once = min(AT_ONCE, TRANSACTION) if encoder.modality == "text" else 1
-    read = ahead(
-        lambda some: [_read(encoder, job) for job in some], batches(jobs, at_once), depth=TRANSACTION // at_once
-    )
+
+    def read_some(some: list[Job]) -> list[Outcome]:
+        return [_judged(_read(encoder, job), strict) for job in some]
+
+    read = ahead(read_some, batches(jobs, at_once), depth=TRANSACTION // at_once)
     return batches((outcome for some in read for outcome in some), TRANSACTION)
+
+
+def _judged(outcome: Outcome, strict: bool) -> Outcome:
+    if strict and isinstance(outcome, _Read) and outcome.prepared is not None and outcome.prepared.incomplete:
+        return _Failed(outcome.job, outcome.prepared.remark)
+    return outcome
 
 
 def _read(encoder: Encoder, job: Job) -> Outcome:
@@ -92,6 +104,8 @@ def write(run: Run, batch: Sequence[Outcome]) -> None:
     for outcome in good:
         if outcome.sha256 in contents or outcome.sha256 in vectors:
             writes.append(_row(run, outcome, vectors))
+            if outcome.prepared is not None and outcome.prepared.remark:
+                run.remark(outcome.job.uri, outcome.prepared.remark)
             _count(run, outcome, contents.get(outcome.sha256), new.get(outcome.sha256) is outcome)
     if writes:
         run.store.write(writes)
@@ -186,6 +200,7 @@ def _row(run: Run, outcome: _Read, vectors: dict[bytes, Vectors]) -> Write:
         file=None if job.row is None else job.row.file,
         inode=job.inode,
         ctime_ns=job.ctime_ns,
+        rules=RULES,
     )
 
 

@@ -14,6 +14,8 @@ from simsearch.collection.adding.run import LOOK_UP, Run, Swept
 from simsearch.media.scan import BROKEN_LINK
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from simsearch.types import Ids
 
 
@@ -23,13 +25,13 @@ def sweep(run: Run, root: str, prune: bool) -> Swept:
     An item stays when its file is there but cannot be used, and, unless `prune`, when its file was on a device that is
     not there now, when it is behind a broken link, or when more than half of the items of the root have vanished. An
     item whose content was found under another name in this run was moved: it is removed, and so is one whose file is
-    now read in another way.
+    now read in another way, or does not count any more.
     """
     under = run.store.ids_under(root)
     # Items that this run wrote are newer than the run's look-ups, so they are found through their paths.
     under = under[under <= run.last_item]
     missing = under[~run.seen.among(under)]
-    replaced = missing[run.replaced.among(missing)]
+    replaced = missing[run.replaced.among(missing) | _left_out(run, missing)]
     missing = np.setdiff1d(missing, replaced)
     unread = _unread(run, missing, prune)
     missing = np.setdiff1d(missing, _ids(unread))
@@ -109,6 +111,26 @@ def _record_mounts(run: Run, root: str, away: Mapping[str, Ids]) -> None:
     mounts = run.mounts.union(away)
     if mounts != run.store.mounts_under(root):
         run.store.set_mounts(root, mounts)
+
+
+def _left_out(run: Run, missing: Ids) -> NDArray[np.bool_]:
+    """Whether each of the missing items lies where files do not count any more."""
+    gone = np.zeros(len(missing), dtype=np.bool_)
+    for start in range(0, len(missing) if run.left_out else 0, LOOK_UP):
+        paths = {item.id: item.uri for item in run.store.items(missing[start : start + LOOK_UP])}
+        for place, item_id in enumerate(missing[start : start + LOOK_UP].tolist(), start):
+            gone[place] = item_id in paths and _is_within(paths[item_id], run.left_out)
+    return gone
+
+
+def _is_within(path: str, folders: Mapping[str, str]) -> bool:
+    """Whether a path, or a folder above it, is one of these."""
+    while path not in folders:
+        above = os.path.dirname(path)  # noqa: PTH120
+        if above == path:
+            return False
+        path = above
+    return True
 
 
 def _moved(run: Run, missing: Ids) -> Ids:

@@ -18,7 +18,8 @@ from simsearch.duplicates.finding.policy import sharpness
 from simsearch.duplicates.finding.proving import Examined, Prover, Source
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
-from simsearch.media.images import frames, metadata_entries, read_file
+from simsearch.media.image_facts import frames, metadata_entries
+from simsearch.media.images import read_file
 from simsearch.store import Compared, Look
 from simsearch.types import Skip
 

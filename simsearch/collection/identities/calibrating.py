@@ -21,6 +21,7 @@ from simsearch.errors import UsageError
 from simsearch.evaluation.statistics.probability import encoder_curve
 from simsearch.labelled.reading import read_labelled
 from simsearch.media.ahead import ahead
+from simsearch.media.folders.filters import LeftOut, as_skips
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.scan import scan
 from simsearch.media.texts import TEXT_SUFFIXES
@@ -49,6 +50,8 @@ class Settings:
     confidence: float = 0.95
     unknown_prior: float = 0.5
     seed: int = 0
+    encoding: str | None = None
+    """Of impostors in text files and tables without a byte order mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def calibrate(
     elif encoder is None:
         rows, left_out = _of_vectors(own_vectors(store, impostors, "an impostor"))
     elif isinstance(impostors, (str, Path)):
-        rows, left_out = _read(store, encoder, decider, Path(impostors), settings.seed, progress)
+        rows, left_out = _read(store, encoder, decider, Path(impostors), settings, progress)
     else:
         raise UsageError(f"the encoder {encoder.name} reads impostors from a folder or a table; give its path")
     rows, enrolled = _not_enrolled(store, decider, rows)
@@ -140,17 +143,17 @@ def _not_enrolled(store: Store, decider: Decider, rows: Sequence[NewImpostor]) -
 
 
 def _read(
-    store: Store, encoder: Encoder, decider: Decider, source: Path, seed: int, progress: Progress
+    store: Store, encoder: Encoder, decider: Decider, source: Path, settings: Settings, progress: Progress
 ) -> tuple[list[NewImpostor], list[Skip]]:
     """One draw of each identity, the first in random order that can be read, encoded."""
-    candidates, out = _candidates(source, encoder, seed)
+    candidates, out = _candidates(source, encoder, settings)
     out += _drop_enrolled(store, decider, candidates)
     found, seen = list[NewImpostor](), set[bytes]()
     with Working(progress, len(candidates), "impostors", "encoding"):
         while candidates:
             given = [(identity, sources[0]) for identity, sources in candidates.items()]
             failed = set[str]()
-            for batch in batches(ahead(lambda one: read_example(encoder, *one), given), TRANSACTION):
+            for batch in batches(ahead(lambda one: read_example(encoder, *one, settings.encoding), given), TRANSACTION):
                 rows, skipped = encoded_examples(store, encoder, batch)
                 out += [skip for _, skip in skipped]
                 failed |= {identity for identity, _ in skipped}
@@ -165,31 +168,37 @@ def _read(
     return found, out
 
 
-def _candidates(source: Path, encoder: Encoder, seed: int) -> tuple[dict[str, list[Query]], list[Skip]]:
+def _candidates(source: Path, encoder: Encoder, settings: Settings) -> tuple[dict[str, list[Query]], list[Skip]]:
     """The sources of each identity in random order, and what is none."""
     if not source.exists():
         raise UsageError(f"{source} does not exist; give a folder with a file or a folder for each impostor")
     out: list[Skip] = []
     found: dict[str, list[Query]] = {}
-    for identity, one in _of_folder(source, encoder, out) if source.is_dir() else _of_table(source, encoder, out):
+    folder = source.is_dir()
+    given = _of_folder(source, encoder, out) if folder else _of_table(source, encoder, out, settings.encoding)
+    for identity, one in given:
         found.setdefault(identity, []).append(one)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(settings.seed)
     return {name: [found[name][at] for at in rng.permutation(len(found[name]))] for name in found}, out
 
 
 def _of_folder(source: Path, encoder: Encoder, out: list[Skip]) -> Iterator[tuple[str, Query]]:
     """A folder in the source is an identity; a file that lies in none is one by itself."""
+    left_out: list[LeftOut] = []
     top = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename the impostors)
     for entry in scan(top, *((TEXT_SUFFIXES, "text") if encoder.modality == "text" else (IMAGE_SUFFIXES, "image"))):
-        if isinstance(entry, Skip):
+        if isinstance(entry, LeftOut):
+            left_out.append(entry)
+        elif isinstance(entry, Skip):
             out.append(entry)
         else:
             yield folder_label(entry.path, top) or entry.path, Path(entry.path)
+    out.extend(as_skips(left_out))
 
 
-def _of_table(source: Path, encoder: Encoder, out: list[Skip]) -> Iterator[tuple[str, Query]]:
+def _of_table(source: Path, encoder: Encoder, out: list[Skip], encoding: str | None) -> Iterator[tuple[str, Query]]:
     """The sources of a table; those of a class are one identity."""
-    found = read_labelled(source, modality="text" if encoder.modality == "text" else "image")
+    found = read_labelled(source, modality="text" if encoder.modality == "text" else "image", encoding=encoding)
     if found.kind not in ("classes", "unlabelled"):
         raise UsageError(f"{source} holds {found.kind}; impostors are classes, or texts without labels")
     out.extend(found.skipped)

@@ -20,8 +20,12 @@ from simsearch.collection.querying import interpret, is_folder
 from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.arguments import TEXT, one_source, require, source_list
+from simsearch.media.decoding import RULES
+from simsearch.media.encodings import check_encoding
 from simsearch.media.files import is_url, read_file
+from simsearch.media.folders.filters import LeftOut, as_skips
 from simsearch.media.formats import IMAGE_SUFFIXES
+from simsearch.media.images import BLANK_REMARK
 from simsearch.media.scan import scan
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
@@ -66,8 +70,19 @@ class ReadExample:
     reason: str = ""
 
 
-def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
-    """Makes each source an example of `label`. What cannot be read is skipped and listed."""
+def enroll(
+    store: Store,
+    encoder: Encoder,
+    label: str,
+    sources: Iterable[QueryLike],
+    *,
+    force: bool = False,
+    encoding: str | None = None,
+) -> EnrollReport:
+    """Makes each source an example of `label`. What cannot be read, or is blank without `force`, is skipped and listed.
+
+    A blank example would be the nearest one of every blank input.
+    """
     _check_label(label)
     meant: list[tuple[str, Query]] = []
     closed: list[Skip] = []
@@ -76,7 +91,7 @@ def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[QueryLi
             meant.append((label, _meant(one_source(source, row), store, encoder)))
         except MediaError as error:
             closed.append(Skip(f"row {row}", error.reason))
-    report = enroll_all(store, encoder, meant).get(label, EnrollReport())
+    report = enroll_all(store, encoder, meant, force=force, encoding=encoding).get(label, EnrollReport())
     return replace(report, skipped=(*closed, *report.skipped))
 
 
@@ -110,7 +125,15 @@ def _check_label(label: str) -> None:
         raise UsageError("a label must have at least one letter")
 
 
-def enroll_folders(store: Store, encoder: Encoder, root: str | Path, progress: Progress) -> FoldersReport:
+def enroll_folders(
+    store: Store,
+    encoder: Encoder,
+    root: str | Path,
+    progress: Progress,
+    *,
+    force: bool = False,
+    encoding: str | None = None,
+) -> FoldersReport:
     """Makes each file in a folder within `root` an example of the label that the folder is named.
 
     A folder in a folder is a label of its own, as `Greek/alpha`. Raises UsageError when there is no such file.
@@ -118,11 +141,13 @@ def enroll_folders(store: Store, encoder: Encoder, root: str | Path, progress: P
     top = os.path.abspath(root)  # noqa: PTH100  (resolving links would rename the examples)
     if not is_folder(top):
         raise UsageError(f"{root} is no folder; give one with a folder of examples for each label")
-    loose: list[Skip] = []
+    loose, left_out = list[Skip](), list[LeftOut]()
     given: list[tuple[str, Query]] = []
     for entry in scan(top, *((TEXT_SUFFIXES, "text") if encoder.modality == "text" else (IMAGE_SUFFIXES, "image"))):
         label = folder_label(entry.path, top)
-        if isinstance(entry, Skip):
+        if isinstance(entry, LeftOut):
+            left_out.append(entry)
+        elif isinstance(entry, Skip):
             loose.append(entry)
         elif label is None:
             loose.append(Skip(entry.path, "not in the folder of a label"))
@@ -131,16 +156,27 @@ def enroll_folders(store: Store, encoder: Encoder, root: str | Path, progress: P
     if not given:
         raise UsageError(f"{root} has no {encoder.modality}s in folders; make a folder of examples for each label")
     with Working(progress, len(given), "examples", "enrolling"):
-        reports = enroll_all(store, encoder, given, progress)
-    return FoldersReport(reports, (*loose, *(skip for report in reports.values() for skip in report.skipped)))
+        reports = enroll_all(store, encoder, given, progress, force=force, encoding=encoding)
+    return FoldersReport(
+        reports, (*loose, *as_skips(left_out), *(skip for report in reports.values() for skip in report.skipped))
+    )
 
 
 def enroll_all(
-    store: Store, encoder: Encoder, given: Sequence[tuple[str, Query]], progress: Progress | None = None
+    store: Store,
+    encoder: Encoder,
+    given: Sequence[tuple[str, Query]],
+    progress: Progress | None = None,
+    *,
+    force: bool = False,
+    encoding: str | None = None,
 ) -> dict[str, EnrollReport]:
     """What was enrolled of each label: read in threads, encoded and stored in batches, each one transaction."""
+    check_encoding(encoding)
     reports = dict[str, EnrollReport]()
-    for batch in batches(ahead(lambda one: read_example(encoder, *one), given), TRANSACTION):
+    for batch in batches(
+        ahead(lambda one: _unless_blank(read_example(encoder, *one, encoding), force), given), TRANSACTION
+    ):
         rows, skipped = encoded_examples(store, encoder, batch)
         added, readable = store.add_examples(rows), Counter(label for label, _ in rows)
         for label in dict.fromkeys(one.label for one in batch):
@@ -153,6 +189,12 @@ def enroll_all(
         if progress is not None:
             progress.advance(len(batch))
     return reports
+
+
+def _unless_blank(read: ReadExample, force: bool) -> ReadExample:
+    if force or read.prepared is None or not read.prepared.remark.startswith(BLANK_REMARK):
+        return read
+    return ReadExample(read.label, read.name, reason=f"{read.prepared.remark}; --force (force=True) enrolls it")
 
 
 def encoded_examples(
@@ -173,7 +215,7 @@ def encoded_examples(
             reason = vector.reason if isinstance(vector, VectorError) else ""
             skipped.append((one.label, Skip(one.name, one.reason or reason)))
         else:
-            rows.append((one.label, NewExample(one.name, one.sha256, vector, one.text)))
+            rows.append((one.label, NewExample(one.name, one.sha256, vector, one.text, RULES)))
     return rows, skipped
 
 
@@ -189,7 +231,7 @@ def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
-def read_example(encoder: Encoder, label: str, source: Query) -> ReadExample:
+def read_example(encoder: Encoder, label: str, source: Query, encoding: str | None = None) -> ReadExample:
     """A source, read and prepared. Safe in threads."""
     name = str(source) if isinstance(source, Text) else _name(source) or "given in memory"
     if isinstance(source, Path) and encoder.modality != "text" and like_words(source):
@@ -200,7 +242,7 @@ def read_example(encoder: Encoder, label: str, source: Query) -> ReadExample:
         )
     try:
         if encoder.modality == "text":
-            text = (source.text or "") if isinstance(source, Item) else text_of(source)
+            text = (source.text or "") if isinstance(source, Item) else text_of(source, encoding)
             digest, prepared = hashlib.sha256(text.encode()).digest(), encoder.prepare(text)
             return ReadExample(label, _name(source), digest, prepared, text)
         content = read_file(source) if isinstance(source, (str, Path)) else source

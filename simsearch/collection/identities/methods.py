@@ -57,32 +57,51 @@ class IdentityCollection(OpenCollection):
             finally:
                 deciding.store_tops(store)
 
-    def enroll(self, label: str, sources: Iterable[QueryLike] | ArrayLike) -> EnrollReport:
+    def enroll(
+        self,
+        label: str,
+        sources: Iterable[QueryLike] | ArrayLike,
+        *,
+        force: bool = False,
+        encoding: str | None = None,
+    ) -> EnrollReport:
         """Makes each source an example of `label`, to be recognized from now on without any training.
 
-        In a collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim).
+        Blank images are skipped without `force`. `encoding` is that of text files without a byte order mark. In a
+        collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim).
         """
         from simsearch.collection.identities import enrolling
 
+        require(FLAG, force=force)
+        allow(TEXT, encoding=encoding)
         if self._of_own_vectors:
             with self.changing_examples() as store:
                 return enrolling.enroll_vectors(store, label, sources)
         encoder = self.encoder
         with self.changing_examples(encoder) as store:
-            return enrolling.enroll(store, encoder, label, sources)  # type: ignore[arg-type]
+            return enrolling.enroll(store, encoder, label, sources, force=force, encoding=encoding)  # type: ignore[arg-type]
 
     @property
     def _of_own_vectors(self) -> bool:
         return self.store.setting("modality") == "vector"
 
-    def enroll_folders(self, folder: str | Path, *, progress: Progress | bool | None = None) -> FoldersReport:
+    def enroll_folders(
+        self,
+        folder: str | Path,
+        *,
+        force: bool = False,
+        encoding: str | None = None,
+        progress: Progress | bool | None = None,
+    ) -> FoldersReport:
         """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
         from simsearch.collection.identities import enrolling
 
         require(PATH, folder=folder)
+        require(FLAG, force=force)
+        allow(TEXT, encoding=encoding)
         encoder, shown = self.encoder, as_progress(progress)
         with self.changing_examples(encoder) as store:
-            return enrolling.enroll_folders(store, encoder, folder, shown)
+            return enrolling.enroll_folders(store, encoder, folder, shown, force=force, encoding=encoding)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were.
@@ -149,7 +168,9 @@ class IdentityCollection(OpenCollection):
         """All enrolled examples, in the order in which they were enrolled."""
         return self.store.examples()[0]
 
-    def recognize(self, source: QueryLike, *, threshold: float | None = None) -> Recognition:
+    def recognize(
+        self, source: QueryLike, *, threshold: float | None = None, encoding: str | None = None
+    ) -> Recognition:
         """The enrolled label with the highest score, or None ("unknown") when that is below the threshold.
 
         The score of a label with one example is the cosine to it; with several it is the average of the cosine to the
@@ -157,10 +178,15 @@ class IdentityCollection(OpenCollection):
 
         The threshold is that of the calibration unless one is given; with neither nothing is unknown.
         """
-        return self.recognize_many([source], threshold=threshold)[0]
+        return self.recognize_many([source], threshold=threshold, encoding=encoding)[0]
 
     def recognize_many(
-        self, sources: Iterable[QueryLike], *, threshold: float | None = None, distinct: bool = False
+        self,
+        sources: Iterable[QueryLike],
+        *,
+        threshold: float | None = None,
+        distinct: bool = False,
+        encoding: str | None = None,
     ) -> list[Recognition]:
         """`recognize` for several sources, encoded together; errors name the row, from 0.
 
@@ -170,14 +196,19 @@ class IdentityCollection(OpenCollection):
 
         allow(NUMBER, threshold=threshold)
         require(FLAG, distinct=distinct)
-        return deciding.recognized(self, querying.resolve(self, sources)[1], threshold, distinct=distinct)
+        allow(TEXT, encoding=encoding)
+        vectors = querying.resolve(self, sources, encoding)[1]
+        return deciding.recognized(self, vectors, threshold, distinct=distinct)
 
-    def compare(self, first: QueryLike, second: QueryLike, *, threshold: float | None = None) -> Comparison:
+    def compare(
+        self, first: QueryLike, second: QueryLike, *, threshold: float | None = None, encoding: str | None = None
+    ) -> Comparison:
         """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
         from simsearch.collection.identities import comparing
 
         allow(NUMBER, threshold=threshold)
-        return comparing.compare(self.encoder, querying.resolve(self, [first, second])[1], threshold)
+        allow(TEXT, encoding=encoding)
+        return comparing.compare(self.encoder, querying.resolve(self, [first, second], encoding)[1], threshold)
 
     def calibrate(
         self,
@@ -186,6 +217,7 @@ class IdentityCollection(OpenCollection):
         impostors: str | Path | ArrayLike | None = None,
         confidence: float = 0.95,
         unknown_prior: float = 0.5,
+        encoding: str | None = None,
         progress: Progress | bool | None = None,
     ) -> CalibrationReport:
         """Finds and stores the threshold for which unknown queries are accepted at a rate of at most `far`.
@@ -200,11 +232,12 @@ class IdentityCollection(OpenCollection):
         from simsearch.collection.identities import calibrating, deciding
 
         require(NUMBER, far=far, confidence=confidence, unknown_prior=unknown_prior)
+        allow(TEXT, encoding=encoding)
         shown = as_progress(progress)
         encoder = None if self._of_own_vectors else self.encoder
         if encoder is not None:
             allow(PATH, impostors=impostors)
-        settings = calibrating.Settings(far, confidence, unknown_prior)
+        settings = calibrating.Settings(far, confidence, unknown_prior, encoding=encoding)
         with self.writing(encoder) as store:
             decider = deciding.load_decider(store)
             return calibrating.calibrate(store, encoder, decider, settings, impostors, shown)

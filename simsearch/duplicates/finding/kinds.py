@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from simsearch.errors import UsageError
 from simsearch.media.formats import MAX_PIXELS
-from simsearch.media.images import frames, whole
+from simsearch.media.image_facts import frames
+from simsearch.media.images import whole
 
 if TYPE_CHECKING:
     from simsearch.duplicates.finding.evidence import Evidence

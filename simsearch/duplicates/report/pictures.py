@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.media.files import read_file
-from simsearch.media.images import small_jpeg, whole
+from simsearch.media.image_facts import small_jpeg
+from simsearch.media.images import whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ from simsearch.encoders.converting.samples import TEXTS
 from simsearch.encoders.converting.tokenizing import Cutting, cutting, fast_tokenizer, tokenizer_json
 from simsearch.encoders.converting.towers import figures, tower
 from simsearch.encoders.folder import ONNX_NAME, TOKENIZER_NAME
-from simsearch.encoders.text import OnnxTextEncoder, padded
+from simsearch.encoders.text import OnnxTextEncoder, PreparedText, padded
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import EncoderError
 from simsearch.manifest import write_atomically
@@ -64,7 +64,7 @@ def convert_sentences(source: PretrainedFolder, made: Path, config: EncoderConfi
         round_large(model)
     with loading(source):
         library = model.encode(list(TEXTS), normalize_embeddings=True, show_progress_bar=False)
-    ours = OnnxTextEncoder(made, config).encode(TEXTS)
+    ours = OnnxTextEncoder(made, config).embed([PreparedText(text, tokens.ids(text)) for text in TEXTS])
     if bits == 8:
         check_cosine(lowest_cosine(library, ours), bits)
     else:

@@ -44,7 +44,7 @@ def sheet_format(path: str | Path) -> str:
 
 def check_sheet(path: str | Path, *, force: bool = False) -> None:
     """Raises UsageError for another suffix, and for a file that is there and no contact sheet, unless `force`."""
-    sheet_format(path)
+    refuse_url(path, "a file to write the sheet to")
     require_output(Path(path), "a contact sheet", SHEET_FORMATS, SHEET_MARK.encode(), force=force)
 
 

@@ -30,7 +30,7 @@ class Tokenized:
 
 
 def tokenized(texts: Sequence[str], tokenizer: bytes, spec: TextSpec) -> Tokenized:
-    """The texts in ids of this tokenizer, at most `max_tokens` each; those without any token are in `skipped`.
+    """The texts in ids of this tokenizer, at most `max_tokens` each; those without a known one are in `skipped`.
 
     Takes 4 bytes a token. Raises EncoderError for a tokenizer with more tokens than the network knows.
     """
@@ -43,7 +43,7 @@ def tokenized(texts: Sequence[str], tokenizer: bytes, spec: TextSpec) -> Tokeniz
     skipped: list[Skip] = []
     for position, text in enumerate(texts):
         try:
-            ids.append(cutting.ids(text))
+            ids.append(cutting.read(text).ids)
         except MediaError as error:
             skipped.append(Skip(text[:60], str(error)))
         else:

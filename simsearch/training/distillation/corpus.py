@@ -7,16 +7,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.errors import TrainingError
+from simsearch.errors import MediaError, TrainingError
 from simsearch.labelled.material import Labelled
 from simsearch.labelled.reading import Reading, read_labelled
 from simsearch.labelled.text_lines import are_lines
 from simsearch.media.encodings import check_encoding
 from simsearch.training.distillation.loop import Pairs
-from simsearch.types import Skip
+from simsearch.types import Skip, shortened
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from simsearch.types import Encoder
 
 LEAST_TEXTS = 10
 
@@ -54,6 +60,29 @@ def read_corpus(sources: Sequence[Path], reading: Reading) -> Corpus:
     return Corpus(tuple(numbers), _joined(graded), _joined(pairs), tuple(skipped))
 
 
+def known_to(teacher: Encoder, corpus: Corpus) -> Corpus:
+    """The corpus without the texts that the teacher cannot embed, which are skipped, and without their pairs."""
+    place, unknown = np.full(len(corpus.texts), -1, dtype=np.int64), list[Skip]()
+    for number, text in enumerate(corpus.texts):
+        try:
+            teacher.prepare(text)
+        except MediaError as error:
+            unknown.append(Skip(shortened(text), str(error)))
+        else:
+            place[number] = number - len(unknown)
+    if not unknown:
+        return corpus
+    texts = tuple(text for text, kept in zip(corpus.texts, place >= 0, strict=True) if kept)
+    graded, pairs = _among(corpus.graded, place), _among(corpus.pairs, place)
+    return Corpus(texts, graded, pairs, (*corpus.skipped, *unknown))
+
+
+def _among(pairs: Pairs, place: NDArray[np.int64]) -> Pairs:
+    """The pairs of texts that have a place, by these."""
+    kept = (place[pairs.rows] >= 0).all(axis=1)
+    return Pairs(place[pairs.rows[kept]], pairs.known[kept])
+
+
 def _no_pairs() -> Pairs:
     return Pairs(np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.float32))
 
@@ -75,7 +104,14 @@ def _read(source: Path, reading: Reading) -> Labelled:
     encoding, strict = reading.encoding, reading.strict
     if source.is_dir():
         return read_labelled(
-            source, modality="text", kind="unlabelled", by_line=reading.by_line, encoding=encoding, strict=strict
+            source,
+            modality="text",
+            kind="unlabelled",
+            by_line=reading.by_line,
+            encoding=encoding,
+            strict=strict,
+            exclude=reading.exclude,
+            include_hidden=reading.include_hidden,
         )
     check_encoding(encoding)
     if source.suffix.lower() == ".txt" and are_lines(source, None, encoding):

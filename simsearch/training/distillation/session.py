@@ -29,7 +29,7 @@ from simsearch.space import telling_full_disk
 from simsearch.training.data.product_codes import CodePairs
 from simsearch.training.data.tokenization import learned_tokenizer, taken_tokenizer
 from simsearch.training.data.vocabulary import smaller_tokenizer, words_of
-from simsearch.training.distillation.corpus import Corpus, read_corpus, read_graded
+from simsearch.training.distillation.corpus import Corpus, known_to, read_corpus, read_graded
 from simsearch.training.distillation.loop import DistillationTargets, Distilling, FittedStudent, fit_student
 from simsearch.training.distillation.principal_components import principal_components, project
 from simsearch.training.distillation.teacher import teacher_embeddings
@@ -90,7 +90,7 @@ def distill(
     work = folder.with_name(folder.name + ".training")
     require_place(folder, work, overwrite=overwrite)
     opened = _teacher(teacher, how.dim)
-    corpus = read_corpus([Path(source) for source in sources], reading)
+    corpus = known_to(opened, read_corpus([Path(source) for source in sources], reading))
     held = read_graded(Path(validation), reading) if validation is not None else None
     if restart:
         shutil.rmtree(work, ignore_errors=True)

@@ -10,6 +10,7 @@ from hash_encoder import HashEncoder, direction
 
 from simsearch.collection import Collection
 from simsearch.errors import MediaError, UsageError
+from simsearch.media.encodings import NAME
 from simsearch.store import Write
 from simsearch.types import Text
 
@@ -102,7 +103,7 @@ def test_texts_are_enrolled_and_recognised(collection, encoder, tmp_path):
     (tmp_path / "bad.txt").write_bytes(b"\xff")
     report = collection.enroll("bad", ["bad.txt", Path("missing.txt"), " "])
     assert [(Path(skip.path).name, skip.reason) for skip in report.skipped] == [
-        ("bad.txt", "not UTF-8 (byte 0xff at 0); save it as UTF-8"),
+        ("bad.txt", f"not UTF-8 (byte 0xff at 0); {NAME}"),
         ("missing.txt", "no such file"),
         (" ", "no text"),
     ]

@@ -226,7 +226,7 @@ def test_an_empty_text_has_no_vector(tiny_text: Path, text: str | bytes) -> None
 
 def test_what_is_no_text_is_refused(tiny_text: Path, tmp_path: Path) -> None:
     encoder = opened(tiny_text)
-    with pytest.raises(MediaError, match=r"^not UTF-8 text: byte 0xff at 2$"):
+    with pytest.raises(MediaError, match=r"^not UTF-8 \(byte 0xff at 2\); save it as UTF-8"):
         encoder.prepare(b"ab\xff")
     with pytest.raises(MediaError, match=r"U\+DC80 is half of a surrogate pair"):
         encoder.prepare("ab \udc80")
@@ -340,7 +340,7 @@ def test_a_file_that_is_no_tokenizer_is_refused(copy: Path, content: bytes) -> N
 
 
 def test_a_network_with_fewer_rows_than_its_description_says_is_an_encoder_error(copy: Path) -> None:
-    words = Tokenizer(models.WordLevel({"<pad>": 0, "far": len(VOCABULARY) + 5}, unk_token="far"))
+    words = Tokenizer(models.WordLevel({"<pad>": 0, "?": 1, "far": len(VOCABULARY) + 5}, unk_token="?"))
     config = read_config(copy)
     (copy / TOKENIZER_NAME).write_bytes(words.to_str().encode())
     object.__setattr__(config, "vocabulary", len(VOCABULARY) + 9)

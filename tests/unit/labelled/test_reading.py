@@ -75,6 +75,7 @@ def test_stray_files_are_skipped_with_a_reason(tmp_path: Path) -> None:
         "notes.txt": "not an image (.txt)",
         "x.pdf": "not an image (.pdf)",
         "stray.png": "not in a class folder",
+        ".hidden.png": "left out (hidden)",
     }
 
 
@@ -84,10 +85,10 @@ def test_texts_are_read_where_they_are_more_than_the_pictures_or_when_asked_for(
     assert (found.modality, found.kind) == ("text", "classes")
     assert found.sources == ("Text of a/1.txt.\n", "Text of b/2.MD.\n", "Text of b/c/3.txt.\n")
     assert classes_by_file(found, tmp_path) == {"a/1.txt": "a", "b/2.MD": "b", "b/c/3.txt": "b/c"}
-    touch(tmp_path, "a/1.png", "b/1.png")
+    touch(tmp_path, "a/7.png", "b/7.png")
     assert read_labelled(tmp_path).sources == found.sources
     assert len(read_labelled(tmp_path).skipped) == 2
-    touch(tmp_path, "b/2.png")
+    touch(tmp_path, "b/8.png")
     assert read_labelled(tmp_path).modality == "image"
     assert read_labelled(tmp_path, modality="text").sources == found.sources
 

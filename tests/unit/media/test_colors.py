@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from simsearch.media.decoding.colors import FAINTEST
 from simsearch.media.images import PixelSpec, decode, from_image
 
 LOWEST, HIGHEST, FLOAT = 340, 341, 11
@@ -141,11 +142,36 @@ def test_32_bit_integers_are_scaled_from_the_range_that_occurs() -> None:
 
 @given(arrays(np.uint8, (3, 4, 4)))
 @settings(max_examples=40, deadline=None)
-def test_alpha_is_laid_on_white(values: NDArray[np.uint8]) -> None:
+def test_alpha_is_laid_on_white_unless_only_black_shows_it(values: NDArray[np.uint8]) -> None:
     share = values[:, :, 3:].astype(float) / 255
-    expected = values[:, :, :3] * share + 255 * (1 - share)
+    on_white, on_black = (values[:, :, :3] * share + ground * (1 - share) for ground in (255, 0))
     found = pixels(saved(Image.fromarray(values, "RGBA"), "PNG"))
-    assert np.abs(found - expected).max() <= 1
+    visible, on_other = (float(np.ptp(page, axis=(0, 1)).max()) for page in (on_white, on_black))
+    expected = on_white if visible >= FAINTEST or on_other < FAINTEST else on_black
+    borderline = min(abs(visible - FAINTEST), abs(on_other - FAINTEST)) < 2
+    assert np.abs(found - expected).max() <= 1 or borderline
+
+
+def test_ink_that_white_hides_is_shown_on_black() -> None:
+    found = {}
+    for name, ink in (("white", (255, 255, 255)), ("pale", (250, 250, 235)), ("dark", (20, 30, 40))):
+        drawing = np.zeros((40, 40, 4), dtype=np.uint8)
+        drawing[..., :3] = ink
+        drawing[10:14, 5:35, 3] = 255
+        found[name] = pixels(saved(Image.fromarray(drawing), "PNG")).astype(int)
+        assert np.ptp(found[name]) > 180
+    assert (found["white"][0, 0] == 0).all()
+    assert (found["dark"][0, 0] == 255).all()
+
+
+def test_what_has_nothing_to_see_is_blank() -> None:
+    for image in (Image.new("RGBA", (90, 90)), Image.new("L", (9, 9), 7), Image.new("RGB", (30, 30), (255, 0, 0))):
+        picture = decode(saved(image, "PNG"), PixelSpec(20, 20, 3, "pad"))
+        assert picture.remark == "blank: there is nothing to see"
+        assert not picture.incomplete
+    dot = Image.new("L", (20, 20), 255)
+    dot.putpixel((17, 3), 240)
+    assert decode(saved(dot, "PNG"), PixelSpec(20, 20, 3, "pad")).remark == ""
 
 
 def test_gray_with_alpha() -> None:

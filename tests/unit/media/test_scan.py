@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, UsageError
+from simsearch.media.folders.filters import FileFilter, LeftOut
 from simsearch.media.images import IMAGE_SUFFIXES
-from simsearch.media.scan import Found, count, found_at, scan
+from simsearch.media.scan import EVERYTHING, Found, count, found_at, scan
 from simsearch.types import Skip
 
 POSIX = os.name == "posix"
@@ -40,8 +41,9 @@ def write(root: Path, *names: str, content: bytes = PNG) -> None:
 def scanned(root: Path) -> dict[str, str]:
     """The reason of each entry by its path under `root`; "" for those found. In the order of the scan."""
     entries = list(scan(root, IMAGE_SUFFIXES))
-    assert count(root) == len(entries)
     assert list(scan(str(root), IMAGE_SUFFIXES)) == entries
+    entries = [entry for entry in entries if not isinstance(entry, LeftOut)]
+    assert count(root) == len(entries)
     outcome = {
         Path(os.path.relpath(entry.path, root)).as_posix(): entry.reason if isinstance(entry, Skip) else ""
         for entry in entries
@@ -230,3 +232,53 @@ def test_equals_a_plain_walk(paths: set[tuple[str, ...]]) -> None:
         assert set(found) == expected
         assert len(found) == len(expected)
         assert [Path(path).parts for path in found] == sorted(Path(path).parts for path in found)
+
+
+def left_out(root: Path, chosen: FileFilter = EVERYTHING) -> tuple[list[str], dict[str, str]]:
+    """The found files, and what is left out with the reason, by paths under `root`."""
+    entries = list(scan(root, IMAGE_SUFFIXES, "image", chosen))
+    names = {entry.path: Path(entry.path).relative_to(root).as_posix() for entry in entries}
+    found = [names[entry.path] for entry in entries if isinstance(entry, Found)]
+    return found, {names[entry.path]: entry.reason for entry in entries if isinstance(entry, LeftOut)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", ".Trashes", ".Trash-1000", "__MACOSX",
+     "node_modules", "lost+found", ".@__thumb", "@Recycle", ".git"],
+)  # fmt: skip
+def test_system_folders_are_left_out_and_named_however_they_are_chosen(tmp_path: Path, name: str) -> None:
+    write(tmp_path, f"trip/{name}/a.png", "trip/a.png", f"{name.lower()}/deep/a.png")
+    reasons = {f"trip/{name}": name, name.lower(): name.lower()}
+    assert left_out(tmp_path, FileFilter(include_hidden=True)) == (["trip/a.png"], reasons)
+    assert left_out(tmp_path / "trip" / name)[0] == ["a.png"]
+
+
+def test_a_class_folder_with_a_name_that_resembles_one_of_the_system_counts(tmp_path: Path) -> None:
+    write(tmp_path, "recycle/a.png", "eaDir/a.png", "trash/a.png", "lost/a.png")
+    assert left_out(tmp_path) == (["eaDir/a.png", "lost/a.png", "recycle/a.png", "trash/a.png"], {})
+
+
+def test_hidden_names_are_left_out_or_included(tmp_path: Path) -> None:
+    write(tmp_path, ".a.png", ".album/b.png", "c.png", "._c.png", ".DS_Store")
+    assert left_out(tmp_path) == (["c.png"], {".a.png": "hidden", ".album": "hidden"})
+    assert left_out(tmp_path, FileFilter(include_hidden=True)) == ([".a.png", ".album/b.png", "c.png"], {})
+
+
+def test_patterns_exclude_as_those_of_gitignore_do(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "thumbs/a.png", "deep/thumbs/a.png", "deep/keep_s.png", "deep/b_s.png")
+    found, reasons = left_out(tmp_path, FileFilter(("/thumbs/", "*_s.png", "!keep_s.png")))
+    assert found == ["a.png", "deep/keep_s.png", "deep/thumbs/a.png"]
+    assert reasons == {"thumbs": "excluded", "deep/b_s.png": "excluded"}
+    with pytest.raises(UsageError, match=r"--exclude: .*'!'; patterns are written as in \.gitignore"):
+        FileFilter(("!",))
+
+
+def test_an_ignore_file_holds_for_its_folder_and_those_below(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "x/a.png", "x/b.png", "x/y/a.png")
+    (tmp_path / ".simsearchignore").write_bytes("\ufeff# comment\r\nb.png\r\n".encode())
+    (tmp_path / "x/.simsearchignore").write_text("/a.png\n!b.png\n")
+    assert left_out(tmp_path) == (["a.png", "x/b.png", "x/y/a.png"], {"x/a.png": "excluded"})
+    (tmp_path / "x/.simsearchignore").write_bytes(b"\xff\n")
+    with pytest.raises(MediaError, match=r"\.simsearchignore: not UTF-8"):
+        left_out(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -247,5 +248,53 @@ def test_only_what_matters_for_a_file_is_kept_of_it() -> None:
     assert Reading("line", encoding="cp1252").of_rows("a.md") == Reading("line", encoding="cp1252")
     with pytest.raises(UsageError, match="no encoding 'utf-9'"):
         Reading(encoding="utf-9")
-    with pytest.raises(UsageError, match="'file' or 'line'"):
+    with pytest.raises(UsageError, match="'file', 'line' or 'paragraph'"):
         Reading(by="page")
+
+
+def paragraph_rows(path: Path, **options: object) -> list[TextRow | BadRow]:
+    return list(read_rows(str(path), Reading(by="paragraph", **options)))
+
+
+def test_paragraphs_are_items_named_by_their_lines(tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.write_bytes(b"\n# Title\n\nOne line\nand another.\n \t\nbad \xff\nlast\n")
+    assert paragraph_rows(file) == [
+        TextRow("2", "# Title", 2),
+        TextRow("4", "One line\nand another.", 4),
+        BadRow(7, f"not UTF-8 (byte 0xff at 5); {NAME}"),
+        TextRow("8", "last", 8),
+    ]
+
+
+def test_a_long_paragraph_has_parts_that_overlap(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    words = [f"w{number}" for number in range(450)]
+    file.write_text("short\n\n" + " ".join(words))
+    for overlap, expected in ((None, 20), (0, 0), (100, 100)):
+        first, *parts = paragraph_rows(file, overlap=overlap)
+        assert first.text == "short"
+        assert [part.key for part in parts] == ["3", *(f"3.{number}" for number in range(2, len(parts) + 1))]
+        cut = [part.text.split() for part in parts]
+        assert all(len(part) <= 200 for part in cut)
+        assert all(one[len(one) - expected :] == other[:expected] for one, other in pairwise(cut))
+        joined = cut[0] + [word for part in cut[1:] for word in part[expected:]]
+        assert joined == words
+    with pytest.raises(UsageError, match="an overlap of 101 words: must be from 0 to 100"):
+        Reading(overlap=101)
+
+
+def test_scripts_without_spaces_are_split_too(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("あ" * 10_000, encoding="utf-8")
+    parts = paragraph_rows(file, overlap=0)
+    assert "".join(part.text for part in parts) == "あ" * 10_000
+    assert max(len(part.text) for part in parts) == 4_000
+
+
+def test_the_overlap_is_kept_with_the_other_settings() -> None:
+    said = Reading(by="paragraph", overlap=5)
+    assert Reading.unpacked(said.packed()) == said
+    assert said.of_rows("a.md") == said
+    assert said.of_rows("a.csv") == Reading()
+    assert said.given() == {"by": "paragraph", "overlap": "5"}

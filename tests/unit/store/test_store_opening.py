@@ -72,7 +72,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> Non
         tables = connection.scalars(text("SELECT name FROM sqlite_master WHERE type='table'")).all()
         assert {name for name in tables if not name.startswith("sqlite_")} == set(METADATA.tables)
         indexes = connection.scalars(text("SELECT name FROM sqlite_master WHERE type='index' AND sql IS NOT NULL"))
-        assert indexes.all() == ["item_content_id", "item_file_id"]
+        assert indexes.all() == ["item_content_id", "item_file_id", "content_rules"]
 
 
 def test_there_is_no_store_where_there_is_no_file(path: Path) -> None:
@@ -103,6 +103,10 @@ def test_another_database_and_an_empty_file_are_not_stores(path: Path) -> None:
     with pytest.raises(DamagedError, match="not one of simsearch") as caught:
         Store.open(path, write=True)
     assert str(path) in str(caught.value)
+
+
+RELEASED = [migration.number for migration in migrations.MIGRATIONS]
+NEWEST = RELEASED[-1]
 
 
 def test_a_newer_format_is_refused_with_the_cure(path: Path) -> None:

@@ -67,6 +67,7 @@ def test_values_have_the_type_that_python_takes() -> None:
         "half=true",
         "label_until==",
         "scale=8",
+        "exclude=*_small.jpg|/drafts/",
     ]
     values = parse_settings(texts)
     assert in_group(values, "changes") == {
@@ -76,7 +77,11 @@ def test_values_have_the_type_that_python_takes() -> None:
         "counts": (0.8, 0.1, 0.1),
         "scale": 8.0,
     }
-    assert in_group(values, "reading") == {"score_range": (0.0, 5.0), "label_until": "="}
+    assert in_group(values, "reading") == {
+        "score_range": (0.0, 5.0),
+        "label_until": "=",
+        "exclude": ("*_small.jpg", "/drafts/"),
+    }
     assert in_group(values, "run") == {"half": True}
 
 

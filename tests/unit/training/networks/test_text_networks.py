@@ -150,10 +150,8 @@ def test_stored_tables_come_back_under_their_name(kind: str) -> None:
 # -- export --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("kind", "half", "eight"), [("bag", True, True), ("recurrent", False, False), ("transformer", True, False)]
-)
-def test_an_exported_encoder_reads_texts_as_torch_does(tmp_path: Path, kind: str, half: bool, eight: bool) -> None:
+@pytest.mark.parametrize(("kind", "half"), [("bag", True), ("recurrent", False), ("transformer", True)])
+def test_an_exported_encoder_reads_texts_as_torch_does(tmp_path: Path, kind: str, half: bool) -> None:
     tokenizer = learned_tokenizer(TEXTS, size=SPEC.vocabulary)
     encoder = built(kind)
     sample = some_ids().numpy()
@@ -166,7 +164,6 @@ def test_an_exported_encoder_reads_texts_as_torch_does(tmp_path: Path, kind: str
         tokenizer=tokenizer,
         sample=sample,
         half=half,
-        eight=eight,
         training={"seed": 0},
         figures={},
     )

@@ -1,4 +1,4 @@
-"""Conversion of images of any mode to 8-bit gray or RGB, on white, and of arrays of pixels to images."""
+"""Conversion of images of any mode to 8-bit gray or RGB, on a ground where they are visible."""
 
 from __future__ import annotations
 
@@ -8,51 +8,92 @@ import numpy as np
 from PIL import Image
 
 from simsearch.errors import MediaError
+from simsearch.media.decoding.depth import bits_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHANNELS = (1, 3, 4)
 """Gray, RGB, and RGB with opacity."""
+
 _WHITE_IS_ZERO = 0
 _STRIP = 256
-_PHOTOMETRIC, _LOWEST, _HIGHEST = 262, 340, 341  # TIFF tags
+_BITS, _PHOTOMETRIC, _MAX_SAMPLE, _LOWEST, _HIGHEST = 258, 262, 281, 340, 341  # TIFF tags
+FAINTEST = 32
+"""Gray levels by which ink must differ from the page, at least."""
+BLANK = 8
+"""Levels within which all values of a blank picture lie."""
+_SPREAD = 16
+"""Values of 16 bits that differ by less are noise."""
 
 
 def flatten(picture: Image.Image, mode: str) -> Image.Image:
-    """The picture in `mode` ("L" or "RGB"), 8 bits a channel; what is transparent shows white.
+    """The picture in `mode` ("L" or "RGB"), 8 bits a channel; what is transparent shows the ground.
 
-    16-bit values lose their lower byte. Wider integers and floats are scaled from the range that the file declares
-    (TIFF tags 340 and 341; 16 bits for PNM), else floats from [0, 1] when all lie within, else from the
-    range of values that occur; what is not finite shows the lowest.
+    The ground is white, or black where on white nothing would be visible. Of 16-bit values as many bits count as the
+    file declares or the values use. Wider integers and floats are scaled from the range that the file declares (TIFF
+    tags 340 and 341), else floats from [0, 1] when all lie within, else from the range of values that occur; what is
+    not finite shows the lowest.
     """
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         picture = _to_eight_bits(picture)
     if picture.mode == "La":
         picture = picture.convert("LA")
     if picture.has_transparency_data:
-        picture = _on_white(picture)
+        picture = _on_ground(picture)
     return picture if picture.mode == mode else picture.convert(mode)
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
+def _on_ground(picture: Image.Image) -> Image.Image:
     opaque = picture.convert("RGBA")
-    page = Image.new("RGB", picture.size, "white")
+    page = _on(opaque, "white")
+    if _visible(page) >= FAINTEST:
+        return page
+    dark = _on(opaque, "black")
+    return dark if _visible(dark) >= FAINTEST else page
+
+
+def _on(opaque: Image.Image, ground: str) -> Image.Image:
+    page = Image.new("RGB", opaque.size, ground)
     page.paste(opaque, mask=opaque.getchannel("A"))
     return page
+
+
+def _visible(page: Image.Image) -> int:
+    """The largest range of values of a channel."""
+    return max(int(high) - int(low) for low, high in page.getextrema())  # type: ignore[misc]
+
+
+def is_blank(pixels: NDArray[np.uint8]) -> bool:
+    """Whether there is nothing to see in pixels of shape (h, w, channels): each channel has nearly one value."""
+    # Most pictures show it in a few places already.
+    return all(int(np.ptp(part, axis=(0, 1)).max()) < BLANK for part in (pixels[::16, ::16], pixels))
 
 
 def _to_eight_bits(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture)
     tags: Any = getattr(picture, "tag_v2", {})
-    if picture.mode.startswith("I;16"):
-        gray = (values >> 8).astype(np.uint8)
-    elif picture.mode == "I" and picture.format in ("PPM", "PNG"):
-        gray = np.clip(values >> 8, 0, 255).astype(np.uint8)
+    declared = _declared_range(tags)
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PPM", "PNG")):
+        gray = _scaled(values, declared) if declared else _of_sixteen_bits(values, tags, picture.format)
     else:
-        gray = _scaled(values, _declared_range(tags))
+        gray = _scaled(values, declared)
     # Pillow inverts 8-bit TIFFs whose zero is white, but not the wider ones.
     return Image.fromarray(255 - gray if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else gray)
+
+
+def _of_sixteen_bits(values: NDArray[Any], tags: Any, form: str | None) -> NDArray[np.uint8]:
+    """8 bits of values of up to 16: by the bits that the file declares or the values use, else by their range."""
+    declared = _first(tags.get(_BITS))
+    # The values of PNM are scaled to 16 bits by Pillow.
+    bits = 16 if form == "PPM" else int(declared) if declared and 8 <= declared < 16 else bits_of(values)
+    highest = _first(tags.get(_MAX_SAMPLE))
+    # The default, all of 16 bits, is written beside values of fewer bits too.
+    if highest and 255 <= highest < 65535:
+        bits = max(8, int(highest).bit_length())
+    gray = np.clip(values >> (bits - 8), 0, 255).astype(np.uint8)
+    spread = int(values.max()) - int(values.min())
+    return _scaled(values, None) if int(np.ptp(gray)) < BLANK and spread >= _SPREAD else gray
 
 
 def _declared_range(tags: Any) -> tuple[float, float] | None:

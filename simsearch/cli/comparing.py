@@ -1,0 +1,59 @@
+"""simsearch compare."""
+
+from __future__ import annotations
+
+import click
+
+from simsearch.cli.options import (
+    encoding_option,
+    file_option,
+    index_option,
+    json_option,
+    questions,
+    text_option,
+    threshold_option,
+)
+from simsearch.cli.output import print_json, print_line, rounded
+
+
+@click.command("compare")
+@click.argument("first", metavar="FILE|TEXT")
+@click.argument("second", metavar="FILE|TEXT")
+@index_option
+@click.option(
+    "--encoder",
+    metavar="NAME|FOLDER",
+    help="The encoder.  [default: that of the collection, else photo, or text for texts]",
+)
+@text_option
+@file_option
+@encoding_option
+@threshold_option
+@json_option
+def compare_command(
+    first: str,
+    second: str,
+    index: str | None,
+    encoder: str | None,
+    as_text: bool,
+    as_file: bool,
+    encoding: str | None,
+    threshold: float | None,
+    as_json: bool,
+) -> int:
+    """Say whether two images, or two texts, are of the same identity, with a probability.
+
+    The probability is for equally many same and different pairs, and from the encoder's own held-out classes.
+    """
+    from simsearch.collection.entry import compare_two
+
+    one, other = questions([first, second], as_text=as_text, as_file=as_file)
+    found = compare_two(one, other, index=index, encoder=encoder, threshold=threshold, encoding=encoding)
+    if as_json:
+        record = {"a": first, "b": second, "same": found.same, "probability": rounded(found.probability)}
+        print_json(record | {"score": round(found.score, 6), "threshold": found.threshold})
+    else:
+        chance = "" if found.probability is None else f"P(same) {found.probability:.3f}, "
+        verdict = "same" if found.same else "different"
+        print_line(f"{verdict}: {chance}score {found.score:.3f}, the same from {found.threshold:.3f}")
+    return 0
