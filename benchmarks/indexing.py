@@ -57,8 +57,9 @@ def main() -> None:
 
 
 def paths_in(folder: Path) -> list[str]:
+    from simsearch.media.folders.found import Found
     from simsearch.media.images import IMAGE_SUFFIXES
-    from simsearch.media.scan import Found, scan
+    from simsearch.media.scan import scan
 
     return [entry.path for entry in scan(folder, IMAGE_SUFFIXES) if isinstance(entry, Found)]
 

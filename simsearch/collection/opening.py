@@ -18,9 +18,10 @@ from simsearch.collection.places import existing, home, is_collection, named, th
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import UsageError
 from simsearch.media.folders.filters import FileFilter
+from simsearch.media.folders.found import Found
 from simsearch.media.folders.kinds import leading_kind, texts_that_count
 from simsearch.media.formats import HEAD, IMAGE_SUFFIXES, sniff
-from simsearch.media.scan import EVERYTHING, Found
+from simsearch.media.scan import EVERYTHING
 from simsearch.media.tables import suffix_of
 from simsearch.types import Text
 

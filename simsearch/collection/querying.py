@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from simsearch.collection.adding.changes import as_before
 from simsearch.collection.adding.roots import known_spelling
+from simsearch.collection.adding.unchanged import as_before
 from simsearch.collection.encoding import encoded, takes_text
 from simsearch.collection.results import Matches
 from simsearch.errors import MediaError, UsageError, VectorError, rows_of
 from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
 from simsearch.media.encodings import check_encoding
 from simsearch.media.files import is_url
-from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.scan import found_at
+from simsearch.media.folders.found import found_at
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.types import Item, Match, Text, VocabularyEncoder
 from simsearch.vectors.arrays import is_vector, one_vector
@@ -59,6 +58,8 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
         if is_url(source):
             # Not as words: reading it says that it is a URL.
             return source
+        from simsearch.media.formats import IMAGE_SUFFIXES
+
         if os.path.splitext(source)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
             return Path(source)
     return Text(source) if takes_text() and not _is_path_of_folder(source) else Path(source)

@@ -19,7 +19,7 @@ from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
 from simsearch.media.arguments import require_encoder
-from simsearch.media.scan import is_mount
+from simsearch.media.folders.found import is_mount
 from simsearch.store.records import NewImpostor
 from simsearch.types import Item, Skip
 

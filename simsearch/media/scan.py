@@ -13,43 +13,15 @@ from typing import Literal, TypeAlias
 from simsearch.errors import MediaError
 from simsearch.media.files import not_a_file, read_head, why
 from simsearch.media.folders.filters import FileFilter, LeftOut, Rules
+from simsearch.media.folders.found import Found, found, on_another_device
 from simsearch.media.formats import HEAD, sniff
 from simsearch.types import Skip
 
 COLLECTION_FILE = "collection.sqlite"
 BROKEN_LINK = "broken link"
-_INODE_BITS = 2**63 - 1
 EVERYTHING = FileFilter()
 """Leaves out what always is: system folders and hidden names."""
 _Entry: TypeAlias = "os.DirEntry[str]"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file with a suffix of the wanted kind. A file that replaces it has another inode, or another ctime."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    inode: int = 0
-    ctime_ns: int = 0
-
-
-def device_of(status: os.stat_result) -> int:
-    """The device of a file or folder by its status."""
-    return status.st_dev
-
-
-def _on_another_device(folder: str, status: os.stat_result) -> bool:
-    return device_of(status) != device_of(os.stat(os.path.dirname(folder)))  # noqa: PTH116, PTH120
-
-
-def is_mount(folder: str) -> bool:
-    """Whether a folder is there and on another device than the folder that it is in, also through a link."""
-    try:
-        return _on_another_device(folder, os.stat(folder))  # noqa: PTH116
-    except OSError:
-        return False
 
 
 def scan(
@@ -120,7 +92,7 @@ class _Visited:
     def enter(self, folder: str) -> bool:
         """Whether a folder is new to the walk; remembers it."""
         status = os.stat(folder)  # noqa: PTH116
-        if _on_another_device(folder, status):
+        if on_another_device(folder, status):
             self.mounts.add(folder)
         identity = (status.st_dev, status.st_ino)
         if identity in self.folders:
@@ -180,21 +152,7 @@ def _judged(entry: _Entry | _Root, suffixes: frozenset[str], kind: str) -> Found
         reason = _why_not_a_picture(entry.path, suffix) if kind == "image" else _not_by_name("a text", suffix)
         if reason is not None:
             return Skip(entry.path, reason)
-    return _found(entry.path, status)
-
-
-def found_at(path: str) -> Found | None:
-    """What the scan would say of a file at a path, of any suffix; None when there is none."""
-    try:
-        return _found(path, os.stat(path))  # noqa: PTH116
-    except (OSError, ValueError):
-        return None
-
-
-def _found(path: str, status: os.stat_result) -> Found:
-    # Windows gives no inode while a folder is listed. SQLite's integers have a sign, those of inodes have none.
-    inode = status.st_ino & _INODE_BITS if os.name == "posix" else 0
-    return Found(path, status.st_size, status.st_mtime_ns, inode, status.st_ctime_ns)
+    return found(entry.path, status)
 
 
 def _why_no_status(entry: _Entry | _Root, error: OSError) -> str:

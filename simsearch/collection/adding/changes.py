@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, batches
+from simsearch.collection.adding.unchanged import as_before
 from simsearch.errors import MediaError
 from simsearch.media.folders.filters import FileFilter, LeftOut
+from simsearch.media.folders.found import Found
 from simsearch.media.images import IMAGE_SUFFIXES
 from simsearch.media.rows import BadRow
-from simsearch.media.scan import EVERYTHING, Found, scan
+from simsearch.media.scan import EVERYTHING, scan
 from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.text_rows import Reading, TextRow, read_rows
 from simsearch.media.texts import TEXT_SUFFIXES
@@ -87,13 +89,6 @@ def _whole_files(run: Run, files: Sequence[Found]) -> Iterator[Job]:
     _unchanged(run, same)
     run.progress.advance(len(same))
     yield from _jobs(run, to_read, encoding)
-
-
-def as_before(item: Known, file: Found) -> bool:
-    """Whether a file looks as it was. A file of equal size and time that replaced it has another inode or ctime."""
-    if (item.size, item.mtime_ns) != (file.size, file.mtime_ns):
-        return False
-    return item.ctime_ns is None or (item.inode, item.ctime_ns) == (file.inode, file.ctime_ns)
 
 
 def _unchanged(run: Run, items: Sequence[int]) -> None:

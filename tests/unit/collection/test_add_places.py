@@ -13,7 +13,7 @@ import pytest
 from simsearch.collection import Collection
 from simsearch.collection.adding.roots import MoveReport
 from simsearch.errors import StoreError, UsageError
-from simsearch.media import scan
+from simsearch.media.folders import found
 from simsearch.types import AddReport, Skip
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows needs a privilege for symbolic links")
@@ -32,7 +32,7 @@ class Disk:
         self.folder, self.real = folder, real
         self.inodes = set[int]()
         if not real:
-            monkeypatch.setattr(scan, "device_of", lambda status: int(status.st_ino in self.inodes))
+            monkeypatch.setattr(found, "device_of", lambda status: int(status.st_ino in self.inodes))
 
     def mount(self) -> None:
         self.folder.mkdir(exist_ok=True)

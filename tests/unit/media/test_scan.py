@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.folders.filters import FileFilter, LeftOut
+from simsearch.media.folders.found import Found, found_at
 from simsearch.media.images import IMAGE_SUFFIXES
-from simsearch.media.scan import EVERYTHING, Found, count, found_at, scan
+from simsearch.media.scan import EVERYTHING, count, scan
 from simsearch.types import Skip
 
 POSIX = os.name == "posix"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
 SCAN_AS_NOBODY = """
 import os, sys
-from simsearch.media.scan import Found, scan
+from simsearch.media.folders.found import Found
+from simsearch.media.scan import scan
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

@@ -23,7 +23,7 @@ from simsearch.encoders.folder import CONFIG_NAME, WEIGHTS_NAME, read_config, wr
 from simsearch.errors import EncoderError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
-from simsearch.training import Changes, Trained, session, train
+from simsearch.training import Changes, Trained, network_run, session, train
 from simsearch.training.data.inputs import Arrays
 from simsearch.training.export.folder import export_encoder
 from simsearch.training.finetuning import interpolation
