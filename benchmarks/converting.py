@@ -2,8 +2,9 @@
 
 python benchmarks/converting.py [--model FOLDER] [--texts N]
 
-Each figure is measured in a separate process, the systems in turn, in three rounds; the medians are shown. A cold start
-is the time from the start of Python to the embedding of the first text.
+Each figure is measured in a separate process, the systems in turn, in three rounds; the medians are shown, and those of
+the ratios to the library in the same round. A cold start is the time from the start of Python to the
+embedding of the first text.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from measuring import Bar, interleaved
 
 from simsearch.encoders.converting import convert
 
@@ -92,15 +95,17 @@ def main() -> None:
             places[f"{bits} bits"], routes[f"{bits} bits"] = Path(name) / str(bits), OURS
             made = convert(model, places[f"{bits} bits"], bits=bits)
             print(f"{bits} bits: converted in {time.perf_counter() - start:.1f} s, {json.dumps(dict(made.figures))}")
-        found: dict[str, list[tuple[float, float]]] = {route: [] for route in routes}
-        for _ in range(ROUNDS):
-            for route, code in routes.items():
-                found[route].append(measured(code, places[route], given))
+        found = interleaved(
+            {route: partial(measured, code, places[route], given) for route, code in routes.items()}, ROUNDS
+        )
         compare(places, model, texts(200))
-        print(f"{'':24}{'MB':>8}{'cold s':>8}{'texts/s':>9}")
+        print(f"{'':24}{'MB':>8}{'cold s':>8}{'texts/s':>9}{'cold':>7}{'pace':>7}  (the last two: median ratio)")
+        library = list(zip(*found["sentence-transformers"], strict=True))
         for route, rows in found.items():
-            cold, pace = (statistics.median(column) for column in zip(*rows, strict=True))
-            print(f"{route:24}{size(places[route]):8.1f}{cold:8.2f}{pace:9.0f}")
+            columns = list(zip(*rows, strict=True))
+            cold, pace = map(statistics.median, columns)
+            ratios = [Bar.ratio("", *sides).value for sides in zip(columns, library, strict=True)]
+            print(f"{route:24}{size(places[route]):8.1f}{cold:8.2f}{pace:9.0f}{ratios[0]:7.2f}{ratios[1]:7.2f}")
 
 
 def minilm() -> Path:

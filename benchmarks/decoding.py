@@ -8,7 +8,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
-from measuring import Bar, Report, interleaved, median_ratio, timed_rows
+from measuring import Bar, Report, interleaved, timed_rows
 from PIL import Image, ImageDraw, ImageFilter
 
 from simsearch.media.images import Picture, PixelSpec, decode, from_image
@@ -39,7 +39,7 @@ def main() -> None:
         f"one thread, {options.repetitions} turns",
         [("milliseconds", "median", "fastest", "slowest"), *timed_rows(taken, 1000)],
         [
-            Bar("reduced / full", median_ratio(reduced, full)),
+            Bar.ratio("reduced / full", reduced, full),
             Bar("mean difference of a pixel, of 255 levels", float(difference.mean())),
         ],
         [f"The largest difference of any pixel is {difference.max()} levels."],

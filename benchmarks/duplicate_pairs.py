@@ -23,21 +23,27 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--threshold", type=float, default=THRESHOLD)
     parser.add_argument("--plain-to", type=int, default=100_000, help="the largest size that is joined plainly too")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.svg", help="draw seconds and memory over the number of vectors"
+    )
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         print(json.dumps(measured(int(options.child[0]), options.threshold, plain=options.child[1] == "plain")))
         return
     rows = [("vectors", "way", "pairs", "seconds", "of a processor", "MB of the process")]
-    bars = []
+    bars, points = [], []
     for size in options.sizes:
         for way in ("pruned", "plain")[: 1 + (size <= options.plain_to)]:
             words = python(Path(__file__), "--threshold", str(options.threshold), "--child", str(size), way)
             done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
             pairs, wall, processor, memory = json.loads(done.stdout)
+            points.append((way, size, processor, memory))
             rows.append((f"{size:,}", way, f"{pairs:,}", f"{wall:,.1f}", f"{processor:,.1f}", f"{memory:,.0f}"))
             if size == 1_000_000:
                 bars = [Bar("seconds at 1,000,000", wall, at_most=600), Bar("MB", memory, at_most=3072)]
+    if options.plot is not None:
+        plot(points, options.plot)
     Report(
         "duplicate_pairs",
         "All pairs above a threshold are found, completely, by bounds on the leading principal components.",
@@ -45,6 +51,23 @@ def main() -> None:
         rows,
         bars,
     ).publish()
+
+
+def plot(points: list[tuple[str, int, float, float]], path: Path) -> None:
+    """Two charts with logarithmic axes: seconds of a processor, and megabytes of the process."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    for axes, place, title in zip(
+        figure.subplots(1, 2), (2, 3), ("seconds of a processor", "MB of the process"), strict=True
+    ):
+        for way, style in (("plain", "s--"), ("pruned", "o-")):
+            line = [(point[1], point[place]) for point in points if point[0] == way]
+            axes.plot(*zip(*line, strict=True), style, label=way)
+        axes.set(xscale="log", yscale="log", xlabel="vectors", title=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, metadata={"Date": None})
 
 
 def vectors_of(count: int) -> np.ndarray:

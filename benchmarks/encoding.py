@@ -9,11 +9,12 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import onnxruntime
 import torch
-from measuring import Bar, Report
+from measuring import Bar, Report, interleaved
 
 import simsearch
 from simsearch.encoders.folder import ONNX_NAME
@@ -53,18 +54,13 @@ def main() -> None:
             for start in range(0, PICTURES, BATCH):
                 network(torch.from_numpy(pixels[start : start + BATCH]))
 
-    ways: dict[str, Callable[[], object]] = {
-        "simsearch": lambda: encoder.embed(pictures),
-        f"bare session, {BATCH} at once": bare,
-        "torch": torched,
+    ways: dict[str, Callable[[], float]] = {
+        "simsearch": partial(seconds, lambda: encoder.embed(pictures)),
+        f"bare session, {BATCH} at once": partial(seconds, bare),
+        "torch": partial(seconds, torched),
     }
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(options.turns + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            if turn:
-                taken[name].append(time.perf_counter() - started)
+    interleaved(ways, 1)
+    taken = interleaved(ways, options.turns)
     ours, *others = taken.values()
     Report(
         f"encoding-{encoder.name}",
@@ -78,10 +74,16 @@ def main() -> None:
             ],
         ],
         [
-            Bar(f"time of simsearch against {name}", statistics.median(a / b for a, b in zip(ours, other, strict=True)))
+            Bar.ratio(f"time of simsearch against {name}", ours, other)
             for name, other in zip(list(ways)[1:], others, strict=True)
         ],
     ).publish()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

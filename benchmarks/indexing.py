@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -36,7 +37,6 @@ def main() -> None:
         options.repetitions,
     )
     sums = [sum(turn) for turn in zip(taken["decode"], taken["encode"], strict=True)]
-    ratios = sorted(whole / parts for whole, parts in zip(taken["index"], sums, strict=True))
     Report(
         "indexing",
         "Indexing takes hardly longer than decoding and encoding alone, each with all cores and the same functions.",
@@ -49,8 +49,8 @@ def main() -> None:
             ),
         ],
         [
-            Bar("indexing / (decoding + encoding)", ratios[len(ratios) // 2], at_most=1.2),
-            Bar("photos a second", count / sorted(taken["index"])[len(ratios) // 2]),
+            Bar.ratio("indexing / (decoding + encoding)", taken["index"], sums, at_most=1.2),
+            Bar("photos a second", count / statistics.median(taken["index"])),
         ],
         ["With few photos, loading FAISS and writing the first index file weigh more: the bar is for 1,000."],
     ).publish()

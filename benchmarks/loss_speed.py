@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from measuring import Bar, Report, interleaved, median_ratio
+from measuring import Bar, Report, interleaved
 from pytorch_metric_learning import distances, miners
 from pytorch_metric_learning import losses as published
 from torch import Tensor
@@ -42,7 +42,7 @@ def main() -> None:
         taken = interleaved(both, options.repetitions)
         medians = [f"{1000 * statistics.median(taken[side]):.2f}" for side in both]
         rows.append((name, *medians, difference(ours, theirs, embeddings, labels)))
-        bars.append(Bar(f"{name}, ours / theirs", median_ratio(taken["ours"], taken["theirs"]), at_most=1))
+        bars.append(Bar.ratio(f"{name}, ours / theirs", taken["ours"], taken["theirs"], at_most=1))
     Report(
         f"loss-speed-{options.classes}x{options.images}",
         "Losses and miners of our own give the same in a fraction of the time.",

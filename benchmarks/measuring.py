@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("simsearch", "numpy", "pillow", "faiss-cpu", "onnxruntime", "torch")
 
@@ -26,6 +28,26 @@ class Bar:
     value: float
     at_most: float | None = None
     at_least: float | None = None
+    spread: str = ""
+    """Of a ratio of two sides: between which values the middle half of the turns lie."""
+
+    @classmethod
+    def ratio(
+        cls,
+        name: str,
+        over: Sequence[float],
+        under: Sequence[float],
+        *,
+        at_most: float | None = None,
+        at_least: float | None = None,
+    ) -> Bar:
+        """The median of the ratios of two sides that were measured in turns: both sides of a turn see one machine."""
+        ratios = [a / b for a, b in zip(over, under, strict=True)]
+        spread = ""
+        if len(ratios) > 2:
+            low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
+            spread = f"half of {len(ratios)} turns {low:.3g} to {high:.3g}"
+        return cls(name, statistics.median(ratios), at_most, at_least, spread)
 
     @property
     def met(self) -> bool:
@@ -36,7 +58,7 @@ class Bar:
         limits = [f"at most {self.at_most:g}"] if self.at_most is not None else []
         limits += [f"at least {self.at_least:g}"] if self.at_least is not None else []
         verdict = f" ({' and '.join(limits)}: {'met' if self.met else 'MISSED'})" if limits else ""
-        return f"{self.name}: **{self.value:.3g}**{verdict}"
+        return f"{self.name}: **{self.value:.3g}**{f', {self.spread}' if self.spread else ''}{verdict}"
 
 
 def machine() -> str:
@@ -88,19 +110,15 @@ def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def interleaved(measurements: Mapping[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
-    """The seconds that each measurement gives, `repetitions` times, taken in turns so that all see the same machine."""
-    taken: dict[str, list[float]] = {name: [] for name in measurements}
+def interleaved(measurements: Mapping[str, Callable[[], T]], repetitions: int) -> dict[str, list[T]]:
+    """What each measurement gives, `repetitions` times, in turns and in alternating order, so that all of them see the
+    same machine."""
+    taken: dict[str, list[T]] = {name: [] for name in measurements}
     for repetition in range(repetitions):
         order = list(measurements) if repetition % 2 == 0 else list(measurements)[::-1]
         for name in order:
             taken[name].append(measurements[name]())
     return taken
-
-
-def median_ratio(over: Sequence[float], under: Sequence[float]) -> float:
-    """The median of the ratios of measurements of the same turn."""
-    return statistics.median(a / b for a, b in zip(over, under, strict=True))
 
 
 def timed_rows(taken: Mapping[str, Sequence[float]], unit: float = 1.0) -> Iterator[tuple[str, str, str, str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from dataclasses import replace
+from functools import partial
 
 import torch
-from measuring import Bar, Report
+from measuring import Bar, Report, interleaved
 
 from simsearch.training.networks.building import build
 from simsearch.training.networks.encoder import ImageEncoder
@@ -27,21 +29,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = [("network", "parameters", "channels apart", "channels of a pixel together")]
-    gain = 0.0
+    gain: list[Bar] = []
     for name, spec in SPECS.items():
         count = sum(parameter.numel() for parameter in network(spec).parameters())
-        apart, together = (pace(spec, options.batch, options.steps, layout) for layout in (False, True))
+        pace_of = partial(pace, batch=options.batch, steps=options.steps)
+        sides = {"apart": partial(pace_of, spec, together=False), "together": partial(pace_of, spec, together=True)}
+        if spec is GLYPH:
+            sides["before"] = partial(pace_of, DRAWN, together=False)
+        taken = interleaved(sides, options.repetitions)
+        apart, together = (statistics.median(taken[side]) for side in ("apart", "together"))
         rows.append((name, f"{count / 1e6:.2f} M", f"{apart:.0f}", f"{together:.0f}"))
-        gain = together / pace(DRAWN, options.batch, options.steps, False) if spec is GLYPH else gain
+        if spec is GLYPH:
+            gain.append(Bar.ratio("glyph / glyph before", taken["together"], taken["before"], at_least=1))
     Report(
         "networks",
         "Images a second of one core that a network learns from: few layers see all pixels, channels lie together.",
-        f"random images, batches of {options.batch}, {options.steps} steps, processor time",
+        f"random images, batches of {options.batch}, {options.steps} steps, processor time, {options.repetitions} "
+        "turns",
         rows,
-        [Bar("glyph / glyph before", gain, at_least=1)],
+        gain,
     ).publish()
 
 

@@ -54,6 +54,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     given = ["--photos", photos] if photos is not None and photos.is_dir() else []
     yield ("startup", *given)
     yield ("indexing", *given)
+    yield ("enrolling", *given)
     yield ("unchanged",)
     yield ("decoding",)
     yield ("networks",)

@@ -55,7 +55,7 @@ def main() -> None:
     if options.write:
         folder = encoder_folder(options.encoder)
         config = read_config(folder)
-        compared = "texts" if config.modality == "text" else "pictures"
+        compared = "texts" if config.modality == "text" else "images"
         write_config(folder, replace(config, curves={**config.curves, compared: curve.document()}))
 
 

@@ -11,7 +11,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from measuring import Bar, Report, interleaved, median_ratio, process_seconds, python, timed_rows
+from measuring import Bar, Report, interleaved, process_seconds, python, timed_rows
 
 import simsearch
 
@@ -36,6 +36,8 @@ def main() -> None:
         with simsearch.Collection.create(Path(folder) / "photos", options.encoder) as collection:
             collection.add(options.photos)
             count = len(collection)
+            stored = next(iter(collection)).uri
+            collection.enroll("one", [stored])
         environment = {**os.environ, "SIMSEARCH_HOME": folder}
         run = partial(process_seconds, environment=environment)
         cli = python("-m", "simsearch")
@@ -43,12 +45,15 @@ def main() -> None:
             {
                 "python -c pass": lambda: run(python("-c", "pass")),
                 "simsearch --help": lambda: run([*cli, "--help"]),
+                "simsearch info": lambda: run([*cli, "info"]),
+                "simsearch recognize STORED": lambda: run([*cli, "recognize", stored, "--quiet"]),
+                f"simsearch query STORED ({count:,} photos)": lambda: run([*cli, "query", stored]),
                 "python -c 'import torch'": lambda: run(python("-c", "import torch")),
-                f"simsearch query ({count:,} photos)": lambda: run([*cli, "query", query]),
+                f"simsearch query PHOTO ({count:,} photos)": lambda: run([*cli, "query", query]),
             },
             options.repetitions,
         )
-    empty, help_text, torch, asked = taken.values()
+    empty, help_text, info, recognized, found, torch, asked = taken.values()
     loaded = heavy_modules()
     Report(
         "startup",
@@ -56,8 +61,11 @@ def main() -> None:
         f"{count:,} photos of {options.photos.name}, whole processes, {options.repetitions} turns",
         [("milliseconds", "median", "fastest", "slowest"), *timed_rows(taken, 1000)],
         [
-            Bar("simsearch --help / python -c pass", median_ratio(help_text, empty), at_most=12),
-            Bar("simsearch query / import torch", median_ratio(asked, torch), at_most=0.6),
+            Bar.ratio("simsearch --help / python -c pass", help_text, empty, at_most=12),
+            Bar.ratio("simsearch info / python -c pass", info, empty, at_most=20),
+            Bar.ratio("simsearch recognize STORED / python -c pass", recognized, empty, at_most=20),
+            Bar.ratio("simsearch query STORED / python -c pass", found, empty, at_most=20),
+            Bar.ratio("simsearch query PHOTO / import torch", asked, torch, at_most=0.6),
             Bar("heavy modules loaded by simsearch --help", len(loaded), at_most=0),
         ],
         [f"Heavy modules loaded by `simsearch --help`: {', '.join(loaded) or 'none'} (of {', '.join(HEAVY)})"],

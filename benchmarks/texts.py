@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from measuring import Bar, Report, interleaved, median_ratio
+from measuring import Bar, Report, interleaved
 from product_records import product_pairs
 from text_corpus import held_out, intents, records, stsb
 
@@ -173,8 +173,7 @@ def main() -> None:
     rows.append(["texts a second", "all of them new", f"{new:,.0f}", *([""] * len(names))])
     bars = []
     if given.against:
-        faster = median_ratio(taken["MiniLM"], taken[given.encoder])
-        bars.append(Bar("times MiniLM's texts a second", faster, at_least=100))
+        bars.append(Bar.ratio("times MiniLM's texts a second", taken["MiniLM"], taken[given.encoder], at_least=100))
     Report(
         "texts",
         "A small encoder of texts that sees words and codes, beside a large one and TF-IDF.",

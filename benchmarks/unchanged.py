@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import Bar, Report, interleaved, median_ratio, timed_rows
+from measuring import Bar, Report, interleaved, timed_rows
 from PIL import Image
 
 import simsearch
@@ -41,7 +41,7 @@ def main() -> None:
         f"{options.files:,} drawn images in folders of 500; an open collection in one process, "
         f"{options.repetitions} turns",
         [("milliseconds", "median", "fastest", "slowest"), *timed_rows(taken, 1000)],
-        [Bar("update / walk", median_ratio(updated, walked), at_most=5)],
+        [Bar.ratio("update / walk", updated, walked, at_most=5)],
     ).publish()
 
 

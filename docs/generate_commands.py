@@ -7,6 +7,7 @@ python docs/generate_commands.py --check    exit with 1 when it is not what woul
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -32,12 +33,20 @@ def page() -> str:
             assert command is not None
             with click.Context(command, info_name=name, parent=top, terminal_width=WIDTH) as context:
                 sections.append(_section(f"simsearch {name}", command.get_help(context)))
+                sections += _inner(command, context) if isinstance(command, click.Group) else []
     return "\n".join([HEAD, *sections])
 
 
-def _section(title: str, text: str) -> str:
+def _inner(group: click.Group, outer: click.Context) -> Iterator[str]:
+    """A section for each command of a group."""
+    for name, command in group.commands.items():
+        with click.Context(command, info_name=name, parent=outer, terminal_width=WIDTH) as context:
+            yield _section(context.command_path, command.get_help(context), level=3)
+
+
+def _section(title: str, text: str, level: int = 2) -> str:
     lines = "\n".join(line.rstrip() for line in text.splitlines())
-    return f"## {title}\n\n```text\n{lines}\n```\n"
+    return f"{'#' * level} {title}\n\n```text\n{lines}\n```\n"
 
 
 def main() -> None:

@@ -8,9 +8,15 @@ __version__ = "0.2.0"
 
 _HOMES = {
     "simsearch.collection": ("Collection",),
+    "simsearch.collection.duplicates.report": (
+        "DuplicateGroup",
+        "DuplicateMember",
+        "DuplicatePair",
+        "DuplicateReport",
+    ),
     "simsearch.collection.adding.roots": ("MoveReport",),
     "simsearch.collection.identities.enrolling": ("EnrollReport",),
-    "simsearch.collection.results": ("Matches", "sheet", "to_records"),
+    "simsearch.collection.results": ("Matches", "sheet", "sheets", "to_records"),
     "simsearch.collection.upkeep": ("CheckReport", "Info"),
     "simsearch.encoders": ("open_encoder",),
     "simsearch.encoders.converting": ("OnnxOptions", "convert"),
@@ -30,6 +36,10 @@ __all__ = [
     "Changes",
     "CheckReport",
     "Collection",
+    "DuplicateGroup",
+    "DuplicateMember",
+    "DuplicatePair",
+    "DuplicateReport",
     "EnrollReport",
     "Evaluation",
     "EvaluationOptions",
@@ -53,6 +63,7 @@ __all__ = [
     "evaluate",
     "open_encoder",
     "sheet",
+    "sheets",
     "to_records",
     "train",
 ]
@@ -60,8 +71,14 @@ __all__ = [
 if TYPE_CHECKING:
     from simsearch.collection import Collection
     from simsearch.collection.adding.roots import MoveReport
+    from simsearch.collection.duplicates.report import (
+        DuplicateGroup,
+        DuplicateMember,
+        DuplicatePair,
+        DuplicateReport,
+    )
     from simsearch.collection.identities.enrolling import EnrollReport
-    from simsearch.collection.results import Matches, sheet, to_records
+    from simsearch.collection.results import Matches, sheet, sheets, to_records
     from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.encoders import open_encoder
     from simsearch.encoders.converting import OnnxOptions, convert

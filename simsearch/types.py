@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     Ids: TypeAlias = NDArray[np.int64]
     Scores: TypeAlias = NDArray[np.float32]
     """Cosine similarity in [-1, 1]; larger is closer."""
-    Source: TypeAlias = str | bytes | Path | Image | NDArray[np.uint8]
-    """A path or a text, the bytes of an image file or of a text, a PIL image, or uint8 pixels (h, w) or (h, w, 3)."""
+    Source: TypeAlias = str | bytes | Path | Image | NDArray[Any]
+    """A path or a text, the bytes of an image file or of a text, a PIL image, or pixels (`media.colors.image_of`)."""
+    SourceLike: TypeAlias = Source | os.PathLike[str] | BinaryIO | bytearray | memoryview
+    """What callers may give for a source: see `media.arguments.one_source`."""
 
 JSONValue: TypeAlias = "str | int | float | bool | list[JSONValue] | dict[str, JSONValue] | None"
 Metadata: TypeAlias = "Mapping[str, JSONValue]"
@@ -64,6 +68,12 @@ class Item:
 
     def __repr__(self) -> str:
         return f"Item({self.id}, {_about(self)})"
+
+
+Query: TypeAlias = "Source | Item"
+"""What a collection can be queried with; an array of shape (dim,) is a vector."""
+QueryLike: TypeAlias = "SourceLike | Item | Match"
+"""What callers may give for a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +183,7 @@ class Encoder(Protocol):
     def modality(self) -> str: ...
     @property
     def dim(self) -> int: ...
-    def prepare(self, source: Source) -> Prepared:
+    def prepare(self, source: SourceLike) -> Prepared:
         """The input, read and decoded: a str is a path to an encoder of images, the text itself to one of texts.
 
         Safe in threads. Raises MediaError with the reason alone.
@@ -184,7 +194,7 @@ class Encoder(Protocol):
         """Vectors of shape (len(prepared), dim) of what `prepare` gave. Raises VectorError for a bad one."""
         ...
 
-    def encode(self, sources: Sequence[Source]) -> Vectors:
+    def encode(self, sources: Sequence[SourceLike]) -> Vectors:
         """Vectors of shape (len(sources), dim), in order. Raises MediaError for an input it cannot read."""
         ...
 

@@ -13,6 +13,7 @@ from PIL import Image
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = EXAMPLES.parent / "docs" / "recipes.md"
 SHORT = [
+    "duplicates.py",
     "learn.py",
     "own_vectors.py",
     "recognize.py",
@@ -23,6 +24,7 @@ SHORT = [
     "stages.py",
     "unlabelled.py",
 ]
+APPLICATIONS = ["attendance.py", "support.py", "verification.py", "voices.py"]
 NUMBER = r"\d+(?:\.\d+)?"
 
 
@@ -60,12 +62,12 @@ def test_the_recipes_are_scripts_that_are_there() -> None:
     page = RECIPES.read_text(encoding="utf-8")
     named = set(re.findall(r"examples/(\w+\.py)", page))
     assert named <= {path.name for path in EXAMPLES.glob("*.py")}
-    assert set(recipes()) == {*SHORT} - {"learn.py", "own_vectors.py", "search.py"}
+    assert set(recipes()) == {*SHORT} - {"duplicates.py", "learn.py", "own_vectors.py", "search.py"}
 
 
 def test_every_example_has_a_test() -> None:
     scripts = {path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
-    assert scripts == {"demo.py", *SHORT}
+    assert scripts == {"demo.py", *SHORT, *APPLICATIONS}
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -85,6 +87,15 @@ def test_search(tmp_path: Path) -> None:
     assert [match[2] for match in matches].count("shoes") >= 2
     for match in matches:
         assert (EXAMPLES / "samples" / "clothing" / match[2] / match[3]).is_file()
+    assert not list(tmp_path.iterdir())
+
+
+def test_duplicates(tmp_path: Path) -> None:
+    lines = run("duplicates.py", tmp_path).splitlines()
+    assert lines[0] == "keep the original"
+    assert lines[1].startswith("  cropped.jpg: cropped, 0.9")
+    assert lines[2].startswith("  mirrored.png: mirrored or rotated, 0.9")
+    assert lines[3:] == ["2 files removed, 2 put back"]
     assert not list(tmp_path.iterdir())
 
 
@@ -160,6 +171,40 @@ def test_own_vectors(tmp_path: Path) -> None:
     ]
     # Paris and Madrid are 1,060 km apart, 0.1664 of the radius of the earth; this is the cosine of that.
     assert float(lines[0].split()[1]) == pytest.approx(0.986, abs=0.0006)
+
+
+def test_support_routes_questions(tmp_path: Path) -> None:
+    printed = run("support.py", tmp_path)
+    one, five = re.findall(r"(\d+) routed right, (\d+) wrong, (\d+) to something else", printed)
+    assert [sum(map(int, counts)) for counts in (one, five)] == [140, 140]
+    assert int(five[0]) > int(one[0]) > 70
+    far = [int(count) for count in re.findall(r"(\d+) of 60 questions .* \(out of scope\)", printed)]
+    assert max(far) <= 6
+    assert "something else                   0.24" in printed
+
+
+def test_voices_are_recognized(tmp_path: Path) -> None:
+    printed = run("voices.py", tmp_path)
+    assert number(r"(\d+) recognized", printed) >= 24
+    assert number(r"(\d+) of 60 strangers accepted; calibrated for at most 5%", printed) <= 6
+
+
+def test_signatures_and_fingerprints_are_verified(tmp_path: Path) -> None:
+    printed = run("verification.py", tmp_path)
+    assert number(r"(\d+) of 20 forgeries accepted", printed) <= 4
+    assert number(r"(\d+) of 20 prints of others accepted", printed) <= 4
+    assert len(re.findall(r"of 20 genuine ones accepted", printed)) == 2
+    for name in ("signatures", "fingerprints"):
+        with Image.open(tmp_path / "demo-output" / f"{name}.png") as picture:
+            assert min(picture.size) > 200
+
+
+def test_attendance_is_kept(tmp_path: Path) -> None:
+    printed = run("attendance.py", tmp_path)
+    assert "02-0805.jpg: seen before" in printed
+    report = printed.partition("attendance.py report")[2]
+    assert "2026-03-02  Chidi      08:20 to 17:30, 2 photographs" in report
+    assert number(r"(\d+) faces in attendance/unknown", report) == 3
 
 
 def test_demo_runs_twice_and_names_its_pictures(tmp_path: Path) -> None:

@@ -115,6 +115,10 @@ def test_the_public_names_are_these() -> None:
         "Changes",
         "CheckReport",
         "Collection",
+        "DuplicateGroup",
+        "DuplicateMember",
+        "DuplicatePair",
+        "DuplicateReport",
         "EnrollReport",
         "Evaluation",
         "EvaluationOptions",
@@ -138,6 +142,7 @@ def test_the_public_names_are_these() -> None:
         "evaluate",
         "open_encoder",
         "sheet",
+        "sheets",
         "to_records",
         "train",
     ]

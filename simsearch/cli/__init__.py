@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from simsearch import __version__
-from simsearch.cli.output import print_status
+from simsearch.cli.output import print_failure, print_json, wants_json
 from simsearch.errors import SimsearchError
 
 COMMANDS = {
@@ -22,11 +22,12 @@ COMMANDS = {
     "enroll": "simsearch.cli.identities",
     "recognize": "simsearch.cli.deciding",
     "compare": "simsearch.cli.deciding",
-    "calibrate": "simsearch.cli.deciding",
+    "calibrate": "simsearch.cli.calibrating",
     "identities": "simsearch.cli.identities",
     "rename": "simsearch.cli.identities",
     "merge": "simsearch.cli.identities",
     "forget": "simsearch.cli.identities",
+    "dedupe": "simsearch.cli.deduping",
     "train": "simsearch.cli.training",
     "distill": "simsearch.cli.distilling",
     "convert": "simsearch.cli.converting",
@@ -62,6 +63,7 @@ def cli() -> None:
     simsearch query photo.jpg          find the most similar ones
     simsearch enroll Ana ana.jpg       store an example of an identity to recognize
     simsearch recognize who.jpg        print the recognized identity, or "unknown"
+    simsearch dedupe find ./photos     list copies of files, edited ones as well
     simsearch train ./labelled -o encoders/mine    train an encoder for your notion of similarity
     """
 
@@ -82,17 +84,17 @@ def _status() -> int:
     try:
         return cli.main(prog_name="simsearch", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
-        print_status("Interrupted. What was saved is kept; run the same command again to resume.")
+        print_failure("Interrupted. What was saved is kept; run the same command again to resume.")
         return 130
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
         error.show()
+        if wants_json():
+            print_json({"error": error.format_message()})
         return error.exit_code
     except (SimsearchError, OSError, MemoryError) as error:
-        print_status(f"Error: {_message(error)}")
-        for note in getattr(error, "__notes__", ()):
-            print_status(f"  {note}")
+        print_failure(_message(error), getattr(error, "__notes__", ()))
         return error.exit_code if isinstance(error, SimsearchError) else 1
 
 

@@ -26,11 +26,12 @@ from simsearch.cli.output import (
     on_a_line,
     print_json,
     print_line,
-    print_skipped,
     print_status,
     print_table,
+    print_unanswered,
     shown,
 )
+from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Answer
@@ -85,17 +86,20 @@ def query_command(
             check_drawable(collection)
         if not quiet:
             remark_words(collection, given)
-        answered = ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self)
-        print_skipped(answered.skipped)
-        for answer in answered.answers:
-            _print(answer, as_json, titled=len(sources) > 1)
-    if save is not None and answered.answers:
+        answers = []
+        for answer in ask(collection, given, k=top, min_score=min_score, exclude_self=exclude_self):
+            if isinstance(answer, Skip):
+                print_unanswered(answer, as_json)
+            else:
+                _print(answer, as_json, titled=len(sources) > 1)
+                answers.append(answer)
+    if save is not None and answers:
         from simsearch.collection.entry import save_matches
 
-        save_matches(answered.answers, Path(save), force=force)
+        files = save_matches(answers, Path(save), force=force)
         if not (quiet or as_json):
-            print_status(f"sheet: {save}")
-    return 0 if answered.answers else 1
+            print_status(f"sheet: {', '.join(map(str, files))}")
+    return 0 if answers else 1
 
 
 def _print(answer: Answer, as_json: bool, titled: bool) -> None:

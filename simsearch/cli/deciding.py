@@ -1,4 +1,4 @@
-"""simsearch recognize, compare, calibrate."""
+"""simsearch recognize, compare."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ from simsearch.cli.output import (
     on_a_line,
     print_json,
     print_line,
-    print_skipped,
     print_status,
     print_table,
-    progress,
-    skip_records,
+    print_unanswered,
 )
+from simsearch.types import Skip
 
 if TYPE_CHECKING:
-    from simsearch.collection.entry import Recognitions
-    from simsearch.collection.identities.calibrating import CalibrationReport
+    from simsearch.collection.facade import Collection
     from simsearch.types import Recognition
 
-FROM_ENCODER = "probabilities are from the encoder's own classes: too few identities have several examples"
+FROM_ENCODER = "probabilities are from the encoder's own classes: no identity has enough examples to measure them"
 
 
 @click.command("recognize")
@@ -59,8 +57,9 @@ def recognize_command(
 ) -> int:
     """Print the enrolled label of each image or text, or "unknown" below the threshold.
 
-    The threshold is that of the last calibrate, unless -t gives another; without both the answer is always the label
-    of the nearest example.
+    The threshold is that of the last calibrate, unless -t gives another; without both the answer is always a
+    label. The score of a label is the cosine to its example; of several examples it is the average of the cosine to the
+    nearest one and that to their mean.
     """
     from simsearch.collection.entry import identify, open_one
 
@@ -68,16 +67,19 @@ def recognize_command(
     with open_one(index, encoder) as collection:
         if not quiet:
             remark_words(collection, given)
-        identified = identify(collection, given, threshold=threshold, distinct=distinct)
-    print_skipped(identified.skipped)
-    if as_json:
-        for query, recognition in identified.answers:
-            print_json(_record(query, recognition))
-    elif identified.answers:
-        print_table([_row(query, recognition) for query, recognition in identified.answers], right=(1, 2))
-    if not (as_json or quiet):
-        _print_remarks(identified, threshold)
-    return 0 if identified.answers else 1
+        answers = []
+        for answer in identify(collection, given, threshold=threshold, distinct=distinct):
+            if isinstance(answer, Skip):
+                print_unanswered(answer, as_json)
+                continue
+            answers.append(answer)
+            if as_json:
+                print_json(_record(*answer))
+        if answers and not as_json:
+            print_table([_row(*answer) for answer in answers], right=(1, 2))
+            if not quiet:
+                _print_remarks(collection, threshold)
+    return 0 if answers else 1
 
 
 def _row(query: str, answer: Recognition) -> tuple[str, ...]:
@@ -86,21 +88,19 @@ def _row(query: str, answer: Recognition) -> tuple[str, ...]:
     return (_label(answer), *chance, f"{answer.score:.3f}", on_a_line(query))
 
 
-def _print_remarks(identified: Recognitions, threshold: float | None) -> None:
-    calibration = identified.calibration
+def _print_remarks(collection: Collection, threshold: float | None) -> None:
+    calibration, stale = collection.decider.calibration, collection.decider.stale
     if calibration is None:
-        if threshold is None and identified.answers:
-            print_status(_without_threshold(identified.encoder))
+        if threshold is None:
+            print_status(_without_threshold(collection.store.setting("encoder") or ""))
         return
-    if identified.stale is not None:
+    if stale is not None:
         print_status(
-            f"stale: the calibration no longer holds ({identified.stale}). Calibrate again: simsearch calibrate "
+            f"stale: the calibration no longer holds ({stale}). Calibrate again: simsearch calibrate "
             f"--far {calibration.threshold.rate:g}"
         )
     if calibration.probability is not None and calibration.probability.kind == "encoder":
-        print_status(
-            "probabilities are from the encoder's own classes: no identity has enough examples to measure them"
-        )
+        print_status(FROM_ENCODER)
 
 
 def _without_threshold(encoder: str) -> str:
@@ -181,118 +181,3 @@ def compare_command(
         verdict = "same" if found.same else "different"
         print_line(f"{verdict}: {chance}score {found.score:.3f}, the same from {found.threshold:.3f}")
     return 0
-
-
-def _rate(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    if not 0 < value < 1:
-        raise click.BadParameter(f"{value:g} is not between 0 and 1", context, parameter)
-    return value
-
-
-@click.command("calibrate")
-@index_option
-@click.option(
-    "--far",
-    type=float,
-    callback=_rate,
-    required=True,
-    metavar="RATE",
-    help="False-accept rate: the share of unknown queries that may be given a label, as 0.01.",
-)
-@click.option(
-    "--impostors",
-    metavar="FOLDER|TABLE",
-    help="A file or a folder for each identity that is not enrolled.  [default: those of the last calibration]",
-)
-@click.option(
-    "--confidence",
-    type=float,
-    callback=_rate,
-    default=0.95,
-    show_default=True,
-    help="Confidence in the rate, over draws of the impostors.",
-)
-@click.option(
-    "--unknown-prior",
-    type=float,
-    callback=_rate,
-    default=0.5,
-    show_default=True,
-    help="Share of unknown queries for which the probabilities hold.",
-)
-@place_option
-@json_option
-@quiet_option
-def calibrate_command(
-    index: str | None,
-    far: float,
-    impostors: str | None,
-    confidence: float,
-    unknown_prior: float,
-    encoder: str | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Find the threshold of recognize at which unknown inputs are accepted at a rate of at most --far.
-
-    With impostors the rate is guaranteed with the confidence, however the scores are distributed. They must be drawn
-    like the unknown inputs that will come. Without impostors it is an estimate.
-    """
-    from simsearch.collection.entry import open_one
-
-    with open_one(index, encoder) as collection:
-        report = collection.calibrate(
-            far, impostors=impostors, confidence=confidence, unknown_prior=unknown_prior, progress=progress(quiet)
-        )
-    print_skipped(report.left_out)
-    if as_json:
-        print_json(_calibration_record(report))
-    elif not quiet:
-        _print_calibration(report)
-    return 0
-
-
-def _calibration_record(report: CalibrationReport) -> dict[str, object]:
-    threshold, curve = report.calibration.threshold, report.calibration.probability
-    return {
-        "threshold": threshold.score,
-        "far": threshold.rate,
-        "confidence": threshold.confidence,
-        "guaranteed": threshold.guaranteed,
-        "impostors": threshold.impostors if threshold.guaranteed else 0,
-        "exceeding": threshold.exceeding,
-        "identities": report.calibration.identities,
-        "examples": report.calibration.examples,
-        "unknown_prior": report.calibration.prior,
-        "probability": None if curve is None else {"kind": curve.kind, "log_loss": curve.log_loss},
-        "projections": [{"times": one.times, "far": one.rate, "worst": one.worst} for one in report.projections],
-        "left_out": skip_records(report.left_out),
-    }
-
-
-def _print_calibration(report: CalibrationReport) -> None:
-    made = report.calibration
-    held = made.threshold
-    if held.guaranteed:
-        print_line(
-            f"threshold {held.score:.4f}: at most {held.rate:g} of unknown inputs are accepted, at confidence "
-            f"{held.confidence:g} ({held.exceeding:,} of {held.impostors:,} impostors score higher)"
-        )
-    else:
-        coarse = f", too few for a rate below {1 / held.impostors:.2g}" if held.rate * held.impostors < 1 else ""
-        print_line(
-            f"threshold {held.score:.4f}: estimate, no guarantee, of a false-accept rate of {held.rate:g}, from "
-            f"leaving out each of {held.impostors:,} identities in turn{coarse}. For a guarantee: --impostors FOLDER"
-        )
-    for one in report.projections:
-        rates = f"{one.rate:.3g}, at worst {one.worst:.3g}"
-        print_line(f"projection to a gallery {one.times} times as large: {rates}; not measured")
-    if made.probability is None:
-        print_line("no probabilities: no identity has enough examples, and the encoder has no curve of its own")
-    elif made.probability.kind == "encoder":
-        print_line(FROM_ENCODER)
-    else:
-        print_line(
-            f"probabilities: {made.probability.kind}, cross-validated log loss {made.probability.log_loss:.3f}, for "
-            f"{made.prior:g} unknown inputs"
-        )

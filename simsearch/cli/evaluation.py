@@ -18,7 +18,15 @@ from simsearch.cli.options import (
     score_range_option,
     strict_option,
 )
-from simsearch.cli.output import print_json, print_line, print_skipped, print_status, print_table, progress
+from simsearch.cli.output import (
+    print_json,
+    print_line,
+    print_skipped,
+    print_status,
+    print_table,
+    progress,
+    skip_records,
+)
 
 if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation, Section
@@ -33,15 +41,25 @@ if TYPE_CHECKING:
     "protocols",
     multiple=True,
     metavar="NAME",
-    help="episodes, runs, verification, retrieval, graded or triplets; may be repeated.  [default: all but runs that "
-    "fit DATA]",
+    help="episodes, runs, verification, retrieval, open-set, graded or triplets; may be repeated.  [default: all but "
+    "runs and open-set that fit DATA]",
 )
 @click.option(
     "--ways", multiple=True, type=int, help="Classes in an episode or a run; may be repeated.  [default: 5 and 20]"
 )
 @click.option(
-    "--shots", multiple=True, type=int, default=(1,), help="Examples of each class; may be repeated.  [default: 1]"
+    "--shots",
+    multiple=True,
+    type=int,
+    help="Examples of each class; may be repeated.  [default: 1; of open-set 1, 2 and 5]",
 )
+@click.option(
+    "--identities",
+    multiple=True,
+    type=int,
+    help="Enrolled classes of open-set; may be repeated.  [default: an eighth, a quarter and half of the classes]",
+)
+@click.option("--draws", type=int, default=5, show_default=True, help="Draws of who is enrolled and who is unknown.")
 @click.option("--episodes", type=int, default=1000, show_default=True, help="Number of episodes.")
 @click.option("--runs", type=int, default=20, show_default=True, help="Number of runs to draw from class folders.")
 @click.option("--pairs", type=int, default=20_000, show_default=True, help="Number of pairs to draw from classes.")
@@ -50,7 +68,7 @@ if TYPE_CHECKING:
     "fars",
     multiple=True,
     type=float,
-    help="Report TAR at this FAR; may be repeated.  [default: 0.1, 0.01 and 0.001]",
+    help="Report TAR, or DIR, at this FAR; may be repeated.  [default: 0.1, 0.01 and 0.001]",
 )
 @click.option("--at", multiple=True, type=int, help="k of recall@k; may be repeated.  [default: 1, 5 and 10]")
 @click.option(
@@ -95,6 +113,8 @@ def evaluate_command(
     protocols: tuple[str, ...],
     ways: tuple[int, ...],
     shots: tuple[int, ...],
+    identities: tuple[int, ...],
+    draws: int,
     episodes: int,
     runs: int,
     pairs: int,
@@ -135,10 +155,9 @@ def evaluate_command(
 
     if report is not None:
         check_report(report, force=force)
+    counts = (ways, shots, identities, draws, episodes, runs, pairs)
     defaults = EvaluationOptions()
-    options = EvaluationOptions(
-        ways, shots, episodes, runs, pairs, fars or defaults.fars, at or defaults.at, rounds, seed
-    )
+    options = EvaluationOptions(*counts, fars or defaults.fars, at or defaults.at, rounds, seed)
     found = evaluate(
         encoder,
         source,
@@ -153,7 +172,7 @@ def evaluate_command(
     )
     print_skipped(found.skipped)
     if as_json:
-        print_json(found.record())
+        print_json({**found.record(), "skipped_files": skip_records(found.skipped)})
     else:
         _print(found)
     if report is not None:

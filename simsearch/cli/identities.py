@@ -29,6 +29,7 @@ from simsearch.cli.output import (
     print_status,
     print_table,
     progress,
+    skip_records,
 )
 
 if TYPE_CHECKING:
@@ -82,16 +83,34 @@ def enroll_command(
         done = enroll_sources(label, given, index=index, encoder=encoder, remark=remark)
     print_skipped(done.skipped)
     if as_json:
-        for name, report in done.labels.items():
-            counts = {"added": report.added, "existing": report.existing, "skipped": len(report.skipped)}
-            print_json({"label": name, "examples": done.examples.get(name, 0), **counts})
+        _print_records(done)
     elif not quiet:
         _print_enrolled(done)
     return 0 if done.any else 1
 
 
+def _print_records(done: Enrolled) -> None:
+    """An object for each label, and one without a label for the files that are in none."""
+    for label, report in done.labels.items():
+        print_json(
+            {
+                "label": label,
+                "examples": done.examples.get(label, 0),
+                "added": report.added,
+                "existing": report.existing,
+                "skipped": len(report.skipped),
+                "skipped_files": skip_records(report.skipped),
+            }
+        )
+    listed = {skip for report in done.labels.values() for skip in report.skipped}
+    loose = [skip for skip in done.skipped if skip not in listed]
+    if loose:
+        counts = {"examples": 0, "added": 0, "existing": 0, "skipped": len(loose)}
+        print_json({"label": None, **counts, "skipped_files": skip_records(loose)})
+
+
 def _remark(given: Sequence[str | Path | bytes], quiet: bool, collection: Collection) -> None:
-    # Words are no examples of pictures.
+    # Words are no examples of images.
     if not quiet and collection.store.setting("modality") == "text":
         remark_words(collection, given)
 
@@ -214,7 +233,8 @@ def forget_command(label: str | None, example: str | None, index: str | None, as
         )
     meant = label if label is not None else example
     if as_json:
-        print_json({"label": label, "removed": count} if example is None else {"example": example, "removed": count})
+        named = {"label": label} if example is None else {"example": example}
+        print_json({**named, "removed": count, "pending": bool(count and pending)})
     elif count == 0:
         what = f"as {label!r}" if label is not None else f"from {example}"
         print_status(f"Error: no example is enrolled {what}; there are {left} labels")

@@ -106,6 +106,7 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
                 "away": report.away,
                 "remarks": report.remarks,
                 "skipped_files": skip_records(report.skipped),
+                "lost_examples": skip_records(done.lost_examples),
             }
         )
     elif done.withdrawn:

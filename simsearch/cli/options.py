@@ -11,6 +11,7 @@ import click
 
 from simsearch.cli.output import print_status, read_standard_input
 from simsearch.errors import UsageError
+from simsearch.media.files import is_url
 from simsearch.types import Text
 
 if TYPE_CHECKING:
@@ -123,5 +124,9 @@ def questions(arguments: Sequence[str], *, as_text: bool, as_file: bool) -> list
     """
     if as_text and as_file:
         raise UsageError("--text and --file exclude each other; give one of them")
-    kind = Text if as_text else Path if as_file else str
-    return [read_standard_input() if argument == "-" else kind(argument) for argument in arguments]
+    # A Path would drop one of the slashes of a URL, which the message names.
+    kinds = [Text if as_text else Path if as_file and not is_url(argument) else str for argument in arguments]
+    return [
+        read_standard_input() if argument == "-" else kind(argument)
+        for kind, argument in zip(kinds, arguments, strict=True)
+    ]

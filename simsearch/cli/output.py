@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -40,8 +41,34 @@ def print_line(text: str) -> None:
 
 
 def print_json(record: Mapping[str, object]) -> None:
-    """Prints a JSON object on a line, characters outside ASCII escaped, so that any file name survives any terminal."""
-    click.echo(json.dumps(record))
+    """Prints a JSON object on a line, characters outside ASCII escaped, so that any file name survives any terminal.
+
+    A number that is not finite, which JSON has no word for, is null.
+    """
+    click.echo(json.dumps(_finite(record), allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def wants_json() -> bool:
+    """Whether --json is among the arguments of this program, also where they cannot be parsed."""
+    given = sys.argv[1:]
+    return "--json" in (given[: given.index("--")] if "--" in given else given)
+
+
+def print_failure(message: str, notes: Sequence[str] = ()) -> None:
+    """Prints why the command failed on standard error, and with --json an object on standard output too."""
+    print_status(f"Error: {message}")
+    for note in notes:
+        print_status(f"  {note}")
+    if wants_json():
+        print_json({"error": "\n".join([message, *notes])})
 
 
 def counted(number: int, thing: str, things: str | None = None) -> str:
@@ -61,7 +88,14 @@ def print_skipped(skipped: Sequence[Skip]) -> None:
 
 def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:
     """The JSON records of skipped files."""
-    return [{"path": skip.path, "reason": skip.reason} for skip in skipped]
+    return [{"path": skip.path, "reason": skip.reason, "count": skip.count} for skip in skipped]
+
+
+def print_unanswered(query: Skip, as_json: bool) -> None:
+    """Prints why a query cannot be answered, on standard error, and with --json as an object in its place."""
+    print_skipped([query])
+    if as_json:
+        print_json({"query": query.path, "error": query.reason})
 
 
 def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simsearch.cli.options import json_option, quiet_option
-from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_table, progress, skip_records
+from simsearch.cli.output import (
+    counted,
+    print_json,
+    print_line,
+    print_skipped,
+    print_table,
+    progress,
+    skip_records,
+    wants_json,
+)
 from simsearch.errors import UsageError
 from simsearch.training.settings import PARSERS, SETTINGS, Setting, in_group, parse_settings, replacement, setting_rows
 
@@ -17,6 +26,13 @@ if TYPE_CHECKING:
     from simsearch.types import JSONValue
 
 Command = Callable[..., Any]
+LISTED = {
+    "preset": ("name", "loss", "summary"),
+    "loss": ("name", "data", "settings", "definition"),
+    "miner": ("name", "definition"),
+    "setting": ("name", "value", "meaning"),
+}
+"""What --list shows, with the names of its columns in JSON."""
 
 
 class _Train(click.Command):
@@ -39,7 +55,11 @@ def _list(context: click.Context, _: click.Parameter, asked: bool) -> None:
     from simsearch.training import preset_rows
     from simsearch.training.losses.table import loss_rows, miner_rows
 
-    for rows in (preset_rows(), loss_rows(), miner_rows(), [*setting_rows()]):
+    for kind, rows in zip(LISTED, (preset_rows(), loss_rows(), miner_rows(), [*setting_rows()]), strict=True):
+        if wants_json():
+            for row in rows[1:]:
+                print_json({"kind": kind, **dict(zip(LISTED[kind], row, strict=True))})
+            continue
         print_table(rows)
         print_line("")
     context.exit()
@@ -165,13 +185,13 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
     print_skipped(trained.skipped)
     start = trained.config.training["start"]
     if as_json:
-        pictures = [str(path) for path in trained.pictures]
+        plots = [str(path) for path in trained.pictures]
         print_json(
             {
                 "encoder": str(trained.folder),
                 "start": start,
                 "figures": dict(trained.figures),
-                "pictures": pictures,
+                "plots": plots,
                 "skipped_files": skip_records(trained.skipped),
             }
         )
@@ -180,7 +200,7 @@ def _tell(trained: Trained, as_json: bool, quiet: bool) -> None:
             (name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in trained.figures.items()
         ]
         began = [("initial encoder", _start_shown(start))] if isinstance(start, dict) else []
-        print_table([("encoder", trained.folder), *began, *rows, *[("picture", path) for path in trained.pictures]])
+        print_table([("encoder", trained.folder), *began, *rows, *[("plot", path) for path in trained.pictures]])
         seen_before = trained.figures.get("test_classes_seen_before")
         if seen_before:
             print_line(

@@ -182,7 +182,10 @@ def check_command(index: str | None, repair: bool, forgotten: str | None, as_jso
     from simsearch.collection.entry import nothing_yet, open_one
 
     if index is None and (remark := nothing_yet()):
-        print_line(remark)
+        if as_json:
+            print_json({"collection": None, "clean": True, "remark": remark})
+        else:
+            print_line(remark)
         return 0
     if forgotten is not None:
         return _check_forgotten(index, forgotten, as_json=as_json)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
-from simsearch.collection.identities.comparing import Comparison, compare
-from simsearch.collection.identities.enrolling import FoldersReport
-from simsearch.collection.making import withdraw
-from simsearch.collection.opening import chosen, kinds_of, opened_for_enrolling, opened_for_indexing
 from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
 from simsearch.collection.querying import resolve, score_kind
-from simsearch.collection.results import sheet
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.sheets import save_sheet
-from simsearch.types import Skip
+from simsearch.media.files import refuse_url
+from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.identities.enrolling import EnrollReport
-    from simsearch.collection.querying import Query
+    from simsearch.collection.identities.comparing import Comparison
+    from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
     from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
-    from simsearch.recognition.calibration import Calibration
-    from simsearch.types import AddReport, Recognition
+    from simsearch.types import AddReport, Query, Recognition
 
 STANDARD_INPUT = "-"
 
@@ -69,6 +63,11 @@ def index_sources(
     progress: Progress,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
+    from simsearch.collection.making import withdraw
+    from simsearch.collection.opening import opened_for_indexing
+
+    for source in sources:
+        refuse_url(source, "folders or files")
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
     lost: tuple[Skip, ...] = ()
@@ -130,6 +129,7 @@ def enroll_sources(
     remark: Callable[[Collection], None],
 ) -> Enrolled:
     """Makes the sources examples of a label, and the collection if there is none; calls `remark` before."""
+    from simsearch.collection.identities.enrolling import FoldersReport
 
     def enroll(collection: Collection) -> FoldersReport:
         remark(collection)
@@ -149,6 +149,9 @@ def enroll_folders(folder: str, *, index: str | None, encoder: str | None, progr
 def _enrolled(
     enroll: Callable[[Collection], FoldersReport], sources: Sequence[Query], index: str | None, encoder: str | None
 ) -> Enrolled:
+    from simsearch.collection.making import withdraw
+    from simsearch.collection.opening import opened_for_enrolling
+
     with opened_for_enrolling(index, encoder, sources) as opened:
         collection = opened.collection
         report, name = enroll(collection), collection.encoder.name
@@ -169,68 +172,66 @@ class Answer:
     """What the scores compare, see `querying.score_kind`."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResults:
-    answers: list[Answer]
-    skipped: tuple[Skip, ...]
-
-
 def ask(
     collection: Collection, sources: Sequence[Query], *, k: int, min_score: float | None, exclude_self: bool
-) -> QueryResults:
-    """The matches of each source that can be read; the others are listed."""
-    answers, skipped = [], []
+) -> Iterator[Answer | Skip]:
+    """The matches of each source in turn, or why it cannot be read."""
     for source in sources:
         try:
             found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self)
+            yield Answer(_shown(source), found, score_kind(collection, source))
         except MediaError as error:
-            skipped.append(Skip(_shown(source), _reason(source, error)))
-        else:
-            answers.append(Answer(_shown(source), found, score_kind(collection, source)))
-    return QueryResults(answers, tuple(skipped))
-
-
-@dataclass(frozen=True, slots=True)
-class Recognitions:
-    """`encoder` is what the encoder of the collection is found by, "" for own vectors."""
-
-    answers: list[tuple[str, Recognition]]
-    skipped: tuple[Skip, ...]
-    encoder: str
-    calibration: Calibration | None
-    stale: str | None
+            yield Skip(_shown(source), _reason(source, error))
 
 
 def identify(
     collection: Collection, sources: Sequence[Query], *, threshold: float | None, distinct: bool = False
-) -> Recognitions:
-    """The identity of each source that can be read; the others are listed."""
+) -> Iterator[tuple[str, Recognition] | Skip]:
+    """The identity of each source in turn, or why it cannot be read.
+
+    With `distinct` all are read before the first is answered, and no label is given twice.
+    """
+    # Where nobody is enrolled, that is said before what cannot be read.
+    collection.recognize_many([], threshold=threshold)
     names: list[str] = []
     vectors: list[Query] = []
-    skipped: list[Skip] = []
     for source in sources:
         try:
-            vectors.append(resolve(collection, [source])[1][0])
-            names.append(_shown(source))
+            vector = resolve(collection, [source])[1][0]
         except MediaError as error:
-            skipped.append(Skip(_shown(source), _reason(source, error)))
-    found = collection.recognize_many(vectors, threshold=threshold, distinct=distinct) if vectors else []
-    answers = list(zip(names, found, strict=True))
-    calibration, stale = collection.decider.calibration, collection.decider.stale
-    return Recognitions(answers, tuple(skipped), collection.store.setting("encoder") or "", calibration, stale)
+            yield Skip(_shown(source), _reason(source, error))
+            continue
+        if distinct:
+            names.append(_shown(source))
+            vectors.append(vector)
+        else:
+            yield _shown(source), collection.recognize(vector, threshold=threshold)
+    if vectors:
+        yield from zip(names, collection.recognize_many(vectors, threshold=threshold, distinct=True), strict=True)
 
 
 def compare_two(
-    first: Query, second: Query, *, index: str | None, encoder: str | None, threshold: float | None
+    first: str | Path | bytes,
+    second: str | Path | bytes,
+    *,
+    index: str | None,
+    encoder: str | None,
+    threshold: float | None,
 ) -> Comparison:
     """Compares by the encoder that is named, else by that of the collection, else by the bundled one that fits."""
+    from simsearch.collection.identities.comparing import compare
+    from simsearch.collection.opening import chosen, kinds_of
+
     if encoder is None and (index is not None or existing()):
         with open_one(index) as collection:
             return collection.compare(first, second, threshold=threshold)
     from simsearch.encoders import open_encoder
 
     opened = open_encoder(encoder or chosen(kinds_of([first, second])))
-    return compare(opened, first, second, threshold)  # type: ignore[arg-type]
+    # A plain word is a file to an encoder of images, and a text to one of texts.
+    kind = Text if opened.modality == "text" else Path
+    given = [kind(source) if isinstance(source, str) else source for source in (first, second)]
+    return compare(opened, opened.encode(given), threshold)
 
 
 def _shown(source: Query) -> str:
@@ -243,10 +244,16 @@ def _reason(source: Query, error: MediaError) -> str:
 
 def check_drawable(collection: Collection) -> None:
     """Raises UsageError when the items cannot be drawn."""
-    if collection.store.setting("modality") != "image":
-        raise UsageError(f"--save draws pictures, and {collection.folder} holds none")
+    if collection.store.setting("modality") == "vector":
+        raise UsageError(f"--save draws images and texts, and {collection.folder} holds vectors")
 
 
-def save_matches(answers: Sequence[Answer], path: Path, *, force: bool = False) -> None:
-    """Saves the contact sheet of the queries and their matches. A file there must be such a sheet, unless `force`."""
-    save_sheet(sheet([answer.matches for answer in answers]), path, force=force)
+def save_matches(answers: Sequence[Answer], path: Path, *, force: bool = False) -> list[Path]:
+    """The files that the contact sheet of the queries and their matches was saved in, one for each page.
+
+    A file there must be such a sheet, unless `force`.
+    """
+    from simsearch.collection.results import sheets
+    from simsearch.media.sheets import save_sheets
+
+    return save_sheets(sheets([answer.matches for answer in answers]), path, force=force)

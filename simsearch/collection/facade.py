@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import pinning, querying, upkeep
-from simsearch.collection.adding import indexing, roots, texts_in, vectors_in
+from simsearch.collection.duplicates.facade import DuplicateMethods
 from simsearch.collection.identities.methods import IdentityCollection
-from simsearch.collection.making import make
 from simsearch.collection.places import is_collection
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
-from simsearch.media.text_rows import Reading
-from simsearch.progress import Progress, Silent
+from simsearch.media.arguments import FLAG, PATH, TEXT, allow, as_progress, path_list, require, require_encoder
+from simsearch.media.files import refuse_url
+from simsearch.progress import Progress
 from simsearch.types import Item
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from simsearch.collection.adding.roots import MoveReport
-    from simsearch.collection.querying import Query
     from simsearch.collection.results import Matches
     from simsearch.collection.upkeep import CheckReport, Info
-    from simsearch.types import AddReport, Encoder, Ids, Metadata, Scores, Skip
+    from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores, Skip
 
 
-class Collection(IdentityCollection):
+class Collection(DuplicateMethods, IdentityCollection):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
@@ -42,7 +42,9 @@ class Collection(IdentityCollection):
 
         Raises UsageError when there is one already.
         """
-        folder = Path(folder)
+        from simsearch.collection.making import make
+
+        folder = _place(folder)
         if is_collection(folder) or not (made := make(folder, encoder, dim)).is_new:
             raise UsageError(f"{folder} is a collection already; open it, or choose another name")
         return cls(folder, made.encoder)
@@ -53,7 +55,9 @@ class Collection(IdentityCollection):
 
         Given as a name or folder, it is also remembered, if the recorded one has gone.
         """
-        folder = Path(folder)
+        folder = _place(folder)
+        if encoder is not None and not isinstance(encoder, (str, Path)):
+            require_encoder(encoder)
         finish_rebuild(folder)
         if not is_collection(folder):
             raise CollectionNotFoundError(f"No collection at {folder}. Make one: simsearch index FOLDER")
@@ -68,7 +72,9 @@ class Collection(IdentityCollection):
         An empty one is bound to the given encoder or `dim`. Raises EncoderMismatchError or UsageError when there is one
         that holds something, with another encoder or another `dim`.
         """
-        folder = Path(folder)
+        from simsearch.collection.making import make
+
+        folder = _place(folder)
         finish_rebuild(folder)
         if not is_collection(folder) and (made := make(folder, encoder, dim)).is_new:
             return cls(folder, made.encoder)
@@ -85,9 +91,9 @@ class Collection(IdentityCollection):
 
     def add(
         self,
-        sources: str | Path | Sequence[str | Path],
+        sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
-        labels: str | None = None,
+        labels: str | os.PathLike[str] | None = None,
         text_column: str | None = None,
         id_column: str | None = None,
         label_column: str | None = None,
@@ -95,7 +101,7 @@ class Collection(IdentityCollection):
         encoding: str | None = None,
         prune: bool = False,
         verify_content: bool = False,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> AddReport:
         """Brings the collection up to date with folders or files; see `indexing.add_files` for what is removed.
 
@@ -104,41 +110,57 @@ class Collection(IdentityCollection):
         mtime, inode or ctime has changed, or all with `verify_content`, and only new contents are encoded.
         Of texts, `by="line"` makes each line of a .txt or .md file an item; each row of a table (.csv, .tsv, .jsonl,
         .json) is one, by the columns named (see `Reading`). `encoding` is that of files without a byte order mark, by
-        default UTF-8. These settings are kept until others are given.
+        default UTF-8. These settings are kept until others are given. `progress=True` shows a bar on standard error.
         """
-        given = [sources] if isinstance(sources, (str, Path)) else sources
+        from simsearch.collection.adding import indexing
+        from simsearch.media.text_rows import Reading
+
+        given, shown = path_list(sources), as_progress(progress)
+        allow(PATH, labels=labels)
+        table = None if labels is None else os.fspath(labels)
+        require(FLAG, prune=prune, verify_content=verify_content)
+        allow(TEXT, by=by, text_column=text_column, id_column=id_column, label_column=label_column, encoding=encoding)
         reading, encoder = Reading(by, text_column, id_column, label_column, encoding), self.encoder
         with self.changing(encoder) as store:
+            if store.removals.unsettled():
+                from simsearch.collection.duplicates.settling import settle
+
+                settle(store, lambda: encoder)
             return indexing.add_sources(
                 store,
                 encoder,
                 given,
-                labels=labels,
+                labels=table,
                 reading=reading,
                 prune=prune,
                 verify=verify_content,
-                progress=progress or Silent(),
+                progress=shown,
             )
 
     def add_texts(
-        self, uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None = None
+        self, uris: Iterable[str], texts: Iterable[str], metadata: Sequence[Metadata] | None = None
     ) -> AddReport:
         """Stores texts that are in no file, under uris as they are given, in a collection with an encoder for texts.
 
-        A uri that is there already gets the new text. All are checked before the first is stored.
+        A uri that is there already gets the new text. All are checked before the first is stored. Metadata are texts,
+        numbers, booleans, None, dates, and lists and dicts of these; numbers of numpy are taken too.
         """
+        from simsearch.collection.adding import texts_in
+
         encoder = self.encoder
         with self.changing(encoder) as store:
             return texts_in.add_texts(store, encoder, uris, texts, metadata)
 
     def add_vectors(
-        self, uris: Sequence[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None = None
+        self, uris: Iterable[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None = None
     ) -> AddReport:
         """Stores your own embeddings, shape (len(uris), dim), in a collection made with `dim`.
 
         Rows are normalized; a zero or non-finite row is refused with its number and nothing is stored. A uri that is
         there already gets the new vector.
         """
+        from simsearch.collection.adding import vectors_in
+
         with self.changing() as store:
             return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
 
@@ -148,21 +170,23 @@ class Collection(IdentityCollection):
         An item that is at the new path already takes over label and metadata that it has not. Raises UsageError when
         the collection has nothing at `old`, or nothing of that is at `new`.
         """
+        from simsearch.collection.adding import roots
+
+        require(PATH, old=old, new=new)
         with self.changing() as store:
             return roots.move(store, old, new)
 
-    def remove(self, paths: str | Path | Iterable[str | Path]) -> int:
+    def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
         """Removes items by path, or all those under a folder; returns how many. The files stay."""
-        wanted = [paths] if isinstance(paths, (str, Path)) else list(paths)
         with self.changing() as store:
-            return sum(store.remove_items(upkeep.ids_of(store, path)) for path in wanted)
+            return sum(store.remove_items(upkeep.ids_of(store, path)) for path in path_list(paths))
 
     # -- queries -------------------------------------------------------------------------------------------------
 
     def query(
-        self, source: Query, k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+        self, source: QueryLike, k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
     ) -> Matches:
-        """The k items nearest to a path, image, text, stored item or vector, best first.
+        """The k items nearest to a path, image, text, open file, stored item or vector, best first.
 
         A str is a path if such a file exists, else the name of a stored item, else a text; a `Path` is always a file,
         a `types.Text` always a text. A stored item finds itself first unless `exclude_self`. Raises MediaError when
@@ -171,9 +195,10 @@ class Collection(IdentityCollection):
         return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self)[0]
 
     def query_many(
-        self, sources: Sequence[Query], k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
+        self, sources: Iterable[QueryLike], k: int = 10, *, min_score: float | None = None, exclude_self: bool = False
     ) -> list[Matches]:
-        """`query` for several sources, encoded and searched together."""
+        """`query` for several sources, encoded and searched together; errors name the row, from 0."""
+        require(FLAG, exclude_self=exclude_self)
         queries, vectors = querying.resolve(self, sources)
         return querying.matches(
             self.store, self.index, queries, vectors, k=k, min_score=min_score, exclude_self=exclude_self
@@ -193,9 +218,10 @@ class Collection(IdentityCollection):
     def __iter__(self) -> Iterator[Item]:
         return self.items()
 
-    def __contains__(self, item: Item | str | Path) -> bool:
+    def __contains__(self, item: object) -> bool:
         """Whether there is an item of this path or uri."""
-        return querying.item_named(self.store, item.uri if isinstance(item, Item) else item) is not None
+        name = item.uri if isinstance(item, Item) else item
+        return isinstance(name, (str, Path)) and querying.item_named(self.store, name) is not None
 
     def __len__(self) -> int:
         return self.store.counts().items
@@ -203,7 +229,7 @@ class Collection(IdentityCollection):
     # -- upkeep --------------------------------------------------------------------------------------------------
 
     def rebuild(
-        self, encoder: str | Path | Encoder | None = None, *, progress: Progress | None = None
+        self, encoder: str | Path | Encoder | None = None, *, progress: Progress | bool | None = None
     ) -> tuple[Skip, ...]:
         """Encodes all items and examples again, with another encoder or with the recorded one.
 
@@ -211,11 +237,11 @@ class Collection(IdentityCollection):
         resumes. Returns what was lost because its file cannot be read. Raises StoreError, with nothing changed, when
         that is more than half.
         """
-        # It makes a collection itself.
-        from simsearch.collection.rebuilding import rebuild
+        from simsearch.collection import rebuilding
 
+        shown = as_progress(progress)
         with self.reopening(None if isinstance(encoder, (str, Path)) else encoder):
-            return rebuild(self.folder, encoder, progress or Silent())
+            return rebuilding.rebuild(self.folder, encoder, shown)
 
     def info(self) -> Info:
         """What the collection holds and how it was made."""
@@ -226,6 +252,7 @@ class Collection(IdentityCollection):
 
         With `repair` the index file is rebuilt when it is damaged. A damaged database is only reported.
         """
+        require(FLAG, repair=repair)
         report = upkeep.check(self.folder, self.store, self.dim)
         if not (repair and report.index_problems):
             return report
@@ -233,3 +260,10 @@ class Collection(IdentityCollection):
             upkeep.rebuild_index(self.folder, store, self.dim)
         self.refresh()
         return upkeep.check(self.folder, self.store, self.dim, repaired=report.index_problems)
+
+
+def _place(folder: str | Path) -> Path:
+    """The folder of a collection. Raises UsageError for what is no path, and for a URL."""
+    require(PATH, folder=folder)
+    refuse_url(folder, "the folder of a collection")
+    return Path(folder)

@@ -13,6 +13,7 @@ from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, chec
 from simsearch.encoders import open_encoder
 from simsearch.errors import LockedError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
+from simsearch.media.arguments import COUNT, allow, require_encoder
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -59,11 +60,15 @@ def make(folder: Path, encoder: str | Path | Encoder | None, dim: int | None) ->
 
 def pin(encoder: str | Path | Encoder | None, dim: int | None) -> tuple[Encoder | None, dict[str, str]]:
     """The encoder, opened, and the settings that bind a collection to it, or with `dim` to own vectors."""
+    allow(COUNT, dim=dim)
+    if dim is not None and dim < 1:
+        raise UsageError(f"dim is {dim}; give the length of your vectors, 1 or more")
     if (encoder is None) == (dim is None):
         raise UsageError("a new collection needs either an encoder or dim, the length of your own vectors")
     opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
     if opened is None:
         return None, {"dim": str(dim), "encoder": "", "fingerprint": "", "modality": "vector"}
+    require_encoder(opened)
     return opened, {
         "dim": str(opened.dim),
         "encoder": reference(encoder, opened),

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from simsearch.collection import cache, locking, making, pinning, upkeep
+from simsearch.collection import cache, pinning, upkeep
 from simsearch.collection.places import STORE_NAME
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import LockedError, StoreError, UsageError
@@ -75,6 +75,8 @@ class OpenCollection:
         """
         opened = pinning.pinned_encoder(self.folder, self.store, self._given)
         if isinstance(self._given, (str, Path)):
+            from simsearch.collection import making
+
             self._try_remembering(making.reference(self._given, opened), opened.fingerprint)
         return opened
 
@@ -113,6 +115,8 @@ class OpenCollection:
         Raises EncoderMismatchError when the collection is pinned to another encoder than the given one: another process
         may have changed that since this one opened it.
         """
+        from simsearch.collection import locking
+
         with locking.writing(self.folder) as store:
             if encoder is not None:
                 pinning.require(self.folder, store, encoder)
@@ -120,6 +124,8 @@ class OpenCollection:
 
     def bind(self, encoder: str | Path | Encoder | None, dim: int | None) -> None:
         """Pins an empty collection to an encoder, or to own vectors of `dim` numbers; another one stays as it is."""
+        from simsearch.collection import making
+
         held = self.store.counts()
         if (encoder is None and dim is None) or held.items or held.examples:
             return

@@ -23,7 +23,7 @@ from simsearch.media.tables import suffix_of
 from simsearch.types import Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
+    from simsearch.types import Query
 
 ENCODERS = {"image": "photo", "text": "text"}
 """The encoder of a new collection, by what it is to hold."""
@@ -32,7 +32,7 @@ IDENTITIES = "identities"
 
 
 Kinds = Callable[[], dict[str, int]]
-"""Counts the pictures and the texts that a collection is to hold."""
+"""Counts the images and the texts that a collection is to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _if_moved(old: str, new: str) -> str:
 
 
 def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
-    """The encoder for what the sources hold: pictures or texts; nothing counts as pictures.
+    """The encoder for what the sources hold: images or texts; nothing counts as images.
 
     Raises UsageError when they hold both.
     """
@@ -143,19 +143,19 @@ def default_encoder(sources: Sequence[str], labels: str | None = None) -> str:
 
 
 def chosen(found: dict[str, int]) -> str:
-    """The encoder for so many pictures, or texts. Raises UsageError when there are both."""
+    """The encoder for so many images, or texts. Raises UsageError when there are both."""
     if all(found.values()):
         raise UsageError(
-            f"files of both kinds, {found['image']:,} of pictures and {found['text']:,} of texts; a collection holds "
+            f"files of both kinds, {found['image']:,} of images and {found['text']:,} of texts; a collection holds "
             f"one. Say which: --encoder {ENCODERS['image']} or --encoder {ENCODERS['text']}"
         )
     return ENCODERS["text" if found["text"] else "image"]
 
 
 def _found(sources: Sequence[str], labels: str | None = None) -> dict[str, int]:
-    """The numbers of files with pictures and with texts in the sources.
+    """The numbers of files with images and with texts in the sources.
 
-    The table that `labels` names is neither, and .json files beside pictures are taken for notes on them.
+    The table that `labels` names is neither, and .json files beside images are taken for notes on them.
     """
     table = os.path.abspath(labels or "folder")  # noqa: PTH100
     found = {modality: sum(path != table for path in _files(sources, modality)) for modality in ENCODERS}
@@ -172,7 +172,7 @@ def _files(sources: Sequence[str], modality: str) -> Iterator[str]:
 
 
 def kinds_of(sources: Sequence[Query]) -> dict[str, int]:
-    """The numbers of pictures and of texts among examples; what exists is taken for what it is, then names count."""
+    """The numbers of images and of texts among examples; what exists is taken for what it is, then names count."""
     found = dict.fromkeys(ENCODERS, 0)
     for source in sources:
         if isinstance(source, bytes):

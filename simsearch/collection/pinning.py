@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.encoders import open_encoder
-from simsearch.encoders.folder import encoder_folder, is_encoder, read_config
 from simsearch.errors import EncoderError, EncoderMismatchError, StoreError, UsageError
+from simsearch.media.arguments import COUNT, allow, require_encoder
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -37,6 +37,8 @@ def pinned_encoder(folder: Path, store: Store, given: str | Path | Encoder | Non
 
 
 def _recorded(folder: Path, name: str, fingerprint: str) -> Encoder:
+    from simsearch.encoders.folder import is_encoder
+
     try:
         return open_encoder(name)
     except EncoderError as error:
@@ -62,6 +64,8 @@ def require(folder: Path, store: Store, encoder: Encoder) -> None:
 
 def leads_to(name: str, fingerprint: str) -> bool:
     """Whether an encoder of this fingerprint is found again by its recorded name."""
+    from simsearch.encoders.folder import encoder_folder, is_encoder, read_config
+
     if not is_encoder(name):
         return not Path(name).is_absolute()
     try:
@@ -74,12 +78,14 @@ def require_pinned(folder: Path, store: Store, encoder: str | Path | Encoder | N
     """Raises EncoderMismatchError unless the collection is pinned to `encoder`, or UsageError unless it holds vectors
     of `dim` numbers of the user's own. None allows any."""
     name, fingerprint = setting(folder, store, "encoder"), setting(folder, store, "fingerprint")
+    allow(COUNT, dim=dim)
     if dim is not None and (fingerprint or dim != int(setting(folder, store, "dim"))):
         held = f"was built with encoder {name}" if fingerprint else f"holds vectors of {setting(folder, store, 'dim')}"
         raise UsageError(f"{folder} {held}, which dim={dim} does not fit; open it without dim, or choose another name")
     if encoder is None:
         return
     opened = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
+    require_encoder(opened)
     if not fingerprint:
         raise EncoderMismatchError(f"{folder} holds your own vectors, not those of encoder {opened.name}")
     if opened.fingerprint != fingerprint:

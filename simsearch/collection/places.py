@@ -9,6 +9,7 @@ from pathlib import Path
 from simsearch.collection.switching import COMPLETE, REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
 from simsearch.errors import CollectionNotFoundError, DamagedError, UsageError
 from simsearch.manifest import MANIFEST_NAME, read_manifest
+from simsearch.media.files import refuse_url
 from simsearch.outputs import first_foreign
 
 STORE_NAME = "collection.sqlite"
@@ -20,7 +21,9 @@ OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss
 
 def home() -> Path:
     """The folder of collections: `$SIMSEARCH_HOME`, or `indexes` in the current folder."""
-    return Path(os.environ.get("SIMSEARCH_HOME") or "indexes")
+    folder = os.environ.get("SIMSEARCH_HOME") or "indexes"
+    refuse_url(folder, "a folder as SIMSEARCH_HOME")
+    return Path(folder)
 
 
 def is_collection(folder: Path) -> bool:
@@ -49,6 +52,7 @@ def existing() -> list[Path]:
 
 def named(name: str) -> Path:
     """The folder that `--index NAME|PATH` means: a path if it has a separator or is a collection, else a name."""
+    refuse_url(name, "a name or a folder")
     has_separator = any(mark in name for mark in ("/", os.sep, os.altsep) if mark)
     if has_separator or name in (".", "..") or is_collection(Path(name)):
         return Path(name)

@@ -5,27 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from simsearch.collection.adding.changes import as_before
 from simsearch.collection.adding.roots import known_spelling
+from simsearch.collection.encoding import encoded, takes_text
 from simsearch.collection.results import Matches
-from simsearch.errors import MediaError, UsageError
-from simsearch.media.arguments import source_list
-from simsearch.media.encodings import SAVE
+from simsearch.errors import UsageError, VectorError, rows_of
+from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
+from simsearch.media.files import is_url
+from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.scan import found_at
-from simsearch.media.tables import TABLE_SUFFIXES
-from simsearch.media.texts import TEXT_SUFFIXES, decode_text, read_text_bytes
-from simsearch.types import DualEncoder, Item, Match, Text, VocabularyEncoder
-from simsearch.vectors.arrays import as_vectors
+from simsearch.media.texts import TEXT_SUFFIXES
+from simsearch.types import Item, Match, Text, VocabularyEncoder
+from simsearch.vectors.arrays import is_vector, one_vector
 
 if TYPE_CHECKING:
-    from simsearch.store import Store
-    from simsearch.types import Encoder, Ids, Scores, Source, VectorIndex, Vectors
+    from numpy.typing import NDArray
 
-    Query = Source | Item
+    from simsearch.store import Store
+    from simsearch.types import Encoder, Ids, Query, QueryLike, Scores, VectorIndex, Vectors
 
 
 class QueryContext(Protocol):
@@ -42,8 +43,8 @@ class QueryContext(Protocol):
 def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Query:
     """What a source means: a str becomes a path if such a file exists, else the stored item of that name, else a text.
 
-    Where the encoder takes no text, it is a path, and so is a folder that is named with a slash. A `Text` is always a
-    text, a `Path` always a path.
+    Where the encoder takes no text, it is a path, and so is a folder that is named with a slash; a URL and the name of
+    an image file are never the words for an image. A `Text` is always a text, a `Path` always a path.
     """
     if not isinstance(source, str) or isinstance(source, Text):
         return source
@@ -52,6 +53,12 @@ def interpret(source: Query, store: Store, takes_text: Callable[[], bool]) -> Qu
     item = item_named(store, source)
     if item is not None:
         return item
+    if store.setting("modality") != "text":
+        if is_url(source):
+            # Not as words: reading it says that it is a URL.
+            return source
+        if os.path.splitext(source)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
+            return Path(source)
     return Text(source) if takes_text() and not _is_path_of_folder(source) else Path(source)
 
 
@@ -70,8 +77,8 @@ def taken_as_text(context: QueryContext, sources: Iterable[Query]) -> list[str]:
     return [
         source
         for source in open_ones
-        if _like_a_file(source)
-        and isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
+        if isinstance(interpret(source, context.store, lambda: takes_text(context.encoder)), Text)
+        and _like_a_file(source)
     ]
 
 
@@ -87,23 +94,26 @@ def unknown_words(context: QueryContext, sources: Iterable[Query]) -> list[str]:
 
 
 def score_kind(context: QueryContext, source: Query) -> str:
-    """What the scores of this query compare: `pictures`, `words` with pictures, `texts`, or `vectors`.
+    """What the scores of this query compare: `images`, `words` with images, `texts`, or `vectors`.
 
     Scores of different kinds have different ranges and cannot be compared.
     """
     modality = context.store.setting("modality")
     if modality == "text":
         return "texts"
-    if modality != "image" or (isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating)):
+    if modality != "image" or is_vector(source):
         return "vectors"
     meant = interpret(source, context.store, lambda: takes_text(context.encoder))
-    return "words" if isinstance(meant, Text) else "pictures"
+    return "words" if isinstance(meant, Text) else "images"
 
 
 def _like_a_file(words: str) -> bool:
+    from simsearch.media.tables import TABLE_SUFFIXES
+
     name = words.partition("#")[0]
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
-    return words.split() == [words] and (suffix in TEXT_SUFFIXES | TABLE_SUFFIXES or os.path.isdir(words))  # noqa: PTH112
+    known = suffix in TEXT_SUFFIXES | TABLE_SUFFIXES
+    return words.split() == [words] and (known or is_url(words) or os.path.isdir(words))  # noqa: PTH112
 
 
 def _is_file(name: str) -> bool:
@@ -126,93 +136,42 @@ def _is_path_of_folder(name: str) -> bool:
     return os.path.basename(name) != name and is_folder(name)  # noqa: PTH119
 
 
-def takes_text(encoder: Encoder) -> bool:
-    """Whether queries may be texts."""
-    return encoder.modality == "text" or isinstance(encoder, DualEncoder)
-
-
-def resolve(context: QueryContext, sources: Iterable[Query]) -> tuple[list[Query], Vectors]:
+def resolve(context: QueryContext, sources: Iterable[QueryLike]) -> tuple[list[Query], Vectors]:
     """What each source means (see `interpret`; a path whose file is as it was stored is that item), and its vector.
 
-    Stored items need no encoding. A float array of shape (dim,) is a vector. Raises MediaError naming the first
-    unreadable file.
+    Stored items need no encoding. An array of shape (dim,) is a vector. Raises MediaError, VectorError or UsageError
+    naming the path or the row of the first unusable source.
     """
-    queries = [interpret(source, context.store, lambda: takes_text(context.encoder)) for source in source_list(sources)]
-    queries = [_stored(context.store, source) or source for source in queries]
+    given = source_list(sources)
+    # The only source needs no number.
+    rows: list[int | None] = [None] if len(given) == 1 else [*range(len(given))]
+    queries = [_meant(context, source, row) for row, source in zip(rows, given, strict=True)]
     vectors = np.zeros((len(queries), context.dim), dtype=np.float32)
     stored = {number: query.content_id for number, query in enumerate(queries) if isinstance(query, Item)}
     if stored:
         vectors[list(stored)] = context.store.vectors_of(list(stored.values()))
     to_encode: list[int] = []
-    for number, source in enumerate(queries):
-        if isinstance(source, Item):
-            continue
-        if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.floating):
-            vectors[number] = as_vectors(np.atleast_2d(source), context.dim)[0]
-        else:
+    for number, query in enumerate(queries):
+        if isinstance(query, np.ndarray) and is_vector(query):
+            vectors[number] = _vector(query, context.dim, rows[number])
+        elif not isinstance(query, Item):
             to_encode.append(number)
     if to_encode:
-        vectors[to_encode] = _encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
+        with rows_of([rows[number] for number in to_encode]):
+            vectors[to_encode] = encoded(context.encoder, [queries[number] for number in to_encode])  # type: ignore[misc]
     return queries, vectors
 
 
-def _encoded(encoder: Encoder, sources: Sequence[Source]) -> Vectors:
-    """The vectors of sources that are no items: of images, of texts, or of both for a dual encoder."""
-    if encoder.modality == "text":
-        return encoder.encode([text_of(source) for source in sources])
-    words = [number for number, source in enumerate(sources) if isinstance(source, Text)]
-    if not isinstance(encoder, DualEncoder):
-        if words:
-            raise UsageError(f"the encoder {encoder.name} takes pictures, not words; give a file, or {_instead()}")
-        _check_files(encoder, sources)
-    if not words:
-        return encoder.encode(sources)
-    assert isinstance(encoder, DualEncoder)
-    vectors = np.empty((len(sources), encoder.dim), dtype=np.float32)
-    vectors[words] = encoder.encode_texts([str(sources[number]) for number in words])
-    pictures = sorted(set(range(len(sources))) - set(words))
-    if pictures:
-        vectors[pictures] = encoder.encode([sources[number] for number in pictures])
-    return vectors
-
-
-def _check_files(encoder: Encoder, sources: Sequence[Source]) -> None:
-    """Raises a MediaError that names encoders of texts for missing files whose names look like words."""
-    for source in sources:
-        if isinstance(source, Path) and len(source.parts) == 1 and not source.suffix and _is_missing(source):
-            raise MediaError(f"{source}: no such file, and {encoder.name} does not take words; {_instead()}")
-
-
-def _is_missing(path: Path) -> bool:
+def _vector(query: NDArray[Any], dim: int, row: int | None) -> Vectors:
     try:
-        return not path.exists()
-    except (OSError, ValueError):
-        # Too long for a name, or with a character that no name has: reading it says so.
-        return False
+        return one_vector(query, dim)
+    except VectorError as error:
+        raise VectorError(error.reason, row) from error
 
 
-def _instead() -> str:
-    """Names the encoders that take texts as queries."""
-    from simsearch.encoders.folder import bundled_with_words
-
-    names = [*bundled_with_words(), "a CLIP or SigLIP model (simsearch convert)"]
-    return f"index the pictures with an encoder that takes words too: {', '.join(names)}"
-
-
-def text_of(source: Source) -> str:
-    """The text that a source is, or that its file or its bytes hold. Raises MediaError naming the file."""
-    if isinstance(source, Path):
-        try:
-            return decode_text(read_text_bytes(source), cure=SAVE)
-        except MediaError as error:
-            raise MediaError(f"{source}: {error}") from error
-    if isinstance(source, bytes):
-        return decode_text(source, cure=SAVE)
-    if not isinstance(source, str):
-        raise UsageError(f"this collection holds texts; a {type(source).__name__} is none")
-    if not source.strip():
-        raise MediaError("no text")
-    return str(source)
+def _meant(context: QueryContext, source: QueryLike, row: int | None) -> Query:
+    query = interpret(one_source(source, row), context.store, lambda: takes_text(context.encoder))
+    return _stored(context.store, query) or query
 
 
 def _stored(store: Store, source: Query) -> Item | None:
@@ -246,6 +205,8 @@ def matches(
     Equal scores are in the order of content and item ids. With `exclude_self` a query that is an item is left out of
     its matches, but not other items with the same content.
     """
+    require(COUNT, k=k)
+    allow(NUMBER, min_score=min_score)
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
     ids, scores = index.search(vectors, k + 1 if exclude_self else k)

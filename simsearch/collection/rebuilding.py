@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.collection.adding import indexing
-from simsearch.collection.facade import Collection
 from simsearch.collection.identities import enrolling
+from simsearch.collection.making import make
+from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import check_place, is_collection
 from simsearch.collection.switching import rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
+from simsearch.media.arguments import require_encoder
 from simsearch.media.scan import is_mount
 from simsearch.store.records import NewImpostor
 from simsearch.types import Item, Skip
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
     from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder
+    from simsearch.types import Encoder, Query
 
 
 def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progress) -> tuple[Skip, ...]:
@@ -36,11 +37,12 @@ def rebuild(folder: Path, encoder: str | Path | Encoder | None, progress: Progre
     resumed when it is called again.
     """
     target = rebuilding_folder(folder)
-    with Collection.open(folder) as old, old.writing():
+    with OpenCollection(folder) as old, old.writing():
         if old.store.setting("modality") == "vector":
             raise UsageError(f"{folder} holds your own vectors: there is nothing to encode again")
-        wanted = encoder or old.store.setting("encoder") or ""
+        wanted = (old.store.setting("encoder") or "") if encoder is None else encoder
         opened = open_encoder(wanted) if isinstance(wanted, (str, Path)) else wanted
+        require_encoder(opened)
         _check_modality(old.store, folder, opened)
         _check_disks(old.store)
         with _unfinished(target, wanted, opened) as new:
@@ -74,25 +76,26 @@ def _check_disks(old: Store) -> None:
                 )
 
 
-def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> Collection:
+def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> OpenCollection:
     """The unfinished rebuild for this encoder, or a new one."""
     if is_collection(target):
-        begun = Collection.open(target, opened)
+        begun = OpenCollection(target, opened)
         if begun.store.setting("fingerprint") == opened.fingerprint:
             return begun
         begun.close()
     check_place(target)
     shutil.rmtree(target, ignore_errors=True)
-    return Collection.create(target, encoder)
+    return OpenCollection(target, make(target, encoder, None).encoder)
 
 
-def _copy(old: Store, new: Collection, progress: Progress) -> tuple[Skip, ...]:
+def _copy(old: Store, new: OpenCollection, progress: Progress) -> tuple[Skip, ...]:
     encoder = new.encoder
     with new.changing() as store:
         for root, reading in old.roots().items():
             store.add_root(root)
             store.set_reading(root, reading)
             store.set_mounts(root, old.mounts_under(root))
+        store.removals.carry_over(old.removals)
         _forget_outdated(old, store)
         lost = indexing.encode_items(store, encoder, old, progress)
         lost_examples = _enroll_again(old, store, encoder)

@@ -5,30 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-import numpy as np
-
-from simsearch.errors import MediaError
-from simsearch.media.images import read_file, thumbnail
-from simsearch.media.sheets import SheetRow, Tile, contact_sheet
+from simsearch.errors import MediaError, UsageError
+from simsearch.media.arguments import COUNT, require, shown, source_list
+from simsearch.media.files import read_file
 from simsearch.types import Item, Match, Recognition, Text, shortened
+from simsearch.vectors.arrays import is_vector
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from simsearch.collection.querying import Query
+    from simsearch.media.sheets import SheetRow
+    from simsearch.media.sheets.drawing import Content
+    from simsearch.types import Query
 
+T = TypeVar("T")
 THUMBNAIL = 96
-"""Pixels of the long side of a picture in a notebook."""
+"""Pixels of the long side of an image in a notebook."""
 ROWS_AT_MOST = 50
 
 
 class Matches(list[Match]):
     """The matches of one query, best first. `query` is what it was interpret as: a `Path`, `Text`, `Item` or array.
 
-    In a notebook they are a table with thumbnails of the pictures whose files can be read.
+    In a notebook they are a table with thumbnails of the images whose files can be read.
     """
 
     def __init__(self, matches: Iterable[Match] = (), query: Query | None = None) -> None:
@@ -37,9 +38,7 @@ class Matches(list[Match]):
 
     def _repr_html_(self) -> str:
         cells = [_cells(match) for match in self[:ROWS_AT_MOST]]
-        names = [
-            name for name in ("rank", "score", "picture", "label", "uri", "text") if any(row[name] for row in cells)
-        ]
+        names = [name for name in ("rank", "score", "image", "label", "uri", "text") if any(row[name] for row in cells)]
         head = "".join(f"<th>{name}</th>" for name in names)
         body = "".join(f"<tr>{''.join(f'<td>{row[name]}</td>' for name in names)}</tr>" for row in cells)
         more = f"<p>and {len(self) - len(cells):,} more</p>" if len(self) > len(cells) else ""
@@ -49,7 +48,7 @@ class Matches(list[Match]):
 
 
 def to_records(
-    results: Iterable[Match | Recognition | Sequence[Match]] | Recognition,
+    results: Iterable[Match | Recognition | Sequence[Match]] | Match | Recognition,
 ) -> list[dict[str, object]]:
     """Matches or recognitions as flat dicts, one a row, as `pandas.DataFrame` takes them.
 
@@ -58,25 +57,63 @@ def to_records(
     """
     if isinstance(results, Recognition):
         return [_recognition_record(results)]
+    if isinstance(results, Match):
+        return [_match_record(results)]
     records: list[dict[str, object]] = []
-    for number, result in enumerate(results):
+    for number, result in enumerate(_results(results)):
         if isinstance(result, Match):
             records.append(_match_record(result))
         elif isinstance(result, Recognition):
             records.append({"query": number} | _recognition_record(result))
         else:
-            records += [{"query": number} | _match_record(match) for match in result]
+            records += [{"query": number} | _match_record(match) for match in _matches(result)]
     return records
 
 
-def sheet(results: Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> Image:
-    """A contact sheet of the matches of one query or of several: a row for each, its query first.
+def _results(results: Iterable[T]) -> list[T]:
+    """The results as a list. Raises UsageError for what is no list of results."""
+    if isinstance(results, (str, bytes, Mapping)) or not isinstance(results, Iterable):
+        raise UsageError(f"{shown(results)} is no result; give what query, query_many or recognize returned")
+    return source_list(results)
 
-    Pictures are fitted into squares of `tile` pixels; one that cannot be read is a gray tile. Raises UsageError when
-    there is nothing to show.
+
+def _matches(results: object) -> list[Match]:
+    """The matches of one query, as they are where they are a list. Raises UsageError for anything else."""
+    found = results if isinstance(results, Matches) else _results(cast("Iterable[Match]", results))
+    for result in found:
+        if not isinstance(result, Match):
+            raise UsageError(f"{shown(result)} is no match; give what query or query_many returned")
+    return found
+
+
+def sheet(results: Match | Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> Image:
+    """A contact sheet of the matches of one query or of several: a row for each, its query first, ten on a line.
+
+    Images are fitted into squares of `tile` pixels, texts are drawn as texts, and an image that cannot be read is a
+    gray tile. Raises UsageError when there is nothing to show, or too much for one image.
     """
-    rows = [results] if all(isinstance(each, Match) for each in results) else results
-    return contact_sheet([_row(cast("Sequence[Match]", row)) for row in rows], tile=tile)
+    from simsearch.media.sheets import contact_sheet
+
+    return contact_sheet(_rows(results), tile=_tile(tile))
+
+
+def sheets(results: Match | Sequence[Match] | Sequence[Sequence[Match]], *, tile: int = 160) -> list[Image]:
+    """The same as `sheet`, on as many pages as are needed."""
+    from simsearch.media.sheets import contact_sheets
+
+    return contact_sheets(_rows(results), tile=_tile(tile))
+
+
+def _tile(tile: int) -> int:
+    require(COUNT, tile=tile)
+    return tile
+
+
+def _rows(results: Match | Sequence[Match] | Sequence[Sequence[Match]]) -> list[SheetRow]:
+    given = _results([results] if isinstance(results, Match) else results)
+    alone = all(isinstance(each, Match) for each in given)
+    rows = [results if isinstance(results, Matches) else cast("list[Match]", given)] if alone else given
+    return [_row(_matches(row)) for row in rows]
 
 
 def _match_record(match: Match) -> dict[str, object]:
@@ -115,15 +152,16 @@ def _cells(match: Match) -> dict[str, str]:
     return {
         "rank": str(match.rank),
         "score": f"{match.score:.3f}",
-        "picture": _picture(item),
+        "image": _thumbnail(item),
         "label": _escaped(item.label or ""),
         "uri": _escaped(item.uri),
         "text": _escaped(item.text or ""),
     }
 
 
-def _picture(item: Item) -> str:
+def _thumbnail(item: Item) -> str:
     from simsearch.evaluation.report.pictures import data_uri
+    from simsearch.media.images import thumbnail
 
     try:
         return f'<img src="{data_uri(thumbnail(read_file(item.uri), THUMBNAIL))}">' if item.text is None else ""
@@ -137,8 +175,10 @@ def _escaped(text: str) -> str:
 
 
 def _row(matches: Sequence[Match]) -> SheetRow:
+    from simsearch.media.sheets import SheetRow, Tile
+
     query = matches.query if isinstance(matches, Matches) else None
-    tiles = [Tile(_content(query), (_name(query), "query"))] if query is not None else []
+    tiles = [Tile(_content(query), _caption(query))] if query is not None else []
     for match in matches:
         caption = (f"{match.rank}.  {match.score:.3f}", match.item.label or Path(match.item.uri).name)
         tiles.append(Tile(_content(match.item), caption))
@@ -151,17 +191,23 @@ def _title(query: Query | None) -> str:
     return str(query) if isinstance(query, (str, Path)) else ""
 
 
-def _name(query: Query) -> str:
-    return _title(query) if isinstance(query, Text) else Path(_title(query)).name
+def _caption(query: Query) -> tuple[str, ...]:
+    # Words are in their tile already, and what is given in memory has no name.
+    name = "" if isinstance(query, Text) else Path(_title(query)).name
+    return (name, "query") if name else ("query",)
 
 
-def _content(source: Query) -> bytes | Image | NDArray[np.uint8] | None:
-    """The picture of a tile; None when its file cannot be read, or it is none."""
+def _content(source: Query) -> Content:
+    """What a tile shows: an image, a text, or why there is no image."""
     if isinstance(source, Item):
+        if source.text is not None:
+            return source.text
         source = Path(source.uri)
+    if isinstance(source, Text):
+        return str(source)
     if isinstance(source, (str, Path)):
         try:
-            return None if isinstance(source, Text) else read_file(source)
-        except MediaError:
-            return None
-    return None if isinstance(source, np.ndarray) and source.dtype != np.uint8 else source
+            return read_file(source)
+        except MediaError as error:
+            return error
+    return MediaError("a vector") if is_vector(source) else source

@@ -15,12 +15,18 @@ COMPLETE = "complete"
 
 def rebuilding_folder(folder: Path) -> Path:
     """Where a collection is rebuilt, beside the old one."""
-    return folder.with_name(folder.name + REBUILDING)
+    return _beside(folder, REBUILDING)
 
 
 def replaced_folder(folder: Path) -> Path:
     """Where the old collection is while the new one takes its place."""
-    return folder.with_name(folder.name + REPLACED)
+    return _beside(folder, REPLACED)
+
+
+def _beside(folder: Path, suffix: str) -> Path:
+    # The current folder has a name too, but not as "."; the root of a disk has none.
+    named = folder if folder.name else folder.absolute()
+    return named.with_name(named.name + suffix) if named.name else named / suffix
 
 
 def replace_by_rebuilt(folder: Path) -> None:

@@ -11,7 +11,6 @@ from simsearch.collection import cache
 from simsearch.collection.adding.roots import known_spelling
 from simsearch.errors import SimsearchError
 from simsearch.manifest import MANIFEST_NAME
-from simsearch.media.text_rows import Reading
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -67,6 +66,8 @@ def description(folder: Path, store: Store | None) -> str:
 
 
 def info(folder: Path, store: Store) -> Info:
+    from simsearch.media.text_rows import Reading
+
     with store.snapshot():
         counts, roots = store.counts(), store.roots()
         return Info(

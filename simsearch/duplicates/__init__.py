@@ -1,1 +1,4 @@
-"""Duplicates: `finding` proves and groups them, `removal` applies a plan and undoes it; neither uses the other."""
+"""Duplicates: `finding` proves and groups them, `removal` applies a plan and undoes it, `report` shows a plan.
+
+`finding` and `removal` do not use each other; `report` uses the plans of `removal`.
+"""

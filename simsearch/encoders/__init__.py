@@ -18,7 +18,9 @@ def open_encoder(name: str | Path) -> OnnxEncoder | OnnxTextEncoder:
     they are first opened, and the result is cached. Raises EncoderError.
     """
     from simsearch.encoders.folder import encoder_folder, is_encoder
+    from simsearch.media.arguments import PATH, require
 
+    require(PATH, name=name)
     text = str(name)
     if is_encoder(text):
         return open_folder(encoder_folder(text))

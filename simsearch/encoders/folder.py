@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.errors import EncoderError
 from simsearch.manifest import checksum, write_atomically
+from simsearch.media.files import refuse_url
 
 if TYPE_CHECKING:
     from simsearch.types import JSONValue
@@ -276,6 +277,7 @@ def encoder_folder(name: str) -> Path:
         return folder
     if name in RETIRED:
         raise EncoderError(f"The encoder {name!r} is no longer bundled: {RETIRED[name]}")
+    refuse_url(name, f"a bundled name ({', '.join(bundled_names())}), a folder, or OWNER/MODEL of the hub")
     raise EncoderError(
         f"No encoder {name!r}: it is neither a bundled one ({', '.join(bundled_names())}) nor a folder with "
         f"{CONFIG_NAME}, nor a model of the hub, OWNER/MODEL. Train one: simsearch train LABELED_FOLDER -o {name}"

@@ -94,7 +94,7 @@ class FolderEncoder:
         bad = np.flatnonzero(~(np.abs(lengths - 1.0) < 1e-3))
         if len(bad):
             raise VectorError(
-                f"encoder {self.name!r} gave a vector of length {lengths[bad[0]]:.3g} in row {bad[0]}, not 1"
+                f"encoder {self.name!r} gave a vector of length {lengths[bad[0]]:.3g}, not 1", int(bad[0])
             )
         return vectors
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from simsearch.encoders.folder import CONFIG_NAME, FILES
 from simsearch.errors import UsageError
+from simsearch.media.files import refuse_url
 from simsearch.outputs import first_foreign
 
 OWN = (CONFIG_NAME, *FILES, "report", "CARD.md")
@@ -21,10 +22,11 @@ WORK = (MADE, REPLACED, LOCK, "checkpoint*.pt", "pixels*.npy", "features*.npy", 
 
 
 def require_place(folder: Path, work: Path, *, overwrite: bool) -> None:
-    """Raises UsageError if `folder` exists, unless it is an encoder alone and `overwrite` is set.
+    """Raises UsageError for a URL, and if `folder` exists, unless it is an encoder alone and `overwrite` is set.
 
     `work`, the working folder beside it, is deleted at the end: it must be that of a run, or not be there.
     """
+    refuse_url(folder, "a folder to write the encoder to")
     if os.path.lexists(folder):
         if not (overwrite and _is_encoder(folder)):
             raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")

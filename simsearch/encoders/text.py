@@ -14,13 +14,13 @@ import numpy as np
 from simsearch.encoders.folder import TOKENIZER_NAME, read_verified
 from simsearch.encoders.network import FolderEncoder
 from simsearch.encoders.tokens import Tokens, load_tokens
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, UsageError, rows_of
 from simsearch.media.ahead import ahead
-from simsearch.media.arguments import source_list
+from simsearch.media.arguments import one_source, shown, source_list
 from simsearch.media.files import read_file
 
 if TYPE_CHECKING:
-    from simsearch.types import Ids, Source, Vectors
+    from simsearch.types import Ids, SourceLike, Vectors
 
 BATCH = 256
 BATCH_TOKENS = 8_192
@@ -61,7 +61,7 @@ class OnnxTextEncoder(FolderEncoder):
             padding=self.config.padding,
         )
 
-    def prepare(self, source: Source) -> PreparedText:
+    def prepare(self, source: SourceLike) -> PreparedText:
         """The text and its first `max_tokens` ids. Thread-safe. Raises MediaError with the reason only."""
         text = source if isinstance(source, str) else text_of(source)
         return PreparedText(text, self._tokens.ids(text))
@@ -76,21 +76,30 @@ class OnnxTextEncoder(FolderEncoder):
             embedded([each.ids for each in texts], self.dim, lambda ids: self.run("ids", ids), self.config.padding)
         )
 
-    def encode(self, sources: Sequence[Source]) -> Vectors:
-        """Embeddings of shape (len(sources), dim), in order. Raises MediaError naming the first unusable text."""
-        sources = source_list(sources)
-        parts = [
-            self.embed([self._numbered(row, sources[row]) for row in range(start, min(start + CHUNK, len(sources)))])
-            for start in range(0, max(1, len(sources)), CHUNK)
-        ]
-        return np.concatenate(parts)
+    def encode(self, sources: Sequence[SourceLike]) -> Vectors:
+        """Embeddings of shape (len(sources), dim), in order.
 
-    def _numbered(self, row: int, source: Source) -> PreparedText:
+        Raises MediaError, UsageError or VectorError for the first unusable text, with its path or its row.
+        """
+        sources = source_list(sources)
+        return np.concatenate([self._encoded(sources, start) for start in range(0, max(1, len(sources)), CHUNK)])
+
+    def _encoded(self, sources: Sequence[SourceLike], start: int) -> Vectors:
+        rows = range(start, min(start + CHUNK, len(sources)))
+        prepared = [self._prepare_row(row, sources[row]) for row in rows]
+        with rows_of(rows):
+            return self.embed(prepared)
+
+    def _prepare_row(self, row: int, source: SourceLike) -> PreparedText:
+        """Like `prepare`, with the path or the row in the message."""
         try:
             return self.prepare(source)
         except MediaError as error:
-            name = str(source) if isinstance(source, Path) else f"text {row + 1}"
-            raise MediaError(f"{name}: {error}") from error
+            if isinstance(source, Path):
+                raise MediaError(f"{source}: {error.reason}") from error
+            raise MediaError(error.reason, row) from error
+        except UsageError as error:
+            raise UsageError(f"row {row}: {error}") from error
 
 
 def embedded(
@@ -132,11 +141,14 @@ def _batches(order: Ids, lengths: Ids) -> Iterator[Ids]:
 
 
 def text_of(source: object) -> str:
-    """The text in bytes or a file. Raises MediaError."""
+    """The text in bytes or a file. Raises MediaError, and UsageError for what is none of these."""
+    source = one_source(source)
+    if isinstance(source, str):
+        return source
     if isinstance(source, Path):
         source = read_file(source)
     if not isinstance(source, bytes):
-        raise MediaError(f"{type(source).__name__} is not a text: give a str, UTF-8 bytes or a Path")
+        raise UsageError(f"{shown(source)} is not a text; give a str, UTF-8 bytes, a Path or an open file")
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError as error:

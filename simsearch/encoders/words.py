@@ -14,7 +14,7 @@ from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.encoders.text import embedded
 from simsearch.encoders.tokens import Tokens, load_tokens
 from simsearch.errors import EncoderError, MediaError
-from simsearch.media.arguments import source_list
+from simsearch.media.arguments import TEXT, require, source_list
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -51,10 +51,10 @@ class WordsEncoder(OnnxEncoder):
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embeddings of shape (len(texts), dim) in the space of the images. Longer texts are truncated.
 
-        Raises MediaError for an empty text and for one without a known word, with its number.
+        Raises MediaError for an empty text and for one without a known word, with its row.
         """
         words, texts = self._words, source_list(texts)
-        ids = [self._ids(number, text) for number, text in enumerate(texts, start=1)]
+        ids = [self._ids(number, text) for number, text in enumerate(texts)]
         length = words.max_tokens if words.fixed_length else 0
         vectors = embedded(ids, self.dim, self._run_words, words.padding, length)
         if words.unknown:
@@ -62,8 +62,8 @@ class WordsEncoder(OnnxEncoder):
                 unknown = ", ".join(self.unknown_words(texts[number]))
                 reason = f"unknown words: {unknown:.100}" if unknown else "only stop words"
                 raise MediaError(
-                    f"text {number + 1}: {self.name} cannot embed it ({reason}); query with the name of a "
-                    "visible thing, or with an image"
+                    f"{self.name} cannot embed it ({reason}); query with the name of a visible thing, or with an image",
+                    int(number),
                 )
         return self.checked(vectors)
 
@@ -75,7 +75,8 @@ class WordsEncoder(OnnxEncoder):
         return self.given_by(self._words_session, "ids", ids, WORDS_NAME)
 
     def _ids(self, number: int, text: str) -> tuple[int, ...]:
+        require(TEXT, **{f"row {number}": text})
         try:
             return self._tokens.ids(text)
         except MediaError as error:
-            raise MediaError(f"text {number}: {error}") from error
+            raise MediaError(error.reason, number) from error

@@ -49,7 +49,7 @@ def embed(encoder: Encoder, sources: Sequence[str], progress: Progress) -> Embed
             return error
 
     parts, pending, positions, skipped = [], [], [], []
-    with Working(progress, len(sources), "texts" if encoder.modality == "text" else "pictures", "encoding") as working:
+    with Working(progress, len(sources), "texts" if encoder.modality == "text" else "images", "encoding") as working:
         for position, found in enumerate(ahead(prepared, sources)):
             working.progress.advance()
             if isinstance(found, MediaError):

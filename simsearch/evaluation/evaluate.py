@@ -18,8 +18,20 @@ from simsearch.evaluation.metrics import best_threshold
 from simsearch.evaluation.results import Evaluation, Section, System, Threshold
 from simsearch.evaluation.runs import Runs, is_runs, read_runs
 from simsearch.evaluation.selection import Selection, provenance, select, used_only
+from simsearch.evaluation.statistics.probability import SameCurve, encoder_curve
 from simsearch.labelled.reading import Reading
-from simsearch.progress import Progress, Silent
+from simsearch.media.arguments import (
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXTS,
+    allow,
+    as_progress,
+    require,
+    require_encoder,
+    require_instance,
+)
+from simsearch.progress import Progress
 
 if TYPE_CHECKING:
     from simsearch.labelled.material import Labelled, Modality
@@ -61,25 +73,32 @@ def evaluate(
     threshold: float | None = None,
     threshold_from: str | Path | None = None,
     with_baselines: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Evaluation:
     """The metrics of an encoder on a folder or file that `read_labelled` reads, or on a folder of runs.
 
     `encoder` is the encoder, its name or its folder.
-    Without `protocols`, all that apply to the data are run; one that turns out not to apply is omitted with a remark.
+    Without `protocols`, those that DEFAULTS has for the data are run; one that turns out not to apply is omitted with a
+    remark.
     The verification accuracy is at `threshold`, else at the best threshold for the pairs of `threshold_from`, else at
     the one that was chosen on validation data when the encoder was trained; never at one chosen on the evaluated pairs.
     `with_baselines` evaluates the baselines on the same data. Raises UsageError, TrainingError, MediaError,
     VectorError.
     """
-    options, reading, progress = options or EvaluationOptions(), reading or Reading(), progress or Silent()
+    require(PATH, source=source)
+    require(FLAG, with_baselines=with_baselines)
+    require_instance(EvaluationOptions, "simsearch.EvaluationOptions(...)", options=options)
+    require_instance(Selection, "simsearch.Selection(...)", selection=selection)
+    require_instance(Reading, "simsearch.Reading(...)", reading=reading)
     _check(protocols, threshold, threshold_from)
+    options, reading, shown = options or EvaluationOptions(), reading or Reading(), as_progress(progress)
     encoder = open_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
-    material = _material(encoder, Path(source), selection or Selection(), reading, protocols, options, progress)
+    require_encoder(encoder)
+    material = _material(encoder, Path(source), selection or Selection(), reading, protocols, options, shown)
     other = None
     if threshold_from is not None:
         other = _other(encoder, Path(threshold_from), reading, material)
-    job = _Job(material, options, progress, other)
+    job = _Job(material, options, shown, other)
     own = Threshold(threshold, "as given") if threshold is not None else _recorded(encoder)
     asked = tuple(protocols) or (("runs",) if material.data is None else _defaults(material.kind))
     first, remarks = job.first(encoder, asked, own, strict=bool(protocols))
@@ -119,6 +138,9 @@ def _shown(encoder: Encoder) -> str:
 
 
 def _check(protocols: Sequence[str], threshold: float | None, threshold_from: str | Path | None) -> None:
+    require(TEXTS, protocols=protocols)
+    allow(NUMBER, threshold=threshold)
+    allow(PATH, threshold_from=threshold_from)
     for name in protocols:
         if name not in KINDS_OF:
             raise UsageError(f"no protocol {name!r}; there are {', '.join(KINDS_OF)}")
@@ -226,7 +248,7 @@ class _Job:
         sections, remarks, failures = [], [], []
         for protocol in asked:
             try:
-                sections.append(self._judge(protocol, vectors, own))
+                sections.append(self._judge(protocol, vectors, own, encoder_curve(encoder)))
             except (UsageError, VectorError) as error:
                 if strict or (protocol == "episodes" and self.options.asks_for_episodes):
                     raise
@@ -246,7 +268,9 @@ class _Job:
         _, scores, same = judging.scored_pairs(vectors, other, self.options)
         return Threshold(best_threshold(scores, same)[0], f"chosen on {len(same):,} other pairs")
 
-    def _judge(self, protocol: str, vectors: Vectors, threshold: Threshold | None) -> Section:
+    def _judge(
+        self, protocol: str, vectors: Vectors, threshold: Threshold | None, same: SameCurve | None = None
+    ) -> Section:
         data, runs = self.material.data, self.material.runs
         if protocol == "runs":
             assert runs is not None
@@ -256,5 +280,7 @@ class _Job:
             return judging.judge_verification(vectors, data, self.options, threshold)
         if protocol == "retrieval":
             return judging.judge_retrieval(vectors, data, self.options, self.progress)
+        if protocol == "open-set":
+            return judging.judge_open_set(vectors, data, self.options, same)
         judge = {"episodes": judging.judge_episodes, "graded": judging.judge_graded, "triplets": judging.judge_triplets}
         return judge[protocol](vectors, data, self.options)

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import UsageError
+from simsearch.evaluation.open_set import judging as open_set
+from simsearch.evaluation.open_set.judging import OpenSetOptions
 from simsearch.evaluation.pairs import cosines, pair_scores, sample_pairs
 from simsearch.evaluation.protocols import episodes
 from simsearch.evaluation.ranking import rank_queries
-from simsearch.evaluation.results import GradedDetail, PairDetail, RunsDetail, Section, Threshold
+from simsearch.evaluation.results import GradedDetail, OpenSetDetail, PairDetail, RunsDetail, Section, Threshold
 from simsearch.evaluation.runs import RUNS, WAYS, Runs, draw_runs, run_answers
 from simsearch.evaluation.statistics.correlation import graded_figures
 from simsearch.evaluation.statistics.intervals import ROUNDS, Figure, mean_figures
 from simsearch.evaluation.verifying import FARS, operating_points, verification_figures
+from simsearch.media.arguments import check_fields
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from simsearch.evaluation.statistics.probability import SameCurve
     from simsearch.labelled.material import Labelled
     from simsearch.progress import Progress
     from simsearch.types import Scores, Vectors
@@ -33,7 +37,11 @@ class EvaluationOptions:
 
     ways: tuple[int, ...] = ()
     """Ways of episodes; by default 5 and 20, or as many as there are classes."""
-    shots: tuple[int, ...] = (1,)
+    shots: tuple[int, ...] = ()
+    """Examples of each class: by default 1 in episodes, and 1, 2 and 5 in open-set recognition."""
+    identities: tuple[int, ...] = ()
+    """Enrolled classes of open-set recognition; by default an eighth, a quarter and half of those that there are."""
+    draws: int = 5
     episodes: int = 1000
     runs: int = RUNS
     pairs: int = 20_000
@@ -43,10 +51,12 @@ class EvaluationOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"ways": 2, "shots": 1, "episodes": 2, "runs": 1, "pairs": 1, "at": 1, "rounds": 1, "seed": 0}
+        check_fields(self)
+        least = {"ways": 2, "shots": 1, "identities": 1, "draws": 1, "episodes": 2, "runs": 1, "pairs": 1, "at": 1}
+        least |= {"rounds": 1, "seed": 0}
         for name, bound in least.items():
             given = getattr(self, name)
-            for value in given if isinstance(given, tuple) else (given,):
+            for value in given if isinstance(given, (tuple, list)) else (given,):
                 if value < bound:
                     raise UsageError(f"--{name} {value}: must be at least {bound}")
         for far in self.fars:
@@ -56,14 +66,14 @@ class EvaluationOptions:
     @property
     def asks_for_episodes(self) -> bool:
         """Whether the size of episodes was given, so that one that does not fit the data is an error."""
-        return bool(self.ways) or self.shots != (1,)
+        return bool(self.ways or self.shots)
 
 
 def judge_episodes(vectors: Vectors, data: Labelled, options: EvaluationOptions) -> Section:
     """N-way K-shot accuracy, with the 95 % interval of the mean over the episodes."""
     labels, groups = _labels(data, "episodes"), class_groups(data)
     figures = {}
-    for shots in options.shots:
+    for shots in options.shots or (1,):
         for ways in options.ways or _ways(labels, groups, shots):
             found = episodes(
                 vectors,
@@ -158,6 +168,15 @@ def judge_retrieval(vectors: Vectors, data: Labelled, options: EvaluationOptions
     return Section("retrieval", setting, dict(zip(ranked.names, found, strict=True)), ranked)
 
 
+def judge_open_set(vectors: Vectors, data: Labelled, options: EvaluationOptions, same: SameCurve | None) -> Section:
+    """Recognition among enrolled identities with unknown queries; the bootstrap is over the classes."""
+    chosen = OpenSetOptions(
+        options.shots, options.identities, options.draws, options.fars, options.rounds, options.seed
+    )
+    setting, found = open_set.judge(vectors, _labels(data, "open-set"), chosen, same)
+    return Section("open-set", setting, open_set.named_figures(found), OpenSetDetail(found))
+
+
 def judge_graded(vectors: Vectors, data: Labelled, options: EvaluationOptions) -> Section:
     """Correlation of cosine similarities with grades; the bootstrap is over pairs."""
     if data.kind != "graded" or data.pairs is None or data.scores is None:
@@ -204,6 +223,7 @@ KINDS_OF = {
     "runs": ("classes",),
     "verification": ("classes", "pairs"),
     "retrieval": ("classes",),
+    "open-set": ("classes",),
     "graded": ("graded",),
     "triplets": ("triplets",),
 }

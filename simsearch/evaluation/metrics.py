@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simsearch.evaluation.pairs import all_pairs, pair_scores, sample_pairs
-from simsearch.evaluation.ranking import recall_at, retrieval
+from simsearch.evaluation.ranking import retrieval
 from simsearch.evaluation.statistics.correlation import graded_figures, pearson, spearman
 from simsearch.evaluation.statistics.curves import checked_pairs, curve
 from simsearch.evaluation.statistics.intervals import Figure, bootstrap, mean_figures, mean_interval
@@ -37,7 +37,6 @@ __all__ = [
     "mean_interval",
     "pair_scores",
     "pearson",
-    "recall_at",
     "retrieval",
     "roc_auc",
     "sample_pairs",

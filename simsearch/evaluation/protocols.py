@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,12 +52,11 @@ def episodes(
     count: int,
     seed: int,
     groups: NDArray[Any] | None = None,
-    by: Literal["mean", "nearest"] = "mean",
 ) -> EpisodeResult:
     """N-way K-shot accuracy: how often a query is assigned its class among `ways` classes with `shots` examples each.
 
     Each of `count` episodes draws classes, and from each class `shots` examples and `queries` others; a query goes to
-    the class whose mean of shots (`by="mean"`; Snell et al. 2017) or whose nearest shot has the largest cosine. With
+    the class whose mean of shots has the largest cosine (Snell et al. 2017). With
     `groups`, the group of each vector, the classes of an episode come from one group (Lake et al. 2015). Classes with
     fewer than `shots + queries` examples are left out, as are groups with fewer than `ways` classes.
     Raises UsageError when too few remain.
@@ -74,7 +73,7 @@ def episodes(
     accuracies = []
     for begin in range(0, count, block):
         rows = _draw(rng, classes, min(block, count - begin), ways, shots + queries)
-        accuracies.append(_accuracy(vectors, rows[..., :shots], rows[..., shots:], by))
+        accuracies.append(_accuracy(vectors, rows[..., :shots], rows[..., shots:]))
     accuracy, half_width = mean_interval(np.concatenate(accuracies))
     return EpisodeResult(accuracy, half_width, count)
 
@@ -128,19 +127,14 @@ def _distinct(rng: np.random.Generator, sizes: NDArray[np.int64], count: int) ->
     return picks
 
 
-def _accuracy(
-    vectors: Vectors, shots: NDArray[np.int64], queries: NDArray[np.int64], by: Literal["mean", "nearest"]
-) -> NDArray[np.float64]:
+def _accuracy(vectors: Vectors, shots: NDArray[np.int64], queries: NDArray[np.int64]) -> NDArray[np.float64]:
     """The accuracy of each episode; rows of shape (episodes, ways, shots or queries)."""
     count, ways, per_way = queries.shape
     asked = vectors[queries].reshape(count, ways * per_way, -1)
-    known = vectors[shots]
-    if by == "mean":
-        known = known.mean(axis=2, keepdims=True)
-        # The length of the query changes no comparison, that of the mean does. A mean of zero scores zero.
-        known = known / np.maximum(np.linalg.norm(known, axis=-1, keepdims=True), np.finfo(np.float32).tiny)
-    scores = asked @ known.reshape(count, -1, known.shape[-1]).transpose(0, 2, 1)
-    best = scores.reshape(count, ways * per_way, ways, -1).max(axis=-1).argmax(axis=-1)
+    known = vectors[shots].mean(axis=2)
+    # The length of the query changes no comparison, that of the mean does. A mean of zero scores zero.
+    known = known / np.maximum(np.linalg.norm(known, axis=-1, keepdims=True), np.finfo(np.float32).tiny)
+    best = (asked @ known.transpose(0, 2, 1)).argmax(axis=-1)
     right: NDArray[np.bool_] = best == np.repeat(np.arange(ways), per_way)
     shares: NDArray[np.float64] = np.mean(right, axis=1, dtype=np.float64)
     return shares

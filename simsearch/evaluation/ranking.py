@@ -37,13 +37,6 @@ class Ranked:
         return dict(zip(self.names, self.values.mean(axis=0).tolist(), strict=True))
 
 
-def recall_at(ranked_hits: NDArray[np.bool_], k: int) -> float:
-    """The share of queries with a hit among their first `k` results; rows are ranked best first, shape (q, ranks)."""
-    if k < 1 or ranked_hits.ndim != 2 or not len(ranked_hits):
-        raise VectorError(f"recall@{k} of hits of shape {ranked_hits.shape}: give k >= 1 and at least one row")
-    return float(ranked_hits[:, :k].any(axis=1).mean())
-
-
 def retrieval(
     vectors: Vectors, labels: NDArray[Any], ks: Sequence[int] = (1, 5, 10), block: int = 1024
 ) -> dict[str, float]:

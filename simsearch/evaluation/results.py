@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from simsearch.evaluation.open_set.measure import OpenSet
     from simsearch.evaluation.ranking import Ranked
     from simsearch.evaluation.runs import Runs
     from simsearch.evaluation.statistics.intervals import Figure
@@ -48,7 +49,14 @@ class RunsDetail:
     given: tuple[NDArray[np.int64], ...]
 
 
-Detail: TypeAlias = "PairDetail | GradedDetail | RunsDetail | Ranked"
+@dataclass(frozen=True, slots=True)
+class OpenSetDetail:
+    """One result for each number of shots and of enrolled identities; the last has the most of both."""
+
+    results: tuple[OpenSet, ...]
+
+
+Detail: TypeAlias = "PairDetail | GradedDetail | RunsDetail | OpenSetDetail | Ranked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +146,21 @@ def _threshold(detail: Detail | None) -> JSONValue:
 
 def figure_name(name: str) -> str:
     """The display name of a metric."""
+    setting, separator, metric = name.rpartition(": ")
+    if separator:
+        return f"{setting}: {figure_name(metric)}"
+    if name.startswith("dir@far="):
+        return f"DIR at FAR {name.removeprefix('dir@far=')}"
     if name.startswith("tar@far="):
         return f"TAR at FAR {name.removeprefix('tar@far=')}"
     known = {
         "roc_auc": "ROC AUC",
         "average_precision": "average precision",
         "eer": "EER",
+        "auroc": "AUROC",
+        "oscr": "OSCR",
+        "detection_eer": "EER",
+        "ece": "calibration error",
         "map@r": "MAP@R",
         "r_precision": "R-precision",
         "mrr": "MRR",

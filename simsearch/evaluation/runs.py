@@ -71,25 +71,23 @@ def draw_runs(
     labels: NDArray[Any],
     groups: NDArray[Any],
     *,
-    drawers: NDArray[Any] | None = None,
     runs: int = RUNS,
     ways: int = WAYS,
     seed: int = 0,
 ) -> Runs:
     """Runs drawn from labeled drawings, so that held-out alphabets are measured by the published protocol.
 
-    `labels` and `groups` are the character and the alphabet of each drawing, `drawers` who drew it (by default from
-    the names of the files). The alphabets take turns; each run has two random drawers of its alphabet who both drew at
+    `labels` and `groups` are the character and the alphabet of each drawing; who drew it is read from the name of its
+    file. The alphabets take turns; each run has two random drawers of its alphabet who both drew at
     least `ways` of the same characters, and as many random ones of those characters. Alphabets without two such
     drawers are left out; if all are, UsageError is raised.
     """
     if runs < 1 or ways < 2:
         raise UsageError(f"{runs} runs of {ways} ways; give at least 1 run and 2 ways")
-    who = np.array([drawer_of(path) for path in sources]) if drawers is None else np.asarray(drawers)
-    if not len(sources) == len(labels) == len(groups) == len(who):
+    who = np.array([drawer_of(path) for path in sources])
+    if not len(sources) == len(labels) == len(groups):
         raise VectorError(
-            f"{len(sources)} drawings, {len(labels)} labels, {len(groups)} groups and {len(who)} drawers; "
-            "give one of each for each drawing"
+            f"{len(sources)} drawings, {len(labels)} labels and {len(groups)} groups; give one of each for each drawing"
         )
     rng = np.random.default_rng(seed)
     alphabets = [_alphabet(np.flatnonzero(groups == name), labels, who, ways) for name in np.unique(groups)]

@@ -11,6 +11,7 @@ import numpy as np
 from simsearch.encoders.folder import EncoderConfig
 from simsearch.errors import UsageError
 from simsearch.labelled.material import PARTITIONS
+from simsearch.media.arguments import check_fields
 
 if TYPE_CHECKING:
     from simsearch.labelled.material import Labelled
@@ -81,6 +82,9 @@ class Selection:
     partition: str | None = None
     tests: tuple[str, ...] = ()
     held_out: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def select(data: Labelled, chosen: Selection, known: Provenance) -> tuple[Labelled, tuple[str, ...]]:

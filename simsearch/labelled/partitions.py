@@ -50,20 +50,18 @@ def _of_class(counts: Counts, available: int) -> list[int]:
     return [min(train, available), validation, min(wanted[2], rest - validation)]
 
 
-def of_units(
-    names: Sequence[str], what: str, counts: Counts, held_out: tuple[frozenset[str], frozenset[str]], seed: int
-) -> NDArray[np.int8]:
-    """The partition of each of these distinct classes or groups: those held out by name, others at random.
+def of_units(names: Sequence[str], what: str, counts: Counts, held_out: frozenset[str], seed: int) -> NDArray[np.int8]:
+    """The partition of each of these distinct classes or groups: those held out for the test by name, others at random.
 
     `counts` are fractions of the units, or numbers of them; training takes the rest.
     """
-    free = np.random.default_rng(seed).permutation(np.array(sorted(set(names) - held_out[0] - held_out[1])))
-    validation = 0 if held_out[0] else _whole(counts[1], len(names))
-    test = 0 if held_out[1] else _whole(counts[2], len(names))
+    free = np.random.default_rng(seed).permutation(np.array(sorted(set(names) - held_out)))
+    validation = _whole(counts[1], len(names))
+    test = 0 if held_out else _whole(counts[2], len(names))
     if len(free) - validation - test < 1:
         raise TrainingError(f"{len(names)} {what} are too few to hold some out; use --split content")
-    tests = held_out[1] | set(free[:test].tolist())
-    validations = held_out[0] | set(free[test : test + validation].tolist())
+    tests = held_out | set(free[:test].tolist())
+    validations = set(free[test : test + validation].tolist())
     return np.array([2 if name in tests else 1 if name in validations else 0 for name in names], dtype=np.int8)
 
 

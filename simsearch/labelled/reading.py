@@ -16,7 +16,9 @@ from simsearch.labelled.material import KINDS, PARTITIONS, Kind, Labelled, Modal
 from simsearch.labelled.pairs import ANCHOR, read_graded_table, read_pairs_table, read_triplets_table
 from simsearch.labelled.tables import open_labelled_table
 from simsearch.labelled.text_lines import are_lines, read_text_lines
+from simsearch.media.arguments import check_fields
 from simsearch.media.encodings import check_encoding
+from simsearch.media.files import refuse_url
 from simsearch.media.tables import TABLE_SUFFIXES, shown
 
 _FORMS = ".csv, .tsv, .jsonl, .json or .txt"
@@ -47,6 +49,9 @@ class Reading:
     by_line: bool = False
     encoding: str | None = None
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def read(self, source: Path) -> Labelled:
         return read_labelled(source, **asdict(self))
@@ -104,6 +109,7 @@ def read_labelled(
     check_encoding(encoding)
     named = None if columns is None else parse_columns(columns)
     options = _Options(modality, kind, named, convention, score_range, label_until, by_line, encoding, strict)
+    refuse_url(source, f"a folder, or a {_FORMS} file")
     if not source.exists():
         raise TrainingError(f"{source} does not exist; give a folder, or a {_FORMS} file")
     found = _read_folder(source, options) if source.is_dir() else _read_file(source, options)

@@ -43,7 +43,6 @@ class _Options:
 
     by: By
     counts: Counts
-    validation: frozenset[str]
     test: frozenset[str]
     seed: int
 
@@ -54,7 +53,6 @@ def split(
     *,
     by: By,
     counts: Counts,
-    validation: Sequence[str] = (),
     test: Sequence[str] = (),
     seed: int,
 ) -> Split:
@@ -67,22 +65,19 @@ def split(
 
     `counts` are for train, validation and test: numbers up to 1 are fractions, larger ones whole numbers, 0 leaves a
     partition empty. They count sources of each class ("content" with classes), else classes, groups or rows, and then
-    training takes the rest. `validation` and `test` name classes or groups to hold out instead. A test partition with
+    training takes the rest. `test` names classes or groups to hold out instead. A test partition with
     pairs of one kind only would measure nothing, and is left empty.
     """
     if by not in BY:
         raise UsageError(f"no split by {by!r}; there are {', '.join(BY)}")
-    if (validation or test) and by not in ("class", "group"):
+    if test and by not in ("class", "group"):
         raise UsageError(f"--split {by} cannot hold out classes by name; use --split class or --split group")
-    both = sorted(set(validation) & set(test))
-    if both:
-        raise UsageError(f"{both[0]!r} cannot be held out for both validation and test; name it once")
     if min(counts) < 0 or counts[0] == 0:
         raise UsageError(
             f"counts {counts[0]:g},{counts[1]:g},{counts[2]:g}: none may be negative, and that of train not 0"
         )
     content = content_numbers(contents)
-    options = _Options(by, counts, frozenset(validation), frozenset(test), seed)
+    options = _Options(by, counts, frozenset(test), seed)
     partition = _partitions(labelled, content, options)
     if labelled.labels is not None:
         partition[_copies_in_single_classes(labelled.labels, content, partition == 0)] = -1
@@ -109,16 +104,16 @@ def _partitions(labelled: Labelled, content: NDArray[np.int64], options: _Option
     if options.by != "content":
         unit, names, what = _units(labelled, options.by)
         present, number = np.unique(unit, return_inverse=True)
-        held_out = tuple(_named(labelled, options.by, names, wanted) for wanted in (options.validation, options.test))
+        held_out = _named(labelled, options.by, names, options.test)
         # A class of one content gives no pair to measure with, but is a negative in training.
-        drawn = np.array([names[position] in held_out[0] | held_out[1] for position in present])
+        drawn = np.array([names[position] in held_out for position in present])
         drawn |= _has_pairs(labelled, number, points) if options.by == "class" else True
         partition_of_unit = np.zeros(len(present), dtype=np.int8)
         partition_of_unit[drawn] = partitions.of_units(
             [names[position] for position in present[drawn]],
             what,
             options.counts,
-            (held_out[0], held_out[1]),
+            held_out,
             options.seed,
         )
         return partitions.without_leaks(partition_of_unit[number], points)
@@ -187,9 +182,7 @@ def _given(
     training = np.flatnonzero(partition == 0)
     if not len(training):
         raise TrainingError("the column 'split' assigns nothing to train")
-    inner = _Options(
-        _inner_by(labelled, partition), (1.0, options.counts[1], 0.0), frozenset(), frozenset(), options.seed
-    )
+    inner = _Options(_inner_by(labelled, partition), (1.0, options.counts[1], 0.0), frozenset(), options.seed)
     if labelled.rows is None:
         partition[training] = _partitions(labelled.keep(training), content[training], inner)
     else:
@@ -260,45 +253,3 @@ def contents_with_two_labels(labelled: Labelled, content: NDArray[np.int64]) -> 
         return 0
     _, first = np.unique(both, return_index=True)
     return int((np.unique(named[first], return_counts=True)[1] > 1).sum())
-
-
-def check_split(
-    labelled: Labelled, made: Split, contents: Sequence[bytes], needed: str = "about 6 in each class are needed"
-) -> None:
-    """Raises TrainingError for a split from which no pairs can be formed, naming what is missing and what is `needed`.
-
-    There must be two classes to train on, and one of them, and of those in each other partition that is not empty, must
-    have two different contents. Given pairs must be of both kinds.
-    """
-    content = content_numbers(contents)
-    if labelled.labels is not None:
-        for name, positions in zip(PARTITIONS, (made.train, made.validation, made.test), strict=True):
-            _check_classes(name, labelled.classes, labelled.labels[positions], content[positions], needed)
-    elif labelled.same is not None and made.rows is not None:
-        for name, rows in zip(PARTITIONS, made.rows, strict=True):
-            if (name == "train" or len(rows)) and len(np.unique(labelled.same[rows])) < 2:
-                raise TrainingError(
-                    f"{len(labelled.same)} pairs are too few: after the split {name} lacks similar or dissimilar pairs"
-                )
-
-
-def _check_classes(
-    partition: str, classes: Sequence[str], labels: NDArray[np.int64], content: NDArray[np.int64], needed: str
-) -> None:
-    distinct = np.unique(np.stack([labels, content], axis=1), axis=0)[:, 0]
-    numbers, counts = np.unique(distinct, return_counts=True)
-    if partition == "train":
-        if len(numbers) < 2:
-            raise TrainingError(f"{len(numbers)} classes are left to train on; at least 2 are needed")
-        if counts.max() < 2:
-            raise TrainingError(
-                f"none of {len(numbers):,} classes has two different sources to train on (identical ones count once), "
-                f"which a pair needs; {needed}"
-            )
-    elif len(numbers) == 1:
-        raise TrainingError(
-            f"only one class would be left for {partition}, without pairs of different classes: {len(classes)} classes "
-            "are too few to hold some out, use --split content"
-        )
-    elif len(numbers) and counts.max() < 2:
-        raise TrainingError(f"no class has two different sources for {partition}; {needed}")

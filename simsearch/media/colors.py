@@ -1,4 +1,4 @@
-"""Conversion of images of any mode to 8-bit gray or RGB, on white."""
+"""Conversion of images of any mode to 8-bit gray or RGB, on white, and of arrays of pixels to images."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from simsearch.errors import MediaError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+CHANNELS = (1, 3, 4)
+"""Gray, RGB, and RGB with opacity."""
 _WHITE_IS_ZERO = 0
 _STRIP = 256
 _PHOTOMETRIC, _LOWEST, _HIGHEST = 262, 340, 341  # TIFF tags
@@ -83,3 +87,48 @@ def _occurring_range(values: NDArray[Any], finite: NDArray[np.bool_]) -> tuple[f
     lowest, highest = float(values[finite].min()), float(values[finite].max())
     unit = np.issubdtype(values.dtype, np.floating) and lowest >= 0.0 and highest <= 1.0
     return (0.0, 1.0) if unit else (lowest, highest)
+
+
+def image_of(pixels: NDArray[Any]) -> Image.Image:
+    """The image that an array is: uint8, or floats from 0 to 1, or booleans, gray or with 1, 3 or 4 channels.
+
+    Channels are the last axis, or the first where the last cannot be. Raises MediaError for other arrays.
+    """
+    placed = _channels_last(pixels)
+    if placed is None or not pixels.size:
+        raise MediaError(
+            f"an array of shape {pixels.shape}; give the pixels of an image as (h, w), (h, w, 3) or (3, h, w)"
+        )
+    return Image.fromarray(np.ascontiguousarray(_eight_bits(placed)))
+
+
+def _channels_last(pixels: NDArray[Any]) -> NDArray[Any] | None:
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.ndim != 3:
+        return None
+    if pixels.shape[2] not in CHANNELS:
+        if pixels.shape[0] not in (1, 3):
+            return None
+        pixels = pixels.transpose(1, 2, 0)
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
+def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * np.uint8(255)
+    if pixels.dtype.kind != "f":
+        raise MediaError(
+            f"an array of {pixels.dtype}; give pixels as uint8 from 0 to 255 (array.astype(numpy.uint8)), or as floats "
+            "from 0 to 1"
+        )
+    least, most = float(pixels.min()), float(pixels.max())
+    if not (least >= 0 and most <= 1):
+        raise MediaError(
+            f"an array of {pixels.dtype} with values from {least:g} to {most:g}; give pixels as floats from 0 to 1, or "
+            "as uint8 from 0 to 255"
+        )
+    scaled: NDArray[np.uint8] = np.rint(pixels * 255).astype(np.uint8)
+    return scaled

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, UsageError
 
 MAX_FILE_BYTES = 512 * 2**20
 # A named pipe opened for reading would wait for its writer. Windows has no such flag; it would translate line ends.
@@ -21,6 +22,24 @@ _KINDS = {
     stat.S_IFCHR: "a device, not a file",
     stat.S_IFBLK: "a device, not a file",
 }
+
+# A scheme has two letters or more: C:/ is a drive.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+[^/]|data:[\w/+.-]*[;,]")
+
+
+def is_url(name: str | os.PathLike[str]) -> bool:
+    """Whether a name has the form of a URL, as https://host/a.jpg, also as a Path, which drops one of the slashes."""
+    text = os.fspath(name)
+    if _URL.match(text) is None or os.path.lexists(text):
+        return False
+    # backup:/x can be a path in a folder named backup:
+    return "://" in text or not os.path.lexists(text.partition(":")[0] + ":")
+
+
+def refuse_url(name: str | os.PathLike[str], place: str) -> None:
+    """Raises UsageError for a URL where only `place` is possible, as "a file or a folder"."""
+    if is_url(name):
+        raise UsageError(f"{os.fspath(name):.200} is a URL, which simsearch does not open; give {place}")
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -83,6 +102,8 @@ def why(error: OSError) -> str:
 
 
 def _why_not_opened(error: OSError | ValueError, path: str | os.PathLike[str]) -> str:
+    if is_url(path):
+        return "a URL, not a file; download it and give the file"
     if isinstance(error, ValueError):
         return "not a file name"
     try:

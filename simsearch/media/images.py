@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from simsearch.errors import MediaError, UsageError
-from simsearch.media.colors import flatten
+from simsearch.media.colors import flatten, image_of
 from simsearch.media.files import MAX_FILE_BYTES, read_file
 from simsearch.media.formats import IMAGE_SUFFIXES, MAX_PIXELS, check_size, decoding, open_picture
 
@@ -25,9 +26,12 @@ __all__ = [
     "Picture",
     "PixelSpec",
     "decode",
+    "frames",
     "from_array",
     "from_image",
+    "metadata_entries",
     "read_file",
+    "small_jpeg",
     "thumbnail",
     "whole",
 ]
@@ -47,6 +51,8 @@ FAINTEST = 32
 MAX_SIDE = 4096
 _LARGEST_BLOCK = 32
 _ORIENTATION = 274  # EXIF tag
+_EXIF_PARTS = (0x8769, 0x8825)
+"""Tags of the inner tables: of the camera's settings, and of the place."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -121,13 +127,21 @@ def thumbnail(content: bytes, size: int) -> Image.Image:
     return _decoded(content, PixelSpec(size, size, 3, "pad"))[0]
 
 
-def whole(source: bytes | Image.Image | NDArray[np.uint8], enough: int) -> Picture:
-    """The RGB picture, upright, not resized: the bytes of a file, an image in memory, or uint8 pixels.
+def small_jpeg(pixels: NDArray[np.uint8], size: int, quality: int) -> tuple[bytes, tuple[int, int]]:
+    """A JPEG of RGB pixels, reduced to fit into a square of `size`, and its width and height."""
+    small, stream = Image.fromarray(pixels), BytesIO()
+    small.thumbnail((size, size), Image.Resampling.LANCZOS)
+    small.save(stream, "JPEG", quality=quality)
+    return stream.getvalue(), small.size
+
+
+def whole(source: bytes | Image.Image | NDArray[Any], enough: int) -> Picture:
+    """The RGB picture, upright, not resized: the bytes of a file, an image in memory, or an array of pixels.
 
     A JPEG whose sides are both at least 2 x `enough` pixels is decoded at a reduced scale, never below `enough`.
     Raises MediaError like `decode`.
     """
-    name, picture = "image", _image_of(source) if isinstance(source, np.ndarray) else source
+    name, picture = "image", image_of(source) if isinstance(source, np.ndarray) else source
     if isinstance(picture, bytes):
         name, picture = open_picture(picture)
     check_size(*picture.size)
@@ -142,6 +156,24 @@ def whole(source: bytes | Image.Image | NDArray[np.uint8], enough: int) -> Pictu
         return Picture(np.array(upright, dtype=np.uint8), *_turned(stored, turn))
 
 
+def metadata_entries(content: bytes) -> int:
+    """How many entries of EXIF the bytes of a picture hold; 0 where there are none or none that can be read."""
+    try:
+        name, picture = open_picture(content)
+        with decoding(name):
+            exif = picture.getexif()
+            return len(exif) + sum(len(exif.get_ifd(part)) for part in _EXIF_PARTS)
+    except MediaError:
+        return 0
+
+
+def frames(content: bytes) -> int:
+    """How many pictures the bytes of a file hold: pages or the frames of an animation. Raises MediaError."""
+    name, picture = open_picture(content)
+    with decoding(name):
+        return int(getattr(picture, "n_frames", 1))
+
+
 def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:
     """What `decode` gives, of an image in memory. Raises MediaError when Pillow cannot load or convert it."""
     check_size(*picture.size)
@@ -153,16 +185,9 @@ def from_image(picture: Image.Image, spec: PixelSpec) -> Picture:
     return Picture(_pixels(small, spec), width, height)
 
 
-def from_array(pixels: NDArray[np.uint8], spec: PixelSpec) -> Picture:
-    """What `decode` gives, of uint8 pixels of shape (h, w) or (h, w, 3). Raises MediaError for other arrays."""
-    return from_image(_image_of(pixels), spec)
-
-
-def _image_of(pixels: NDArray[np.uint8]) -> Image.Image:
-    flat = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
-    if pixels.dtype != np.uint8 or not flat or not pixels.size:
-        raise MediaError(f"an array of {pixels.dtype} with shape {pixels.shape}; give uint8 (h, w) or (h, w, 3)")
-    return Image.fromarray(np.ascontiguousarray(pixels))
+def from_array(pixels: NDArray[Any], spec: PixelSpec) -> Picture:
+    """What `decode` gives, of an array of pixels (see `image_of`). Raises MediaError for other arrays."""
+    return from_image(image_of(pixels), spec)
 
 
 def _decoded(content: bytes, spec: PixelSpec) -> tuple[Image.Image, tuple[int, int]]:

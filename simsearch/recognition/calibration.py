@@ -92,9 +92,25 @@ def calibrated(
     else:
         tops = tops_without_their_identity(gallery, rule)
         threshold = estimated_threshold(tops, rate)
-    decisions = known_decisions(gallery, rule).joined(unknown_decisions(tops))
-    probability = fitted_map(decisions, prior, seed) or _of_encoder(curve, prior)
+    probability = probability_map(gallery, tops, prior=prior, rule=rule, curve=curve, seed=seed)
     return Calibration(fingerprint, rule, threshold, prior, probability, len(gallery.starts), len(gallery.examples))
+
+
+def probability_map(
+    gallery: Gallery,
+    tops: NDArray[np.float32],
+    *,
+    prior: float,
+    rule: Rule = "nearest",
+    curve: Curve | None = None,
+    seed: int = 0,
+) -> ProbabilityMap | None:
+    """P(the label is right | the top score), from the examples and the best scores of impostors.
+
+    Where too few identities have several examples it is the encoder's `curve` at this prior, and None without one.
+    """
+    decisions = known_decisions(gallery, rule).joined(unknown_decisions(tops))
+    return fitted_map(decisions, prior, seed) or _of_encoder(curve, prior)
 
 
 def _of_encoder(curve: Curve | None, prior: float) -> ProbabilityMap | None:
@@ -108,8 +124,8 @@ def stale_reason(calibration: Calibration, tops: NDArray[np.float32], *, fingerp
     """Why the promise no longer holds, or None while it does.
 
     `tops` has the best scores of the impostors that are not enrolled, against the gallery as it is now. The promise
-    holds as long as refitting would not raise the threshold: removing identities only lowers the scores of the nearest
-    example.
+    holds as long as refitting would not raise the threshold. Removing identities only takes scores away; removing one
+    of several examples moves their mean, which can raise it.
     """
     if fingerprint != calibration.fingerprint:
         return "another encoder"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Rule: TypeAlias = Literal["nearest", "mean", "both"]
 """How a label is scored: by its nearest example, by the mean of its examples, or by the average of these two scores."""
 RULES: tuple[Rule, ...] = ("nearest", "mean", "both")
+RULE: Rule = "both"
+"""The rule of collections; decision page 0048 has how it was chosen."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from simsearch.errors import UsageError
 from simsearch.store.database import engine_of, translating_errors
-from simsearch.store.schema import MIGRATIONS, SETTING, apply, create_journal
+from simsearch.store.migrations import MIGRATIONS, apply, create_journal
+from simsearch.store.schema import SETTING
 
 
 def make(path: Path, settings: Mapping[str, str], *, goes_to: Path) -> None:

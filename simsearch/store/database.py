@@ -22,7 +22,7 @@ from simsearch.errors import (
     StoreError,
 )
 from simsearch.space import missing_space
-from simsearch.store.schema import apply, pending
+from simsearch.store.migrations import apply, pending
 
 BUSY_SECONDS = 10.0
 SMALLEST = 64 * 1024

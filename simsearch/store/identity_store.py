@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simsearch.store import calibrations, erasing, examples
+from simsearch.store.duplicates.removals import forget_label
 from simsearch.store.schema import EXAMPLE
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class IdentityStore:
         """Removes the examples of a label, and impostors of that name or content; returns how many examples it had."""
         with self._database.writing() as connection:
             calibrations.remove_identity(connection, label)
+            forget_label(connection, label)
             return examples.remove(connection, EXAMPLE.c.label == label)
 
     def erase_traces(self) -> bool:

@@ -38,10 +38,10 @@ AT_ONCE = 900
 SEQUENCE = table("sqlite_sequence", column("name", String), column("seq", Integer))
 
 
-def chunks(values: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
-    """The values in order, at most `size` at a time."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The values in order, at most 900 at a time."""
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
 
 
 def among(where: ColumnElement[int], ids: Iterable[int]) -> ColumnElement[bool]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from simsearch.types import Metadata, Scores, Vectors
+    from simsearch.types import JSONValue, Metadata, Scores, Vectors
 
 
 class Known(NamedTuple):
@@ -104,3 +104,77 @@ class Counts:
     items: int
     contents: int
     examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What comparing two contents gave, by their sha256 with `one` below `other`.
+
+    `score` is 0 where nothing speaks for a copy. `matrix` (2, 3) takes pixels of `one` to those of `other`; the shares
+    are the parts of each picture that the other shows as well, `outside` the contrast of what it does not.
+    """
+
+    one: bytes
+    other: bytes
+    cosine: float
+    score: float
+    kind: str = ""
+    matrix: tuple[tuple[float, ...], ...] | None = None
+    one_share: float = 1.0
+    other_share: float = 1.0
+    outside: float = 0.0
+
+
+class Look(NamedTuple):
+    """What the choice of the picture to keep needs and what only its pixels show."""
+
+    sharpness: float
+    entries: int
+    """Of metadata in the file."""
+    frames: int = 1
+    """More than one for pages and animations, of which only the first is compared."""
+
+
+class ContentRow(NamedTuple):
+    """A content without its vector."""
+
+    id: int
+    sha256: bytes
+    width: int | None
+    height: int | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What the item `kept` takes over from the item `source` that is removed: its label, an entry of its metadata
+    (`key`), or the place of an enrolled example (`value` is its label)."""
+
+    source: str
+    kept: str
+    what: Literal["label", "metadata", "example"]
+    key: str | None
+    value: JSONValue
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """The removing of duplicates by a plan (its fingerprint), with its journals in a quarantine folder.
+
+    `settled` is whether the items of the store were brought into line with what has happened to the files.
+    """
+
+    id: int
+    plan: str
+    quarantine: str
+    hands_over: tuple[Handover, ...]
+    settled: bool
+
+
+class SetAside(NamedTuple):
+    """An item whose file was removed as a duplicate, to be restored with it."""
+
+    uri: str
+    removal_id: int
+    label: str | None
+    metadata: Metadata

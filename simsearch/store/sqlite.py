@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Self
 from simsearch.errors import StoreError
 from simsearch.manifest import replacing
 from simsearch.space import disk_is_full
-from simsearch.store import checking, reading, writing
-from simsearch.store.creating import make
+from simsearch.store import reading, writing
 from simsearch.store.database import SMALLEST, Database, full, open_database
+from simsearch.store.duplicates.comparisons import Comparisons
+from simsearch.store.duplicates.removals import Removals
 from simsearch.store.identity_store import IdentityStore
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
@@ -33,6 +34,8 @@ class Store(Sources, IdentityStore):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dim: int | None = None
+        self.comparisons = Comparisons(database)
+        self.removals = Removals(database)
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, str]) -> Store:
@@ -40,6 +43,8 @@ class Store(Sources, IdentityStore):
 
         It is created whole or not at all, also when the process is killed.
         """
+        from simsearch.store.creating import make
+
         try:
             with replacing(path, new=True) as temporary:
                 make(temporary, settings, goes_to=path)
@@ -231,5 +236,7 @@ class Store(Sources, IdentityStore):
 
     def check(self) -> list[str]:
         """The problems of the database, as sentences. Reads all of it."""
+        from simsearch.store import checking
+
         with self._database.reading() as connection:
             return checking.problems(connection, self._database.path)

@@ -228,7 +228,7 @@ def _curves(data: Dataset, verification: Verification | None) -> dict[str, JSONV
         return {}
     unseen = len(unseen_classes(data))
     source = f"{unseen:,} classes that were not trained on" if unseen else "the test items of the training data"
-    compared = "texts" if data.modality == "text" else "pictures"
+    compared = "texts" if data.modality == "text" else "images"
     return {compared: same_curve(verification.scores, verification.same, source).document()}
 
 

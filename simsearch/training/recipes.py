@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from simsearch.errors import UsageError
 from simsearch.labelled.splits import BY, By
+from simsearch.media.arguments import check_fields
 from simsearch.media.images import FITS
 from simsearch.training.losses.table import LOSSES, Distance
 from simsearch.training.networks.specification import ModelSpec, TextSpec
@@ -150,17 +151,18 @@ class Changes:
         """These changes, updated with the arguments that are not None."""
         return replace(
             self,
-            loss=loss or self.loss,
+            loss=self.loss if loss is None else loss,
             epochs=self.epochs if epochs is None else epochs,
             steps=self.steps if steps is None else steps,
             learning_rate=self.learning_rate if learning_rate is None else learning_rate,
-            split=split or self.split,
+            split=self.split if split is None else split,
             seed=self.seed if seed is None else seed,
         )
 
 
 def check_changes(changes: Changes) -> None:
     """Raises UsageError for values that are invalid in any recipe."""
+    check_fields(changes)
     choices = {
         "loss": (changes.loss, tuple(LOSSES)),
         "optimizer": (changes.optimizer, OPTIMIZERS),

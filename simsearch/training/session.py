@@ -9,7 +9,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,19 @@ from simsearch.encoders.placing import LOCK, require_place
 from simsearch.errors import LockedError, MissingExtraError, TrainingError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.labelled.similar import linked_classes, only_similar
-from simsearch.progress import Progress, Silent
+from simsearch.media.arguments import (
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXT,
+    TEXTS,
+    allow,
+    as_progress,
+    check_fields,
+    require,
+    require_instance,
+)
+from simsearch.progress import Progress
 from simsearch.space import telling_full_disk
 from simsearch.training.configuration import chosen_freeze, configure
 from simsearch.training.data.dataset import Dataset, load_dataset
@@ -62,7 +74,7 @@ def train(
     report: bool = True,
     restart: bool = False,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Trained:
     """Trains a siamese encoder on `source`, and writes the encoder folder `out`.
 
@@ -79,9 +91,12 @@ def train(
     Raises TrainingError, UsageError.
     """
     started = time.monotonic()
+    flags = {"everything": everything, "half": half, "report": report, "restart": restart, "overwrite": overwrite}
+    _check_types(source, out, start, freeze, minutes, test, changes, reading, flags)
     given = (changes or Changes()).also(
         loss=loss, epochs=epochs, steps=steps, learning_rate=learning_rate, split=split, seed=seed
     )
+    check_fields(given)
     _check(freeze, recipe is not None and start is None, (given.epochs, given.steps, minutes), report)
     if everything and (test or given.split):
         held = test[0] if test else given.split
@@ -90,8 +105,7 @@ def train(
     require_place(Path(out), work, overwrite=overwrite)
     labelled = (reading or Reading()).read(Path(source))
     linked = only_similar(labelled)
-    if linked:
-        labelled = linked_classes(labelled)
+    labelled = linked_classes(labelled) if linked else labelled
     processes = open_processes()
     runs = []
     for initial in initial_encoders(recipe, start, labelled, freeze):
@@ -110,7 +124,7 @@ def train(
                 half,
                 report,
                 processes,
-                (progress if processes.rank == 0 else None) or Silent(),
+                as_progress(progress if processes.rank == 0 else None),
                 started,
                 fine_tune_blocks=freeze is None and minutes is not None,
             )
@@ -173,6 +187,28 @@ def _dataset_of(run: Run, labelled: Labelled, test: Sequence[str]) -> Dataset:
         cache=run.work / f"pixels{run.own}.npy",
         progress=run.progress,
     )
+
+
+def _check_types(
+    source: object,
+    out: object,
+    start: object,
+    freeze: object,
+    minutes: object,
+    test: object,
+    changes: object,
+    reading: object,
+    flags: Mapping[str, object],
+) -> None:
+    """Raises UsageError for an argument of another type than it must have."""
+    require(PATH, source=source, out=out)
+    allow(PATH, start=start)
+    allow(TEXT, freeze=freeze)
+    allow(NUMBER, minutes=minutes)
+    require(TEXTS, test=test)
+    require(FLAG, **flags)
+    require_instance(Changes, "simsearch.Changes(...)", changes=changes)
+    require_instance(Reading, "simsearch.Reading(...)", reading=reading)
 
 
 def _check(freeze: str | None, preset_only: bool, lengths: tuple[float | None, ...], report: bool) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from simsearch.errors import UsageError, VectorError
+from simsearch.media.arguments import COUNT, require
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -63,16 +64,17 @@ def _lengths(rows: NDArray[np.float64], first: int) -> NDArray[np.float64]:
     """The lengths of the rows; inexact, but never one, where squares over- or underflow."""
     bad = ~np.isfinite(rows).all(axis=1)
     if bad.any():
-        raise VectorError(f"row {first + int(bad.argmax())} has a number that is not finite")
+        raise VectorError("the vector has a number that is not finite", first + int(bad.argmax()))
     zero = ~rows.any(axis=1)
     if zero.any():
-        raise VectorError(f"row {first + int(zero.argmax())} is zero: it has no direction")
+        raise VectorError("the vector is zero, which has no direction", first + int(zero.argmax()))
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(np.linalg.norm(rows, axis=1))
 
 
 def checked_queries(queries: Vectors, dim: int, k: int = 1) -> Vectors:
     """The queries, if they have the shape (q, dim); VectorError otherwise. UsageError for a `k` below one."""
+    require(COUNT, k=k)
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
     if queries.ndim != 2 or queries.shape[1] != dim:
@@ -109,3 +111,21 @@ def cosines(queries: NDArray[np.float64], rows: NDArray[np.float64]) -> Scores:
 def best_first(scores: Scores, ids: Ids) -> NDArray[np.intp]:
     """The order by descending score, equal scores by ascending id; along the last axis."""
     return np.lexsort((ids, -scores))
+
+
+def is_vector(source: object) -> bool:
+    """Whether this is an array of the form of a vector, or of a row of them, and not of the pixels of an image."""
+    if not isinstance(source, np.ndarray):
+        return False
+    return (source.ndim == 1 and source.dtype.kind in "fiu") or (source.ndim == 2 and source.dtype.kind == "f")
+
+
+def one_vector(array: NDArray[Any], dim: int) -> Vectors:
+    """The unit vector, shape (dim,), of an array of shape (dim,) or (1, dim). Raises VectorError for another."""
+    if array.ndim == 2 and len(array) != 1:
+        raise VectorError(
+            f"an array of shape {array.shape}; a query is one vector of shape ({dim},), query_many(list(array)) takes "
+            "several, and an image is uint8, or floats of shape (h, w, 3)"
+        )
+    unit: Vectors = as_vectors(np.atleast_2d(array), dim)[0]
+    return unit

@@ -97,10 +97,10 @@ def test_failures_are_told_in_one_line(command, face, place, words, code, said):
 def test_words_are_asked_of_an_encoder_that_takes_none(command, indexed):
     done = command("query", "a red dress")
     assert done.code == 1
-    assert "a red dress: no such file, and tiny does not take words; index the pictures with an encoder" in done.err
+    assert "a red dress: no such file, and tiny does not take words; index the images with an encoder" in done.err
     assert "a CLIP or SigLIP model (simsearch convert)" in done.err
     done = command("query", "--text", "a red dress")
-    assert done.code == 2 and "the encoder tiny takes pictures, not words" in done.err
+    assert done.code == 2 and "the encoder tiny takes images, not words" in done.err
 
 
 def test_the_function_is_public(face, place):

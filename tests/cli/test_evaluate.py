@@ -86,6 +86,8 @@ def test_skipped_files_are_told_and_the_rest_is_judged(command, tiny, classes, p
     [
         (["nothing"], 1, "does not exist"),
         (["CLASSES", "--protocol", "best"], 2, "no protocol 'best'; there are episodes, runs"),
+        (["CLASSES", "--protocol", "open-set"], 2, "open-set needs 4 classes with at least 2 items each"),
+        (["CLASSES", "--protocol", "open-set", "--draws", "0"], 2, "--draws 0: must be at least 1"),
         (["CLASSES", "--protocol", "graded"], 2, "needs graded pairs, but the data is classes"),
         (["CLASSES", "--held-out"], 2, "names no held-out classes"),
         (["CLASSES", "--ways", "20"], 2, "20 ways need 20 classes with at least 2 examples; there are 3"),

@@ -46,7 +46,12 @@ def test_several_are_answered_in_turn_and_unreadable_ones_listed(command, indexe
     (place / "broken.png").write_bytes(b"x")
     done = command("query", indexed / "1.png", "broken.png", "missing.png", indexed / "3.png", "--json", "-k", "1")
     assert done.code == 0
-    assert [Path(record["path"]).name for record in done.records] == ["1.png", "3.png"]
+    assert [Path(record.get("path", record["query"])).name for record in done.records] == [
+        "1.png",
+        "broken.png",
+        "missing.png",
+        "3.png",
+    ]
     assert [line.split(":")[0] for line in done.err.splitlines()] == ["skipped broken.png", "skipped missing.png"]
     titled = command("query", indexed / "1.png", indexed / "3.png", "-k", "1").out.splitlines()
     assert [titled[0], titled[2]] == [f"{indexed / '1.png'}:", f"{indexed / '3.png'}:"]
@@ -171,7 +176,9 @@ def test_words_find_photos_and_say_what_kind_of_score_and_which_words_they_do_no
     assert {record["label"] for record in asked.records} == {"shoes"}
     assert asked.err == "xyzzy: not in the vocabulary of photo, ignored\n"
     by_photo = command("query", next((place / "photos" / "dress").iterdir()), "--json", "-k", "1").records
-    assert [record["score_kind"] for record in by_photo] == ["pictures"]
+    assert [record["score_kind"] for record in by_photo] == ["images"]
+    missing = command("query", "no such.png", "--json")
+    assert missing.records == [{"query": "no such.png", "error": "no such file"}]
     refused = command("query", "qwrtp")
     assert (refused.code, refused.out) == (1, "")
     assert "photo cannot embed it (unknown words: qwrtp)" in refused.err

@@ -32,7 +32,7 @@ def test_a_trained_encoder_is_used_by_the_other_commands(command, process, label
     assert (done.code, done.err) == (0, "")
     record = done.records[0]
     assert record["encoder"] == "encoders/mine"
-    assert record["pictures"] == []
+    assert record["plots"] == []
     written = json.loads((place / "encoders" / "mine" / "encoder.json").read_bytes())
     assert record["figures"].items() <= written["figures"].items()
     assert written["dim"] == 128
@@ -107,7 +107,7 @@ def test_files_that_were_left_out_are_in_the_record(process, tmp_path):
         path.write_text(f"text {number}" if number else "", encoding="utf-8")
     words = ("train", tmp_path / "kinds", "-o", "out", "--preset", "words", "--steps", "1", "--no-report", "--json")
     assert process(*words).records[0]["skipped_files"] == [
-        {"path": str(tmp_path / "kinds" / "a" / "0.txt"), "reason": "empty file"}
+        {"path": str(tmp_path / "kinds" / "a" / "0.txt"), "reason": "empty file", "count": 1}
     ]
 
 

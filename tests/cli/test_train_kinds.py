@@ -96,15 +96,15 @@ def test_rows_that_cannot_be_used_are_skipped_and_listed_or_refused(command, pic
     assert done.code == 0, done.err
     (record,) = done.records
     assert record["skipped_files"] == [
-        {"path": f"{table}:32", "reason": "1 cell, but the header has 2"},
-        {"path": f"{table}:33", "reason": "label is missing"},
+        {"path": f"{table}:32", "reason": "1 cell, but the header has 2", "count": 1},
+        {"path": f"{table}:33", "reason": "label is missing", "count": 1},
     ]
     for words in (
         ("train", table, "-o", "strict", *SMALL, "--set", "strict=true"),
         ("evaluate", "out", table, "--quiet", "--strict"),
     ):
         done = command(*words)
-        assert (done.code, done.out) == (1, "")
+        assert (done.code, [list(record) for record in done.records]) == (1, [["error"]] * ("--json" in words))
         assert done.err.splitlines() == [
             f"Error: {table}: 2 bad rows; such rows are skipped without --strict (for train --set strict=true)",
             f"  {table}:32: 1 cell, but the header has 2",

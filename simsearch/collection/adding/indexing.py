@@ -17,6 +17,7 @@ from simsearch.collection.adding.run import Accounted, Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.collection.adding.sweeping import sweep
 from simsearch.errors import UsageError
+from simsearch.media.files import refuse_url
 from simsearch.media.scan import count
 from simsearch.media.text_rows import Reading
 from simsearch.progress import Progress, Silent, Working
@@ -46,19 +47,23 @@ def add_sources(
     of_labels = replace(reading, encoding=None) == Reading() and labels not in (None, "folder")
     if encoder.modality != "text" and reading != Reading() and not of_labels:
         raise UsageError(
-            "by, text_column, id_column, label_column and encoding set how texts are read, but these are pictures"
+            "by, text_column, id_column, label_column and encoding set how texts are read, but these are images"
         )
+    for source in sources:
+        refuse_url(source, "folders or files")
     reports, remarks = list[AddReport](), list[str]()
     accounted = Accounted(store.last_item_id())
-    for source in sources:
+    # Resolving links would rename what is indexed.
+    given = [os.path.abspath(source) for source in sources]  # noqa: PTH100
+    for source in given:
         root = roots.known_spelling(store, source)
         remarks += _follow(store, root)
         roots.add_root(store, root)
-        run = Run(store, encoder, progress, None, reading, _remembered(store, root), verify=verify)
+        run = Run(store, encoder, progress, None, reading, remembered(store, root), verify=verify)
         run.accounted = accounted
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
-            run.label_of = labeller(labels, root, encoding, os.path.abspath(source))  # noqa: PTH100
+            run.label_of = labeller(labels, root, encoding, given, source)
             run.sidecar = roots.known_spelling(store, labels)
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
@@ -85,7 +90,7 @@ def _perhaps_moved(run: Run, root: str) -> Iterator[str]:
             yield f"{known} is not there any more, and its contents are in {root}. If it was moved: {command}"
 
 
-def _remembered(store: Store, root: str) -> Reading:
+def remembered(store: Store, root: str) -> Reading:
     """How the files of the known root that contains `root` are read."""
     known = store.roots()
     for path in sorted(known, key=len, reverse=True):
@@ -123,7 +128,7 @@ def add_files(run: Run, root: str, *, prune: bool) -> AddReport:
 
 
 def encode_items(store: Store, encoder: Encoder, old: Store, progress: Progress) -> list[Skip]:
-    """Encodes all items of another store into this one, pictures from their files; returns those that cannot be read.
+    """Encodes all items of another store into this one, images from their files; returns those that cannot be read.
 
     Items that are here already are left as they are, so an interrupted call is resumed.
     """
@@ -163,7 +168,7 @@ def _missing(run: Run, old: Store, holders: set[str]) -> Iterator[Job]:
 
 
 def _stored(item: Item, files: dict[int, str]) -> Row | None:
-    """The text of an item as the old store keeps it; None for a picture."""
+    """The text of an item as the old store keeps it; None for an image."""
     if item.text is None:
         return None
     return Row(item.text, hashlib.sha256(item.text.encode()).digest(), False, files.get(item.id))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from simsearch.collection.adding.roots import is_in
 from simsearch.collection.adding.run import Labeller
 from simsearch.errors import MediaError, UsageError
+from simsearch.media.files import refuse_url
 from simsearch.media.rows import BadRow, BadRows
 from simsearch.media.tables import open_table, shown
 
@@ -15,20 +17,41 @@ LISTED = 20
 """How many bad rows of a table of labels are listed."""
 
 
-def labeller(labels: str, root: str, encoding: str | None = None, given: str | None = None) -> Labeller:
+def labeller(
+    labels: str, root: str, encoding: str | None = None, roots: Sequence[str] = (), given: str | None = None
+) -> Labeller:
     """A function from a file's path and an item's uri to the item's label, or to None where there is none.
 
     `labels` is "folder" (the folder that holds the file, relative to `root`; files directly in `root` get none, and a
     `root` that is a file the name of its folder), or the path of a table with the columns `path`, relative to that
     table, and `label`; `given` is another name of the root that its paths may use. A row of a file can be named in it
-    by its uri, else it has the label of the file. Raises UsageError for a table with bad rows, and lists them.
+    by its uri, else it has the label of the file. Raises UsageError for a table with bad rows, and lists them, and for
+    one of which no path exists under any of `roots`: then the paths are relative to another place.
     """
     if labels == "folder":
         return lambda path, _: folder_label(path, root)
     table = _table(Path(labels), encoding)
+    _require_files(table, labels, roots)
     if given is not None and given != root:
         table |= {root + path[len(given) :]: label for path, label in table.items() if is_in(path, given)}
     return lambda path, uri: table.get(uri, table.get(path))
+
+
+def _require_files(table: Mapping[str, str], labels: str, roots: Sequence[str]) -> None:
+    """Raises UsageError when no path of a table is there. Of a root that is away nothing can be said."""
+    folders = [root.rstrip(os.sep) + os.sep for root in roots]
+    under = (path for path in table if path in roots or path.startswith(tuple(folders)))
+    if not (table and roots) or any(not os.path.lexists(root) for root in roots) or any(map(_is_there, under)):
+        return
+    raise UsageError(
+        f"--labels {labels}: none of its {len(table):,} paths is a file in {', '.join(roots)}; the first is "
+        f"{next(iter(table))}. Paths are relative to the folder of the table"
+    )
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is such a file, or the file of such a row."""
+    return os.path.lexists(path) or os.path.lexists(path.rpartition("#")[0])
 
 
 def folder_label(path: str, root: str) -> str | None:
@@ -40,6 +63,7 @@ def folder_label(path: str, root: str) -> str | None:
 
 
 def _table(file: Path, encoding: str | None) -> dict[str, str]:
+    refuse_url(file, "a table with path and label")
     labels, bad, base = dict[str, str](), BadRows(str(file), LISTED), file.absolute().parent
     try:
         with open_table(file, encoding=encoding) as table:

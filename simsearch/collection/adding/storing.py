@@ -150,7 +150,7 @@ def _encoded(run: Run, outcomes: Sequence[_Read]) -> dict[bytes, Vectors]:
     rows: dict[bytes, Vectors] = {}
     for outcome, row in zip(outcomes, embed_each(run.encoder, [one.prepared for one in outcomes]), strict=True):
         if isinstance(row, VectorError):
-            _skip(run, outcome.job, str(row))
+            _skip(run, outcome.job, row.reason)
         else:
             rows[outcome.sha256] = row
     return rows

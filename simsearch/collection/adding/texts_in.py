@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from simsearch.collection.adding.given import checked_uris, plain_metadata
 from simsearch.collection.adding.run import LOOK_UP, Job, Row, Run, Swept
 from simsearch.collection.adding.storing import outcomes, write
 from simsearch.errors import UsageError
-from simsearch.media.arguments import source_list
+from simsearch.media.arguments import shown, source_list
 from simsearch.progress import Silent
 from simsearch.store import Known
 
@@ -20,41 +20,34 @@ if TYPE_CHECKING:
 
 
 def add_texts(
-    store: Store, encoder: Encoder, uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None
+    store: Store, encoder: Encoder, uris: Iterable[str], texts: Iterable[str], metadata: Sequence[Metadata] | None
 ) -> AddReport:
     """Stores given texts under given uris; checks all before the first is written.
 
     One transaction for each 256. Without `metadata` that of an item that is there stays.
     """
-    uris, texts = source_list(uris), source_list(texts)
-    _check(encoder, uris, texts, metadata)
+    if encoder.modality != "text":
+        raise UsageError(f"the encoder {encoder.name} takes no texts; make a collection with one that does")
+    names, given, about = checked_uris(uris), source_list(texts), plain_metadata(metadata)
+    _check(names, given, about)
     run = Run(store, encoder, Silent(), None)
-    for batch in outcomes(encoder, _jobs(run, uris, texts, metadata)):
+    for batch in outcomes(encoder, _jobs(run, names, given, about)):
         write(run, batch)
     return run.report(Swept())
 
 
-def _check(encoder: Encoder, uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None) -> None:
-    if encoder.modality != "text":
-        raise UsageError(f"the encoder {encoder.name} takes no texts; make a collection with one that does")
+def _check(uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None) -> None:
     if not len(uris) == len(texts) == len(uris if metadata is None else metadata):
         raise UsageError(f"{len(uris)} uris for {len(texts)} texts: give one for each, and of metadata all or none")
-    if len(set(uris)) != len(uris):
-        raise UsageError("a uri is in the list twice; each needs its own")
     for number, text in enumerate(texts):
         if not isinstance(text, str):
-            raise UsageError(f"text {number} is no text but {type(text).__name__}")
+            raise UsageError(f"text {number} is {shown(text)}; give a text")
         try:
             empty = not text.encode().strip()
         except UnicodeEncodeError as error:
             raise UsageError(f"text {number} is no valid text: {error.reason}") from error
         if empty:
             raise UsageError(f"text {number} is empty")
-    for number, about in enumerate(metadata or ()):
-        try:
-            json.dumps(dict(about), allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"metadata {number} is nothing that JSON can hold: {error}") from error
 
 
 def _jobs(run: Run, uris: Sequence[str], texts: Sequence[str], metadata: Sequence[Metadata] | None) -> Iterator[Job]:

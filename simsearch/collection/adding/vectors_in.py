@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from simsearch.collection.adding.given import checked_uris, plain_metadata
 from simsearch.collection.adding.indexing import total
 from simsearch.errors import UsageError
 from simsearch.store import Store, Write
@@ -21,17 +22,19 @@ VECTORS_AT_ONCE = 10_000
 
 
 def add_vectors(
-    store: Store, dim: int, uris: Sequence[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None
+    store: Store, dim: int, uris: Iterable[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None
 ) -> AddReport:
     """Stores given vectors under given uris; checks all before the first is written.
 
-    One transaction for each 10,000. A uri that is there already gets the new vector.
+    One transaction for each 10,000. A uri that is there already gets the new vector, and new metadata if they are
+    given.
     """
-    rows = _checked(store, dim, uris, vectors, metadata)
+    names, about = checked_uris(uris), plain_metadata(metadata)
+    rows = _checked(store, dim, names, vectors, about)
     reports = []
     for start in range(0, len(rows), VECTORS_AT_ONCE):
         part = slice(start, start + VECTORS_AT_ONCE)
-        reports.append(_store(store, uris[part], rows[part], None if metadata is None else metadata[part]))
+        reports.append(_store(store, names[part], rows[part], None if about is None else about[part]))
     return total(reports)
 
 
@@ -47,8 +50,6 @@ def _checked(
         raise UsageError(f"{len(uris)} uris for {len(rows)} vectors: give one for each")
     if metadata is not None and len(metadata) != len(rows):
         raise UsageError(f"{len(metadata)} metadata for {len(rows)} vectors: give one for each")
-    if len(set(uris)) != len(uris):
-        raise UsageError("a uri is in the list twice; each needs its own")
     return rows
 
 
@@ -71,9 +72,13 @@ def _store(store: Store, uris: Sequence[str], rows: Vectors, metadata: Sequence[
         )
         for number, (uri, digest, row) in enumerate(zip(uris, digests, rows, strict=True))
     ]
-    store.write(writes)
+    # Before it is written: an item is as before if it keeps its vector and its metadata.
+    before = {} if metadata is None else store.items_by_uri(list(known))
     same = sum(
-        uri in known and known[uri].content_id == contents.get(digest)
-        for uri, digest in zip(uris, digests, strict=True)
+        uri in known
+        and known[uri].content_id == contents.get(digest)
+        and (metadata is None or before[uri].metadata == metadata[number])
+        for number, (uri, digest) in enumerate(zip(uris, digests, strict=True))
     )
+    store.write(writes)
     return AddReport(added=len(writes) - len(known), unchanged=same, updated=len(known) - same)

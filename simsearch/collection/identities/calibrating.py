@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ import numpy as np
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION
-from simsearch.collection.identities.deciding import RULE, Decider, calibration_of
-from simsearch.collection.identities.enrolling import encoded_examples, read_example
+from simsearch.collection.identities.deciding import Decider, calibration_of
+from simsearch.collection.identities.enrolling import encoded_examples, own_vectors, read_example
 from simsearch.errors import UsageError
-from simsearch.evaluation.statistics.probability import SameCurve
+from simsearch.evaluation.statistics.probability import encoder_curve
 from simsearch.labelled.reading import read_labelled
 from simsearch.media.ahead import ahead
 from simsearch.media.formats import IMAGE_SUFFIXES
@@ -28,15 +28,17 @@ from simsearch.progress import Working
 from simsearch.recognition.binomial import check_rates
 from simsearch.recognition.calibration import Calibration, calibrated
 from simsearch.recognition.decide import top_scores
+from simsearch.recognition.gallery import RULE
 from simsearch.recognition.threshold import Projection, projections
 from simsearch.store.records import NewImpostor
 from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
+    from numpy.typing import ArrayLike
+
     from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder
+    from simsearch.types import Encoder, Query, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,14 @@ def calibrate(
     encoder: Encoder | None,
     decider: Decider,
     settings: Settings,
-    impostors: str | Path | None,
+    impostors: str | Path | ArrayLike | None,
     progress: Progress,
 ) -> CalibrationReport:
     """Computes the calibration of the gallery and stores it.
 
-    `impostors` is a folder with a sub-folder or a file for each identity that is not enrolled, or a table of texts;
-    without it those of the last calibration serve again, and if there are none each enrolled identity is left out in
-    turn, which gives an estimate without a guarantee.
+    `impostors` is a folder with a sub-folder or a file for each identity that is not enrolled, or a table of texts; to
+    own vectors, rows of shape (n, dim). Without it those of the last calibration serve again, and if there are none
+    each enrolled identity is left out in turn, which gives an estimate without a guarantee.
     """
     check_rates(settings.far, settings.confidence)
     if not decider.gallery.examples:
@@ -78,13 +80,16 @@ def calibrate(
     if impostors is None:
         rows, left_out = _kept(store), list[Skip]()
     elif encoder is None:
-        raise UsageError("impostors of a collection of your own vectors are given as vectors; see Collection.calibrate")
-    else:
+        rows, left_out = _of_vectors(own_vectors(store, impostors, "an impostor"))
+    elif isinstance(impostors, (str, Path)):
         rows, left_out = _read(store, encoder, decider, Path(impostors), settings.seed, progress)
+    else:
+        raise UsageError(f"the encoder {encoder.name} reads impostors from a folder or a table; give its path")
     rows, enrolled = _not_enrolled(store, decider, rows)
     left_out += enrolled
     if impostors is not None and not rows:
-        raise UsageError(f"{impostors} has no {encoder.modality if encoder else 'input'} that can serve as an impostor")
+        what = f"{impostors} has no {encoder.modality}" if encoder else "the array has no row"
+        raise UsageError(f"{what} that can serve as an impostor")
     vectors = np.stack([row.vector for row in rows]) if rows else None
     tops = None if vectors is None else top_scores(vectors, decider.gallery, RULE)
     made = calibrated(
@@ -103,20 +108,23 @@ def calibrate(
     return CalibrationReport(made, projections(settings.far), tuple(left_out))
 
 
-def encoder_curve(encoder: Encoder) -> SameCurve | None:
-    """P(same) of the encoder's own held-out classes, if its folder has it."""
-    curves: Mapping[str, object] = getattr(getattr(encoder, "config", None), "curves", {})
-    found = curves.get("texts" if encoder.modality == "text" else "pictures")
-    try:
-        return None if found is None else SameCurve.of_document(found)  # type: ignore[arg-type]
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
 def _kept(store: Store) -> list[NewImpostor]:
     """The impostors of the last calibration."""
     found, vectors = store.impostors()
     return [NewImpostor(*one, vector) for one, vector in zip(found, vectors, strict=True)]
+
+
+def _of_vectors(vectors: Vectors) -> tuple[list[NewImpostor], list[Skip]]:
+    """Each row as an impostor of its own; those that are equal to an earlier one are left out."""
+    found, out = dict[bytes, NewImpostor](), list[Skip]()
+    for number, vector in enumerate(vectors):
+        digest = hashlib.sha256(vector).digest()
+        if digest in found:
+            out.append(Skip(f"row {number}", "equal to another impostor"))
+        else:
+            # Named by content, as a label could be named like a row.
+            found[digest] = NewImpostor(digest.hex(), f"row {number}", digest, vector)
+    return list(found.values()), out
 
 
 def _not_enrolled(store: Store, decider: Decider, rows: Sequence[NewImpostor]) -> tuple[list[NewImpostor], list[Skip]]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simsearch.collection.identities.calibrating import encoder_curve
-from simsearch.collection.identities.deciding import check_threshold
 from simsearch.errors import UsageError
+from simsearch.evaluation.statistics.probability import encoder_curve
 
 if TYPE_CHECKING:
-    from simsearch.types import Encoder, Source
+    from simsearch.types import Encoder, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +26,11 @@ class Comparison:
     threshold: float
 
 
-def compare(encoder: Encoder, first: Source, second: Source, threshold: float | None = None) -> Comparison:
-    """The comparison of two inputs: the same from `threshold` on, by default where P(same) reaches one half.
+def compare(encoder: Encoder, vectors: Vectors, threshold: float | None = None) -> Comparison:
+    """The comparison of two embeddings: the same from `threshold` on, by default where P(same) reaches one half.
 
-    Raises UsageError if there is no threshold and the encoder has no curve, MediaError for what cannot be read.
+    Raises UsageError if there is no threshold and the encoder has no curve.
     """
-    check_threshold(threshold)
     curve = encoder_curve(encoder)
     if threshold is None:
         if curve is None:
@@ -41,7 +39,6 @@ def compare(encoder: Encoder, first: Source, second: Source, threshold: float | 
                 f"simsearch evaluate {encoder.name} DATA measures some on labeled data of yours"
             )
         threshold = curve.score_at(0.5)
-    vectors = encoder.encode([first, second])
     score = min(float(vectors[0] @ vectors[1]), 1.0)
     probability = None if curve is None else float(curve.probability(score))
     return Comparison(score >= threshold, score, probability, threshold)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,17 +11,13 @@ import numpy as np
 from simsearch.errors import DamagedError, UsageError
 from simsearch.recognition.calibration import Calibration, stale_reason
 from simsearch.recognition.decide import recognize, top_scores
-from simsearch.recognition.gallery import Gallery
+from simsearch.recognition.gallery import RULE, Gallery
 from simsearch.recognition.joint import UNKNOWN, assigned
 from simsearch.recognition.threshold import impostor_p_values
 
 if TYPE_CHECKING:
-    from simsearch.recognition.gallery import Rule
     from simsearch.store import Store
     from simsearch.types import Recognition, Scores, Vectors
-
-RULE: Rule = "nearest"
-"""The rule of decision; decision page 0048 has how it was chosen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,14 +116,12 @@ def store_tops(store: Store) -> None:
 def recognized(
     context: RecognitionContext, queries: Vectors, threshold: float | None, *, distinct: bool = False
 ) -> list[Recognition]:
-    """The identity of each query. Raises UsageError for a threshold that is no number and an empty gallery."""
-    check_threshold(threshold)
-    if not context.decider.gallery.examples:
-        raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")
+    """The identity of each query. Raises UsageError when nobody is enrolled."""
+    require_enrolled(context.decider)
     return context.decider.decide(queries, threshold, distinct=distinct)
 
 
-def check_threshold(threshold: float | None) -> None:
-    """Raises UsageError for a threshold that is no number."""
-    if threshold is not None and math.isnan(threshold):
-        raise UsageError("threshold nan is no number to compare with")
+def require_enrolled(decider: Decider) -> None:
+    """Raises UsageError when nobody is enrolled."""
+    if not decider.gallery.examples:
+        raise UsageError("Nobody is enrolled yet. Enroll an example first: simsearch enroll LABEL FILE")

@@ -6,30 +6,35 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION, embed_each
-from simsearch.collection.querying import interpret, is_folder, takes_text, text_of
+from simsearch.collection.encoding import like_words, takes_text, text_of
+from simsearch.collection.querying import interpret, is_folder
 from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
-from simsearch.media.arguments import source_list
+from simsearch.media.arguments import TEXT, one_source, require, source_list
+from simsearch.media.files import is_url, read_file
 from simsearch.media.formats import IMAGE_SUFFIXES
-from simsearch.media.images import read_file
 from simsearch.media.scan import scan
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
 from simsearch.store import NewExample
 from simsearch.types import Item, Skip, Text
+from simsearch.vectors.arrays import as_vectors
 
 if TYPE_CHECKING:
-    from simsearch.collection.querying import Query
+    from numpy.typing import ArrayLike
+
     from simsearch.progress import Progress
     from simsearch.store import Store
-    from simsearch.types import Encoder, Prepared, Vectors
+    from simsearch.types import Encoder, Prepared, Query, QueryLike, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,48 @@ class ReadExample:
     reason: str = ""
 
 
-def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[Query]) -> EnrollReport:
+def enroll(store: Store, encoder: Encoder, label: str, sources: Iterable[QueryLike]) -> EnrollReport:
     """Makes each source an example of `label`. What cannot be read is skipped and listed."""
+    _check_label(label)
+    meant: list[tuple[str, Query]] = []
+    closed: list[Skip] = []
+    for row, source in enumerate(source_list(sources)):
+        try:
+            meant.append((label, _meant(one_source(source, row), store, encoder)))
+        except MediaError as error:
+            closed.append(Skip(f"row {row}", error.reason))
+    report = enroll_all(store, encoder, meant).get(label, EnrollReport())
+    return replace(report, skipped=(*closed, *report.skipped))
+
+
+def enroll_vectors(store: Store, label: str, vectors: ArrayLike | Iterable[object]) -> EnrollReport:
+    """Makes each row an example of `label`, all in one transaction; with a bad row none is stored."""
+    _check_label(label)
+    rows = own_vectors(store, vectors, f"an example of {label!r}")
+    new = [(label, NewExample("", hashlib.sha256(row).digest(), row)) for row in rows]
+    added = store.add_examples(new).get(label, 0)
+    return EnrollReport(added, len(new) - added)
+
+
+def own_vectors(store: Store, vectors: object, what: str) -> Vectors:
+    """The vectors of shape (n, dim) as the collection stores them; n may be 0.
+
+    Raises UsageError for files or texts, VectorError for a bad row. `what` names one of them in the message.
+    """
+    if isinstance(vectors, (str, bytes, os.PathLike)):
+        vectors = [vectors]
+    given: Any = vectors if isinstance(vectors, np.ndarray) and vectors.ndim else source_list(cast("Any", vectors))
+    dim = int(store.setting("dim") or 0)
+    strange = next((one for one in given if isinstance(one, (str, bytes, os.PathLike, Item))), None)
+    if strange is not None:
+        raise UsageError(f"this collection holds your own vectors: {what} is {dim} numbers, not {strange!r}")
+    return as_vectors(given, dim) if len(given) else np.empty((0, dim), np.float32)
+
+
+def _check_label(label: str) -> None:
+    require(TEXT, label=label)
     if not label.strip():
         raise UsageError("a label must have at least one letter")
-    meant = [(label, _meant(source, store, encoder)) for source in source_list(sources)]
-    return enroll_all(store, encoder, meant).get(label, EnrollReport())
 
 
 def enroll_folders(store: Store, encoder: Encoder, root: str | Path, progress: Progress) -> FoldersReport:
@@ -129,29 +170,30 @@ def encoded_examples(
     for one in batch:
         vector = vectors.get(one.sha256)
         if vector is None or isinstance(vector, VectorError):
-            skipped.append((one.label, Skip(one.name, one.reason or str(vector))))
+            reason = vector.reason if isinstance(vector, VectorError) else ""
+            skipped.append((one.label, Skip(one.name, one.reason or reason)))
         else:
             rows.append((one.label, NewExample(one.name, one.sha256, vector, one.text)))
     return rows, skipped
 
 
 def _meant(source: Query, store: Store, encoder: Encoder) -> Query:
-    """Like `interpret`, but an existing folder is none of its texts, and words are no examples of pictures."""
+    """Like `interpret`, but an existing folder is none of its texts, and words are no examples of images."""
     if isinstance(source, str) and not isinstance(source, Text) and is_folder(source):
         return Path(source)
     meant = interpret(source, store, lambda: takes_text(encoder))
     if encoder.modality == "text":
         return meant
     if isinstance(meant, Text):
-        if isinstance(source, Text) or Path(source).suffix.lower() not in IMAGE_SUFFIXES:  # type: ignore[arg-type]
-            raise UsageError("words cannot be an example of pictures; give a file")
-        return Path(meant)
+        raise UsageError("words cannot be an example of images; give a file")
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
 def read_example(encoder: Encoder, label: str, source: Query) -> ReadExample:
     """A source, read and prepared. Safe in threads."""
-    name = str(source) if isinstance(source, Text) else _name(source)
+    name = str(source) if isinstance(source, Text) else _name(source) or "given in memory"
+    if isinstance(source, Path) and encoder.modality != "text" and like_words(source):
+        return ReadExample(label, name, reason="no such file, and words cannot be an example of images")
     if isinstance(source, Path) and is_folder(source):
         return ReadExample(
             label, name, reason="a folder; give its files, or --from-folders with a folder for each label"
@@ -165,15 +207,16 @@ def read_example(encoder: Encoder, label: str, source: Query) -> ReadExample:
         prepared = encoder.prepare(content)  # type: ignore[arg-type]
         digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()  # type: ignore[attr-defined]
     except MediaError as error:
-        return ReadExample(
-            label, name, reason=str(error).removeprefix(f"{source}: " if isinstance(source, Path) else "")
-        )
-    return ReadExample(label, name, digest, prepared)
+        reason = error.reason.removeprefix(f"{source}: " if isinstance(source, Path) else "")
+        return ReadExample(label, name, reason=reason)
+    return ReadExample(label, _name(source), digest, prepared)
 
 
 def _name(source: Query) -> str:
     if isinstance(source, Item):
         return source.uri
+    if isinstance(source, str) and is_url(source):
+        return source
     # abspath keeps the name that the user knows; resolving links would not.
     named = isinstance(source, (str, Path)) and not isinstance(source, Text)
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
@@ -188,8 +231,7 @@ def forget_example(store: Store, file: str | Path) -> int:
 def rename(store: Store, label: str, new: str) -> int:
     """Gives a label another name; returns the number of its examples."""
     known = store.labels()
-    if not new.strip():
-        raise UsageError("a label must have at least one letter")
+    _check_label(new)
     if new in known and new != label:
         raise UsageError(f"{new!r} is enrolled already; to join the two: simsearch merge {label} {new}")
     _require(known, label)

@@ -15,6 +15,9 @@ from simsearch.store.schema import to_bytes
 if TYPE_CHECKING:
     from simsearch.store import Store
 
+TELLING = 6
+"""Bytes of a word that hardly occurs by chance in vectors, hashes and names."""
+
 
 @dataclass(frozen=True, slots=True)
 class ForgottenReport:
@@ -46,7 +49,7 @@ def forgotten(folder: Path, store: Store, label: str) -> ForgottenReport:
             f"{free:,} free pages of {database.name} are not overwritten; close what reads it, and check again"
         )
     traces += [f"{path.name} is an index file of an earlier generation" for path in _older_indexes(folder)]
-    if not traces and not rows["items"]:
+    if not traces and not rows["items"] and len(to_bytes(label)) >= TELLING:
         traces += [f"the word is in {path.name}" for path in _files(folder) if holds(path, to_bytes(label))]
     return ForgottenReport(label, tuple(traces), rows["items"])
 

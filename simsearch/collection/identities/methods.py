@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
-from simsearch.collection.identities import calibrating, comparing, deciding, enrolling, forgetting
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import STORE_NAME
 from simsearch.errors import LockedError, StoreError
-from simsearch.progress import Progress, Silent
+from simsearch.media.arguments import FLAG, NUMBER, PATH, TEXT, allow, as_progress, require
 from simsearch.store.erasing import log_bytes
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from simsearch.collection.identities.calibrating import CalibrationReport
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.deciding import Decider
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
     from simsearch.collection.identities.forgetting import ForgottenReport
-    from simsearch.collection.querying import Query
+    from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
     from simsearch.store import Store
-    from simsearch.types import Encoder, Example, Recognition
+    from simsearch.types import Encoder, Example, QueryLike, Recognition
 
 
 class IdentityCollection(OpenCollection):
@@ -39,6 +40,8 @@ class IdentityCollection(OpenCollection):
     @property
     def decider(self) -> Decider:
         """The enrolled examples and the calibration as they are stored now; loaded again when they have changed."""
+        from simsearch.collection.identities import deciding
+
         if self._decider is None or self._decider.generation != self.store.gallery_generation():
             self._decider = deciding.load_decider(self.store)
         return self._decider
@@ -46,29 +49,47 @@ class IdentityCollection(OpenCollection):
     @contextlib.contextmanager
     def changing_examples(self, encoder: Encoder | None = None) -> Iterator[Store]:
         """Like `writing`; afterwards the scores of the impostors are brought up to date."""
+        from simsearch.collection.identities import deciding
+
         with self.writing(encoder) as store:
             try:
                 yield store
             finally:
                 deciding.store_tops(store)
 
-    def enroll(self, label: str, sources: Iterable[Query]) -> EnrollReport:
-        """Makes each source an example of `label`, to be recognized from now on without any training."""
-        encoder = self.encoder
-        with self.changing_examples(encoder) as store:
-            return enrolling.enroll(store, encoder, label, sources)
+    def enroll(self, label: str, sources: Iterable[QueryLike] | ArrayLike) -> EnrollReport:
+        """Makes each source an example of `label`, to be recognized from now on without any training.
 
-    def enroll_folders(self, folder: str | Path, *, progress: Progress | None = None) -> FoldersReport:
-        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        In a collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim).
+        """
+        from simsearch.collection.identities import enrolling
+
+        if self._of_own_vectors:
+            with self.changing_examples() as store:
+                return enrolling.enroll_vectors(store, label, sources)
         encoder = self.encoder
         with self.changing_examples(encoder) as store:
-            return enrolling.enroll_folders(store, encoder, folder, progress or Silent())
+            return enrolling.enroll(store, encoder, label, sources)  # type: ignore[arg-type]
+
+    @property
+    def _of_own_vectors(self) -> bool:
+        return self.store.setting("modality") == "vector"
+
+    def enroll_folders(self, folder: str | Path, *, progress: Progress | bool | None = None) -> FoldersReport:
+        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
+        from simsearch.collection.identities import enrolling
+
+        require(PATH, folder=folder)
+        encoder, shown = self.encoder, as_progress(progress)
+        with self.changing_examples(encoder) as store:
+            return enrolling.enroll_folders(store, encoder, folder, shown)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were.
 
         They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
         """
+        require(TEXT, label=label)
         with self.changing_examples() as store:
             count = store.remove_label(label)
         self._erase_traces()
@@ -76,6 +97,9 @@ class IdentityCollection(OpenCollection):
 
     def forget_example(self, file: str | Path) -> int:
         """Removes the examples that were enrolled from a file; returns how many there were."""
+        from simsearch.collection.identities import enrolling
+
+        require(PATH, file=file)
         with self.changing_examples() as store:
             count = enrolling.forget_example(store, file)
         self._erase_traces()
@@ -94,17 +118,26 @@ class IdentityCollection(OpenCollection):
 
     def forgotten(self, label: str) -> ForgottenReport:
         """What is left of a label in the files of the collection, after a second attempt to overwrite it."""
+        from simsearch.collection.identities import forgetting
+
+        require(TEXT, label=label)
         with contextlib.suppress(LockedError, StoreError):
             self._erase_traces()
         return forgetting.forgotten(self.folder, self.store, label)
 
     def rename(self, label: str, new: str) -> int:
         """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
+        from simsearch.collection.identities import enrolling
+
+        require(TEXT, label=label, new=new)
         with self.changing_examples() as store:
             return enrolling.rename(store, label, new)
 
     def merge(self, label: str, target: str) -> int:
         """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
+        from simsearch.collection.identities import enrolling
+
+        require(TEXT, label=label, target=target)
         with self.changing_examples() as store:
             return enrolling.merge(store, label, target)
 
@@ -116,49 +149,65 @@ class IdentityCollection(OpenCollection):
         """All enrolled examples, in the order in which they were enrolled."""
         return self.store.examples()[0]
 
-    def recognize(self, source: Query, *, threshold: float | None = None) -> Recognition:
-        """The label of the nearest enrolled example, or None ("unknown") when its score is below the threshold.
+    def recognize(self, source: QueryLike, *, threshold: float | None = None) -> Recognition:
+        """The enrolled label with the highest score, or None ("unknown") when that is below the threshold.
+
+        The score of a label with one example is the cosine to it; with several it is the average of the cosine to the
+        nearest one and that to their mean.
 
         The threshold is that of the calibration unless one is given; with neither nothing is unknown.
         """
         return self.recognize_many([source], threshold=threshold)[0]
 
     def recognize_many(
-        self, sources: Sequence[Query], *, threshold: float | None = None, distinct: bool = False
+        self, sources: Iterable[QueryLike], *, threshold: float | None = None, distinct: bool = False
     ) -> list[Recognition]:
-        """`recognize` for several sources, encoded together.
+        """`recognize` for several sources, encoded together; errors name the row, from 0.
 
         With `distinct` they are all different identities: no label is given twice, and the sum of scores is largest.
         """
-        deciding.check_threshold(threshold)
+        from simsearch.collection.identities import deciding
+
+        allow(NUMBER, threshold=threshold)
+        require(FLAG, distinct=distinct)
         return deciding.recognized(self, querying.resolve(self, sources)[1], threshold, distinct=distinct)
 
-    def compare(self, first: Query, second: Query, *, threshold: float | None = None) -> Comparison:
+    def compare(self, first: QueryLike, second: QueryLike, *, threshold: float | None = None) -> Comparison:
         """Whether two inputs are of one identity, by their score alone; see `Comparison`."""
-        return comparing.compare(self.encoder, first, second, threshold)  # type: ignore[arg-type]
+        from simsearch.collection.identities import comparing
+
+        allow(NUMBER, threshold=threshold)
+        return comparing.compare(self.encoder, querying.resolve(self, [first, second])[1], threshold)
 
     def calibrate(
         self,
         far: float,
         *,
-        impostors: str | Path | None = None,
+        impostors: str | Path | ArrayLike | None = None,
         confidence: float = 0.95,
         unknown_prior: float = 0.5,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> CalibrationReport:
         """Finds and stores the threshold for which unknown queries are accepted at a rate of at most `far`.
 
-        `impostors` is a folder with a file or a folder for each identity that is not enrolled, or a table of texts;
-        with them the rate is met with `confidence` in their draw. Without, those of the last calibration serve again;
-        if there are none, the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown
-        queries for which `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many
-        are needed and what can be promised.
+        `impostors` is a folder with a file or a folder for each identity that is not enrolled, or a table of texts; in
+        a collection of own vectors it is an array of shape (n, dim), a row for each such identity. With them the rate
+        is met with `confidence` in their draw. Without, those of the last calibration serve again; if there are none,
+        the threshold is an estimate without a guarantee. `unknown_prior` is the share of unknown queries for which
+        `Recognition.probability` holds. Raises UsageError for too few impostors, saying how many are needed and what
+        can be promised.
         """
-        encoder = None if self.store.setting("modality") == "vector" else self.encoder
+        from simsearch.collection.identities import calibrating, deciding
+
+        require(NUMBER, far=far, confidence=confidence, unknown_prior=unknown_prior)
+        shown = as_progress(progress)
+        encoder = None if self._of_own_vectors else self.encoder
+        if encoder is not None:
+            allow(PATH, impostors=impostors)
         settings = calibrating.Settings(far, confidence, unknown_prior)
         with self.writing(encoder) as store:
             decider = deciding.load_decider(store)
-            return calibrating.calibrate(store, encoder, decider, settings, impostors, progress or Silent())
+            return calibrating.calibrate(store, encoder, decider, settings, impostors, shown)
 
     def calibration(self) -> Calibration | None:
         """The calibration of recognition, if there is one."""

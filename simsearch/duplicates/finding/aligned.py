@@ -26,6 +26,8 @@ COVERED = 0.75
 _ALIASES = 1.2
 """From this scale on a picture is blurred before it is made smaller."""
 _TINY = 1e-6
+_FRINGE = 7
+"""Pixels of the side of the square by which the part outside is narrowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Agreement:
     something in both. `left` and `right` are the shares of each picture that lie in the overlap. `changed` is the
     share of tiles that show something in one picture and do not agree. `difference` is the mean absolute difference
     of the colors in gray levels, `recolored` that of the means of tiles after the best change of exposure, color
-    balance or to gray. `outside` is the contrast, in gray levels, of what lies outside of the overlap.
+    balance or to gray. `outside` is the contrast, in gray levels, of what lies outside of the overlap. `fidelity` is
+    the mean correlation of the tiles that agree.
     """
 
     correlation: float
@@ -49,6 +52,7 @@ class Agreement:
     difference: float
     recolored: float
     outside: float
+    fidelity: float
 
 
 def compare(left: View, right: View, matrix: NDArray[np.float64]) -> Agreement:
@@ -66,7 +70,7 @@ def compare(left: View, right: View, matrix: NDArray[np.float64]) -> Agreement:
     sides = float(mask.mean()), min(1.0, float(mask.sum()) * area / other.pixels[..., 0].size)
     covered = means(mask) >= COVERED
     if not covered.any():
-        return Agreement(0.0, 0.0, 0, *sides, 0.0, 255.0, 255.0, 0.0)
+        return Agreement(0.0, 0.0, 0, *sides, 0.0, 255.0, 255.0, 0.0, 0.0)
     tiles = _Tiles.of(_details(here, mask), _details(there, mask), covered)
     colors = [np.stack([means(pixels[..., c])[covered] for c in range(3)], axis=1) for pixels in (here, there)]
     return Agreement(
@@ -79,6 +83,7 @@ def compare(left: View, right: View, matrix: NDArray[np.float64]) -> Agreement:
         difference=float(np.abs(colors[0] - colors[1]).mean()),
         recolored=recolored(*(some[~tiles.changed] for some in colors)),
         outside=_outside(here, mask < 0.5),
+        fidelity=tiles.fidelity,
     )
 
 
@@ -121,6 +126,12 @@ class _Tiles:
         changed = (np.maximum(*contrasts) >= 2 * CONTRAST) & (correlations < AGREES)
         return cls(correlations, np.sqrt(both), changed)
 
+    @property
+    def fidelity(self) -> float:
+        """The mean correlation of the tiles that agree, weighted by contrast; 0 where none does."""
+        agreeing = self.weights * (self.correlations >= AGREES)
+        return float((agreeing * self.correlations).sum()) / max(float(agreeing.sum()), _TINY)
+
     def mean(self, values: NDArray[np.float32] | NDArray[np.bool_]) -> float:
         """The mean of the values, weighted by contrast."""
         return float((self.weights * values).sum()) / max(float(self.weights.sum()), _TINY)
@@ -137,7 +148,11 @@ def means(values: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.float32
 
 
 def _outside(pixels: NDArray[np.uint8], outside: NDArray[np.bool_]) -> float:
-    """The contrast of the part of the frame's picture that the other does not show; 0 where there is nearly none."""
+    """The contrast of the part of the frame's picture that the other does not show; 0 where there is nearly none.
+
+    Next to the overlap pixels of both are mixed, which a border of one color must not be blamed for.
+    """
     if outside.mean() < 0.01:
         return 0.0
-    return float(pixels[outside].std(axis=0).mean())
+    apart = opencv().erode(outside.astype(np.uint8), np.ones((_FRINGE, _FRINGE), np.uint8)).astype(np.bool_)
+    return float(pixels[apart if apart.mean() >= 0.01 else outside].std(axis=0).mean())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.duplicates.finding.features import SIDE, View, opencv
-from simsearch.duplicates.finding.geometry import Proof, plausible
+from simsearch.duplicates.finding.geometry import Proof, enlarged, plausible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,20 @@ def align(left: View, right: View) -> Proof | None:
     if score < PROMISING:
         return None
     return _refined(one, other, matrix)
+
+
+def best_overlay(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> float:
+    """The highest correlation of `align` before it is refined, for small gray pictures at half of its size."""
+    cv2 = opencv()
+    small = []
+    for gray in (left, right):
+        high, wide = (max(_FEW, round(side / 2)) for side in gray.shape)
+        half = cv2.resize(gray, (wide, high), interpolation=cv2.INTER_AREA).astype(np.float32)
+        small.append(half - cv2.GaussianBlur(half, (0, 0), _COARSE / 2))
+    one, other = small
+    if min(float(one.std()), float(other.std())) < _PLAIN:
+        return 0.0
+    return max(score for score, _ in (*_whole(one, other), *_within(one, other), *_within(other, one)))
 
 
 def _small(view: View) -> NDArray[np.float32]:
@@ -107,16 +121,7 @@ def _refined(one: NDArray[np.float32], other: NDArray[np.float32], matrix: NDArr
     upright = better[:, :2] * (-1, 1) if reflected else better[:, :2]
     if not plausible(np.hstack([upright, better[:, 2:]])):
         return None
-    return Proof(_scaled(np.asarray(better, dtype=np.float64)), 0, 0)
-
-
-def _scaled(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The transformation of small views as one of views: the centers of pixels are at whole numbers."""
-    factor = SIDE / SMALL
-    linear, shift = matrix[:, :2], matrix[:, 2]
-    # X = f x + (f - 1) / 2 for both, so that X' = A X + f t + (f - 1) / 2 (1 - A 1).
-    shift = factor * shift + (factor - 1) / 2 * (1 - linear @ np.ones(2))
-    return np.hstack([linear, shift[:, None]])
+    return Proof(enlarged(np.asarray(better, dtype=np.float64), SIDE / SMALL), 0, 0)
 
 
 def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

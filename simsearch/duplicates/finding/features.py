@@ -48,13 +48,21 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """At most `FEATURES` points (n, 2) as x and y in pixels of the view, and their descriptors (n, 128)."""
+    """Points (n, 2) as x and y in pixels of the view, and their descriptors (n, 128)."""
 
     points: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def unit(self) -> NDArray[np.float32]:
+        """The descriptors as unit rows."""
+        rows = self.descriptors.astype(np.float32)
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+        unit: NDArray[np.float32] = rows / np.maximum(lengths, 1)[:, None]
+        return unit
 
 
 def view(content: bytes) -> View:
@@ -63,31 +71,33 @@ def view(content: bytes) -> View:
     return view_of(picture.pixels, picture.width, picture.height)
 
 
-def view_of(pixels: NDArray[np.uint8], width: int | None = None, height: int | None = None) -> View:
+def view_of(
+    pixels: NDArray[np.uint8], width: int | None = None, height: int | None = None, *, side: int = SIDE
+) -> View:
     """The view of RGB pixels (h, w, 3) of a picture that is `width` x `height` in its file."""
     cv2 = opencv()
     down, across = pixels.shape[:2]
-    factor = SIDE / max(down, across)
+    factor = side / max(down, across)
     size = (max(1, round(across * factor)), max(1, round(down * factor)))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     small: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=how)
     return View(small, width or across, height or down)
 
 
-def features(picture: View) -> Features:
+def features(picture: View, count: int = FEATURES, contrast: float = 0.02) -> Features:
     """SIFT (Lowe 2004) of the gray view, root-normalized (RootSIFT, Arandjelović and Zisserman 2012).
 
-    The strongest by contrast are taken, in a fixed order, so that equal views have equal features.
+    At most `count`, the strongest by contrast, are taken, in a fixed order, so that equal views have equal features.
     """
     cv2 = opencv()
     gray = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
-    keys, found = cv2.SIFT_create(nfeatures=FEATURES, contrastThreshold=0.02).detectAndCompute(gray, None)
+    keys, found = cv2.SIFT_create(nfeatures=count, contrastThreshold=contrast).detectAndCompute(gray, None)
     if found is None:
         return Features(np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8))
     rooted = np.sqrt(found / (found.sum(axis=1, keepdims=True) + _EPSILON))
     points = np.array([key.pt for key in keys], dtype=np.float32)
     # nfeatures is exceeded where responses are equal.
-    return Features(points[:FEATURES], np.minimum(np.rint(rooted * _SCALE), 255).astype(np.uint8)[:FEATURES])
+    return Features(points[:count], np.minimum(np.rint(rooted * _SCALE), 255).astype(np.uint8)[:count])
 
 
 def mirrored(found: Features, width: int) -> Features:

@@ -69,15 +69,16 @@ def fit(left: Features, right: Features, width: int) -> Proof | None:
 
     The same for the same features: OpenCV's RANSAC begins each call with the same seed.
     """
-    straight = _fit(left, right)
-    flipped = _fit(mirrored(left, width), right)
+    straight = fit_straight(left, right)
+    flipped = fit_straight(mirrored(left, width), right)
     if flipped is not None and (straight is None or flipped.inliers > straight.inliers):
         reflection = np.array([[-1.0, 0.0, width - 1], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         return Proof(flipped.matrix @ reflection, flipped.inliers, flipped.matches)
     return straight
 
 
-def _fit(left: Features, right: Features) -> Proof | None:
+def fit_straight(left: Features, right: Features) -> Proof | None:
+    """The fit of the picture alone, not of its mirror image."""
     lefts, rights = matched(left, right)
     if len(lefts) < LEAST:
         return None
@@ -96,8 +97,7 @@ def matched(left: Features, right: Features) -> tuple[NDArray[np.intp], NDArray[
     """The rows on the left and on the right of all matches that pass the ratio test, each from left to right."""
     if len(left) < LEAST or len(right) < LEAST:
         return np.empty(0, np.intp), np.empty(0, np.intp)
-    one, other = _unit(left.descriptors), _unit(right.descriptors)
-    scores = one @ other.T
+    scores = left.unit @ right.unit.T
     best = scores.argmax(axis=1)
     rows = np.arange(len(scores))
     first = scores[rows, best]
@@ -116,17 +116,19 @@ def plausible(matrix: NDArray[np.float64]) -> bool:
     return bool(SCALES[0] <= small and large <= SCALES[1] and large <= SKEW * small)
 
 
+def enlarged(matrix: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """The transformation (2, 3) of pixels of two pictures as one of both at `factor` times the size."""
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    # The centers of pixels are at whole numbers: X = f x + (f - 1) / 2 for both, and
+    # X' = A X + f t + (f - 1) / 2 (1 - A 1).
+    shift = factor * shift + (factor - 1) / 2 * (1 - linear @ np.ones(2))
+    return np.hstack([linear, shift[:, None]])
+
+
 def _choose(several: int, some: int) -> float:
     """log10 of the number of ways to choose some of several."""
     ways = math.lgamma(several + 1) - math.lgamma(some + 1) - math.lgamma(several - some + 1)
     return ways / math.log(10)
-
-
-def _unit(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    rows = descriptors.astype(np.float32)
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    unit: NDArray[np.float32] = rows / np.maximum(lengths, 1)[:, None]
-    return unit
 
 
 def _distinct(points: NDArray[np.float32]) -> int:

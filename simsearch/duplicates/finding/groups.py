@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,19 @@ class Group:
         return (self.center, *(_other(tie, self.center) for tie in self.others))
 
 
-def star_groups(ties: Iterable[Tie], rank: Callable[[int], tuple[float, ...]] | None = None) -> list[Group]:
+def star_groups(
+    ties: Iterable[Tie],
+    keep: Callable[[Sequence[int]], int] | None = None,
+    prove: Callable[[int, int], float | None] | None = None,
+) -> list[Group]:
     """Groups by falling number of members, then by rising center; no item is in two.
 
-    The center of a group is the item that comes first by `rank` (smaller is first), such as by the policy that says
-    what to keep; without it the one with the most ties. Its group are the items tied to it; ties between others do not
-    chain. What remains of a connected component is grouped in the same way, and groups with ties to items outside are
-    marked as split: where such an item is compared with the center too and a tie is added, it joins. Equals are
-    settled by the number of ties, the sum of scores, and the smaller number, whatever the order of the ties.
+    The center of a group is the one that `keep` chooses from a connected component, such as by the policy that says
+    what stays; without it the one with the most ties. Its group are the items tied to it; ties between others do not
+    chain. An item that is tied to a member but not to the center is compared with it by `prove`, which gives the score
+    of a tie or None. What remains of a component is grouped in the same way, and groups with ties to items outside are
+    marked as split. Without `keep` equals are settled by the number of ties, the sum of scores, and the smaller number,
+    whatever the order of the ties.
     """
     around = _neighbors(ties)
     free = set(around)
@@ -52,11 +57,29 @@ def star_groups(ties: Iterable[Tie], rank: Callable[[int], tuple[float, ...]] | 
         if not candidates:
             break
         for part in _parts(candidates, around, free):
-            center = min(part, key=lambda item: _order(item, around, free, rank))
+            center = keep(sorted(part)) if keep else min(part, key=lambda item: _order(item, around, free))
+            if prove is not None:
+                _examine_again(center, around, free, prove)
             members = {other: score for other, score in around[center].items() if other in free}
             found.append((center, members))
             free -= {center, *members}
     return sorted((_group(center, members, around) for center, members in found), key=_size)
+
+
+def _examine_again(
+    center: int, around: dict[int, dict[int, float]], free: set[int], prove: Callable[[int, int], float | None]
+) -> None:
+    """Compares with the center what is tied to one of its members, and what is tied to those that join."""
+    asked, front = {center, *around[center]}, sorted(around[center])
+    while front:
+        member = front.pop()
+        if member not in free:
+            continue
+        for other in sorted(set(around[member]) & free - asked):
+            asked.add(other)
+            if (score := prove(center, other)) is not None:
+                around[center][other] = around[other][center] = score
+                front.append(other)
 
 
 def implied(group: Group, proved: Mapping[tuple[int, int], float]) -> Iterator[Tie]:
@@ -122,14 +145,9 @@ def _parts(candidates: list[int], around: Mapping[int, Mapping[int, float]], fre
     return parts
 
 
-def _order(
-    item: int,
-    around: Mapping[int, Mapping[int, float]],
-    free: set[int],
-    rank: Callable[[int], tuple[float, ...]] | None,
-) -> tuple[tuple[float, ...], int, float, int]:
+def _order(item: int, around: Mapping[int, Mapping[int, float]], free: set[int]) -> tuple[int, float, int]:
     scores = sorted(score for other, score in around[item].items() if other in free)
-    return rank(item) if rank else (), -len(scores), -sum(scores), item
+    return -len(scores), -sum(scores), item
 
 
 def _group(center: int, members: Mapping[int, float], around: Mapping[int, Mapping[int, float]]) -> Group:

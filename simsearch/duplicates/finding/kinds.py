@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from simsearch.errors import UsageError
 from simsearch.media.formats import MAX_PIXELS
-from simsearch.media.images import whole
+from simsearch.media.images import frames, whole
 
 if TYPE_CHECKING:
     from simsearch.duplicates.finding.evidence import Evidence
@@ -57,8 +57,10 @@ PRESETS = {"strict": Preset(0.5, 0.85), "default": Preset(0.4, 0.6), "loose": Pr
 def pixel_digest(content: bytes) -> str:
     """The SHA-256 of the upright RGB pixels of a picture at full size, and of its sides: equal only for equal pixels.
 
-    Raises MediaError where it cannot be read.
+    Files of several pages or frames are told apart by all their bytes. Raises MediaError where it cannot be read.
     """
+    if frames(content) > 1:
+        return hashlib.sha256(content).hexdigest()
     picture = whole(content, MAX_PIXELS)
     digest = hashlib.sha256(f"{picture.pixels.shape}".encode())
     digest.update(picture.pixels.tobytes())

@@ -43,15 +43,16 @@ class Pairs:
         )
 
 
-def strongest(pairs: Pairs, most: int) -> Pairs:
-    """Those of the pairs that are among the `most` best of one of their two rows, in their order.
+def strongest(pairs: Pairs, most: int, *, of_left: bool = False) -> Pairs:
+    """Those of the pairs that are among the `most` best of one of their two rows (or of the left), in their order.
 
     Of equal scores those with the smaller other row count first.
     """
     if most < 1:
         raise UsageError(f"most {most}: at least 1")
     kept = _among_best(pairs.left, pairs.right, pairs.scores, most)
-    kept |= _among_best(pairs.right, pairs.left, pairs.scores, most)
+    if not of_left:
+        kept |= _among_best(pairs.right, pairs.left, pairs.scores, most)
     return Pairs(pairs.left[kept], pairs.right[kept], pairs.scores[kept])
 
 

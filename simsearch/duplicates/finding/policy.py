@@ -145,7 +145,8 @@ def _best(name: str, left: Sequence[int], candidates: Sequence[Candidate], polic
     else:
         criterion = CRITERIA[name]
         values, tolerance = [criterion.value(candidates[place]) for place in left], criterion.tolerance
-    least = max(values) - tolerance * abs(max(values))
+    # Times in nanoseconds are whole numbers that no float holds exactly.
+    least = max(values) - tolerance * abs(max(values)) if tolerance else max(values)
     return [place for place, value in zip(left, values, strict=True) if value >= least]
 
 

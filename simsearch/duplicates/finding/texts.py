@@ -80,7 +80,9 @@ def agreement(left: str, right: str, weigh: Mapping[str, float] | None = None) -
     return found / total
 
 
-def compare(left: str, right: str, cosine: float, weigh: Mapping[str, float] | None = None) -> TextPair:
+def compare(
+    left: str, right: str, cosine: float, weigh: Mapping[str, float] | None = None, least: float = COSINE
+) -> TextPair:
     """Whether two texts whose embeddings have this cosine are one: the same words, the same numbers and names.
 
     A number that only one of the two has speaks against it only if the other has another in its place: records often
@@ -96,7 +98,7 @@ def compare(left: str, right: str, cosine: float, weigh: Mapping[str, float] | N
     if _foreign(ours, right) and _foreign(theirs, left):
         return TextPair(None, 0.0, f"names differ: {_listed(ours - theirs)} and {_listed(theirs - ours)}")
     share = agreement(left, right, weigh)
-    if share < WORDS or cosine < COSINE:
+    if share < WORDS or cosine < least:
         return TextPair(None, 0.0, f"{share:.0%} of the words agree, at a cosine of {cosine:.2f}")
     return TextPair("near", NORMALIZED * min(1.0, cosine))
 

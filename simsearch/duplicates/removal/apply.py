@@ -72,7 +72,7 @@ def _interrupted(folder: Path, plan: str, method: Method) -> Path | None:
     for path in journals(folder):
         run = read_journal(path)
         if run.undoing is not None:
-            raise PlanError(f"{path}: an undo was interrupted; finish it before you apply a plan")
+            raise PlanError(f"{path}: an undo was interrupted; finish it first: simsearch dedupe undo {path}")
         if run.ended or run.undone:
             continue
         with Journal.open(path) as journal:

@@ -62,7 +62,10 @@ class Companion:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A member of a group. `kind`, `score` and `transformation` relate it to the kept one; `reason` is in words."""
+    """A member of a group. `kind`, `score` and `transformation` relate it to the kept one; `reason` is in words.
+
+    `overlap` has the shares of the kept picture and of this one that the other shows as well.
+    """
 
     state: FileState
     action: Action
@@ -71,6 +74,7 @@ class PlannedFile:
     score: float | None = None
     transformation: Transformation | None = None
     companions: tuple[Companion, ...] = ()
+    overlap: tuple[float, float] | None = None
 
     def states(self) -> tuple[FileState, ...]:
         """The file itself, then its companions."""
@@ -89,11 +93,12 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Files that are duplicates of the one that is kept."""
+    """Files that are duplicates of the one that is kept; `split` where one is also a copy of some other file."""
 
     number: int
     files: tuple[PlannedFile, ...]
     takes_over: tuple[TakenOver, ...] = ()
+    split: bool = False
 
     @property
     def kept(self) -> PlannedFile:
@@ -108,7 +113,8 @@ class Group:
 class Header:
     """What holds for the whole plan. Folders are absolute; files below a `reference` are never removed.
 
-    `collection` and `generation` identify the state of the collection that the plan was made from.
+    `collection` (its id) and `generation` identify the state of the collection that the plan was made from; `folder`
+    is where that collection was.
     """
 
     searched: tuple[str, ...]
@@ -116,6 +122,7 @@ class Header:
     policy: tuple[str, ...] = ()
     collection: str | None = None
     generation: int | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,16 @@ def check_plan_place(path: Path, *, force: bool = False) -> None:
 def write_plan(path: Path, header: Header, groups: Iterable[Group], *, force: bool = False) -> Totals:
     """Writes a plan, whole or not at all, and returns its totals. Groups are taken one at a time.
 
-    Raises UsageError like `check_plan_place`.
+    Raises UsageError like `check_plan_place`, and PlanError if it cannot be written.
     """
     check_plan_place(path, force=force)
+    try:
+        return _written(path, header, groups)
+    except OSError as error:
+        raise PlanError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _written(path: Path, header: Header, groups: Iterable[Group]) -> Totals:
     found = Totals()
     with replacing(path) as temporary, temporary.open("wb") as stream:
         for line in _opening(header):
@@ -80,6 +87,7 @@ def _opening(header: Header) -> Iterator[str]:
         "policy": list(header.policy),
         "collection": header.collection,
         "generation": header.generation,
+        "folder": header.folder,
     }
     yield "{\n"
     for key, value in entries.items():
@@ -89,6 +97,8 @@ def _opening(header: Header) -> Iterator[str]:
 
 def _group(group: Group) -> dict[str, JSONValue]:
     entry: dict[str, JSONValue] = {"group": group.number, "files": [_file(file) for file in group.files]}
+    if group.split:
+        entry["split"] = True
     if group.takes_over:
         entry["takes_over"] = [
             {"source": one.source, "what": one.what, "key": one.key, "value": one.value} for one in group.takes_over
@@ -106,6 +116,8 @@ def _file(file: PlannedFile) -> dict[str, JSONValue]:
         entry["score"] = file.score
     if file.transformation is not None:
         entry["transformation"] = [list(row) for row in file.transformation]
+    if file.overlap is not None:
+        entry["overlap"] = list(file.overlap)
     entry |= _state(file.state)
     if file.companions:
         entry["companions"] = [_companion(companion) for companion in file.companions]

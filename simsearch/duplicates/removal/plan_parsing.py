@@ -26,9 +26,9 @@ from simsearch.errors import PlanError
 _T = TypeVar("_T")
 _STATE = {"path", "size", "sha256", "mtime_ns", "device", "inode"}
 _STATE_OPTIONS = {"links", "symlink"}
-_FILE_OPTIONS = {"reason", "kind", "score", "transformation", "companions", *_STATE_OPTIONS}
+_FILE_OPTIONS = {"reason", "kind", "score", "transformation", "overlap", "companions", *_STATE_OPTIONS}
 _HEADER = {"format", "version", "searched"}
-_HEADER_OPTIONS = {"reference", "policy", "collection", "generation", "totals"}
+_HEADER_OPTIONS = {"reference", "policy", "collection", "generation", "folder", "totals"}
 
 
 class PlanReader:
@@ -60,7 +60,7 @@ class PlanReader:
     def _group(self, value: object, place: int) -> Group:
         where = f"group {place}"
         entry = _mapping(value, where)
-        _check_keys(entry, {"group", "files"}, {"takes_over"}, where)
+        _check_keys(entry, {"group", "files"}, {"takes_over", "split"}, where)
         number = _integer(entry, "group", where)
         where = f"group {number}"
         if number in self._numbers:
@@ -74,7 +74,9 @@ class PlanReader:
                 f"{where}: {kept} files have the action 'keep', and one must; use 'leave' for others that stay"
             )
         taken = _list(entry, "takes_over", where) if "takes_over" in entry else []
-        group = Group(number, files, tuple(_taken_over(one, where) for one in taken))
+        group = Group(
+            number, files, tuple(_taken_over(one, where) for one in taken), _typed(entry, "split", bool, where, False)
+        )
         _check_takeover(group, where)
         return group
 
@@ -92,6 +94,7 @@ class PlanReader:
             tuple(
                 self._companion(one, f"{where}, companion {place}", number) for place, one in enumerate(companions, 1)
             ),
+            _overlap(entry, where),
         )
 
     def _companion(self, value: object, where: str, number: int) -> Companion:
@@ -144,6 +147,7 @@ def _header(entry: Mapping[str, Any]) -> Header:
         _strings(entry, "policy", where),
         _typed(entry, "collection", str, where, None),
         generation,
+        _typed(entry, "folder", str, where, None),
     )
 
 
@@ -158,10 +162,11 @@ def _check_reference(header: Header, groups: Sequence[Group]) -> None:
 
 
 def _check_takeover(group: Group, where: str) -> None:
-    removed = {file.state.path for file in group.removed}
+    """A file that stays after all may still be named: nothing is taken over from it."""
+    others = {file.state.path for file in group.files if file.action != "keep"}
     for one in group.takes_over:
-        if one.source not in removed:
-            raise PlanError(f"{where}: takes over from {one.source!r}, which is not a file that it removes")
+        if one.source not in others:
+            raise PlanError(f"{where}: takes over from {one.source!r}, which is not another file of the group")
 
 
 def _taken_over(value: object, where: str) -> TakenOver:
@@ -188,6 +193,15 @@ def _transformation(entry: Mapping[str, Any], where: str) -> Transformation | No
     if not shaped or not all(type(number) in (int, float) for row in rows for number in row):
         raise PlanError(f"{where}: 'transformation' is not a matrix of 2x3 or 3x3 numbers")
     return tuple(tuple(float(number) for number in row) for row in rows)
+
+
+def _overlap(entry: Mapping[str, Any], where: str) -> tuple[float, float] | None:
+    shares = entry.get("overlap")
+    if shares is None:
+        return None
+    if not isinstance(shares, list) or len(shares) != 2 or not all(type(one) in (int, float) for one in shares):
+        raise PlanError(f"{where}: 'overlap' is {shares!r}, not two numbers")
+    return float(shares[0]), float(shares[1])
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.media.files import refuse_url
 from simsearch.outputs import require_output
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def check_report(path: Path, *, force: bool = False) -> None:
     """
     from simsearch.evaluation.report.page import MARK
 
+    refuse_url(path, "a file to write the report to")
     require_output(path, "an evaluation report", SUFFIXES, MARK.encode(), force=force)
 
 

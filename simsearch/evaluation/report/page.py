@@ -26,6 +26,7 @@ TITLES = {
     "runs": "One-shot runs of two drawers",
     "verification": "Verification",
     "retrieval": "Nearest neighbors",
+    "open-set": "Recognition with unknown queries",
     "graded": "Correlation with grades",
     "triplets": "Triplets",
 }
@@ -33,6 +34,7 @@ HEADLINES = {
     "runs": ("accuracy",),
     "verification": ("roc_auc", "accuracy"),
     "retrieval": ("recall@1", "map@r"),
+    "open-set": ("accuracy", "auroc", "oscr"),
     "graded": ("spearman",),
     "triplets": ("accuracy",),
 }
@@ -79,7 +81,7 @@ def _foot(evaluation: Evaluation) -> str:
 
 
 def _facts(evaluation: Evaluation) -> str:
-    what = {"image": "pictures", "text": "texts"}[evaluation.modality]
+    what = {"image": "images", "text": "texts"}[evaluation.modality]
     facts = [f"{len(evaluation.sources):,} {what}"]
     if evaluation.labels is not None:
         facts.append(f"{len(set(evaluation.labels.tolist())):,} classes")
@@ -91,8 +93,7 @@ def _cards(sections: Sequence[Section]) -> str:
     """The main metrics."""
     cards = []
     for section in sections:
-        names = HEADLINES.get(section.protocol, tuple(section.figures))
-        for name in (name for name in names if name in section.figures):
+        for name in _headlines(section):
             figure = section.figures[name]
             title = escape(f"{figure_name(name)} · {section.protocol}")
             cards.append(
@@ -100,6 +101,16 @@ def _cards(sections: Sequence[Section]) -> str:
                 f"<span>{_number(figure.low)} to {_number(figure.high)}</span></div>"
             )
     return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def _headlines(section: Section) -> list[str]:
+    """The names of the main metrics; of a protocol with several settings those of the last one."""
+    if section.protocol not in HEADLINES:
+        return list(section.figures)
+    setting, separator, _ = list(section.figures)[-1].rpartition(": ")
+    return [
+        name for name in (setting + separator + name for name in HEADLINES[section.protocol]) if name in section.figures
+    ]
 
 
 def _section(evaluation: Evaluation, number: int, gallery: Gallery) -> str:

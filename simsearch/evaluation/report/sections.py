@@ -11,8 +11,9 @@ import numpy as np
 from simsearch.evaluation.metrics import Confusion, confusion
 from simsearch.evaluation.ranking import Ranked, neighbors
 from simsearch.evaluation.report.charts import grades, heatmap, histogram, roc
+from simsearch.evaluation.report.open_set import open_set
 from simsearch.evaluation.report.pictures import Gallery, Mark
-from simsearch.evaluation.results import GradedDetail, PairDetail, RunsDetail
+from simsearch.evaluation.results import GradedDetail, OpenSetDetail, PairDetail, RunsDetail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,10 @@ def show(
         return _verification(detail, systems, gallery)
     if isinstance(detail, GradedDetail):
         return _graded(detail, gallery, seed)
+    if isinstance(detail, OpenSetDetail):
+        return open_set(
+            detail, [(name, each.detail) for name, each in systems if isinstance(each.detail, OpenSetDetail)]
+        )
     if isinstance(detail, RunsDetail):
         return _runs(detail, gallery)
     if isinstance(detail, Ranked):

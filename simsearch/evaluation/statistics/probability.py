@@ -14,7 +14,7 @@ from simsearch.recognition.isotonic import isotonic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.types import JSONValue
+    from simsearch.types import Encoder, JSONValue
 
 SHARES = 17
 """The number of quantiles of each kind of pairs at which a curve is stored."""
@@ -80,6 +80,16 @@ class SameCurve:
         if len({len(values) for values in lists.values()}) != 1 or not lists["scores"]:
             raise ValueError("a curve has as many probabilities and rates as scores, and at least one")
         return cls(str(document["source"]), int(document["same_pairs"]), int(document["different_pairs"]), **lists)
+
+
+def encoder_curve(encoder: Encoder) -> SameCurve | None:
+    """P(same) of the encoder's own held-out classes, if its folder has it."""
+    curves: Mapping[str, object] = getattr(getattr(encoder, "config", None), "curves", {})
+    found = curves.get("texts" if encoder.modality == "text" else "images")
+    try:
+        return None if found is None else SameCurve.of_document(found)  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def same_curve(scores: NDArray[np.floating[Any]], same: NDArray[np.bool_], source: str) -> SameCurve:

@@ -13,7 +13,8 @@ import numpy as np
 from simsearch.errors import TrainingError
 from simsearch.labelled.forgeries import writers_of
 from simsearch.labelled.reading import Kind, Labelled, text_contents
-from simsearch.labelled.splits import By, Split, check_split, split
+from simsearch.labelled.split_checks import check_split
+from simsearch.labelled.splits import By, Split, split
 from simsearch.media.images import PixelSpec
 from simsearch.progress import Progress
 from simsearch.training.data.forgeries import genuine_only, with_forgeries

@@ -13,38 +13,20 @@ from simsearch.errors import EncoderError, UsageError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-TOKENIZERS = ("wordpiece", "bpe")
 SPECIAL = ("<pad>", "<unk>")
 ALPHABET = 1_000
 """The largest alphabet of a trained tokenizer; rarer characters are unknown."""
 
 
-def learned_tokenizer(texts: Sequence[str], *, kind: str = "wordpiece", size: int = 8_000) -> bytes:
+def learned_tokenizer(texts: Sequence[str], *, size: int = 8_000) -> bytes:
     """A tokenizer.json with at most `size` tokens trained on the texts, deterministically.
 
-    It ignores case and accents. `kind` is wordpiece (Schuster and Nakajima 2012) or bpe (Sennrich et al. 2016).
-    Token 0 is the padding. Raises UsageError.
+    It ignores case and accents, and splits words into word pieces (Schuster and Nakajima 2012). Token 0 is the padding.
+    Raises UsageError.
     """
-    if kind not in TOKENIZERS:
-        raise UsageError(f"No tokenizer {kind!r}; there are {', '.join(TOKENIZERS)}")
     if size < len(SPECIAL) + 1:
         raise UsageError(f"a vocabulary of {size} tokens is too small; give at least {len(SPECIAL) + 1}")
-    from tokenizers import Tokenizer, models, trainers
-
-    if kind == "wordpiece":
-        tokenizer = _word_pieces(texts, size)
-    else:
-        tokenizer = spaced(Tokenizer(models.BPE(unk_token="<unk>")))
-        tokenizer.train_from_iterator(
-            texts,
-            trainers.BpeTrainer(
-                vocab_size=size,
-                special_tokens=list(SPECIAL),
-                limit_alphabet=ALPHABET,
-                show_progress=False,
-            ),
-        )
-    return tokenizer.to_str().encode()
+    return _word_pieces(texts, size).to_str().encode()
 
 
 def spaced(tokenizer: Tokenizer) -> Tokenizer:

@@ -24,7 +24,6 @@ from simsearch.encoders.folder import (
     write_config,
 )
 from simsearch.errors import MissingExtraError
-from simsearch.training.export.quantization import with_eight_bit_tables
 from simsearch.training.networks.encoder import SiameseEncoder, unit_rows
 from simsearch.training.networks.specification import ModelSpec, TextSpec
 
@@ -50,7 +49,6 @@ def export_encoder(
     tokenizer: bytes = b"",
     sample: Batch,
     half: bool,
-    eight: bool = False,
     base: BaseRecord | None = None,
     training: Mapping[str, JSONValue],
     figures: Mapping[str, JSONValue],
@@ -59,8 +57,7 @@ def export_encoder(
     """Writes encoder.onnx, weights.safetensors, encoder.json and for texts tokenizer.json into `folder`, which exists.
 
     A network with features for heads, and a head on the encoder `base`, have their weights in encoder.onnx only, from
-    which training reads them. With `half`
-    the weights are rounded to 16 bits in both files, with `eight` tables of embeddings to 8, and computed with in 32.
+    which training reads them. With `half` the weights are rounded to 16 bits in both files, and computed with in 32.
     `sample` is what the network takes, pixels of shape (n, height, width, channels) or ids (n, length), on which torch
     and ONNX Runtime must agree to 1e-4, else EncoderError.
     """
@@ -69,8 +66,6 @@ def export_encoder(
     except ImportError:
         raise MissingExtraError("Exporting an encoder", "train") from None
     encoder = encoder.eval()
-    if eight:
-        with_eight_bit_tables(encoder)
     if half:
         round_weights(encoder)
     once = isinstance(spec, ModelSpec) and bool(spec.features)

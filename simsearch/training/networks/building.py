@@ -45,7 +45,7 @@ def build_text(spec: TextSpec) -> SiameseEncoder:
 def _lite(spec: ModelSpec) -> nn.Module:
     if (spec.width % 32, spec.height % 32, spec.channels, spec.features) != (0, 0, 3, FEATURES):
         raise UsageError(
-            f"EfficientNet-Lite gives {FEATURES} features of pictures in colour whose sides are multiples of 32, not "
+            f"EfficientNet-Lite gives {FEATURES} features of color images whose sides are multiples of 32, not "
             f"{spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"
         )
     return efficientnet_lite(spec.variant)
@@ -60,7 +60,7 @@ def _strokes(spec: ModelSpec) -> nn.Module:
         STROKE_FEATURES,
     ):
         raise UsageError(
-            f"strokes gives {STROKE_FEATURES} features of grey pictures whose sides are multiples of {16 * COLUMNS} x "
-            f"{16 * ROWS}, not {spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"
+            f"strokes gives {STROKE_FEATURES} features of grayscale images whose sides are multiples of {16 * COLUMNS} "
+            f"x {16 * ROWS}, not {spec.features} of {spec.width} x {spec.height} in {spec.channels} channels"
         )
     return Strokes()

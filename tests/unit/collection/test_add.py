@@ -373,3 +373,30 @@ def test_whatever_changes_the_collection_is_what_the_folder_is(tiny, tmp_path_fa
             for uri, item in items.items():
                 assert made.store.vectors_of([item.content_id])[0] == pytest.approx(encoder.encode([uri])[0], abs=1e-5)
             assert made.check().clean
+
+
+def test_a_table_of_labels_that_names_no_file_is_refused_before_anything_is_stored(tmp_path, counting, gallery):
+    table = tmp_path / "elsewhere" / "labels.csv"
+    table.parent.mkdir()
+    table.write_text("path,label\n0.png,cat\n1.png,dog\n")
+    with Collection.create(tmp_path / "col", counting) as made:
+        with pytest.raises(UsageError) as refused:
+            made.add(gallery, labels=table)
+        assert str(refused.value) == (
+            f"--labels {table}: none of its 2 paths is a file in {gallery}; the first is {table.parent / '0.png'}. "
+            "Paths are relative to the folder of the table"
+        )
+        assert len(made) == 0
+        table.write_text("path,label\n../gallery/0.png,cat\n1.png,dog\n")
+        assert made.add([gallery], labels=table).added == 8
+        assert {item.label for item in made} == {"cat", None}
+
+
+def test_progress_is_a_bar_or_none(tmp_path, counting, gallery, capsys):
+    with Collection.create(tmp_path / "col", counting) as made:
+        assert made.add(gallery, progress=True).added == 8
+        assert "indexing" in capsys.readouterr().err
+        assert made.add(gallery, progress=False).unchanged == 8
+        with pytest.raises(UsageError, match=r"^progress is 'x' \(str\); give True for a bar"):
+            made.add(gallery, progress="x")
+    assert capsys.readouterr().err == ""

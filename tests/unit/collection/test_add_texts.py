@@ -338,7 +338,7 @@ def test_rows_have_the_labels_that_folders_or_a_table_give(collection, notes, tm
 def test_pictures_are_not_read_by_lines(tmp_path, counting, gallery) -> None:
     with Collection.create(tmp_path / "pictures", counting) as made:
         for said in ({"by": "line"}, {"text_column": "x"}, {"id_column": "x"}, {"label_column": "x"}):
-            with pytest.raises(UsageError, match="these are pictures"):
+            with pytest.raises(UsageError, match="these are images"):
                 made.add(gallery, **said)
         with pytest.raises(UsageError, match="takes no texts"):
             made.add_texts(["a"], ["b"])
@@ -496,11 +496,11 @@ def test_texts_that_are_in_no_file(collection, encoder) -> None:
         (["a", "a"], ["x", "y"], None, "is in the list twice"),
         (["a", "b"], ["x", " "], None, "text 1 is empty"),
         (["a"], ["\ud800"], None, "text 0 is no valid text"),
-        (["a"], [None], None, "text 0 is no text but NoneType"),
+        (["a"], [None], None, "text 0 is None; give a text"),
         (["a", "b"], "xy", None, r"'xy' is one source; give a list, as \[it\]"),
         ("ab", ["x", "y"], None, r"'ab' is one source"),
-        (["a", "b"], ["x", "y"], [{}, {"n": float("nan")}], "metadata 1 is nothing that JSON can hold"),
-        (["a"], ["x"], [{"n": object()}], "metadata 0 is nothing that JSON can hold"),
+        (["a", "b"], ["x", "y"], [{}, {"n": float("nan")}], "metadata 1, 'n' is nan, which JSON lacks"),
+        (["a"], ["x"], [{"n": object()}], "metadata 0, 'n' is an object, which JSON cannot hold"),
     ],
 )
 def test_texts_that_make_no_sense_are_refused_whole(collection, uris, texts, metadata, reason) -> None:

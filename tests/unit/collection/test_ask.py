@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import shutil
@@ -171,7 +172,7 @@ def test_one_source_is_no_list_of_its_signs(collection, tiny, one):
         with pytest.raises(UsageError, match=r"0.* is one source; give a list"):
             ask(one)
     assert collection.info().labels == {"known": 1}
-    with pytest.raises(UsageError, match="threshold nan is no number"):
+    with pytest.raises(UsageError, match=r"^threshold is nan \(float\); give a number$"):
         collection.recognize_many([], threshold=np.nan)
     assert len(encoder.encode(path for path in ())) == 0
 
@@ -202,3 +203,59 @@ def test_answers_equal_an_exact_computation(tmp_path_factory, rows, queries, k, 
             assert opened.check().clean
             if opened is not made:
                 opened.close()
+
+
+def test_open_files_and_arrays_of_every_usual_form_are_taken(collection, gallery, image, tiny):
+    path = gallery / "2.png"
+    pixels = np.asarray(image(2))
+    wanted = collection.query(path, 3)
+    with path.open("rb") as file:
+        opened = [file, io.BytesIO(path.read_bytes()), bytearray(path.read_bytes()), wanted[0]]
+        arrays = [pixels.transpose(2, 0, 1), pixels / 255.0, (pixels / 255).astype(np.float32)]
+        vector = open_encoder(tiny).encode([path])[0]
+        for source in [*opened, *arrays, vector, vector[None]]:
+            found = collection.query(source, 3)
+            assert [match.item.uri for match in found] == [match.item.uri for match in wanted]
+            assert [match.score for match in found] == pytest.approx([match.score for match in wanted], abs=1e-5)
+    assert collection.enroll("two", [io.BytesIO(path.read_bytes())]).added == 1
+    gray = np.asarray(image(2).convert("L"))
+    assert collection.query(gray[:, :, None], 3) == collection.query(gray, 3)
+
+
+REFUSED = [
+    (None, UsageError, "None is no source; give a path, the bytes of a file, "),
+    (3, UsageError, "3 (int) is no source; give a path"),
+    ([0.1] * 24, UsageError, "a list is no source; give a path"),
+    (io.StringIO, UsageError, "a type is no source"),
+    (np.zeros(24), VectorError, "the vector is zero, which has no direction"),
+    (np.ones((5, 24)), VectorError, "an array of shape (5, 24); a query is one vector of shape (24,), query_many"),
+    (np.zeros((3, 3), np.int64), MediaError, "an array of int64; give pixels as uint8 from 0 to 255"),
+    (b"nothing", MediaError, "not an image"),
+]
+
+
+@pytest.mark.parametrize(("source", "kind", "said"), REFUSED, ids=lambda value: str(value)[:20])
+def test_what_is_refused_is_named_by_its_row_where_there_are_several(collection, gallery, source, kind, said):
+    if said == "not an image":
+        with pytest.raises(kind) as refused:
+            collection.query(source)
+        said = str(refused.value)
+    with pytest.raises(kind) as refused:
+        collection.query(source)
+    assert str(refused.value).startswith(said)
+    good = [gallery / "1.png", np.ones(24), np.zeros((9, 9), np.uint8)]
+    for place in range(4):
+        with pytest.raises(kind) as refused:
+            collection.query_many([*good[:place], source, *good[place:]])
+        assert str(refused.value).startswith(f"row {place}: {said}")
+
+
+def test_a_file_opened_as_text_is_refused_with_the_cure(collection, gallery):
+    with (
+        (gallery / "1.png").open(encoding="utf-8") as file,
+        pytest.raises(MediaError, match=r"^the open file cannot be read .*; open it in binary mode, as open\(path"),
+    ):
+        collection.query(file)
+    with (gallery / "1.png").open(encoding="utf-8") as file:
+        report = collection.enroll("Ana", [gallery / "1.png", file])
+    assert (report.added, [skip.path for skip in report.skipped]) == (1, ["row 1"])

@@ -76,7 +76,7 @@ def test_a_notebook_shows_a_table_with_the_pictures_that_can_be_read(collection,
     page = found._repr_html_()
     assert page.count("<tr>") == 4
     assert page.count('<img src="data:image/') == 2
-    assert "<th>picture</th><th>uri</th></tr>" in page
+    assert "<th>image</th><th>uri</th></tr>" in page
     assert isinstance(found, list) and found == list(found)
 
 
@@ -152,3 +152,18 @@ def test_a_collection_is_a_container_of_its_items(collection, gallery, tmp_path,
     assert Path("2.png") not in collection and "x" not in collection
     monkeypatch.chdir(gallery)
     assert "2.png" in collection
+
+
+def test_words_and_texts_are_drawn_as_words(gallery):
+    item = match(uri=str(gallery / "0.png"))
+    blank, words = (sheet(Matches([item], Text(text))) for text in ("a", "a red dress"))
+    differ = np.argwhere((np.asarray(blank) != np.asarray(words)).any(axis=2))
+    assert len(differ) > 50
+    text, other = (sheet(Matches([match(text=text)])) for text in ("where is my card", "here"))
+    assert (np.asarray(text) != np.asarray(other)).any()
+
+
+def test_a_lost_file_says_why_in_its_tile(gallery):
+    gone, folder = (sheet([match(uri=str(gallery / name), label="x")]) for name in ("gone.png", ""))
+    assert gone.size == folder.size
+    assert (np.asarray(gone) != np.asarray(folder)).any(), "no such file; is a folder"

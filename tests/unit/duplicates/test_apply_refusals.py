@@ -459,7 +459,7 @@ def test_an_interrupted_undo_must_be_finished(root: Path, quarantine: Path) -> N
     assert report.journal is not None
     with journal.Journal.open(report.journal) as opened:
         opened.undo({})
-    with pytest.raises(PlanError, match="an undo was interrupted; finish it before you apply a plan"):
+    with pytest.raises(PlanError, match="an undo was interrupted; finish it first: simsearch dedupe undo "):
         apply_plan(plan, quarantine)
     undo_run(report.journal)
     assert apply_plan(plan, quarantine).applied == 2

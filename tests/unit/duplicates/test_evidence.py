@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from scenes import looked_at, scene, soft
 
 from simsearch.duplicates.finding import alignment
-from simsearch.duplicates.finding.evidence import Evidence, describe, examine
+from simsearch.duplicates.finding.aligned import Agreement
+from simsearch.duplicates.finding.evidence import Evidence, describe, examine, score
 from simsearch.duplicates.finding.features import FEATURES, SIDE, Features, features, mirrored, view_of
 from simsearch.duplicates.finding.geometry import Proof, fit, plausible
 from simsearch.duplicates.finding.kinds import PRESETS, Preset, kind_of, pixel_digest
@@ -160,6 +161,23 @@ def test_drawings_of_a_series_are_alike_but_no_copies() -> None:
     assert evidence is not None
     assert PRESETS["loose"].score <= evidence.score < PRESETS["default"].score
     assert kind_of(evidence) == "near"
+
+
+@pytest.mark.parametrize(
+    ("changed", "fidelity", "share", "copy"),
+    [
+        (0.0, 0.82, 1.0, True),  # Recompressed: nothing has changed, everything a little.
+        (0.19, 0.97, 0.75, True),  # A bar is laid over it, the rest is as it was.
+        (0.33, 0.95, 0.70, True),  # A sticker.
+        (0.16, 0.83, 0.77, False),  # Another expression of the same face.
+        (0.20, 0.91, 0.62, False),  # Another garment on the same floor.
+        (0.0, 1.0, 0.60, False),
+    ],
+)
+def test_another_shot_of_a_scene_is_no_copy(changed: float, fidelity: float, share: float, copy: bool) -> None:
+    agreement = Agreement(share, share, 300, 1.0, 1.0, changed, 15.0, 5.0, 0.0, fidelity)
+    found = score(Proof(np.eye(2, 3), 150, 200), agreement, 400.0, 500)
+    assert (found >= PRESETS["default"].score) == copy
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------

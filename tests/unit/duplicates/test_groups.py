@@ -19,8 +19,8 @@ TIES = st.lists(
 
 @given(TIES, st.randoms(), st.booleans())
 def test_every_member_is_tied_to_the_center_and_in_one_group(ties: list[Tie], random, ranked: bool) -> None:
-    rank = (lambda item: (-item % 5,)) if ranked else None
-    groups = star_groups(ties, rank)
+    keep = (lambda items: min(items, key=lambda item: (-item % 5, item))) if ranked else None
+    groups = star_groups(ties, keep)
     proved = {(tie.left, tie.right) for tie in ties}
     members = [member for group in groups for member in group.members]
     assert len(members) == len(set(members))
@@ -36,7 +36,7 @@ def test_every_member_is_tied_to_the_center_and_in_one_group(ties: list[Tie], ra
         assert left in members or right in members
     shuffled = [*ties]
     random.shuffle(shuffled)
-    assert star_groups(shuffled, rank) == groups
+    assert star_groups(shuffled, keep) == groups
 
 
 def test_a_chain_is_not_one_group() -> None:
@@ -45,12 +45,28 @@ def test_a_chain_is_not_one_group() -> None:
     assert all(group.split for group in groups)
 
 
-def test_the_best_by_rank_is_the_center_and_those_not_tied_to_it_stay_apart() -> None:
+def test_the_one_to_keep_is_the_center_and_those_not_tied_to_it_stay_apart() -> None:
     ties = [Tie(1, 2, 0.9), Tie(1, 3, 0.9), Tie(1, 4, 0.9), Tie(2, 3, 0.9)]
-    groups = star_groups(ties, rank=lambda item: (item != 2,))
+    groups = star_groups(ties, keep=lambda items: 2)
     assert [(group.center, group.members, group.split) for group in groups] == [(2, (2, 1, 3), True)]
-    joined = star_groups([*ties, Tie(2, 4, 0.7)], rank=lambda item: (item != 2,))
+    joined = star_groups([*ties, Tie(2, 4, 0.7)], keep=lambda items: 2)
     assert [(group.members, group.split) for group in joined] == [((2, 1, 3, 4), False)]
+
+
+def test_what_is_tied_to_a_member_is_compared_with_the_center_once() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def prove(center: int, item: int) -> float | None:
+        asked.append((center, item))
+        return 0.7 if item != 5 else None
+
+    chain = [Tie(1, 2, 0.9), Tie(2, 3, 0.9), Tie(3, 4, 0.9), Tie(4, 5, 0.9), Tie(3, 5, 0.9), Tie(5, 6, 0.9)]
+    groups = star_groups(chain, keep=min, prove=prove)
+    assert asked == [(1, 3), (1, 4), (1, 5)]
+    assert [(group.center, group.members, group.split) for group in groups] == [
+        (1, (1, 2, 3, 4), True),
+        (5, (5, 6), True),
+    ]
 
 
 def test_pairs_that_were_not_proved_are_implied_by_the_center() -> None:

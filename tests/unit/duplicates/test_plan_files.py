@@ -239,8 +239,8 @@ def file(document: dict[str, Any], number: int = 1) -> dict[str, Any]:
             "group 3: 'what' is 'name'; it can be label, metadata, example",
         ),
         (
-            lambda d: group(d)["takes_over"][0].update(source=ROOT + "d.jpg"),
-            f"group 3: takes over from {ROOT + 'd.jpg'!r}, which is not a file that it removes",
+            lambda d: group(d)["takes_over"][0].update(source=ROOT + "none.jpg"),
+            f"group 3: takes over from {ROOT + 'none.jpg'!r}, which is not another file of the group",
         ),
     ],
 )

@@ -129,7 +129,7 @@ def test_words_are_those_of_the_library(kind: str, hub_models: dict[str, Path], 
     np.testing.assert_allclose(vectors[2:3], encoder.encode_texts([TEXTS[2]]), atol=1e-6)
     assert encoder.encode_texts([]).shape == (0, encoder.dim)
     for bad, reason in (" \n", "empty text"), ("\ud800", "surrogate"):
-        with pytest.raises(MediaError, match=f"^text 2: .*{reason}"):
+        with pytest.raises(MediaError, match=f"^row 1: .*{reason}"):
             encoder.encode_texts(["a", bad])
 
 

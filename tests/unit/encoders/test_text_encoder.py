@@ -30,7 +30,7 @@ from simsearch.encoders.folder import (
 from simsearch.encoders.onnx import OnnxEncoder
 from simsearch.encoders.text import BATCH, BATCH_TOKENS, CHUNK, OnnxTextEncoder, _batches, padded
 from simsearch.encoders.tokens import MOST_KNOWN, load_tokens
-from simsearch.errors import EncoderError, MediaError, VectorError
+from simsearch.errors import EncoderError, MediaError, UsageError, VectorError
 
 TEXTS = ["A black cat sleeps.", "the black cat is asleep", "stock markets fell", "x", "Ünïcode 日本 text", "a  b\tc\nd"]
 
@@ -220,7 +220,7 @@ def test_a_long_text_is_its_beginning(tiny_text: Path) -> None:
 def test_an_empty_text_has_no_vector(tiny_text: Path, text: str | bytes) -> None:
     with pytest.raises(MediaError, match=r"^empty text$"):
         opened(tiny_text).prepare(text)
-    with pytest.raises(MediaError, match=r"^text 2: empty text$"):
+    with pytest.raises(MediaError, match=r"^row 1: empty text$"):
         opened(tiny_text).encode(["a", text])
 
 
@@ -230,7 +230,7 @@ def test_what_is_no_text_is_refused(tiny_text: Path, tmp_path: Path) -> None:
         encoder.prepare(b"ab\xff")
     with pytest.raises(MediaError, match=r"U\+DC80 is half of a surrogate pair"):
         encoder.prepare("ab \udc80")
-    with pytest.raises(MediaError, match="ndarray is not a text: give a str"):
+    with pytest.raises(UsageError, match=r"an array of uint8 with shape .* is not a text; give a str"):
         encoder.prepare(np.zeros((2, 2), dtype=np.uint8))
     with pytest.raises(MediaError, match=r"missing\.txt: "):
         encoder.encode([tmp_path / "missing.txt"])
@@ -239,7 +239,7 @@ def test_what_is_no_text_is_refused(tiny_text: Path, tmp_path: Path) -> None:
 def test_a_vector_without_direction_is_refused(copy: Path) -> None:
     encoder = opened(make_text_encoder(copy.parent / "zero"))
     encoder.__dict__["_session"] = _Constant(np.zeros((2, TEXT_DIM), dtype=np.float32))
-    with pytest.raises(VectorError, match=r"encoder 'zero' gave a vector of length 0 in row 0, not 1"):
+    with pytest.raises(VectorError, match=r"^row 0: encoder 'zero' gave a vector of length 0, not 1"):
         encoder.encode(["a", "b"])
 
 

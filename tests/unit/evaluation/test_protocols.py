@@ -35,10 +35,9 @@ def test_equal_vectors_are_worth_a_guess() -> None:
         assert (result.accuracy, result.half_width) == (pytest.approx(0.2), pytest.approx(0, abs=1e-12))
 
 
-@pytest.mark.parametrize("by", ["mean", "nearest"])
 @pytest.mark.parametrize(("ways", "shots", "queries"), [(2, 1, 1), (5, 3, 2), (7, 4, 6)])
 def test_accuracy_is_that_of_a_loop_over_the_drawn_rows(
-    by: str, ways: int, shots: int, queries: int, monkeypatch: pytest.MonkeyPatch
+    ways: int, shots: int, queries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors, labels = noisy(9, 10, 0.8)
     drawn: list[np.ndarray] = []
@@ -51,7 +50,7 @@ def test_accuracy_is_that_of_a_loop_over_the_drawn_rows(
     monkeypatch.setattr(protocols, "_draw", spy)
     # Small blocks: the episodes come in several.
     monkeypatch.setattr(protocols, "CELLS", 3 * ways * (shots + queries) * max(8, ways * shots))
-    result = episodes(vectors, labels, ways=ways, shots=shots, queries=queries, count=10, seed=3, by=by)  # type: ignore[arg-type]
+    result = episodes(vectors, labels, ways=ways, shots=shots, queries=queries, count=10, seed=3)
     assert [len(rows) for rows in drawn] == [3, 3, 3, 1]
     accuracies = []
     for rows in np.concatenate(drawn):
@@ -61,8 +60,7 @@ def test_accuracy_is_that_of_a_loop_over_the_drawn_rows(
             for way in range(ways):
                 known = vectors[rows[way, :shots]].astype(np.float64)
                 centre = known.mean(axis=0)
-                cosines = known @ vectors[row]
-                scores.append(cosines.max() if by == "nearest" else centre @ vectors[row] / np.linalg.norm(centre))
+                scores.append(centre @ vectors[row] / np.linalg.norm(centre))
             right.append(int(np.argmax(scores)) == own)
         accuracies.append(np.mean(right))
     assert result.accuracy == pytest.approx(np.mean(accuracies))
@@ -128,14 +126,6 @@ def test_the_seed_decides() -> None:
         episodes(vectors, labels, ways=5, shots=1, queries=2, count=30, seed=seed) for seed in (1, 1, 2)
     )
     assert first == again != other
-
-
-def test_one_shot_is_the_same_by_mean_and_by_nearest() -> None:
-    vectors, labels = noisy(8, 6, 1.0)
-    mean, nearest = (
-        episodes(vectors, labels, ways=5, shots=1, queries=2, count=30, seed=1, by=by) for by in ("mean", "nearest")
-    )
-    assert mean == nearest and 0.2 < mean.accuracy < 1
 
 
 def test_episodes_that_cannot_be_drawn_are_refused() -> None:

@@ -10,7 +10,7 @@ from sklearn.metrics import ndcg_score
 
 from simsearch.errors import UsageError, VectorError
 from simsearch.evaluation import ranking
-from simsearch.evaluation.ranking import neighbors, rank_queries, recall_at, retrieval
+from simsearch.evaluation.ranking import neighbors, rank_queries, retrieval
 from simsearch.progress import Silent
 
 # Products of these rows are exact in float32, so that equal scores are equal.
@@ -180,15 +180,6 @@ def test_progress_counts_each_query() -> None:
     counting = Counting()
     rank_queries(ROWS[np.arange(30) % 8], np.arange(30) % 3, block=7, progress=counting)
     assert counting.seen == 30
-
-
-def test_recall_at_counts_rows_with_a_hit() -> None:
-    hits = np.array([[0, 0, 1], [1, 0, 0], [0, 0, 0]], dtype=bool)
-    assert [recall_at(hits, k) for k in (1, 2, 3, 9)] == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3])
-    with pytest.raises(VectorError, match="k >= 1"):
-        recall_at(hits, 0)
-    with pytest.raises(VectorError, match="at least one row"):
-        recall_at(hits[:0], 1)
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -21,16 +21,19 @@ from simsearch.encoders import open_encoder
 from simsearch.errors import UsageError
 from simsearch.evaluation.evaluate import evaluate
 from simsearch.evaluation.judging import EvaluationOptions
+from simsearch.evaluation.open_set.measure import GRID, OpenSet
 from simsearch.evaluation.ranking import rank_queries
 from simsearch.evaluation.report import check_report, sections, write_report
 from simsearch.evaluation.report.charts import grades, heatmap, histogram, interval, roc
 from simsearch.evaluation.report.maps import CELL, SIDE, embedding_map
+from simsearch.evaluation.report.open_set import open_set
 from simsearch.evaluation.report.page import page
 from simsearch.evaluation.report.pictures import Gallery, data_uri
 from simsearch.evaluation.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Plane, ticks
-from simsearch.evaluation.results import Evaluation, GradedDetail, PairDetail, Section, Threshold
+from simsearch.evaluation.results import Evaluation, GradedDetail, OpenSetDetail, PairDetail, Section, Threshold
 from simsearch.evaluation.statistics.curves import curve
 from simsearch.evaluation.statistics.intervals import Figure
+from simsearch.evaluation.statistics.reliability import Reliability
 from simsearch.types import Skip
 
 SMALL = EvaluationOptions(episodes=20, pairs=100, rounds=20, at=(1, 3))
@@ -74,7 +77,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pictures(tiny: Path, alphabets: Path) -> Evaluation:
-    protocols = ("runs", "episodes", "verification", "retrieval")
+    protocols = ("runs", "episodes", "verification", "retrieval", "open-set")
     return evaluate(
         open_encoder(tiny),
         alphabets,
@@ -124,7 +127,7 @@ def test_a_page_can_be_heard(written: str) -> None:
         assert 'aria-hidden="true"' in svg or re.match(r'<svg role="img"[^>]*><title>[^<]+</title><desc>[^<]+', svg)
     links = {attributes["href"] for attributes in found.all("a")}
     anchors = {f"#{attributes['id']}" for _, attributes in found.tags if attributes.get("id")}
-    assert links == {"#figures", "#runs", "#episodes", "#verification", "#retrieval", "#map"} == anchors
+    assert links == {"#figures", "#runs", "#episodes", "#verification", "#retrieval", "#open-set", "#map"} == anchors
     assert all(cell.get("scope") in ("row", "col") for cell in found.all("th") if cell)
     assert len(found.all("caption")) == len(found.all("table"))
 
@@ -284,6 +287,23 @@ def test_the_roc_is_that_of_the_scores() -> None:
         # The place is rounded to a tenth of a pixel, so the FAR is known to half a per cent.
         low, high = (float(found.tar_at_far(min(1.0, far[place] * factor))) for factor in (0.993, 1.007))
         assert low - 0.001 <= tar[place] <= high + 0.001
+
+
+def test_open_set_charts_are_those_of_the_results() -> None:
+    share = np.linspace(0.3, 0.9, len(GRID))
+    bins = Reliability(np.array([0.1, 0.6]), np.array([0.2, 0.5]), np.array([0.5, 0.5]))
+    last = OpenSet(5, 4, {}, share, bins)
+    detail = OpenSetDetail((OpenSet(1, 4, {}, share / 2, None), last))
+    text = open_set(detail, [("mine", detail), ("raw", OpenSetDetail((replace(last, curve=share / 3),)))])
+    plane = Plane((1e-3, 1.0), (0.0, 1.0), log_x=True)
+    # The best setting of both systems, then both settings of the encoder.
+    for number, times in ((share, 2), (share / 3, 1), (share / 2, 1)):
+        assert text.count(plane.path(GRID, number)) == times
+    square = Plane((0.0, 1.0), (0.0, 1.0))
+    for x, y in ((0.1, 0.2), (0.6, 0.5)):
+        assert f'cx="{float(square.across(x)):.1f}" cy="{float(square.down(y)):.1f}"' in text
+    assert "expected calibration error 0.100" in text
+    assert "Reliability" not in open_set(replace(detail, results=detail.results[:1]), [("mine", detail)])
 
 
 def test_the_histogram_is_that_of_the_scores() -> None:

@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -293,19 +294,39 @@ def test_arrays_of_the_wanted_size_come_back_unchanged(channels: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "pixels",
+    ("pixels", "said"),
     [
-        np.zeros((4, 4)),
-        np.zeros((4, 4, 2), np.uint8),
-        np.zeros((0, 4), np.uint8),
-        np.zeros(4, np.uint8),
-        np.zeros((1, 4, 4, 3), np.uint8),
-        np.zeros((4, 4, 3), np.float32),
+        (np.zeros((4, 4, 2), np.uint8), "of shape (4, 4, 2); give the pixels of an image as (h, w)"),
+        (np.zeros((0, 4), np.uint8), "of shape (0, 4)"),
+        (np.zeros(4, np.uint8), "of shape (4,)"),
+        (np.zeros((1, 4, 4, 3), np.uint8), "of shape (1, 4, 4, 3)"),
+        (np.full((4, 4, 3), 1.5, np.float32), "of float32 with values from 1.5 to 1.5; give pixels as floats from 0"),
+        (np.full((4, 4, 3), np.nan), "of float64 with values from nan to nan"),
+        (np.zeros((4, 4, 3), np.int64), "of int64; give pixels as uint8 from 0 to 255 (array.astype(numpy.uint8))"),
     ],
 )
-def test_other_arrays_are_refused(pixels: NDArray[np.uint8]) -> None:
-    with pytest.raises(MediaError, match=r"^an array of \w+ with shape \("):
+def test_other_arrays_are_refused(pixels: NDArray[Any], said: str) -> None:
+    with pytest.raises(MediaError) as refused:
         from_array(pixels, exact(4, 4))
+    assert str(refused.value).startswith(f"an array {said}")
+
+
+def test_arrays_of_the_usual_forms_give_what_the_image_gives() -> None:
+    image = halves()
+    pixels = np.asarray(image)
+    wanted = from_image(image, exact(8, 8)).pixels
+    opaque = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+    floats = pixels.astype(np.float32) / 255
+    for same in (pixels, pixels.transpose(2, 0, 1), floats, floats.transpose(2, 0, 1), opaque, pixels[:, :, ::1]):
+        assert np.array_equal(from_array(same, exact(8, 8)).pixels, wanted)
+    gray = np.asarray(image.convert("L"))
+    wanted = from_image(image.convert("L"), exact(8, 8)).pixels
+    for same in (gray, gray[:, :, None], gray[None], gray / 255.0):
+        assert np.array_equal(from_array(same, exact(8, 8)).pixels, wanted)
+    ink = gray > 100
+    assert np.array_equal(
+        from_array(ink, exact(8, 8)).pixels, from_array(ink.astype(np.uint8) * np.uint8(255), exact(8, 8)).pixels
+    )
 
 
 def test_an_image_that_is_closed_is_refused() -> None:

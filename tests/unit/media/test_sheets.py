@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFont
+from PIL import Image, ImageDraw
 
 from simsearch.errors import SimsearchError, UsageError
-from simsearch.media.sheets import SheetRow, Tile, _shortened, contact_sheet, save_sheet
+from simsearch.media.sheets import SheetRow, Tile, contact_sheet, contact_sheets, save_sheet, save_sheets
+from simsearch.media.sheets.drawing import PAGE_HEIGHT, PER_LINE, _shortened, _wrapped
+from simsearch.media.sheets.lettering import Lettering, font_folders
 
 RED, GREEN, BLUE, GREY, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (221, 221, 221), (255, 255, 255)
 
@@ -84,15 +86,26 @@ def test_captions_stay_within_their_tile() -> None:
     assert np.nonzero((with_text != without).any(axis=(1, 2)))[0].min() > bottom
 
 
-@given(st.text(max_size=200), st.integers(20, 300))
+OWN = Lettering(13, [])
+"""Without any font but Pillow's OWN."""
+
+
+@pytest.fixture(scope="module")
+def dejavu() -> Lettering:
+    """With the fonts that come with matplotlib: Latin, Greek, Cyrillic and Arabic, but no Chinese."""
+    import matplotlib
+
+    return Lettering(13, [Path(matplotlib.__file__).parent / "mpl-data" / "fonts" / "ttf"])
+
+
+@given(text=st.text(max_size=200), width=st.integers(20, 300))
 @settings(max_examples=80, deadline=None)
 def test_shortened_text_fits_and_keeps_both_ends(text: str, width: int) -> None:
-    font = ImageFont.load_default(size=13)
-    short = _shortened(text, width, font)
+    short = _shortened(text, width, OWN)
     assert short.isprintable()
-    assert font.getlength(short) <= width
+    assert OWN.width(short) <= width
     plain = text.isascii() and text.isprintable()
-    if plain and font.getlength(text) <= width:
+    if plain and OWN.width(text) <= width:
         assert short == text
     elif plain and "…" in short:
         start, _, end = short.partition("…")
@@ -101,8 +114,79 @@ def test_shortened_text_fits_and_keeps_both_ends(text: str, width: int) -> None:
         assert 0 <= len(start) - len(end) <= 1
 
 
-def test_accents_are_dropped_but_not_their_letters() -> None:
-    assert _shortened("Zoë\u0301 Ångström", 500, ImageFont.load_default(size=13)) == "Zoe Angstrom"
+def test_letters_that_no_font_has_lose_their_accents_or_are_escaped() -> None:
+    assert OWN.shown("Zoe\u0308 Ångström") == "Zoe Angstrom"
+    assert OWN.shown("日本.png") == r"\u65e5\u672c.png"
+    assert OWN.shown("new\nline \udcff \x07") == r"new\nline \udcff \x07"
+
+
+def test_letters_are_taken_from_the_first_font_that_has_them(dejavu: Lettering) -> None:
+    for text in ("Zoë Ångström", "Жанна", "ελληνικά", "صورة"):
+        assert dejavu.shown(text) == text
+        assert dejavu.width(text) > 0
+        assert OWN.shown(text) != text
+    assert dejavu.shown("Жанна 日本") == r"Жанна \u65e5\u672c", "no placeholder stands for a letter"
+    sheet = Image.new("RGB", (200, 30), "white")
+    mixed = "abc Жанна abc"
+    dejavu.draw(ImageDraw.Draw(sheet), (5, 5), mixed, "#000000")
+    left, top, right, bottom = area(sheet, (0, 0, 0))
+    assert left >= 5 and right <= 5 + dejavu.width(mixed) + 1
+    assert top >= 5 and bottom < 25
+
+
+def test_fonts_are_looked_for_only_when_a_letter_needs_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+    monkeypatch.setattr("simsearch.media.sheets.lettering.font_folders", lambda: asked.append(1) or [tmp_path])
+    letters = Lettering(13)
+    assert letters.shown("plain.png") == "plain.png"
+    assert asked == []
+    (tmp_path / "damaged.ttf").write_bytes(b"no font")
+    assert letters.shown("Ж日Ж") == r"\u0416\u65e5\u0416"
+    assert asked == [1]
+
+
+def test_the_places_of_fonts_are_folders_of_this_system() -> None:
+    assert any(folder.is_dir() for folder in font_folders()), "matplotlib's at the least"
+
+
+def test_words_are_drawn_in_lines_that_fit() -> None:
+    lines = _wrapped("a red dress with a very-long-word-" + "x" * 60, 100, OWN)
+    assert "".join(lines).replace(" ", "") == "areddresswithavery-long-word-" + "x" * 60
+    assert max(map(OWN.width, lines)) <= 100
+    blank, sheet = (contact_sheet([SheetRow("", (Tile(words),))], tile=120) for words in ("", "a red dress " * 60))
+    paper = np.asarray(blank)[20, 20]
+    assert (np.asarray(blank) == paper).all(axis=2).sum() == 120 * 120
+    changed = np.argwhere((np.asarray(sheet) != np.asarray(blank)).any(axis=2))
+    assert len(changed) > 300
+    assert changed.min() >= 12 + 4 and changed.max() < 12 + 4 + 120, "the words stay in their tile"
+
+
+def test_rows_are_wrapped_and_the_query_stays_apart() -> None:
+    tiles = (Tile(content(RED)), *[Tile(content(GREEN))] * 9, Tile(content(BLUE)), Tile(content(BLUE)))
+    sheet = contact_sheet([SheetRow("", tiles)], tile=30)
+    assert sheet.width == contact_sheet([SheetRow("", tiles[: PER_LINE + 1])], tile=30).width
+    left, top, _, bottom = area(sheet, BLUE)
+    assert (left, top) == (area(sheet, GREEN)[0], area(sheet, RED)[1]), "the last of the first line, one of the second"
+    assert bottom > area(sheet, GREEN)[3]
+    hundred = contact_sheet([SheetRow("", (Tile(content(RED)), *[Tile(content(BLUE))] * 100))])
+    assert hundred.width < 2_100
+
+
+def test_many_rows_are_pages(tmp_path: Path) -> None:
+    rows = [SheetRow(str(number), (Tile(content(RED)), Tile(content(BLUE)))) for number in range(60)]
+    pages = contact_sheets(rows)
+    assert len(pages) == 3
+    assert all(page.height <= PAGE_HEIGHT for page in pages)
+    together = contact_sheet(rows)
+    assert sum(page.height - 24 for page in pages) == together.height - 24
+    files = save_sheets(pages, tmp_path / "sheet.png")
+    assert [file.name for file in files] == ["sheet-1.png", "sheet-2.png", "sheet-3.png"]
+    for file, page in zip(files, pages, strict=True):
+        with Image.open(file) as opened:
+            assert opened.size == page.size
+    assert save_sheets(pages, tmp_path / "sheet.pdf") == [tmp_path / "sheet.pdf"]
+    assert (tmp_path / "sheet.pdf").read_bytes().count(b"/Type /Page\n") == 3
+    assert save_sheets(pages[:1], tmp_path / "one.png") == [tmp_path / "one.png"]
 
 
 def test_nothing_and_too_much() -> None:
@@ -111,6 +195,8 @@ def test_nothing_and_too_much() -> None:
             contact_sheet(rows)
     with pytest.raises(UsageError, match="too large"):
         contact_sheet([SheetRow("", (Tile(None),))] * 300)
+    with pytest.raises(UsageError, match="tile is 0; give the pixels of the side of a tile"):
+        contact_sheet([SheetRow("", (Tile(None),))], tile=0)
 
 
 @pytest.mark.parametrize(("suffix", "name"), [(".png", "PNG"), (".JPG", "JPEG"), (".webp", "WEBP"), (".tif", "TIFF")])

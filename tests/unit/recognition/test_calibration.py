@@ -13,7 +13,7 @@ from simsearch.errors import UsageError
 from simsearch.evaluation.statistics.probability import SameCurve
 from simsearch.recognition.calibration import Calibration, calibrated, stale_reason
 from simsearch.recognition.decide import top_scores
-from simsearch.recognition.gallery import Gallery
+from simsearch.recognition.gallery import RULES, Gallery, Rule
 from simsearch.types import Example
 
 DIM = 16
@@ -57,12 +57,35 @@ def test_single_examples_take_the_curve_of_the_encoder_at_the_prior() -> None:
     assert calibrate(gallery).probability is None
 
 
-@given(st.sets(st.integers(0, 19), min_size=1, max_size=19))
-def test_removing_identities_never_makes_it_stale(kept: set[int]) -> None:
-    made = calibrate()
+def test_removing_one_of_several_examples_can_make_it_stale() -> None:
+    """The mean of what is left may be nearer to the impostors."""
+    near, far = np.eye(DIM, dtype=np.float32)[:2]
+    examples = [Example(at, "Ana", "") for at in range(2)]
+    impostors = np.tile(near, (60, 1))
+    both, one = Gallery.of(examples, np.stack([near, far])), Gallery.of(examples[:1], near[None])
+    made = calibrated(
+        both, top_scores(impostors, both, "both"), rate=0.05, confidence=0.95, prior=0.5, fingerprint="a1", rule="both"
+    )
+    unchanged = top_scores(impostors, both, "both")
+    assert stale_reason(made, unchanged, fingerprint="a1", rule="both") is None
+    reason = stale_reason(made, top_scores(impostors, one, "both"), fingerprint="a1", rule="both")
+    assert reason is not None and reason.startswith("refitting would raise the threshold to 1.0")
+
+
+@given(st.sets(st.integers(0, 19), min_size=1, max_size=19), st.sampled_from(RULES))
+def test_removing_identities_never_makes_it_stale(kept: set[int], rule: Rule) -> None:
+    made = calibrated(
+        GALLERY,
+        top_scores(IMPOSTORS, GALLERY, rule),
+        rate=0.05,
+        confidence=0.95,
+        prior=0.5,
+        fingerprint="a1",
+        rule=rule,
+    )
     rows = [at for at, example in enumerate(GALLERY.examples) if int(example.label.partition("-")[2]) in kept]
     less = Gallery.of([GALLERY.examples[row] for row in rows], GALLERY.vectors[rows])
-    assert stale_reason(made, top_scores(IMPOSTORS, less), fingerprint="a1", rule="nearest") is None
+    assert stale_reason(made, top_scores(IMPOSTORS, less, rule), fingerprint="a1", rule=rule) is None
 
 
 def test_it_is_stale_when_refitting_would_raise_the_threshold() -> None:

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Connection, text
 
 from simsearch.errors import CollectionNotFoundError, DamagedError, LockedError, StoreError, UsageError
-from simsearch.store import Counts, Store, Write, database, schema, writing
+from simsearch.store import Counts, Store, Write, database, migrations, schema, writing
 from simsearch.store.database import Database, can_create_file, can_write, sqlite_uri
-from simsearch.store.schema import METADATA, Migration
+from simsearch.store.migrations import Migration
+from simsearch.store.schema import METADATA
 
 E1 = np.array([1, 0, 0, 0], dtype=np.float32)
 ONE = Write("a", b"1" * 32, 1, 2, "Ana", None, "image", 3, 4, E1)
@@ -114,7 +115,7 @@ def test_a_newer_format_is_refused_with_the_cure(path: Path) -> None:
     assert str(path) in str(caught.value)
 
 
-NOW = [migration.number for migration in schema.MIGRATIONS]
+NOW = [migration.number for migration in migrations.MIGRATIONS]
 NEXT = NOW[-1] + 1
 
 
@@ -142,7 +143,7 @@ def test_an_older_store_is_brought_up_to_date_when_it_is_opened(
 ) -> None:
     with Store.create(path, {"dim": "4"}) as store:
         store.write([ONE])
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEXT, add_colour)))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, Migration(NEXT, add_colour)))
     with pytest.raises(StoreError, match="made by an older simsearch") as caught:
         Database(path, write=False, immutable=True)
     assert str(path) in str(caught.value)
@@ -155,7 +156,7 @@ def test_an_older_store_is_brought_up_to_date_when_it_is_opened(
 
 def test_a_migration_that_fails_leaves_neither_change_nor_record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store.create(path, {"dim": "4"}).close()
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, Migration(NEXT, fail_half_way)))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, Migration(NEXT, fail_half_way)))
     with pytest.raises(StoreError, match="no such table: nowhere"):
         Store.open(path, write=True)
     assert migrations_of(path) == (NOW, False)

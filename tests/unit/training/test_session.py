@@ -89,7 +89,7 @@ def test_the_description_records_the_run(learned: Trained) -> None:
 
 
 def test_the_scores_of_the_test_pairs_are_in_the_description(learned: Trained) -> None:
-    curve = SameCurve.of_document(learned.config.curves["pictures"])
+    curve = SameCurve.of_document(learned.config.curves["images"])
     assert curve.same_pairs + curve.different_pairs == learned.figures["test_pairs"]
     assert curve.source == "the test items of the training data"
 

@@ -68,10 +68,10 @@ def test_the_number_of_a_bad_row_is_named_also_in_a_later_block(monkeypatch: pyt
     monkeypatch.setattr(arrays, "NUMBERS_AT_ONCE", 4)
     rows = np.ones((10, 2))
     rows[7] = 0
-    with pytest.raises(VectorError, match="row 7 is zero"):
+    with pytest.raises(VectorError, match=r"^row 7: the vector is zero"):
         as_vectors(rows)
     rows[5, 1] = np.inf
-    with pytest.raises(VectorError, match="row 5 has a number that is not finite"):
+    with pytest.raises(VectorError, match=r"^row 5: the vector has a number that is not finite"):
         as_vectors(rows)
     np.testing.assert_allclose(as_vectors(rows[:5] * 2), np.full((5, 2), 0.5**0.5), atol=1e-7)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from simsearch.errors import UsageError
+from simsearch.media.arguments import check_fields
 from simsearch.media.images import FITS, RESAMPLES
 
 LAYOUTS = ("nchw", "nhwc")
@@ -39,6 +40,7 @@ class OnnxOptions:
     """Texts are truncated to this many tokens; by default that of tokenizer.json."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, value, known in (
             ("layout", self.layout, LAYOUTS),
             ("pooling", self.pooling, POOLINGS),

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from simsearch.encoders.folder import TOKENIZER_NAME
 from simsearch.encoders.tokens import load_tokens
 from simsearch.errors import EncoderError, UsageError
-from simsearch.training.data.tokenization import TOKENIZERS, learned_tokenizer, taken_tokenizer
+from simsearch.training.data.tokenization import learned_tokenizer, taken_tokenizer
 
 TEXTS = [
     f"{who} {does} {what}"
@@ -20,14 +20,13 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_a_learned_tokenizer_reads_what_it_was_learned_from(kind: str) -> None:
-    content = learned_tokenizer(TEXTS, kind=kind, size=70)
-    assert learned_tokenizer(TEXTS, kind=kind, size=70) == content
+def test_a_learned_tokenizer_reads_what_it_was_learned_from() -> None:
+    content = learned_tokenizer(TEXTS, size=70)
+    assert learned_tokenizer(TEXTS, size=70) == content
     tokenizer = Tokenizer.from_buffer(content)
     assert 10 < tokenizer.get_vocab_size() <= 70
     assert (tokenizer.id_to_token(0), tokenizer.id_to_token(1)) == ("<pad>", "<unk>")
-    tokens = load_tokens(content, kind, max_tokens=50, vocabulary=70)
+    tokens = load_tokens(content, "learned", max_tokens=50, vocabulary=70)
     unknown = 1
     for text in TEXTS:
         ids = tokens.ids(text)
@@ -39,8 +38,6 @@ def test_a_learned_tokenizer_reads_what_it_was_learned_from(kind: str) -> None:
 
 
 def test_what_cannot_be_learned_is_refused() -> None:
-    with pytest.raises(UsageError, match="No tokenizer 'letters'; there are wordpiece, bpe"):
-        learned_tokenizer(TEXTS, kind="letters")
     with pytest.raises(UsageError, match="a vocabulary of 2 tokens is too small"):
         learned_tokenizer(TEXTS, size=2)
 

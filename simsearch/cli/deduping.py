@@ -1,0 +1,297 @@
+"""simsearch dedupe find, plan, apply, undo."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from simsearch.cli.duplicates import freed, pair_record, print_apart, print_group, print_stages, size
+from simsearch.cli.options import index_option, json_option, quiet_option
+from simsearch.cli.output import (
+    counted,
+    print_json,
+    print_line,
+    print_skipped,
+    print_status,
+    progress,
+    skip_records,
+)
+from simsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from simsearch.collection.facade import Collection
+    from simsearch.duplicates.removal.runs import Method
+    from simsearch.progress import Progress
+    from simsearch.types import Skip
+
+FOUND = 3
+"""The exit code of `find` when there are duplicates."""
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _comparing(function: _F) -> _F:
+    """The arguments and options of `find` and `plan`."""
+    for option in (
+        click.argument("target", metavar="[COLLECTION|FOLDER]", required=False),
+        index_option,
+        click.option("--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection, as of index."),
+        click.option(
+            "--against",
+            metavar="COLLECTION|FOLDER",
+            help="Reference that is never touched: find what has a copy in it.",
+        ),
+        click.option("--strict", is_flag=True, help="Only very certain copies."),
+        click.option("--loose", is_flag=True, help="Less certain copies as well, for you to look at."),
+        click.option(
+            "--keep",
+            metavar="CRITERION,...",
+            help="What decides which copy is kept, most important first: folder, resolution, sharpness, compression, "
+            "format, metadata, age, newest, size, smallest.",
+        ),
+        click.option(
+            "--prefer", metavar="FOLDER", multiple=True, help="Keep the copies in this folder; can be repeated."
+        ),
+    )[::-1]:
+        function = option(function)
+    return function
+
+
+@click.group("dedupe", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def dedupe_command() -> None:
+    """Find duplicates and edited copies, plan what to remove, remove it, and undo that.
+
+    \b
+    simsearch dedupe find ./photos                  list what is a copy of what; changes nothing
+    simsearch dedupe plan ./photos -o plan.json     write which files would go, to be looked at and edited
+    simsearch dedupe apply plan.json                move them to a quarantine folder
+    simsearch dedupe undo                           put them back
+    """
+
+
+@dedupe_command.command("find")
+@_comparing
+@json_option
+@quiet_option
+def find_command(
+    target: str | None,
+    index: str | None,
+    encoder: str | None,
+    against: str | None,
+    strict: bool,
+    loose: bool,
+    keep: str | None,
+    prefer: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """List duplicates: equal files, equal pixels, and copies that were resized, cropped, turned or edited.
+
+    A FOLDER is indexed first. Of texts: equal ones, and near ones with the same words, numbers and names. The exit code
+    is 3 if there are any, 0 if there are none.
+    """
+    wanted = _wanted(strict, loose, keep, prefer)
+    with _sides(target, index, encoder, against, progress(quiet)) as (collection, other, skipped):
+        report = collection.find_duplicates(against=other, progress=progress(quiet), **wanted)
+    skipped = (*skipped, *report.skipped)
+    print_skipped(skipped)
+    found = bool(report.groups or report.apart)
+    if as_json:
+        for pair in report.each_pair():
+            print_json(pair_record(pair))
+    else:
+        for group in report.groups:
+            print_group(group)
+        for pair in report.apart:
+            print_apart(pair)
+    if not quiet:
+        print_stages(report)
+    return FOUND if found else 0
+
+
+@dedupe_command.command("plan")
+@_comparing
+@click.option("-o", "--output", required=True, metavar="PLAN.json", help="The file to write.")
+@click.option("--report", metavar="REPORT.html", help="Write a page that shows each copy beside the one that is kept.")
+@click.option("--force", is_flag=True, help="Write it in the place of any file.")
+@json_option
+@quiet_option
+def plan_command(
+    target: str | None,
+    index: str | None,
+    encoder: str | None,
+    against: str | None,
+    strict: bool,
+    loose: bool,
+    keep: str | None,
+    prefer: tuple[str, ...],
+    output: str,
+    report: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Write a plan of what to remove, with the reason for each file; nothing is removed.
+
+    The plan is JSON, to be edited: "remove" becomes "leave" for what should stay. Sidecars go with their picture; a
+    picture with a RAW file or a film stays unless the kept one has the same.
+    """
+    from simsearch.collection.duplicate_entry import check_output, check_report
+
+    check_output(output, force=force)
+    check_report(report)
+    wanted = _wanted(strict, loose, keep, prefer)
+    with _sides(target, index, encoder, against, progress(quiet)) as (collection, other, skipped):
+        planned = collection.plan_duplicates(output, report=report, against=other, progress=progress(quiet), **wanted)
+    skipped = (*skipped, *planned.report.skipped, *planned.skipped)
+    print_skipped(skipped)
+    totals = planned.totals
+    if as_json:
+        print_json(
+            {
+                "plan": output,
+                "groups": totals.groups,
+                "files": totals.files,
+                "bytes": totals.bytes,
+                "skipped_files": skip_records(skipped),
+            }
+        )
+    elif not quiet:
+        print_line(
+            f"{output}: {counted(totals.groups, 'group')}, {counted(totals.files, 'file')} to remove, which frees "
+            f"{size(totals.bytes)}. Look at it, then: simsearch dedupe apply {output}"
+        )
+    return 0
+
+
+@dedupe_command.command("apply")
+@click.argument("plan", metavar="PLAN.json")
+@index_option
+@click.option(
+    "--quarantine",
+    metavar="FOLDER",
+    help="Where files and the journal go.  [default: a folder beside the first that was searched]",
+)
+@click.option("--trash", is_flag=True, help="Move files to the trash of the desktop; undo cannot bring them back.")
+@click.option(
+    "--link",
+    type=click.Choice(["hard", "symbolic"]),
+    help="Replace files that equal the kept one byte for byte by links to it.",
+)
+@click.option("--delete", is_flag=True, help="Delete files for good; undo cannot bring them back.")
+@json_option
+@quiet_option
+def apply_command(
+    plan: str,
+    index: str | None,
+    quarantine: str | None,
+    trash: bool,
+    link: str | None,
+    delete: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Carry out a plan: files go, and their items leave the collection. Interrupted, the same command goes on.
+
+    A file that has changed since the plan was made stays, and so does every copy of a kept file that has changed.
+    """
+    from simsearch.collection.duplicate_entry import planned
+
+    method = _method(trash, link, delete)
+    with planned(plan, index) as (collection, read):
+        if method in ("trash", "delete"):
+            what = "move {} to the trash" if method == "trash" else "delete {} for good"
+            print_status(f"About to {what.format(counted(read.totals.files, 'file'))}: undo cannot bring them back.")
+        done = collection.apply_duplicates(read, quarantine=quarantine, method=method, progress=progress(quiet))
+    files, skipped = done.files, (*done.files.skipped, *done.items.skipped)
+    print_skipped(skipped)
+    if as_json:
+        print_json(
+            {
+                "removed": files.applied,
+                "bytes": files.bytes,
+                "already": files.already,
+                "items": done.items.removed,
+                "method": method,
+                "journal": None if files.journal is None else str(files.journal),
+                "skipped_files": skip_records(skipped),
+            }
+        )
+    elif not quiet:
+        verb = "replaced by links" if link else "removed"
+        before = f", {files.already:,} before" if files.already else ""
+        print_line(f"{counted(files.applied, 'file')} {verb}{before}{freed(done, method)}")
+        if files.journal is not None and method not in ("trash", "delete"):
+            print_status(f"Undo: simsearch dedupe undo {files.journal}")
+    return 1 if skipped and not (files.applied or files.already) else 0
+
+
+@dedupe_command.command("undo")
+@click.argument("journal", metavar="[JOURNAL]", required=False)
+@index_option
+@json_option
+@quiet_option
+def undo_command(journal: str | None, index: str | None, as_json: bool, quiet: bool) -> int:
+    """Put back what apply has removed: files, items, labels and metadata. By default the latest run of the collection.
+
+    JOURNAL is the journal.jsonl of a run in its quarantine folder, or that folder.
+    """
+    from simsearch.collection.duplicate_entry import undo
+
+    done = undo(journal, index, progress(quiet))
+    if done.items is None:
+        print_status("No collection here has removed these files; only the files are put back.")
+    files = done.files
+    items = done.items.restored if done.items else 0
+    skipped = (*files.failed, *files.incomplete, *(done.items.skipped if done.items else ()))
+    for skip in skipped:
+        print_status(f"{skip.path}: {skip.reason}")
+    if as_json:
+        print_json(
+            {
+                "restored": files.restored,
+                "items": items,
+                "failed": skip_records(files.failed),
+                "incomplete": skip_records(files.incomplete),
+                "journal": str(files.journal),
+            }
+        )
+    elif not quiet:
+        print_line(f"{counted(files.restored, 'file')} and {counted(items, 'item')} restored")
+    return 1 if files.failed else 0
+
+
+@contextlib.contextmanager
+def _sides(
+    target: str | None, index: str | None, encoder: str | None, against: str | None, shows: Progress
+) -> Iterator[tuple[Collection, Collection | None, tuple[Skip, ...]]]:
+    """The collection that is searched, the reference, and files of both that could not be indexed."""
+    from simsearch.collection.duplicate_entry import opened, reference
+
+    with opened(target, index, shows, encoder) as own, reference(against, own.collection, shows) as other:
+        skipped = (*own.skipped, *(other.skipped if other else ()))
+        yield own.collection, other.collection if other else None, skipped
+
+
+def _wanted(strict: bool, loose: bool, keep: str | None, prefer: tuple[str, ...]) -> dict[str, Any]:
+    """The arguments of the search, checked before anything is indexed."""
+    from simsearch.collection.duplicates.finding import Wanted
+
+    if strict and loose:
+        raise UsageError("--strict and --loose exclude each other; give one of them")
+    preset = "strict" if strict else "loose" if loose else "default"
+    criteria = tuple(name.strip() for name in keep.split(",")) if keep else ()
+    folders = tuple(os.path.abspath(folder) for folder in prefer)  # noqa: PTH100  (items keep their links)
+    Wanted(preset, criteria, folders)
+    return {"preset": preset, "keep": criteria, "folders": folders}
+
+
+def _method(trash: bool, link: str | None, delete: bool) -> Method:
+    if (trash, link is not None, delete).count(True) > 1:
+        raise UsageError("--trash, --link and --delete exclude each other; give one of them")
+    if link is not None:
+        return "hardlink" if link == "hard" else "symlink"
+    return "trash" if trash else "delete" if delete else "quarantine"
