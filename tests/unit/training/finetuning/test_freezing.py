@@ -23,7 +23,7 @@ from simsearch.encoders.folder import CONFIG_NAME, WEIGHTS_NAME, read_config, wr
 from simsearch.errors import EncoderError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.progress import Silent
-from simsearch.training import Changes, Trained, session, train
+from simsearch.training import Changes, Trained, network_run, session, train
 from simsearch.training.data.inputs import Arrays
 from simsearch.training.export.folder import export_encoder
 from simsearch.training.finetuning import interpolation
@@ -255,7 +255,7 @@ def test_the_validation_figure_is_of_the_weights_that_are_kept(
     def sum_of_weights(network: nn.Module, *_: object) -> float:
         return sum(float(weights.detach().abs().sum()) for weights in network.parameters())
 
-    monkeypatch.setattr(session, "validation_figure", sum_of_weights)
+    monkeypatch.setattr(network_run, "validation_figure", sum_of_weights)
     trained = tuned(labelled, tmp_path / "out", base, "none", changes=Changes(start_share=0.5))
     kept = sum_of_weights(load_initial_encoder(str(trained.folder)).encoder)
     assert trained.figures["validation"] == pytest.approx(kept, rel=1e-6)
