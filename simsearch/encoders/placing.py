@@ -17,6 +17,8 @@ from simsearch.outputs import first_foreign
 OWN = (CONFIG_NAME, *FILES, "report", "CARD.md")
 """What an encoder folder holds."""
 MADE, REPLACED, LOCK = "encoder", "replaced", "lock"
+WORK = (MADE, REPLACED, LOCK, "checkpoint*.pt", "pixels*.npy", "features*.npy", "features*.making", "teacher", ".*.tmp")
+"""What the working folders of training, distillation and conversion hold."""
 
 
 def require_place(folder: Path, work: Path, *, overwrite: bool) -> None:
@@ -30,7 +32,7 @@ def require_place(folder: Path, work: Path, *, overwrite: bool) -> None:
             raise UsageError(f"{folder} exists; choose another name, or --overwrite to replace the encoder in it")
         if (other := _other(folder)) is not None:
             raise UsageError(f"{folder} holds more than an encoder ({other}); choose another name, or move that away")
-    if work.is_dir() and not (work / LOCK).exists() and (other := first_foreign(work, (MADE, REPLACED))) is not None:
+    if work.is_dir() and (other := first_foreign(work, WORK)) is not None:
         raise UsageError(f"{work} holds something else than an unfinished run ({other}); choose another name for -o")
 
 

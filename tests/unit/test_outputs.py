@@ -78,7 +78,14 @@ def test_an_encoder_folder_with_something_else_is_not_touched(
 def test_an_encoder_is_replaced_when_that_is_asked_for(tmp_path: Path) -> None:
     folder, work = tmp_path / "out", tmp_path / "out.training"
     require_place(folder, work, overwrite=False)
-    for name in ("out/report/pairs.png", "out/encoder.onnx", "out.training/lock", "out.training/pixels.npy"):
+    work_files = (
+        "checkpoint.blocks.pt",
+        "pixels2.npy",
+        "features-ab12.maps.making",
+        "teacher",
+        ".checkpoint.pt.1.ab.tmp",
+    )
+    for name in ("out/report/pairs.png", "out/encoder.onnx", *(f"out.training/{name}" for name in work_files)):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (folder / "encoder.json").write_text(ENCODER)
