@@ -14,7 +14,6 @@ from simsearch.encoders import open_encoder
 from simsearch.encoders.folder import ONNX_NAME, BaseRecord, encoder_folder, read_config, write_config
 from simsearch.encoders.head import HeadEncoder
 from simsearch.encoders.onnx import OnnxEncoder
-from simsearch.encoders.placing import LOCK
 from simsearch.errors import DamagedError, EncoderError, TrainingError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.media.images import Picture
@@ -213,7 +212,6 @@ def test_forgeries_that_are_divided_by_content_are_learned_again_with_validation
 def test_restart_begins_anew_whatever_an_earlier_run_has_left(shapes: Path, tmp_path: Path) -> None:
     left = tmp_path / "out.training" / "checkpoint.again.pt"
     left.parent.mkdir()
-    (left.parent / LOCK).touch()
     left.write_bytes(b"of another run")
     with pytest.raises(DamagedError, match=r"checkpoint\.again\.pt"):
         headed(shapes, tmp_path / "out")
