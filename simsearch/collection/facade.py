@@ -98,8 +98,6 @@ class Collection(DuplicateMethods, IdentityCollection):
             raise
         return opened
 
-    # -- adding and removing items -----------------------------------------------------------------------------
-
     def add(
         self,
         sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
@@ -203,8 +201,6 @@ class Collection(DuplicateMethods, IdentityCollection):
         with self.changing() as store:
             return sum(store.remove_items(upkeep.ids_of(store, path)) for path in path_list(paths))
 
-    # -- queries -------------------------------------------------------------------------------------------------
-
     def query(
         self,
         source: QueryLike,
@@ -260,8 +256,6 @@ class Collection(DuplicateMethods, IdentityCollection):
 
     def __len__(self) -> int:
         return self.store.counts().items
-
-    # -- upkeep --------------------------------------------------------------------------------------------------
 
     def rebuild(
         self, encoder: str | Path | Encoder | None = None, *, progress: Progress | bool | None = None

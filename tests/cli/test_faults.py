@@ -228,4 +228,5 @@ def test_five_hundred_damaged_pictures_do_no_harm(process, place, tiny):
     for entry in record["skipped_files"]:
         assert entry["reason"]
         assert "\n" not in entry["reason"]
-    assert done.err.count("\n") == len(skipped)
+    # Many that are skipped for one reason are one line.
+    assert len({entry["reason"] for entry in record["skipped_files"]}) <= done.err.count("\n") <= len(skipped)

@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simsearch.media.formats import IMAGE_SUFFIXES
+from simsearch.media.raw import RAW_SUFFIXES
 
 if TYPE_CHECKING:
     from simsearch.duplicates.removal.plan import Role
 
 SIDECARS = frozenset((".xmp", ".json", ".aae"))
-_COMMON = (".arw", ".cr2", ".cr3", ".crw", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
-_OTHERS = (".3fr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".raw", ".rwl", ".sr2", ".srf", ".x3f")
-RAWS = frozenset((*_COMMON, *_OTHERS))
+RAWS = RAW_SUFFIXES | {".crw", ".mef", ".mos", ".raw", ".rwl", ".x3f"}
 FILMS = frozenset((".mov", ".mp4", ".m4v"))
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(SIDECARS, "sidecar"),
-    **dict.fromkeys(RAWS - IMAGE_SUFFIXES, "raw"),
+    **dict.fromkeys(RAWS, "raw"),
     **dict.fromkeys(FILMS, "film"),
 }
 
@@ -57,6 +56,13 @@ class Folders:
                 found.append(Beside(os.path.join(folder, other), role, others))  # noqa: PTH118
         return tuple(sorted(found, key=lambda one: one.path))
 
+    def is_beside_picture(self, path: str) -> bool:
+        """Whether a file is the RAW of a picture beside it, with which it goes and stays."""
+        folder, name = os.path.split(path)
+        if os.path.splitext(name)[1].lower() not in RAWS:  # noqa: PTH122
+            return False
+        return any(_stem(other) == _stem(name) and _is_picture(other) for other in self._alike(folder, name))
+
     def _alike(self, folder: str, name: str) -> list[str]:
         if folder not in self._named:
             named = defaultdict(list)
@@ -81,4 +87,5 @@ def _stem(name: str) -> str:
 
 
 def _is_picture(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+    """Whether a file is an image by its name, other than the raw one of a camera."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES - RAWS  # noqa: PTH122

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simsearch.collection.duplicates.companions import Folders
 from simsearch.duplicates.removal.places import Roots
 from simsearch.types import Skip
 
@@ -92,9 +93,9 @@ class _Side:
         with store.snapshot():
             rows = store.comparisons.contents()
             parts = [vectors for _, vectors in store.vectors()]
-            items, whole = defaultdict(list), set()
+            items, whole, folders = defaultdict(list), set(), Folders()
             for item, is_file in _each_item(store):
-                if is_file and elsewhere.holding(item.uri) is not None:
+                if is_file and (elsewhere.holding(item.uri) is not None or folders.is_beside_picture(item.uri)):
                     continue
                 if is_file and not _as_indexed(item):
                     skipped.append(Skip(item.uri, OUTDATED))

@@ -38,7 +38,9 @@ def sheet_format(path: str | Path) -> str:
     refuse_url(path, "a file to write the sheet to")
     suffix = Path(path).suffix
     if suffix.lower() not in SHEET_FORMATS:
-        raise UsageError(f"{path}: a contact sheet cannot be {suffix or 'without suffix'}; use .png or .jpg")
+        listed = " or ".join(SHEET_FORMATS)
+        kind = suffix or "without suffix"
+        raise UsageError(f"{path}: a contact sheet cannot be {kind}; give a name that ends in {listed}")
     return SHEET_FORMATS[suffix.lower()]
 
 

@@ -135,7 +135,7 @@ def test_a_root_that_was_moved_is_followed_with_all_that_its_items_have(collecti
     shutil.move(old, new)
     (new / "sub" / "3.png").unlink()
     remark = f"{old} is now {new}: its 4 items have their new paths"
-    assert collection.add(new) == AddReport(unchanged=3, removed=1, remarks=(remark,))
+    assert collection.add(new) == AddReport(unchanged=3, removed=1, notes=(remark,))
     assert {item.id: item.label for item in collection.items()} == {id: ids[id] for id in (1, 2, 3)}
     assert [item.uri for item in collection.items()] == [str(new / "sub" / f"{n}.png") for n in range(3)]
     assert collection.info().roots == (str(new),)
@@ -154,8 +154,8 @@ def test_a_copy_is_not_taken_for_the_root_and_other_times_are_only_remarked(coll
     shutil.copytree(old, new, copy_function=shutil.copyfile)
     shutil.rmtree(old)
     report = collection.add(new)
-    assert (report.reused, len(report.remarks)) == (4, 1)
-    assert report.remarks[0].endswith(f"If it was moved: simsearch move {old} {new}")
+    assert (report.reused, len(report.notes)) == (4, 1)
+    assert report.notes[0].endswith(f"If it was moved: simsearch move {old} {new}")
     assert collection.move(old, new) == MoveReport(4, 0)
     assert [(item.uri, item.label) for item in collection.items()] == [
         (str(new / "sub" / f"{n}.png"), "sub") for n in range(4)

@@ -21,7 +21,7 @@ THAI, JAPANESE = "วันนี้อากาศเป็นอย่าง�
 
 @pytest.mark.parametrize("text", [THAI, JAPANESE, "πού είναι;", f"{THAI}?!", "🦊 🦊"])
 def test_a_text_without_a_known_word_is_refused(text: str) -> None:
-    with pytest.raises(MediaError, match=r"^text 1: no word of it is known to the encoder; use one for its language"):
+    with pytest.raises(MediaError, match=r"^row 0: no word of it is known to the encoder; use one for its language"):
         open_encoder("text").encode([text])
 
 

@@ -14,6 +14,7 @@ from simsearch.errors import EncoderError, TrainingError, UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.training import Changes, train
 from simsearch.training.export.folder import export_encoder
+from simsearch.training.export.quantization import with_eight_bit_tables
 from simsearch.training.finetuning.initial import load_initial_encoder
 from simsearch.training.networks.specification import TextSpec
 from simsearch.training.presets import preset
@@ -80,6 +81,7 @@ def test_training_goes_on_from_tables_in_eight_bits(tmp_path: Path) -> None:
     train(table(tmp_path), tmp_path / "first", recipe=QUICK, report=False)
     found = load_initial_encoder(str(tmp_path / "first"))
     (tmp_path / "packed").mkdir()
+    with_eight_bit_tables(found.encoder)
     export_encoder(
         found.encoder,
         found.spec,
@@ -88,7 +90,6 @@ def test_training_goes_on_from_tables_in_eight_bits(tmp_path: Path) -> None:
         tokenizer=found.tokenizer,
         sample=np.ones((2, 4), dtype=np.int64),
         half=True,
-        eight=True,
         training={},
         figures={},
     )
