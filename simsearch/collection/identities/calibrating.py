@@ -19,11 +19,14 @@ from simsearch.collection.identities.deciding import Decider, calibration_of
 from simsearch.collection.identities.enrolling import encoded_examples, own_vectors, read_example
 from simsearch.errors import UsageError
 from simsearch.evaluation.statistics.probability import encoder_curve
+from simsearch.labelled.columns import ROLE_NAMES
 from simsearch.labelled.reading import read_labelled
+from simsearch.labelled.tables import open_labelled_table
 from simsearch.media.ahead import ahead
 from simsearch.media.folders.filters import LeftOut, as_skips
 from simsearch.media.formats import IMAGE_SUFFIXES
 from simsearch.media.scan import scan
+from simsearch.media.tables import TABLE_SUFFIXES
 from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
 from simsearch.recognition.binomial import check_rates
@@ -37,6 +40,7 @@ from simsearch.types import Skip, Text
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from simsearch.labelled.reading import Kind, Modality
     from simsearch.progress import Progress
     from simsearch.store import Store
     from simsearch.types import Encoder, Query, Vectors
@@ -197,14 +201,27 @@ def _of_folder(source: Path, encoder: Encoder, out: list[Skip]) -> Iterator[tupl
 
 
 def _of_table(source: Path, encoder: Encoder, out: list[Skip], encoding: str | None) -> Iterator[tuple[str, Query]]:
-    """The sources of a table; those of a class are one identity."""
-    found = read_labelled(source, modality="text" if encoder.modality == "text" else "image", encoding=encoding)
+    """The sources of a table; those of a class are one identity, and without classes each source is."""
+    modality: Modality = "text" if encoder.modality == "text" else "image"
+    kind: Kind | None = "unlabelled" if _is_without_labels(source, encoding) else None
+    found = read_labelled(source, modality=modality, kind=kind, encoding=encoding)
     if found.kind not in ("classes", "unlabelled"):
         raise UsageError(f"{source} holds {found.kind}; impostors are classes, or texts without labels")
     out.extend(found.skipped)
     for row, one in enumerate(found.sources):
         identity = one if found.labels is None else found.classes[int(found.labels[row])]
         yield identity, Text(one) if found.modality == "text" else Path(one)
+
+
+def _is_without_labels(source: Path, encoding: str | None) -> bool:
+    """Whether a table has none of the columns by which classes, pairs or triplets are known."""
+    if source.suffix.lower() not in TABLE_SUFFIXES:
+        return False
+    with open_labelled_table(source, encoding=encoding) as table:
+        roles = {
+            role for role, words in ROLE_NAMES.items() if {*words} & {name.lower() for name in table.columns or ()}
+        }
+    return roles <= {"text", "path"}
 
 
 def _drop_enrolled(store: Store, decider: Decider, candidates: dict[str, list[Query]]) -> list[Skip]:

@@ -79,6 +79,18 @@ def test_rows_of_a_table_are_impostors(people: Collection, tmp_path: Path) -> No
     assert people.calibrate(0.05, impostors=table).calibration.threshold.impostors == 100
 
 
+@pytest.mark.parametrize("name", ["strangers.csv", "strangers.txt", "strangers.jsonl"])
+def test_texts_without_labels_are_an_impostor_each(people: Collection, tmp_path: Path, name: str) -> None:
+    table, rows = tmp_path / name, [f"row {number}" for number in range(70)]
+    forms = {
+        "strangers.csv": "\n".join(["text", *rows]),
+        "strangers.txt": "\n".join(rows),
+        "strangers.jsonl": "\n".join(f'{{"text": "{row}"}}' for row in rows),
+    }
+    table.write_text(forms[name] + "\n")
+    assert people.calibrate(0.05, impostors=table).calibration.threshold.impostors == 70
+
+
 def test_enrolled_ones_are_named_and_left_out(people: Collection, strangers: Path) -> None:
     (strangers / "known.txt").write_text("7 second")
     (strangers / "name 2").mkdir()
