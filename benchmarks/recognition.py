@@ -47,6 +47,8 @@ FAR = 0.01
 RATES = (0.1, 0.05)
 BINS = 15
 LEAST_DECISIONS = 5_000
+"""Fewer decisions than these cannot tell a calibration error of 0.03."""
+LEAST_DECISIONS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,10 +309,10 @@ def calibration_report(found: Sequence[Material], draws: int, diagram: Path | No
             print(*rows[-1], sep="  ", flush=True)
             if shots == max(SHOTS):
                 drawn_bins[material.name] = reliability(probabilities, right, weights, BINS)
-                bars.append(Bar(f"{material.name}: calibration error", errors[0], at_most=0.03))
-                bars.append(
-                    Bar(f"{material.name}: share of the raw score's", errors[0] / min(errors[1:]), at_most=1 / 3)
-                )
+                if len(right) >= LEAST_DECISIONS:
+                    name = f"{material.name}, {classes // share} enrolled"
+                    bars.append(Bar(f"{name}: calibration error", errors[0], at_most=0.03))
+                    bars.append(Bar(f"{name}: share of the raw score's", errors[0] / min(errors[1:]), at_most=1 / 3))
     Report(
         "recognition-calibration",
         "Expected calibration error of the probability of a decision, fitted on the enrolled examples and on "
