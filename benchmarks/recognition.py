@@ -48,7 +48,6 @@ RATES = (0.1, 0.05)
 BINS = 15
 LEAST_DECISIONS = 5_000
 """Fewer decisions than these cannot tell a calibration error of 0.03."""
-LEAST_DECISIONS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
