@@ -1,4 +1,4 @@
-"""How well near duplicates among texts are told from other pairs, beside the embedding alone and TF-IDF.
+"""How well near duplicates among texts are distinguished from other pairs, beside the embedding alone and TF-IDF.
 
     python benchmarks/duplicate_texts.py PAIRS.txt
 
@@ -49,7 +49,7 @@ def main() -> None:
     precision, recall = float(same[accepted].mean()), float(accepted[same].mean())
     Report(
         "duplicate_texts",
-        "Near duplicates of texts are told from other pairs.",
+        "Near duplicates of texts, distinguished from other pairs.",
         f"{options.pairs.parent.name}/{options.pairs.name}: {len(pairs):,} pairs, {int(same.sum()):,} of them true",
         rows,
         [Bar("precision by default", precision, at_least=0.97), Bar("recall by default", recall, at_least=0.93)],

@@ -55,7 +55,7 @@ def opened(target: str | None, index: str | None, progress: Progress, encoder: s
         raise CollectionNotFoundError(f"{target} is neither a folder nor a collection{_there()}")
     else:
         place = named(index) if index is not None else home() / default_name(target)
-        # A missing library is told before a folder is indexed for hours.
+        # A missing library is reported before a folder is indexed for hours.
         if not is_collection(place):
             check(_modality(target, encoder))
         done = index_sources(

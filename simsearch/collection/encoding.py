@@ -73,7 +73,7 @@ def _is_missing(path: Path) -> bool:
     try:
         return not path.exists()
     except (OSError, ValueError):
-        # Too long for a name, or with a character that no name has: reading it says so.
+        # Too long for a name, or with a character that no name has: reading it reports that.
         return False
 
 

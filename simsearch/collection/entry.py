@@ -225,7 +225,7 @@ def identify(
 
     With `distinct` all are read before the first is answered, and no label is given twice.
     """
-    # Where nobody is enrolled, that is said before what cannot be read.
+    # Where nobody is enrolled, that is reported before what cannot be read.
     collection.recognize_many([], threshold=threshold)
     names: list[str] = []
     vectors: list[Query] = []

@@ -104,7 +104,7 @@ def remarks(context: QueryContext, sources: Iterable[Query]) -> dict[str, str]:
     for source in sources:
         meant = interpret(source, context.store, lambda: True)
         if isinstance(meant, Text):
-            # What is refused is said with the answers.
+            # What is refused is reported with the answers.
             with contextlib.suppress(MediaError):
                 found[str(meant)] = context.encoder.prepare(meant).remark
     return {text: remark for text, remark in found.items() if remark}

@@ -130,7 +130,7 @@ def _picture(small: Image.Image, spec: PixelSpec, size: tuple[int, int], loaded:
 
 
 def may_differ(content: bytes) -> bool:
-    """Whether the rules of version 1 may read the bytes of a file differently: told from its header."""
+    """Whether the rules of version 1 may read the bytes of a file differently, judged by its header."""
     _, picture = open_picture(content)
     return bool(picture.has_transparency_data) or is_deep(picture) or foreign_profile(picture) is not None
 

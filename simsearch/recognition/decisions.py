@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Decisions:
     """Top-1 decisions: their scores, whether the label was right, and the identity of each query. Shape (n,) each.
 
-    `known` tells queries of enrolled identities from unknown ones, of which no label is right.
+    `known` is true for queries of enrolled identities; of the others no label is right.
     """
 
     scores: NDArray[np.float32]

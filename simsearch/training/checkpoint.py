@@ -53,7 +53,7 @@ def save_checkpoint(path: Path, state: State) -> None:
 
 
 def _reason(path: Path, state: State, error: OSError | RuntimeError) -> str:
-    """Why a checkpoint cannot be written. torch tells a full disk in several lines about its own source."""
+    """Why a checkpoint cannot be written. torch reports a full disk in several lines about its own source."""
     tensors = [*state["objective"].values(), *state["best"].values()]
     # An optimizer keeps up to two numbers for each weight.
     needed = 2 * sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -84,7 +84,7 @@ def add_sources(
 
 
 def _follow(store: Store, root: str) -> Iterator[str]:
-    """Moves the items of a root that was moved to `root`, and says so."""
+    """Moves the items of a root that was moved to `root`; yields a note."""
     old = roots.moved_from(store, root)
     if old is not None:
         moved = store.move(old, root)

@@ -38,7 +38,7 @@ def labeller(
 
 
 def _require_files(table: Mapping[str, str], labels: str, roots: Sequence[str]) -> None:
-    """Raises UsageError when no path of a table is there. Of a root that is away nothing can be said."""
+    """Raises UsageError when no path of a table is there. A root that is not there is not judged."""
     folders = [root.rstrip(os.sep) + os.sep for root in roots]
     under = (path for path in table if path in roots or path.startswith(tuple(folders)))
     if not (table and roots) or any(not os.path.lexists(root) for root in roots) or any(map(_is_there, under)):

@@ -58,7 +58,7 @@ PRESETS = {"strict": Preset(0.5, 0.85), "default": Preset(0.4, 0.6), "loose": Pr
 def pixel_digest(content: bytes) -> str:
     """The SHA-256 of the upright RGB pixels of a picture at full size, and of its sides: equal only for equal pixels.
 
-    Files of several pages or frames are told apart by all their bytes. Raises MediaError where it cannot be read.
+    Files of several pages or frames are compared by all their bytes. Raises MediaError where it cannot be read.
     """
     if frames(content) > 1:
         return hashlib.sha256(content).hexdigest()

@@ -88,12 +88,12 @@ def _other(file: PlannedFile, kept: _Seen, name: str, folders: tuple[str, ...]) 
     return _article(file, seen, inside, folders)
 
 
-def _alone(seen: _Seen, told: str) -> str:
+def _alone(seen: _Seen, caption: str) -> str:
     if seen.picture is None:
         return f'<p class="unread">cannot be shown: {shown(seen.why)}</p>'
     picture = seen.picture
     size = f'width="{picture.across}" height="{picture.down}"'
-    return f'<figure><img src="{picture.uri}" {size} alt="{shown(told)}"></figure>'
+    return f'<figure><img src="{picture.uri}" {size} alt="{shown(caption)}"></figure>'
 
 
 def _article(file: PlannedFile, seen: _Seen, inside: str, folders: tuple[str, ...], more: str = "") -> str:
@@ -113,11 +113,11 @@ def _article(file: PlannedFile, seen: _Seen, inside: str, folders: tuple[str, ..
 
 def _relation(file: PlannedFile) -> str:
     """Kind and score, and how much of each picture the other shows."""
-    told = [shown(file.kind)] if file.kind else []
-    told += [f"score {file.score:.2f}"] if file.score is not None else []
+    parts = [shown(file.kind)] if file.kind else []
+    parts += [f"score {file.score:.2f}"] if file.score is not None else []
     if file.overlap is not None and min(file.overlap) < WHOLE:
-        told.append(f"shows {file.overlap[0]:.0%} of the kept one")
-    return f' <span class="muted">{" · ".join(told)}</span>' if told else ""
+        parts.append(f"shows {file.overlap[0]:.0%} of the kept one")
+    return f' <span class="muted">{" · ".join(parts)}</span>' if parts else ""
 
 
 def _facts(file: PlannedFile, seen: _Seen) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FILES = 300
 """Files on a page, before it ends with the group at hand: about 6 MB of HTML."""
 MARK = '<meta name="generator" content="simsearch dedupe">'
-"""What tells a report from other files: nothing else is ever replaced."""
+"""The mark of a report: no other file is ever replaced."""
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 SUFFIXES = (".html", ".htm")
 _HEAD = 4_096
