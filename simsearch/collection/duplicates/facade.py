@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from simsearch.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.applying import Applied, Undone
+    from simsearch.collection.duplicates.calibrating import PairCalibration
     from simsearch.collection.duplicates.finding import Found, Wanted
     from simsearch.collection.duplicates.report import DuplicateReport
     from simsearch.duplicates.removal.plan import Plan, Totals
@@ -57,6 +59,28 @@ class DuplicateMethods(OpenCollection):
         wanted = Wanted(preset, tuple(keep), tuple(folders), progress or Silent())
         with self._compared(against, wanted) as (_, _, found):
             return found.report
+
+    def calibrate_duplicates(
+        self,
+        pairs: str | os.PathLike[str] | Iterable[tuple[str, str, bool]] | None,
+        *,
+        precision: float = 0.99,
+    ) -> PairCalibration | None:
+        """Chooses the score from which on pairs count as copies by the default preset, from labelled pairs of items.
+
+        `pairs` is a table with the columns a, b and same, or tuples of two uris and whether they are copies; None
+        returns to the usual score. The lowest score is taken at which the share of copies among the accepted pairs is
+        at least `precision`. Raises UsageError when there is none, and where pairs are of one kind only.
+        """
+        from simsearch.collection.duplicates import calibrating
+        from simsearch.collection.duplicates.finding import check
+
+        check(self.store.setting("modality") or "")
+        with self.changing() as store:
+            if pairs is not None:
+                return calibrating.calibrate(store, pairs, precision)
+            calibrating.forget(store)
+            return None
 
     def plan_duplicates(
         self,

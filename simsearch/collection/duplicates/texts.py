@@ -26,6 +26,11 @@ PRESETS = {
 """The least cosine, and the score that a near duplicate has at it."""
 
 
+def cosine_of(score: float) -> float:
+    """The least cosine at which near texts can have a score; none below the preset `loose` is compared."""
+    return max(PRESETS["loose"].cosine, score / texts.NORMALIZED)
+
+
 def strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
     """All pairs at least this close, with a text from `first` on, or with a reference of one of each."""
     vectors, own = contents.vectors, contents.own
