@@ -127,6 +127,13 @@ _RULES = (
     "CREATE INDEX content_rules ON content (rules)",
 )
 
+
+def _small(connection: Connection) -> None:
+    """A few gray levels of each image, by which copies are found that embeddings miss; how colorful copies are."""
+    connection.exec_driver_sql("ALTER TABLE content ADD COLUMN small BLOB")
+    connection.exec_driver_sql("ALTER TABLE look ADD COLUMN color FLOAT NOT NULL DEFAULT 0")
+
+
 MIGRATIONS = (
     Migration(1, _first),
     Migration(2, _second),
@@ -134,6 +141,7 @@ MIGRATIONS = (
     Migration(4, _duplicates),
     Migration(5, _files_now),
     Migration(6, _rules),
+    Migration(7, _small),
 )
 
 

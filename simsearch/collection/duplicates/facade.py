@@ -87,6 +87,7 @@ class DuplicateMethods(OpenCollection):
         path: str | Path,
         *,
         report: str | Path | None = None,
+        force: bool = False,
         against: OpenCollection | str | Path | None = None,
         preset: str = "default",
         keep: Sequence[str] = (),
@@ -95,7 +96,8 @@ class DuplicateMethods(OpenCollection):
     ) -> Planned:
         """Writes the plan of what to remove to a file that can be edited; nothing else is changed.
 
-        `report` is an HTML file on which each copy is seen beside what is kept.
+        `report` is an HTML file on which each copy is seen beside what is kept. A file that is there and is neither is
+        replaced with `force` only.
         """
         from simsearch.collection.duplicates.finding import Wanted
         from simsearch.collection.duplicates.planning import Planner, header
@@ -108,8 +110,10 @@ class DuplicateMethods(OpenCollection):
             uris = [member.item.uri for group in found.report.groups for member in group.members]
             is_text = store.setting("modality") == "text"
             planner = Planner(found, is_text, store.removals.example_labels(uris))
-            totals = write_plan(Path(path), head, planner.groups())
-        pages = () if report is None else write_report(read_plan(Path(path)), Path(report), progress=wanted.progress)
+            totals = write_plan(Path(path), head, planner.groups(), force=force)
+        pages: tuple[Path, ...] = ()
+        if report is not None:
+            pages = write_report(read_plan(Path(path)), Path(report), force=force, progress=wanted.progress)
         return Planned(found.report, totals, tuple(planner.skipped), pages)
 
     def apply_duplicates(

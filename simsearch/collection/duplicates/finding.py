@@ -120,6 +120,7 @@ class _Search:
             cosine=self._preset.cosine,
             strips=way.strips,
             narrow=way.narrow,
+            more=way.more,
             progress=self._wanted.progress,
         )
         for key in self._ledger.found:
@@ -181,7 +182,7 @@ class _Search:
         return (
             Stage("equal bytes", equal),
             Stage("equal pixels", count(["same pixels"])),
-            Stage("candidates by embedding", candidates),
+            Stage("candidates by embedding and gray levels", candidates),
             Stage("edited copies, proved by their geometry", count(proved)),
             Stage("near, not proved", count(["near"])),
         )
