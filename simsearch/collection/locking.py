@@ -9,24 +9,13 @@ from pathlib import Path
 
 import filelock
 
-from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME
+from simsearch.collection.places import HOLDER_NAME, LOCK_NAME
 from simsearch.errors import DiskFullError, LockedError, StoreError
 from simsearch.space import disk_is_full
-from simsearch.store import Store
 from simsearch.store.database import full
 
 BATCH = 2 * 256 * 4096
 """Bytes of 256 items with vectors of 768 numbers and their rows, twice."""
-
-
-@contextlib.contextmanager
-def writing(folder: Path) -> Iterator[Store]:
-    """The store of a collection opened for writing, under the writer's lock.
-
-    Raises LockedError naming the process that holds it, StoreError when the folder cannot be written.
-    """
-    with held(folder), Store.open(folder / STORE_NAME, write=True) as store:
-        yield store
 
 
 @contextlib.contextmanager
@@ -45,7 +34,7 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
-        (folder / HOLDER_NAME).write_text(f"{os.getpid()}\n")
+        _sign(folder / HOLDER_NAME)
         yield
     except DiskFullError as error:
         raise full(folder, _needed(folder)) from error
@@ -53,6 +42,15 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
         raise _unwritable(folder, error) from error
     finally:
         lock.release()
+
+
+def _sign(path: Path) -> None:
+    """Writes the pid of this process over that of the last one; emptying the file first would wait for the disk."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        os.write(file, f"{os.getpid():<11}\n".encode())
+    finally:
+        os.close(file)
 
 
 def _holder(folder: Path) -> str:

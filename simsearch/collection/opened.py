@@ -26,26 +26,37 @@ class OpenCollection:
         self.folder = folder
         self._given = encoder
         self._store: Store | None = Store.open(folder / STORE_NAME)
+        self._writer: Store | None = None
         self._index: VectorIndex | None = None
 
     def close(self) -> None:
+        self._close_writer()
         if self._store is not None:
             self._store.close()
         self._store = self._index = None
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
 
     @contextlib.contextmanager
     def reopening(self, encoder: Encoder | None) -> Iterator[None]:
         """Closes the collection while its files are replaced and reopens it, with this encoder if that succeeded."""
         self.store.close()
+        self._close_writer()
         self._store = self._index = None
         try:
             yield
             self._given = encoder
-            for cached in ("encoder", "dim"):
-                self.__dict__.pop(cached, None)
+            self._forget_encoder()
         finally:
             finish_rebuild(self.folder)
             self._store = Store.open(self.folder / STORE_NAME)
+
+    def _forget_encoder(self) -> None:
+        for cached in ("encoder", "dim", "modality"):
+            self.__dict__.pop(cached, None)
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +77,11 @@ class OpenCollection:
     def dim(self) -> int:
         """The length of the vectors."""
         return int(pinning.setting(self.folder, self.store, "dim"))
+
+    @cached_property
+    def modality(self) -> str:
+        """What it holds: "image", "text", or "vector" for vectors of the user's own."""
+        return self.store.setting("modality") or "image"
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -117,10 +133,24 @@ class OpenCollection:
         """
         from simsearch.collection import locking
 
-        with locking.writing(self.folder) as store:
-            if encoder is not None:
-                pinning.require(self.folder, store, encoder)
-            yield store
+        with locking.held(self.folder):
+            try:
+                store = self._open_writer()
+                if encoder is not None:
+                    pinning.require(self.folder, store, encoder)
+                yield store
+            except BaseException:
+                # What went wrong may be the connection.
+                self._close_writer()
+                raise
+
+    def _open_writer(self) -> Store:
+        """The store for writing, opened once: opening takes longer than most changes."""
+        path = self.folder / STORE_NAME
+        if self._writer is None or not self._writer.is_still(path):
+            self._close_writer()
+            self._writer = Store.open(path, write=True)
+        return self._writer
 
     def bind(self, encoder: str | Path | Encoder | None, dim: int | None) -> None:
         """Pins an empty collection to an encoder, or to own vectors of `dim` numbers; another one stays as it is."""
@@ -135,8 +165,7 @@ class OpenCollection:
             return
         with self.writing() as store:
             store.set_settings(settings, if_empty=True)
-        for cached in ("encoder", "dim"):
-            self.__dict__.pop(cached, None)
+        self._forget_encoder()
         self._index = None
 
     @contextlib.contextmanager

@@ -43,6 +43,8 @@ class Database:
         self.write = write
         self._turn = threading.RLock()
         self._inside = False
+        self._together = False
+        self._identity = _identity(path)
         engine = engine_of(path, "mode=ro&immutable=1" if immutable else "mode=rw", alone=alone)
         with translating_errors(path):
             self._connection: Connection | None = engine.connect()
@@ -82,10 +84,28 @@ class Database:
         if not self.write:
             raise StoreError(f"{self.path} was opened to read")
         with self._turn:
+            if self._together:
+                with translating_errors(self.path):
+                    yield self._open()
+                return
             if self._inside:
                 raise StoreError(f"{self.path}: nothing can be written inside a snapshot; leave it first")
             with self._transaction(immediate=True) as connection:
                 yield connection
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All that this thread reads and writes inside is one transaction: committed at the end, or rolled back."""
+        with self.writing():
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False
+
+    def is_still(self, path: Path) -> bool:
+        """Whether the file at `path` is the one that was opened, and none that was put in its place."""
+        return self._connection is not None and _identity(path) == self._identity
 
     @contextlib.contextmanager
     def _transaction(self, *, immediate: bool) -> Iterator[Connection]:
@@ -120,6 +140,14 @@ class Database:
                 self._connection.close()
                 self._connection.engine.dispose()
                 self._connection = None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _begin(connection: Connection) -> None:

@@ -127,6 +127,12 @@ _RULES = (
     "CREATE INDEX content_rules ON content (rules)",
 )
 
+
+def _owners(connection: Connection) -> None:
+    """Which label each impostor scores highest with, so that its score can follow a change of a few labels."""
+    connection.exec_driver_sql("ALTER TABLE calibration ADD COLUMN owners BLOB")
+
+
 MIGRATIONS = (
     Migration(1, _first),
     Migration(2, _second),
@@ -134,6 +140,7 @@ MIGRATIONS = (
     Migration(4, _duplicates),
     Migration(5, _files_now),
     Migration(6, _rules),
+    Migration(10, _owners),
 )
 
 

@@ -16,6 +16,7 @@ from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION, embed_each
 from simsearch.collection.encoding import like_words, takes_text, text_of
+from simsearch.collection.identities.following import following
 from simsearch.collection.querying import interpret, is_folder
 from simsearch.errors import MediaError, UsageError, VectorError
 from simsearch.media.ahead import ahead
@@ -100,7 +101,8 @@ def enroll_vectors(store: Store, label: str, vectors: ArrayLike | Iterable[objec
     _check_label(label)
     rows = own_vectors(store, vectors, f"an example of {label!r}")
     new = [(label, NewExample("", hashlib.sha256(row).digest(), row)) for row in rows]
-    added = store.add_examples(new).get(label, 0)
+    with following(store, [label]):
+        added = store.add_examples(new).get(label, 0)
     return EnrollReport(added, len(new) - added)
 
 
@@ -178,7 +180,9 @@ def enroll_all(
         ahead(lambda one: _unless_blank(read_example(encoder, *one, encoding), force), given), TRANSACTION
     ):
         rows, skipped = encoded_examples(store, encoder, batch)
-        added, readable = store.add_examples(rows), Counter(label for label, _ in rows)
+        readable = Counter(label for label, _ in rows)
+        with following(store, list(readable)):
+            added = store.add_examples(rows)
         for label in dict.fromkeys(one.label for one in batch):
             before, new = reports.get(label, EnrollReport()), added.get(label, 0)
             reports[label] = EnrollReport(
@@ -267,7 +271,9 @@ def _name(source: Query) -> str:
 def forget_example(store: Store, file: str | Path) -> int:
     """Removes the examples that were enrolled from a file, or under a uri; returns how many there were."""
     names = {os.path.abspath(file), os.fspath(file)}  # noqa: PTH100  (as `_name`)
-    return store.remove_examples([example.id for example in store.examples()[0] if example.uri in names])
+    found = store.example_labels_of(sorted(names))
+    with following(store, sorted(set(found.values()))):
+        return store.remove_examples(list(found))
 
 
 def rename(store: Store, label: str, new: str) -> int:
@@ -277,7 +283,10 @@ def rename(store: Store, label: str, new: str) -> int:
     if new in known and new != label:
         raise UsageError(f"{new!r} is enrolled already; to join the two: simsearch merge {label} {new}")
     _require(known, label)
-    return known[label] if new == label else store.move_label(label, new)[0]
+    if new == label:
+        return known[label]
+    with following(store, [label, new]):
+        return store.move_label(label, new)[0]
 
 
 def merge(store: Store, label: str, target: str) -> int:
@@ -287,7 +296,8 @@ def merge(store: Store, label: str, target: str) -> int:
     _require(known, target)
     if label == target:
         raise UsageError(f"{label!r} cannot be merged with itself; name two labels")
-    return store.move_label(label, target)[0]
+    with following(store, [label, target]):
+        return store.move_label(label, target)[0]
 
 
 def _require(known: Mapping[str, int], label: str) -> None:

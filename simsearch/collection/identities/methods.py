@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.forgetting import ForgottenReport
     from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
-    from simsearch.store import Store
-    from simsearch.types import Encoder, Example, QueryLike, Recognition
+    from simsearch.types import Example, QueryLike, Recognition
 
 
 class IdentityCollection(OpenCollection):
@@ -46,17 +45,6 @@ class IdentityCollection(OpenCollection):
             self._decider = deciding.load_decider(self.store)
         return self._decider
 
-    @contextlib.contextmanager
-    def changing_examples(self, encoder: Encoder | None = None) -> Iterator[Store]:
-        """Like `writing`; afterwards the scores of the impostors are brought up to date."""
-        from simsearch.collection.identities import deciding
-
-        with self.writing(encoder) as store:
-            try:
-                yield store
-            finally:
-                deciding.store_tops(store)
-
     def enroll(
         self,
         label: str,
@@ -75,15 +63,15 @@ class IdentityCollection(OpenCollection):
         require(FLAG, force=force)
         allow(TEXT, encoding=encoding)
         if self._of_own_vectors:
-            with self.changing_examples() as store:
+            with self.writing() as store:
                 return enrolling.enroll_vectors(store, label, sources)
         encoder = self.encoder
-        with self.changing_examples(encoder) as store:
+        with self.writing(encoder) as store:
             return enrolling.enroll(store, encoder, label, sources, force=force, encoding=encoding)  # type: ignore[arg-type]
 
     @property
     def _of_own_vectors(self) -> bool:
-        return self.store.setting("modality") == "vector"
+        return self.modality == "vector"
 
     def enroll_folders(
         self,
@@ -100,7 +88,7 @@ class IdentityCollection(OpenCollection):
         require(FLAG, force=force)
         allow(TEXT, encoding=encoding)
         encoder, shown = self.encoder, as_progress(progress)
-        with self.changing_examples(encoder) as store:
+        with self.writing(encoder) as store:
             return enrolling.enroll_folders(store, encoder, folder, shown, force=force, encoding=encoding)
 
     def forget(self, label: str) -> int:
@@ -108,8 +96,10 @@ class IdentityCollection(OpenCollection):
 
         They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
         """
+        from simsearch.collection.identities import following
+
         require(TEXT, label=label)
-        with self.changing_examples() as store:
+        with self.writing() as store, following.following(store, [label]):
             count = store.remove_label(label)
         self._erase_traces()
         return count
@@ -119,7 +109,7 @@ class IdentityCollection(OpenCollection):
         from simsearch.collection.identities import enrolling
 
         require(PATH, file=file)
-        with self.changing_examples() as store:
+        with self.writing() as store:
             count = enrolling.forget_example(store, file)
         self._erase_traces()
         return count
@@ -149,7 +139,7 @@ class IdentityCollection(OpenCollection):
         from simsearch.collection.identities import enrolling
 
         require(TEXT, label=label, new=new)
-        with self.changing_examples() as store:
+        with self.writing() as store:
             return enrolling.rename(store, label, new)
 
     def merge(self, label: str, target: str) -> int:
@@ -157,7 +147,7 @@ class IdentityCollection(OpenCollection):
         from simsearch.collection.identities import enrolling
 
         require(TEXT, label=label, target=target)
-        with self.changing_examples() as store:
+        with self.writing() as store:
             return enrolling.merge(store, label, target)
 
     def labels(self) -> dict[str, int]:
