@@ -140,7 +140,7 @@ MIGRATIONS = (
     Migration(4, _duplicates),
     Migration(5, _files_now),
     Migration(6, _rules),
-    Migration(10, _owners),
+    Migration(7, _owners),
 )
 
 

@@ -16,7 +16,7 @@ from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION
 from simsearch.collection.identities.deciding import Decider, calibration_of
-from simsearch.collection.identities.enrolling import encoded_examples, own_vectors, read_example
+from simsearch.collection.identities.reading import encoded_examples, own_vectors, read_example
 from simsearch.errors import UsageError
 from simsearch.evaluation.statistics.probability import encoder_curve
 from simsearch.labelled.columns import ROLE_NAMES

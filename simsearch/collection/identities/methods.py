@@ -106,11 +106,11 @@ class IdentityCollection(OpenCollection):
 
     def forget_example(self, file: str | Path) -> int:
         """Removes the examples that were enrolled from a file; returns how many there were."""
-        from simsearch.collection.identities import enrolling
+        from simsearch.collection.identities import changing
 
         require(PATH, file=file)
         with self.writing() as store:
-            count = enrolling.forget_example(store, file)
+            count = changing.forget_example(store, file)
         self._erase_traces()
         return count
 
@@ -136,19 +136,19 @@ class IdentityCollection(OpenCollection):
 
     def rename(self, label: str, new: str) -> int:
         """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
-        from simsearch.collection.identities import enrolling
+        from simsearch.collection.identities import changing
 
         require(TEXT, label=label, new=new)
         with self.writing() as store:
-            return enrolling.rename(store, label, new)
+            return changing.rename(store, label, new)
 
     def merge(self, label: str, target: str) -> int:
         """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
-        from simsearch.collection.identities import enrolling
+        from simsearch.collection.identities import changing
 
         require(TEXT, label=label, target=target)
         with self.writing() as store:
-            return enrolling.merge(store, label, target)
+            return changing.merge(store, label, target)
 
     def labels(self) -> dict[str, int]:
         """The enrolled labels with their numbers of examples."""
