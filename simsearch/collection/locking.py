@@ -9,13 +9,24 @@ from pathlib import Path
 
 import filelock
 
-from simsearch.collection.places import HOLDER_NAME, LOCK_NAME
+from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME
 from simsearch.errors import DiskFullError, LockedError, StoreError
 from simsearch.space import disk_is_full
+from simsearch.store import Store
 from simsearch.store.database import full
 
 BATCH = 2 * 256 * 4096
 """Bytes of 256 items with vectors of 768 numbers and their rows, twice."""
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[Store]:
+    """The store of a collection opened for writing, under the writer's lock.
+
+    Raises LockedError naming the process that holds it, StoreError when the folder cannot be written.
+    """
+    with held(folder), Store.open(folder / STORE_NAME, write=True) as store:
+        yield store
 
 
 @contextlib.contextmanager
@@ -26,7 +37,7 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     """
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=seconds)
     try:
-        lock.acquire()
+        _acquire(lock, folder)
     except filelock.Timeout:
         raise LockedError(
             f"{folder} is being written by process {_holder(folder)}; wait until it is done, or stop it"
@@ -51,6 +62,20 @@ def _sign(path: Path) -> None:
         os.write(file, f"{os.getpid():<11}\n".encode())
     finally:
         os.close(file)
+
+
+def _acquire(lock: filelock.BaseFileLock, folder: Path) -> None:
+    """Acquires the lock of the folder that has this name now: another may have taken the place of the one before."""
+    while True:
+        before = folder.stat()
+        lock.acquire()
+        try:
+            if os.path.samestat(before, folder.stat()):
+                return
+        except OSError:
+            lock.release()
+            raise
+        lock.release()
 
 
 def _holder(folder: Path) -> str:

@@ -44,7 +44,6 @@ class Database:
         self._turn = threading.RLock()
         self._inside = False
         self._together = False
-        self._identity = _identity(path)
         engine = engine_of(path, "mode=ro&immutable=1" if immutable else "mode=rw", alone=alone)
         with translating_errors(path):
             self._connection: Connection | None = engine.connect()
@@ -103,10 +102,6 @@ class Database:
             finally:
                 self._together = False
 
-    def is_still(self, path: Path) -> bool:
-        """Whether the file at `path` is the one that was opened, and none that was put in its place."""
-        return self._connection is not None and _identity(path) == self._identity
-
     @contextlib.contextmanager
     def _transaction(self, *, immediate: bool) -> Iterator[Connection]:
         with self._turn, translating_errors(self.path):
@@ -140,14 +135,6 @@ class Database:
                 self._connection.close()
                 self._connection.engine.dispose()
                 self._connection = None
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _begin(connection: Connection) -> None:

@@ -82,10 +82,6 @@ class Store(Sources, IdentityStore):
         with self._database.together():
             yield
 
-    def is_still(self, path: Path) -> bool:
-        """Whether the file at `path` is the one that was opened, and none that was put in its place."""
-        return self._database.is_still(path)
-
     # -- settings ----------------------------------------------------------------------------------------------
 
     def setting(self, key: str) -> str | None:

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from simsearch.store import Store
 
 
-def forget_example(store: Store, file: str | Path) -> int:
-    """Removes the examples that were enrolled from a file, or under a uri; returns how many there were."""
+def examples_from(store: Store, file: str | Path) -> dict[int, str]:
+    """The ids of the examples that were enrolled from a file, or under a uri, with their labels."""
     names = {os.path.abspath(file), os.fspath(file)}  # noqa: PTH100  (as examples are named)
-    found = store.example_labels_of(sorted(names))
-    with following(store, sorted(set(found.values()))):
-        return store.remove_examples(list(found))
+    return store.example_labels_of(sorted(names))
+
+
+def forget_examples(store: Store, labels: Mapping[int, str]) -> int:
+    """Removes examples, given by id with their labels; returns how many there were."""
+    with following(store, sorted(set(labels.values()))):
+        return store.remove_examples(list(labels))
 
 
 def rename(store: Store, label: str, new: str) -> int:

@@ -94,23 +94,30 @@ class IdentityCollection(OpenCollection):
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were.
 
-        They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
+        They are overwritten, here, in the calibration and in the state that `reindex` keeps, as soon as nothing reads
+        the collection; see `forgotten`.
         """
-        from simsearch.collection.identities import following
+        from simsearch.collection.identities import forgetting
+        from simsearch.collection.identities.following import following
 
         require(TEXT, label=label)
-        with self.writing() as store, following.following(store, [label]):
-            count = store.remove_label(label)
+        with self.writing() as store:
+            # The kept states first: the contents by which they are searched are known only here.
+            forgetting.forget_in_kept(self.folder, label, store.digests_of_label(label))
+            with following(store, [label]):
+                count = store.remove_label(label)
         self._erase_traces()
         return count
 
     def forget_example(self, file: str | Path) -> int:
         """Removes the examples that were enrolled from a file; returns how many there were."""
-        from simsearch.collection.identities import changing
+        from simsearch.collection.identities import changing, forgetting
 
         require(PATH, file=file)
         with self.writing() as store:
-            count = changing.forget_example(store, file)
+            found = changing.examples_from(store, file)
+            forgetting.forget_in_kept(self.folder, None, store.digests_of_examples(list(found)))
+            count = changing.forget_examples(store, found)
         self._erase_traces()
         return count
 
