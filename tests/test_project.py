@@ -335,6 +335,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
         "pathspec",
         "pillow",
         "sqlalchemy",
+        "sqlglot",
         "tokenizers",
         "tqdm",
     }
@@ -343,7 +344,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
     assert PROJECT["project"]["optional-dependencies"]["all"] == [
-        "simsearch[train,pretrained,plots,heic,raw,trash,dedupe,distinct]"
+        "simsearch[train,pretrained,plots,heic,raw,trash,dedupe,distinct,watch,parquet,serve]"
     ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simsearch.cli.training import _tell_split
+from simsearch.cli.learning.training import _tell_split
 
 
 @pytest.fixture(scope="module")
