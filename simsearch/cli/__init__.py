@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "simsearch.cli.evaluation",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",
+    "serve": "simsearch.cli.serving",
 }
 
 

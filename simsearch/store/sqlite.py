@@ -201,13 +201,24 @@ class Store(Sources, IdentityStore):
     def iterate_items(self, batch: int = 1000) -> Iterator[list[Item]]:
         """All items by ascending id, in lists of `batch`. Each list is read by itself, outside a snapshot."""
         after = 0
-        while True:
-            with self._database.reading() as connection:
-                found = reading.items(connection, ITEM.c.id > after, batch)
-            if not found:
-                return
+        while found := self.page(after, batch):
             yield found
             after = found[-1].id
+
+    def page(self, after: int, limit: int) -> list[Item]:
+        """The first `limit` items with an id above `after`, by ascending id."""
+        with self._database.reading() as connection:
+            return reading.items(connection, ITEM.c.id > after, limit)
+
+    def label_counts(self) -> dict[str, int]:
+        """How many items have each label, by label."""
+        with self._database.reading() as connection:
+            return reading.label_counts(connection)
+
+    def file_names(self) -> list[str]:
+        """The files that items are from: of each item its own, or the one that holds it."""
+        with self._database.reading() as connection:
+            return reading.file_names(connection)
 
     def vectors(self, after: int = 0, batch: int = 10_000) -> Iterator[tuple[Ids, Vectors]]:
         """The vectors of contents with an id above `after`, by ascending id. Holds `batch` of them in memory."""
