@@ -16,8 +16,8 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 help:
 	@echo "make setup      .venv with everything that is needed"
 	@echo "make demo       the tour: learn, index, query, recognise"
-	@echo "make test       set up and run every check"
-	@echo "make check      the same: lint, format, types, layers, tests"
+	@echo "make check      set up; lint, format, types, layers, tests"
+	@echo "make test       the same and the slow tests: trainings, many kills, the page in a browser"
 	@echo "make bench      the measurements"
 	@echo "make docs       the command reference, from --help"
 	@echo "make clean      remove caches, build output and demo output"
@@ -38,13 +38,14 @@ demo: setup
 	$(BIN)/python examples/demo.py
 
 test: check
+	$(BIN)/python -m pytest -n 2 --dist worksteal --no-cov -m slow
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

@@ -252,12 +252,15 @@ class VectorIndex(Protocol):
         """All ids, in the order of the rows."""
         ...
 
-    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
-        """The ids and scores of the k best of each query, shape (q, min(k, n)); equal scores by ascending id."""
+    def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
+        """The ids and scores of the k best of each query, shape (q, min(k, n)); equal scores by ascending id.
+
+        With `among`, ascending ids without repetition, only these are returned, and n is how many of them are there.
+        """
         ...
 
-    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
-        """For each query the ids and scores of all that score at least `min_score`, best first."""
+    def range_search(self, queries: Vectors, min_score: float, among: Ids | None = None) -> list[tuple[Ids, Scores]]:
+        """For each query the ids and scores of all (of `among`) that score at least `min_score`, best first."""
         ...
 
     def add(self, ids: Ids, vectors: Vectors) -> None: ...

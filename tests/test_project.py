@@ -43,6 +43,11 @@ HEAVY = (
     "huggingface_hub",
     "cv2",
     "scipy",
+    "fastapi",
+    "uvicorn",
+    "starlette",
+    "pydantic",
+    "prometheus_client",
 )
 OWNERS = {
     "torch": "training encoders",
@@ -65,6 +70,11 @@ OWNERS = {
     "pillow_heif": "media",
     "tqdm": "progress",
     "cv2": "duplicates",
+    "fastapi": "serving",
+    "starlette": "serving",
+    "pydantic": "serving",
+    "uvicorn": "serving",
+    "prometheus_client": "serving",
 }
 TRAINING_ONLY = (
     "torch",
@@ -335,6 +345,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
         "pathspec",
         "pillow",
         "sqlalchemy",
+        "sqlglot",
         "tokenizers",
         "tqdm",
     }
@@ -343,7 +354,7 @@ def test_the_core_needs_nothing_of_the_extras() -> None:
     pretrained = {r.name for r in requirements("pretrained")} - names
     assert pretrained == {"torch", "onnx", "onnxscript", "transformers", "sentence-transformers", "accelerate"}
     assert PROJECT["project"]["optional-dependencies"]["all"] == [
-        "simsearch[train,pretrained,plots,heic,raw,trash,dedupe,distinct]"
+        "simsearch[train,pretrained,plots,heic,raw,trash,dedupe,distinct,watch,parquet,serve]"
     ]
 
 

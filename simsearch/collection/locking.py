@@ -37,7 +37,7 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     """
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=seconds)
     try:
-        lock.acquire()
+        _acquire(lock, folder)
     except filelock.Timeout:
         raise LockedError(
             f"{folder} is being written by process {_holder(folder)}; wait until it is done, or stop it"
@@ -52,6 +52,20 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
+        lock.release()
+
+
+def _acquire(lock: filelock.BaseFileLock, folder: Path) -> None:
+    """Acquires the lock of the folder that has this name now: another may have taken the place of the one before."""
+    while True:
+        before = folder.stat()
+        lock.acquire()
+        try:
+            if os.path.samestat(before, folder.stat()):
+                return
+        except OSError:
+            lock.release()
+            raise
         lock.release()
 
 

@@ -68,6 +68,12 @@ def remove_identity(connection: Connection, label: str) -> None:
         changed(connection)
 
 
+def remove_contents(connection: Connection, digests: Sequence[bytes]) -> None:
+    """Removes the impostors with these contents."""
+    if connection.execute(IMPOSTOR.delete().where(IMPOSTOR.c.sha256.in_(digests))).rowcount:
+        changed(connection)
+
+
 def rows_naming(connection: Connection, label: str) -> dict[str, int]:
     """How many rows name a label as an identity, and how many items have the word in their paths or labels."""
     word = to_bytes(label)

@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from simsearch.store.reading import as_array, chunks, number_setting, setting
+from simsearch.store.records import NewExample
 from simsearch.store.schema import EXAMPLE
 from simsearch.store.writing import set_setting, stored_vector
 from simsearch.types import Example
 
 if TYPE_CHECKING:
-    from simsearch.store.records import NewExample
     from simsearch.types import Vectors
 
 
@@ -96,6 +96,22 @@ def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
     rows = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
     found = tuple(Example(row.id, row.label, row.uri, row.text, row.added_at) for row in rows)
     return found, as_array([row.vector for row in rows], dim)
+
+
+def rows(connection: Connection) -> list[tuple[int, str, NewExample]]:
+    """Every example by ascending id, as it is stored: its id, its label and the rest."""
+    dim = number_setting(connection, "dim")
+    found = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
+    vectors = as_array([row.vector for row in found], dim)
+    return [
+        (row.id, row.label, NewExample(row.uri, row.sha256, vector, row.text, row.rules))
+        for row, vector in zip(found, vectors, strict=True)
+    ]
+
+
+def digests(connection: Connection, which: ColumnElement[bool]) -> list[bytes]:
+    """The sha256 of the contents of examples."""
+    return list(connection.scalars(select(EXAMPLE.c.sha256).where(which).distinct()))
 
 
 def contents(connection: Connection) -> dict[bytes, str]:

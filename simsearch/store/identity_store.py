@@ -41,6 +41,27 @@ class IdentityStore:
         with self._database.reading() as connection:
             return calibrations.rows_naming(connection, label)
 
+    def digests_of_label(self, label: str) -> list[bytes]:
+        """The sha256 of the contents of the examples of a label."""
+        with self._database.reading() as connection:
+            return examples.digests(connection, EXAMPLE.c.label == label)
+
+    def digests_of_examples(self, ids: Sequence[int]) -> list[bytes]:
+        """The sha256 of the contents of examples."""
+        with self._database.reading() as connection:
+            return examples.digests(connection, EXAMPLE.c.id.in_(ids))
+
+    def remove_identity_contents(self, digests: Sequence[bytes]) -> int:
+        """Removes the examples and impostors with these contents, under whatever label; returns how many examples."""
+        with self._database.writing() as connection:
+            calibrations.remove_contents(connection, digests)
+            return examples.remove(connection, EXAMPLE.c.sha256.in_(digests))
+
+    def example_rows(self) -> list[tuple[int, str, NewExample]]:
+        """Every example by ascending id, as it is stored: its id, its label and the rest."""
+        with self._database.reading() as connection:
+            return examples.rows(connection)
+
     def remove_examples(self, ids: Sequence[int]) -> int:
         """Removes examples by id; returns how many there were."""
         with self._database.writing() as connection:

@@ -10,6 +10,8 @@ from simsearch.errors import UsageError, VectorError
 from simsearch.media.arguments import COUNT, require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from simsearch.types import Ids, Scores, Vectors
@@ -103,6 +105,23 @@ def checked_rows(ids: Ids, vectors: Vectors, present: Ids, dim: int) -> tuple[Id
     return numbers, rows
 
 
+def places_of(among: Ids, ids: Ids) -> NDArray[np.int64]:
+    """The places within `ids` of those that are `among` the ascending ids, ascending; what is not there is ignored.
+
+    Raises VectorError for an `among` that is not ascending.
+    """
+    wanted = np.ascontiguousarray(among, dtype=np.int64)
+    if wanted.ndim != 1 or (wanted[1:] <= wanted[:-1]).any():
+        raise VectorError("the ids to search among are not ascending; give np.unique(ids)")
+    if (ids[1:] > ids[:-1]).all():
+        # The usual order of rows; then the cost is that of a few look-ups, not of all rows.
+        places = np.searchsorted(ids, wanted)
+        found = places < len(ids)
+        found[found] = ids[places[found]] == wanted[found]
+        return places[found]
+    return np.flatnonzero(np.isin(ids, wanted))
+
+
 def cosines(queries: NDArray[np.float64], rows: NDArray[np.float64]) -> Scores:
     """The scores of all pairs, shape (q, n), summed in float64: a pair has the same score in every call."""
     return np.clip(queries @ rows.T, -1.0, 1.0).astype(np.float32)
@@ -111,6 +130,17 @@ def cosines(queries: NDArray[np.float64], rows: NDArray[np.float64]) -> Scores:
 def best_first(scores: Scores, ids: Ids) -> NDArray[np.intp]:
     """The order by descending score, equal scores by ascending id; along the last axis."""
     return np.lexsort((ids, -scores))
+
+
+def joined(answers: Sequence[list[tuple[Ids, Scores]]], queries: int) -> list[tuple[Ids, Scores]]:
+    """One answer of a range search for each query, best first, from those of several indexes."""
+    merged = []
+    for number in range(queries):
+        ids = np.concatenate([np.empty(0, dtype=np.int64), *(answer[number][0] for answer in answers)])
+        scores = np.concatenate([np.empty(0, dtype=np.float32), *(answer[number][1] for answer in answers)])
+        order = best_first(scores, ids)
+        merged.append((ids[order], scores[order]))
+    return merged
 
 
 def is_vector(source: object) -> bool:

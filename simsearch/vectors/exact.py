@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.errors import DamagedError
-from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, cosines
+from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, cosines, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,9 @@ class ExactIndex:
         self._ids, self._rows = self._ids[stays], self._rows[stays]
         return len(stays) - len(self._ids)
 
-    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
+    def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
+        if among is not None:
+            return self._only(among).search(queries, k)
         queries = checked_queries(queries, self.dim, k)
         k = min(k, len(self))
         scores = np.empty((len(queries), k), dtype=np.float32)
@@ -64,7 +66,9 @@ class ExactIndex:
                 scores[number], ids[number] = one.scores, one.ids
         return ids, scores
 
-    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
+    def range_search(self, queries: Vectors, min_score: float, among: Ids | None = None) -> list[tuple[Ids, Scores]]:
+        if among is not None:
+            return self._only(among).range_search(queries, min_score)
         queries = checked_queries(queries, self.dim)
         found: list[tuple[Ids, Scores]] = []
         for start in range(0, len(queries), QUERIES_AT_ONCE):
@@ -80,6 +84,13 @@ class ExactIndex:
                 order = best_first(some_scores, some_ids)
                 found.append((some_ids[order], some_scores[order]))
         return found
+
+    def _only(self, among: Ids) -> ExactIndex:
+        """An index of those rows whose ids are `among`; copies them."""
+        places = places_of(among, self._ids)
+        chosen = ExactIndex(self.dim)
+        chosen._ids, chosen._rows = self._ids[places], self._rows[places]
+        return chosen
 
     def _blocks(self, queries: Vectors) -> Iterator[tuple[Ids, Scores]]:
         """The ids of the rows of a block, and their scores of shape (q, rows of the block)."""

@@ -9,9 +9,11 @@ import faiss
 import numpy as np
 
 from simsearch.errors import DamagedError
-from simsearch.vectors.arrays import best_first, checked_queries, checked_rows
+from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, joined, places_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from simsearch.types import Ids, Scores, Vectors
@@ -66,8 +68,10 @@ class FaissFlatIndex:
             return 0
         return int(self._index.remove_ids(np.ascontiguousarray(ids, dtype=np.int64)))
 
-    def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
+    def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
         queries = checked_queries(queries, self.dim, k)
+        if among is not None:
+            return self._search_among(queries, k, among)
         k = min(k, len(self))
         scores = np.empty((len(queries), k), dtype=np.float32)
         found = np.empty((len(queries), k), dtype=np.int64)
@@ -92,8 +96,31 @@ class FaissFlatIndex:
             found[number], scores[number] = near[0][:k], near[1][:k]
         return found, scores
 
-    def range_search(self, queries: Vectors, min_score: float) -> list[tuple[Ids, Scores]]:
+    def _search_among(self, queries: Vectors, k: int, among: Ids) -> tuple[Ids, Scores]:
+        """The best of the best of each part."""
+        found: Ids = np.empty((len(queries), 0), dtype=np.int64)
+        scores: Scores = np.empty((len(queries), 0), dtype=np.float32)
+        for part in self._parts(among):
+            ids, values = part.search(queries, k)
+            found, scores = np.hstack([found, ids]), np.hstack([scores, values])
+            order = best_first(scores, found)[:, :k]
+            found, scores = np.take_along_axis(found, order, axis=1), np.take_along_axis(scores, order, axis=1)
+        return found, scores
+
+    def _parts(self, among: Ids) -> Iterator[FaissFlatIndex]:
+        """Indexes of the rows whose ids are `among`, each of so few that copying them needs little memory."""
+        ids, places = self.ids, places_of(among, self.ids)
+        step = max(1, NUMBERS_AT_ONCE // self.dim)
+        for start in range(0, len(places), step):
+            chosen = places[start : start + step]
+            part = FaissFlatIndex(self.dim)
+            part._index.add_with_ids(self._rows()[chosen], ids[chosen])
+            yield part
+
+    def range_search(self, queries: Vectors, min_score: float, among: Ids | None = None) -> list[tuple[Ids, Scores]]:
         queries = checked_queries(queries, self.dim)
+        if among is not None:
+            return joined([part.range_search(queries, min_score) for part in self._parts(among)], len(queries))
         if not len(self) or not len(queries):
             return [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)) for _ in queries]
         near = self._within(queries, min_score - ROUGH)

@@ -161,6 +161,7 @@ def killed(place: Path, moment: str, rng: np.random.Generator, *words: object) -
     return in_the_middle and running.returncode != 0, stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Pictures, Texts])
 def test_kills_at_any_moment_lose_nothing(place, request, draw, command, kind):
     """Many times SIGKILL in the middle of the work: always clean, and always what was seen stored is there."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simsearch.cli.training import _tell_split
+from simsearch.cli.learning.training import _tell_split
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,7 @@ def test_wrong_requests_are_told_in_one_line(command, labelled, place, words, sa
     assert not (place / "out").exists()
 
 
+@pytest.mark.slow
 def test_without_a_preset_it_goes_on_from_an_encoder_that_ships(process, labelled):
     words = ("train", labelled, "-o", "encoders/on", "--steps", "1", "--freeze", "all", "--no-report")
     done = process(*words, "--json", "--quiet")

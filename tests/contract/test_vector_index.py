@@ -69,6 +69,25 @@ def assert_equal_to(index: VectorIndex, rows: dict[int, np.ndarray], queries: np
             assert_answer(found_scores, found_ids, {row_id: expected[row_id] for row_id in near}, len(near))
 
 
+def assert_equal_among(index: VectorIndex, rows: dict[int, np.ndarray], queries: np.ndarray) -> None:
+    """The same of a part of the ids, with some that are not there: those at even places, the first, and none."""
+    known = sorted(rows)
+    for ids in (known[::2], known[:1], []):
+        among = np.array(sorted({*ids, 1_000_001}), dtype=np.int64)
+        chosen = {row_id: rows[row_id] for row_id in ids}
+        for k in (1, 2, len(rows) + 3):
+            found, scores = index.search(queries, k, among)
+            assert scores.shape == found.shape == (len(queries), min(k, len(ids)))
+            for number, query in enumerate(queries):
+                assert_answer(scores[number], found[number], naive_scores(query, chosen), min(k, len(ids)))
+        answers = index.range_search(queries, 0.1, among)
+        assert len(answers) == len(queries)
+        for query, (near, near_scores) in zip(queries, answers, strict=True):
+            expected = {row_id: score for row_id, score in naive_scores(query, chosen).items() if score >= 0.1}
+            assert set(near.tolist()) == set(expected)
+            assert_answer(near_scores, near, expected, len(expected))
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -104,6 +123,7 @@ def test_after_any_additions_and_removals_every_answer_is_that_of_a_double_loop(
             assert index.remove(np.array(argument, dtype=np.int64)) == len(gone)
             rows = {row_id: row for row_id, row in rows.items() if row_id not in gone}
     assert_equal_to(index, rows, asked)
+    assert_equal_among(index, rows, asked)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "vectors"
         index.save(path)
@@ -130,6 +150,34 @@ def test_all_kinds_give_the_same_bits_for_many_random_vectors() -> None:
     np.testing.assert_allclose(
         indexes[0].search(queries, 1)[1][:, 0], (queries.astype(float) @ rows.astype(float).T).max(axis=1), atol=1e-6
     )
+
+
+def test_a_search_among_many_ids_has_the_bits_of_one_among_all(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Small parts, so that the answer is put together from several.
+    monkeypatch.setattr("simsearch.vectors.faiss_index.NUMBERS_AT_ONCE", 48 * 100)
+    random = np.random.default_rng(7)
+    rows, queries = as_vectors(random.normal(size=(1000, 48))), as_vectors(random.normal(size=(20, 48)))
+    index, part = new_index(kind, 48), new_index(kind, 48)
+    index.add(np.arange(1000, dtype=np.int64), rows)
+    among = np.flatnonzero(random.random(1000) < 0.5)
+    part.add(among, rows[among])
+    for both, alone in zip(index.search(queries, 10, among), part.search(queries, 10), strict=True):
+        np.testing.assert_array_equal(both, alone)
+    for both, alone in zip(index.range_search(queries, 0.1, among), part.range_search(queries, 0.1), strict=True):
+        np.testing.assert_array_equal(both[0], alone[0])
+        np.testing.assert_array_equal(both[1], alone[1])
+    everything = index.search(queries, 10, np.arange(1000, dtype=np.int64))
+    np.testing.assert_array_equal(everything[1], index.search(queries, 10)[1])
+
+
+def test_ids_to_search_among_that_are_not_ascending_are_refused(kind: str) -> None:
+    index = new_index(kind, 2)
+    index.add(np.array([5, 9], dtype=np.int64), as_vectors([[1, 0], [0, 1]]))
+    for among in ([9, 5], [5, 5]):
+        with pytest.raises(VectorError, match="not ascending"):
+            index.search(as_vectors([[1, 0]]), 1, np.array(among, dtype=np.int64))
+        with pytest.raises(VectorError, match="not ascending"):
+            index.range_search(as_vectors([[1, 0]]), 0.0, np.array(among, dtype=np.int64))
 
 
 def test_a_tie_that_is_longer_than_k_is_cut_by_id(kind: str) -> None:

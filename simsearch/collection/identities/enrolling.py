@@ -264,10 +264,10 @@ def _name(source: Query) -> str:
     return os.path.abspath(source) if named else ""  # type: ignore[arg-type]  # noqa: PTH100
 
 
-def forget_example(store: Store, file: str | Path) -> int:
-    """Removes the examples that were enrolled from a file, or under a uri; returns how many there were."""
+def examples_from(store: Store, file: str | Path) -> list[int]:
+    """The ids of the examples that were enrolled from a file, or under a uri."""
     names = {os.path.abspath(file), os.fspath(file)}  # noqa: PTH100  (as `_name`)
-    return store.remove_examples([example.id for example in store.examples()[0] if example.uri in names])
+    return [example.id for example in store.examples()[0] if example.uri in names]
 
 
 def rename(store: Store, label: str, new: str) -> int:

@@ -107,21 +107,28 @@ class IdentityCollection(OpenCollection):
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were.
 
-        They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
+        They are overwritten, here, in the calibration and in the state that `reindex` keeps, as soon as nothing reads
+        the collection; see `forgotten`.
         """
+        from simsearch.collection.identities import forgetting
+
         require(TEXT, label=label)
         with self.changing_examples() as store:
+            # The kept states first: the contents by which they are searched are known only here.
+            forgetting.forget_in_kept(self.folder, label, store.digests_of_label(label))
             count = store.remove_label(label)
         self._erase_traces()
         return count
 
     def forget_example(self, file: str | Path) -> int:
         """Removes the examples that were enrolled from a file; returns how many there were."""
-        from simsearch.collection.identities import enrolling
+        from simsearch.collection.identities import enrolling, forgetting
 
         require(PATH, file=file)
         with self.changing_examples() as store:
-            count = enrolling.forget_example(store, file)
+            ids = enrolling.examples_from(store, file)
+            forgetting.forget_in_kept(self.folder, None, store.digests_of_examples(ids))
+            count = store.remove_examples(ids)
         self._erase_traces()
         return count
 

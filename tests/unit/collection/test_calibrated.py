@@ -210,7 +210,7 @@ def test_queries_that_are_all_different_get_different_labels(people: Collection)
 
 def test_a_rebuild_keeps_the_calibration(people: Collection, strangers: Path) -> None:
     made = people.calibrate(0.05, impostors=strangers).calibration
-    people.rebuild(HashEncoder())
+    people.reindex(HashEncoder())
     assert people.calibration() == made
 
 

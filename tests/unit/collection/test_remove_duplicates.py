@@ -154,7 +154,7 @@ def test_a_label_that_was_handed_over_can_be_forgotten(photos: Path, tmp_path: P
 def test_a_removal_outlives_a_rebuild(collection: Collection, plan: Path, photos: Path, other: Path) -> None:
     before = {uri: about for uri, about in items(collection).items() if not uri.startswith("example")}
     collection.apply_duplicates(plan)
-    collection.rebuild(other)
+    collection.reindex(other)
     undone = collection.undo_duplicates()
     assert undone.items is not None and undone.items.skipped == ()
     after = items(collection)

@@ -29,6 +29,7 @@ def test_a_kill_before_any_call_of_the_system_loses_nothing(method: int, tmp_pat
     assert len(steps) == 3 and min(steps) > 20, steps
 
 
+@pytest.mark.slow
 def test_random_plans_with_kills_at_random_moments(tmp_path: Path) -> None:
     """A few of those that the benchmark does many of."""
     words = [sys.executable, str(BENCHMARKS / "undo.py"), "--count", "12", "--folder", str(tmp_path), "--dry"]

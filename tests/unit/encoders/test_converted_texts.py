@@ -54,6 +54,7 @@ def units(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_minilm_gives_what_sentence_transformers_gives(minilm: Path, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 

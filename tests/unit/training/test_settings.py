@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from simsearch.cli.training import train_command
+from simsearch.cli.learning.training import train_command
 from simsearch.errors import UsageError
 from simsearch.labelled.reading import Reading
 from simsearch.labelled.splits import BY

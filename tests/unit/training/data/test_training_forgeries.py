@@ -190,6 +190,7 @@ def learned(signatures: Path, tmp_path_factory: pytest.TempPathFactory) -> Train
     return train(signatures, out, start="strokes", seed=1)
 
 
+@pytest.mark.slow
 def test_whole_writers_are_held_out_and_judged_by_their_forgeries(learned: Trained) -> None:
     training, figures = learned.config.training, learned.figures
     assert training["split_by"] == "group"
@@ -209,6 +210,7 @@ def test_whole_writers_are_held_out_and_judged_by_their_forgeries(learned: Train
     assert training["start_share"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_head_is_the_linear_map_alone(learned: Trained, signatures: Path) -> None:
     head = load_initial_encoder(str(learned.folder)).encoder.head
     assert isinstance(head, nn.Linear)
@@ -216,12 +218,14 @@ def test_the_head_is_the_linear_map_alone(learned: Trained, signatures: Path) ->
     assert open_encoder(learned.folder).encode([str(next(signatures.rglob("*.png")))]).shape == (1, 512)
 
 
+@pytest.mark.slow
 def test_with_everything_no_writer_is_held_out(signatures: Path, tmp_path: Path) -> None:
     made = train(signatures, tmp_path / "out", start="strokes", everything=True, report=False)
     assert made.config.training["split_by"] == "content"
     assert made.config.training["held_out"] == []
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_asked_for_has_its_half(signatures: Path, tmp_path: Path) -> None:
     made = train(signatures, tmp_path / "out", start="strokes", loss="triplet", steps=3, report=False)
     assert made.config.model["hidden"] == 256

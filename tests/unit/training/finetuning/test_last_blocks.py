@@ -98,6 +98,7 @@ def test_a_graph_without_that_layer_gives_no_maps() -> None:
     assert block_of(load_initial_encoder("glyph").encoder) is None
 
 
+@pytest.mark.slow
 def test_last_blocks_that_do_better_make_a_whole_encoder(
     shapes: Path, tmp_path: Path, few_steps: None, head_recognizes_nothing: None
 ) -> None:
@@ -123,6 +124,7 @@ def test_last_blocks_that_do_better_make_a_whole_encoder(
     assert encoder.features(pictures(2)).shape == (2, 1280)
 
 
+@pytest.mark.slow
 def test_the_same_minutes_give_the_same_whole_encoder(
     shapes: Path, tmp_path: Path, few_steps: None, head_recognizes_nothing: None
 ) -> None:
@@ -130,12 +132,14 @@ def test_the_same_minutes_give_the_same_whole_encoder(
     assert (one.folder / "encoder.onnx").read_bytes() == (other.folder / "encoder.onnx").read_bytes()
 
 
+@pytest.mark.slow
 def test_last_blocks_that_do_no_better_leave_a_head(shapes: Path, tmp_path: Path, few_steps: None) -> None:
     made = minutes(shapes, tmp_path / "head")
     assert isinstance(open_encoder(made.folder), HeadEncoder)
     assert made.figures["validation"] == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"freeze": "all"}, {"everything": True, "changes": None}])
 def test_a_head_alone_is_learned_where_it_is_asked_for(
     how: dict[str, Any], shapes: Path, tmp_path: Path, few_steps: None, monkeypatch: pytest.MonkeyPatch

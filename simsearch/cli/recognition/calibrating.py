@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.deciding import FROM_ENCODER
 from simsearch.cli.options import index_option, json_option, place_option, quiet_option
 from simsearch.cli.output import print_json, print_line, print_skipped, progress, skip_records
+from simsearch.cli.recognition.deciding import FROM_ENCODER
 
 if TYPE_CHECKING:
     from simsearch.collection.identities.calibrating import CalibrationReport

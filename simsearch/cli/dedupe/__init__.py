@@ -1,0 +1,1 @@
+"""simsearch dedupe, a module for each step."""

@@ -1,0 +1,1 @@
+"""Commands about identities: enrolling, deciding and calibrating."""
