@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
-from simsearch.collection.places import STORE_NAME
 from simsearch.errors import UsageError
 from simsearch.serving.answers import ApiError
 
@@ -25,9 +24,7 @@ class Served:
     name: str
     folder: Path
     encoder: str | Path | Encoder | None = None
-    _open: list[Collection] = field(default_factory=list, repr=False)
-    """The last is in use; those before were rebuilt meanwhile, and may still be read by a request."""
-    _store: tuple[int, int] = (0, 0)
+    _collection: Collection | None = field(default=None, repr=False)
     _generation: int = -1
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -46,18 +43,17 @@ class Served:
                 self._generation = generation
             return collection
 
+    def _current(self) -> Collection:
+        if self._collection is None:
+            self._collection = Collection.open(self.folder, self.encoder)
+        elif self._collection.replaced:
+            self._collection.refresh()
+            self._generation = -1
+        return self._collection
+
     def modality(self) -> str:
         """What it holds: image, text or vector."""
         return self.reading().store.setting("modality") or ""
-
-    def _current(self) -> Collection:
-        # A rebuild puts another folder in the place of this one.
-        seen = (self.folder / STORE_NAME).stat() if (self.folder / STORE_NAME).exists() else None
-        mark = (0, 0) if seen is None else (seen.st_dev, seen.st_ino)
-        if not self._open or mark != self._store:
-            self._open.append(Collection.open(self.folder, self.encoder))
-            self._store, self._generation = mark, -1
-        return self._open[-1]
 
     @contextmanager
     def own(self) -> Iterator[Collection]:
@@ -68,9 +64,8 @@ class Served:
             yield collection
 
     def close(self) -> None:
-        for collection in self._open:
-            collection.close()
-        self._open.clear()
+        if self._collection is not None:
+            self._collection.close()
 
 
 class Registry:

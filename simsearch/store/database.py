@@ -22,6 +22,7 @@ from simsearch.errors import (
     StoreError,
 )
 from simsearch.space import missing_space
+from simsearch.store.filters.columns import add_functions
 from simsearch.store.migrations import apply, pending
 
 BUSY_SECONDS = 10.0
@@ -138,6 +139,7 @@ def engine_of(path: Path, query: str, *, alone: bool = False) -> Engine:
 
 def _connect(uri: str, alone: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    add_functions(connection)
     try:
         # FULL: with WAL, NORMAL may lose the last transactions when the power fails. fullfsync: the same on macOS.
         for pragma in ("foreign_keys = ON", "synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):

@@ -126,18 +126,6 @@ def items(connection: Connection, where: ColumnElement[bool], limit: int | None 
     return [item_of(row) for row in connection.execute(query.where(where).order_by(ITEM.c.id).limit(limit))]
 
 
-def label_counts(connection: Connection) -> dict[str, int]:
-    """How many items have each label, by label."""
-    query = select(ITEM.c.label, func.count().label("items")).where(ITEM.c.label.is_not(None)).group_by(ITEM.c.label)
-    return dict(sorted((row.label, row.items) for row in connection.execute(query)))
-
-
-def file_names(connection: Connection) -> list[str]:
-    """The files that items are from: of each item its own, or the one that holds it."""
-    query = select(ITEM.c.uri, FILE.c.path).outerjoin(FILE, FILE.c.id == ITEM.c.file_id)
-    return [uri if path is None else path for uri, path in connection.execute(query)]
-
-
 def row_files(connection: Connection, paths: Sequence[str]) -> dict[str, RowFile]:
     """What is recorded of those files that hold several items, by path."""
     found: dict[str, RowFile] = {}

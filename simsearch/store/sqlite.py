@@ -14,6 +14,7 @@ from simsearch.store import reading, writing
 from simsearch.store.database import SMALLEST, Database, full, open_database
 from simsearch.store.duplicates.comparisons import Comparisons
 from simsearch.store.duplicates.removals import Removals
+from simsearch.store.filters.filtered import Filtered
 from simsearch.store.identity_store import IdentityStore
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from simsearch.types import Ids, Item, Vectors
 
 
-class Store(Sources, IdentityStore):
+class Store(Filtered, Sources, IdentityStore):
     """Items, contents, examples, and the sources that they are from. Use `create` or `open`.
 
     Every method is one transaction: done as a whole, and durable when it returns, or not done. An item is a path or a
@@ -189,36 +190,6 @@ class Store(Sources, IdentityStore):
         with self._database.reading() as connection:
             found = reading.items(connection, ITEM.c.uri == uri)
             return found[0] if found else None
-
-    def items_of(self, content_ids: Sequence[int]) -> dict[int, list[Item]]:
-        """The items of each content that there is, by ascending id."""
-        with self._database.reading() as connection:
-            grouped: dict[int, list[Item]] = {}
-            for item in reading.items(connection, reading.among(ITEM.c.content_id, content_ids)):
-                grouped.setdefault(item.content_id, []).append(item)
-            return grouped
-
-    def iterate_items(self, batch: int = 1000) -> Iterator[list[Item]]:
-        """All items by ascending id, in lists of `batch`. Each list is read by itself, outside a snapshot."""
-        after = 0
-        while found := self.page(after, batch):
-            yield found
-            after = found[-1].id
-
-    def page(self, after: int, limit: int) -> list[Item]:
-        """The first `limit` items with an id above `after`, by ascending id."""
-        with self._database.reading() as connection:
-            return reading.items(connection, ITEM.c.id > after, limit)
-
-    def label_counts(self) -> dict[str, int]:
-        """How many items have each label, by label."""
-        with self._database.reading() as connection:
-            return reading.label_counts(connection)
-
-    def file_names(self) -> list[str]:
-        """The files that items are from: of each item its own, or the one that holds it."""
-        with self._database.reading() as connection:
-            return reading.file_names(connection)
 
     def vectors(self, after: int = 0, batch: int = 10_000) -> Iterator[tuple[Ids, Vectors]]:
         """The vectors of contents with an id above `after`, by ascending id. Holds `batch` of them in memory."""

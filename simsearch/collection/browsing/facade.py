@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,8 +54,7 @@ class BrowsingMethods(OpenCollection):
 
     def facets(self) -> Facets:
         """The labels and the folders that there are among the items, with how many have each."""
-        folders = Counter(os.path.dirname(uri) for uri in self.store.file_names())  # noqa: PTH120
-        return Facets(self.store.label_counts(), dict(sorted(folders.items())))
+        return Facets(self.store.label_counts(), self.store.folder_counts())
 
     def read(self, item: Item | Example) -> bytes:
         """The bytes of the file of an item, or of that which an example was enrolled from.
