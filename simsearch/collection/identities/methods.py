@@ -11,7 +11,7 @@ from simsearch.collection import querying
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import STORE_NAME
 from simsearch.errors import LockedError, StoreError
-from simsearch.media.arguments import FLAG, NUMBER, PATH, TEXT, allow, as_progress, require
+from simsearch.media.arguments import COUNTS, FLAG, NUMBER, PATH, TEXT, allow, as_progress, require, source_list
 from simsearch.store.erasing import log_bytes
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.deciding import Decider
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
     from simsearch.collection.identities.forgetting import ForgottenReport
+    from simsearch.collection.identities.operating import OperatingCurve
     from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
     from simsearch.types import Example, QueryLike, Recognition
@@ -118,6 +119,15 @@ class IdentityCollection(OpenCollection):
             found = changing.examples_from(store, file)
             forgetting.forget_in_kept(self.folder, None, store.digests_of_examples(list(found)))
             count = changing.forget_examples(store, found)
+        self._erase_traces()
+        return count
+
+    def forget_examples(self, ids: Iterable[int]) -> int:
+        """Removes examples by their ids; returns how many there were."""
+        wanted = source_list(ids)
+        require(COUNTS, ids=wanted)
+        with self.changing_examples() as store:
+            count = store.remove_examples(wanted)
         self._erase_traces()
         return count
 
@@ -242,3 +252,10 @@ class IdentityCollection(OpenCollection):
     def calibration(self) -> Calibration | None:
         """The calibration of recognition, if there is one."""
         return self.decider.calibration
+
+    def operating_curve(self, confidence: float = 0.95) -> OperatingCurve:
+        """What each threshold would do with the impostors of the calibration and the enrolled examples."""
+        from simsearch.collection.identities import operating
+
+        require(NUMBER, confidence=confidence)
+        return operating.operating_curve(self.decider, confidence)
