@@ -65,7 +65,6 @@ def opened(target: str | None, index: str | None, progress: Progress, encoder: s
             reading=Reading(),
             verify=False,
             prune=False,
-            rebuild=False,
             progress=progress,
         )
         if done.withdrawn:

@@ -128,6 +128,11 @@ _RULES = (
 )
 
 
+def _owners(connection: Connection) -> None:
+    """Which label each impostor scores highest with, so that its score can follow a change of a few labels."""
+    connection.exec_driver_sql("ALTER TABLE calibration ADD COLUMN owners BLOB")
+
+
 def _small(connection: Connection) -> None:
     """A few gray levels of each image, by which copies are found that embeddings miss; how colorful copies are."""
     connection.exec_driver_sql("ALTER TABLE content ADD COLUMN small BLOB")
@@ -141,7 +146,8 @@ MIGRATIONS = (
     Migration(4, _duplicates),
     Migration(5, _files_now),
     Migration(6, _rules),
-    Migration(7, _small),
+    Migration(7, _owners),
+    Migration(8, _small),
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from simsearch.types import JSONValue, Metadata, Scores, Vectors
+    from simsearch.types import Ids, JSONValue, Metadata, Scores, Vectors
 
 
 class Known(NamedTuple):
@@ -118,6 +118,20 @@ class StoredCalibration:
 
     document: str
     tops: Scores
+    gallery: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTops:
+    """The impostors by ascending id, with their top scores against the gallery of that generation.
+
+    `owners` has an example of the label of each top score; None where these were not recorded.
+    """
+
+    ids: Ids
+    vectors: Vectors
+    scores: Scores
+    owners: Ids | None
     gallery: int
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simsearch.collection.duplicates.calibrating import PairCalibration
     from simsearch.collection.duplicates.finding import Found, Wanted
     from simsearch.collection.duplicates.report import DuplicateReport
-    from simsearch.duplicates.removal.plan import Plan, Totals
+    from simsearch.duplicates.removal.plan import Action, Plan, Totals
     from simsearch.duplicates.removal.runs import Method
     from simsearch.store import Store
     from simsearch.types import Skip
@@ -115,6 +115,20 @@ class DuplicateMethods(OpenCollection):
         if report is not None:
             pages = write_report(read_plan(Path(path)), Path(report), force=force, progress=wanted.progress)
         return Planned(found.report, totals, tuple(planner.skipped), pages)
+
+    def read_plan(self, path: str | Path) -> Plan:
+        """The plan of a file, checked as a whole. Raises PlanError."""
+        from simsearch.duplicates.removal.plan_file import read_plan
+
+        return read_plan(Path(path))
+
+    def edit_plan(self, path: str | Path, new: str | Path, choices: Mapping[tuple[int, int], Action]) -> Totals:
+        """Writes a plan with other actions than those of an earlier one to a new file; see `editing.edited`."""
+        from simsearch.collection.duplicates.editing import edited
+        from simsearch.duplicates.removal.plan_file import read_plan, write_plan
+
+        plan = edited(read_plan(Path(path)), choices)
+        return write_plan(Path(new), plan.header, plan.groups)
 
     def apply_duplicates(
         self,

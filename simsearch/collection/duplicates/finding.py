@@ -79,7 +79,7 @@ def find(store: Store, reference: Store | None, wanted: Wanted) -> Found:
     if reference is not None and reference.setting("fingerprint") != store.setting("fingerprint"):
         raise UsageError(
             f"the reference was built with the encoder {reference.setting('encoder')}, the collection with "
-            f"{store.setting('encoder')}; build both with one: simsearch index FOLDER --encoder NAME --rebuild"
+            f"{store.setting('encoder')}; build both with one: simsearch reindex --encoder NAME"
         )
     contents = load(store, reference)
     ledger = Ledger(store.comparisons, contents)
