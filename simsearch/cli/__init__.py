@@ -39,6 +39,7 @@ COMMANDS = {
     "migrate": "simsearch.cli.collections.copying",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",
+    "serve": "simsearch.cli.serving",
 }
 
 
