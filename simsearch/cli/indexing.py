@@ -25,6 +25,7 @@ from simsearch.cli.output import (
     progress,
     skip_records,
 )
+from simsearch.cli.watching import check_followed, follow
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     help="Remove vanished items even if more than half have vanished, or their disk is not there.",
 )
 @click.option("--verify-content", is_flag=True, help="Read all files, also those that look unchanged.")
+@click.option("--watch", is_flag=True, help="Then follow the folders, and index what changes, until Ctrl-C.")
 @json_option
 @quiet_option
 def index_command(
@@ -84,6 +86,7 @@ def index_command(
     strict: bool,
     prune: bool,
     verify_content: bool,
+    watch: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -95,6 +98,8 @@ def index_command(
     from simsearch.collection.entry import index_sources
     from simsearch.media.text_rows import Reading
 
+    if watch:
+        check_followed(sources)
     reading = Reading(by, text_column, id_column, label_column, encoding, overlap)
     done = index_sources(
         sources,
@@ -110,6 +115,9 @@ def index_command(
         strict=strict,
     )
     _print_index_report(done, as_json=as_json, quiet=quiet)
+    if watch and not done.withdrawn:
+        follow(done.folder, sources, labels=labels, strict=strict, prune=prune, as_json=as_json, quiet=quiet)
+        return 0
     report = done.report
     present = report.added + report.reused + report.unchanged + report.updated
     return 1 if report.skipped and not present else 0
