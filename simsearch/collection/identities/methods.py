@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import STORE_NAME
-from simsearch.errors import LockedError, StoreError
-from simsearch.media.arguments import FLAG, NUMBER, PATH, TEXT, allow, as_progress, require
+from simsearch.errors import LockedError, StoreError, UsageError
+from simsearch.media.arguments import (
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXT,
+    Form,
+    allow,
+    as_progress,
+    one_source,
+    require,
+    source_list,
+)
 from simsearch.store.erasing import log_bytes
 
 if TYPE_CHECKING:
@@ -20,10 +31,11 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.calibrating import CalibrationReport
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.deciding import Decider
-    from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
+    from simsearch.collection.identities.enrolling import EnrollOptions, EnrollReport, FoldersReport
     from simsearch.collection.identities.forgetting import ForgottenReport
     from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
+    from simsearch.recognition.review import Finding, Review
     from simsearch.types import Example, QueryLike, Recognition
 
 
@@ -52,22 +64,23 @@ class IdentityCollection(OpenCollection):
         *,
         force: bool = False,
         encoding: str | None = None,
+        review: Review = "warn",
     ) -> EnrollReport:
         """Makes each source an example of `label`, to be recognized from now on without any training.
 
         Blank images are skipped without `force`. `encoding` is that of text files without a byte order mark. In a
-        collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim).
+        collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim). `review` is
+        "warn" to report examples that look wrong (see `Finding`), "strict" to refuse them, or "off".
         """
         from simsearch.collection.identities import enrolling
 
-        require(FLAG, force=force)
-        allow(TEXT, encoding=encoding)
+        options = _options(force, encoding, review)
         if self._of_own_vectors:
             with self.writing() as store:
-                return enrolling.enroll_vectors(store, label, sources)
+                return enrolling.enroll_vectors(store, label, sources, options.review)
         encoder = self.encoder
         with self.writing(encoder) as store:
-            return enrolling.enroll(store, encoder, label, sources, force=force, encoding=encoding)  # type: ignore[arg-type]
+            return enrolling.enroll(store, encoder, label, sources, options)  # type: ignore[arg-type]
 
     @property
     def _of_own_vectors(self) -> bool:
@@ -79,17 +92,17 @@ class IdentityCollection(OpenCollection):
         *,
         force: bool = False,
         encoding: str | None = None,
+        review: Review = "warn",
         progress: Progress | bool | None = None,
     ) -> FoldersReport:
         """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
         from simsearch.collection.identities import enrolling
 
         require(PATH, folder=folder)
-        require(FLAG, force=force)
-        allow(TEXT, encoding=encoding)
+        options = _options(force, encoding, review)
         encoder, shown = self.encoder, as_progress(progress)
         with self.writing(encoder) as store:
-            return enrolling.enroll_folders(store, encoder, folder, shown, force=force, encoding=encoding)
+            return enrolling.enroll_folders(store, encoder, folder, shown, options)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were.
@@ -157,6 +170,12 @@ class IdentityCollection(OpenCollection):
         with self.writing() as store:
             return changing.merge(store, label, target)
 
+    def review(self) -> tuple[Finding, ...]:
+        """What looks wrong of the enrolled examples, in the order of their labels."""
+        from simsearch.collection.identities import reviewing
+
+        return reviewing.review_all(self.store)
+
     def labels(self) -> dict[str, int]:
         """The enrolled labels with their numbers of examples."""
         return self.store.labels()
@@ -196,6 +215,29 @@ class IdentityCollection(OpenCollection):
         allow(TEXT, encoding=encoding)
         vectors = querying.resolve(self, sources, encoding)[1]
         return deciding.recognized(self, vectors, threshold, distinct=distinct)
+
+    def save_evidence(
+        self,
+        path: str | Path,
+        sources: Iterable[QueryLike],
+        answers: Sequence[Recognition],
+        *,
+        force: bool = False,
+    ) -> list[Path]:
+        """The files that pictures of decisions were saved in: each query beside the examples that decided.
+
+        `answers` is what `recognize_many` gave for these sources. `path` is a file for all, with the suffix of a
+        picture or of a PDF, or a folder that gets a file for each. A file there that is no such picture is replaced
+        only with `force`. Raises UsageError where the collection holds vectors of one's own.
+        """
+        from simsearch.collection.identities import evidence
+
+        require(PATH, path=path)
+        require(FLAG, force=force)
+        given = [one_source(source, row) for row, source in enumerate(source_list(sources))]
+        if len(given) != len(answers):
+            raise UsageError(f"{len(given)} sources and {len(answers)} answers; give an answer for each source")
+        return evidence.save_evidence(self, given, answers, Path(path), force=force)
 
     def compare(
         self, first: QueryLike, second: QueryLike, *, threshold: float | None = None, encoding: str | None = None
@@ -242,3 +284,13 @@ class IdentityCollection(OpenCollection):
     def calibration(self) -> Calibration | None:
         """The calibration of recognition, if there is one."""
         return self.decider.calibration
+
+
+def _options(force: bool, encoding: str | None, review: Review) -> EnrollOptions:
+    from simsearch.collection.identities.enrolling import EnrollOptions
+    from simsearch.recognition.review import REVIEWS
+
+    require(FLAG, force=force)
+    allow(TEXT, encoding=encoding)
+    require(Form(" or ".join(map(repr, REVIEWS)), lambda value: value in REVIEWS), review=review)
+    return EnrollOptions(force, encoding, review)
