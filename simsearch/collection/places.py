@@ -15,7 +15,10 @@ from simsearch.outputs import first_foreign
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
-OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss", ".*.tmp", COMPLETE, RETURNING)
+SERVING = "serving"
+"""The folder in a collection that a server keeps its jobs and plans in."""
+_MARKS = (COMPLETE, RETURNING, SERVING)
+OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss", ".*.tmp", *_MARKS)
 """The names of the files of a collection."""
 
 

@@ -133,6 +133,12 @@ def _owners(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE calibration ADD COLUMN owners BLOB")
 
 
+def _small(connection: Connection) -> None:
+    """A few gray levels of each image, by which copies are found that embeddings miss; how colorful copies are."""
+    connection.exec_driver_sql("ALTER TABLE content ADD COLUMN small BLOB")
+    connection.exec_driver_sql("ALTER TABLE look ADD COLUMN color FLOAT NOT NULL DEFAULT 0")
+
+
 MIGRATIONS = (
     Migration(1, _first),
     Migration(2, _second),
@@ -141,6 +147,7 @@ MIGRATIONS = (
     Migration(5, _files_now),
     Migration(6, _rules),
     Migration(7, _owners),
+    Migration(8, _small),
 )
 
 

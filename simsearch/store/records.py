@@ -48,6 +48,8 @@ class Write:
     ctime_ns: int | None = None
     rules: int = 1
     """The version of the rules by which the content was read."""
+    small: bytes | None = None
+    """A few gray levels of an image (`media.image_facts.small_gray`)."""
 
 
 class RowFile(NamedTuple):
@@ -167,6 +169,7 @@ class Look(NamedTuple):
     sharpness: float
     entries: int
     """Of metadata in the file."""
+    color: float = 0.0
     frames: int = 1
     """More than one for pages and animations, of which only the first is compared."""
 
@@ -179,6 +182,8 @@ class ContentRow(NamedTuple):
     width: int | None
     height: int | None
     text: str | None
+    small: bytes | None
+    """A few gray levels of an image; None for a text, and for an image that an earlier version stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ CONTENT = Table(
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
     Column("rules", Integer, nullable=False, server_default="1"),
+    Column("small", LargeBinary),
     Index("content_rules", "rules"),
     sqlite_autoincrement=True,
 )  # fmt: skip
