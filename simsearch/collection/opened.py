@@ -29,12 +29,14 @@ class OpenCollection:
     def __init__(self, folder: Path, encoder: str | Path | Encoder | None = None) -> None:
         self.folder = folder
         self._given = encoder
+        self._writer: Store | None = None
         self._index: VectorIndex | None = None
         self._retired: list[Store] = []
         self._store: Store | None
         self._store, self._file = _open_store(folder)
 
     def close(self) -> None:
+        self._close_writer()
         for store in (*self._retired, *([self._store] if self._store else ())):
             store.close()
         self._retired = []
@@ -45,18 +47,27 @@ class OpenCollection:
 
         The store before stays open until `close`: other threads may be in the middle of an answer.
         """
+        self._close_writer()
         self._retired.append(self.store)
         self._store, self._file = _open_store(self.folder)
         if encoder is None and getattr(self._given, "fingerprint", None) == self._store.setting("fingerprint"):
             encoder = self._given
         self._index, self._given = None, encoder
-        for cached in ("encoder", "dim"):
-            self.__dict__.pop(cached, None)
+        self._forget_encoder()
 
     @property
     def replaced(self) -> bool:
         """Whether another state of the collection has taken the place of the one that is open here."""
         return _identity(self.folder / STORE_NAME) != self._file
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+    def _forget_encoder(self) -> None:
+        for cached in ("encoder", "dim", "modality"):
+            self.__dict__.pop(cached, None)
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +88,11 @@ class OpenCollection:
     def dim(self) -> int:
         """The length of the vectors."""
         return int(pinning.setting(self.folder, self.store, "dim"))
+
+    @cached_property
+    def modality(self) -> str:
+        """What it holds: "image", "text", or "vector" for vectors of the user's own."""
+        return self.store.setting("modality") or "image"
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -145,12 +161,19 @@ class OpenCollection:
         """
         from simsearch.collection import locking
 
-        with locking.writing(self.folder) as store:
+        with locking.held(self.folder):
             if self.replaced:
                 self.reopen()
-            if encoder is not None:
-                pinning.require(self.folder, store, encoder)
-            yield store
+            try:
+                # Opened once: opening takes longer than most changes.
+                self._writer = self._writer or Store.open(self.folder / STORE_NAME, write=True)
+                if encoder is not None:
+                    pinning.require(self.folder, self._writer, encoder)
+                yield self._writer
+            except BaseException:
+                # What went wrong may be the connection.
+                self._close_writer()
+                raise
 
     def bind(self, encoder: str | Path | Encoder | None, dim: int | None) -> None:
         """Pins an empty collection to an encoder, or to own vectors of `dim` numbers; another one stays as it is."""
@@ -165,8 +188,7 @@ class OpenCollection:
             return
         with self.writing() as store:
             store.set_settings(settings, if_empty=True)
-        for cached in ("encoder", "dim"):
-            self.__dict__.pop(cached, None)
+        self._forget_encoder()
         self._index = None
 
     @contextlib.contextmanager

@@ -77,6 +77,12 @@ class Store(Filtered, Sources, IdentityStore):
         with self._database.reading():
             yield
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is done inside is one transaction: done as a whole, and durable at the end, or not done."""
+        with self._database.together():
+            yield
+
     # -- settings ----------------------------------------------------------------------------------------------
 
     def setting(self, key: str) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from simsearch.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.applying import Applied, Undone
+    from simsearch.collection.duplicates.calibrating import PairCalibration
     from simsearch.collection.duplicates.finding import Found, Wanted
     from simsearch.collection.duplicates.report import DuplicateReport
     from simsearch.duplicates.removal.plan import Action, Plan, Totals
@@ -58,11 +60,34 @@ class DuplicateMethods(OpenCollection):
         with self._compared(against, wanted) as (_, _, found):
             return found.report
 
+    def calibrate_duplicates(
+        self,
+        pairs: str | os.PathLike[str] | Iterable[tuple[str, str, bool]] | None,
+        *,
+        precision: float = 0.99,
+    ) -> PairCalibration | None:
+        """Chooses the score from which on pairs count as copies by the default preset, from labelled pairs of items.
+
+        `pairs` is a table with the columns a, b and same, or tuples of two uris and whether they are copies; None
+        returns to the usual score. The lowest score is taken at which the share of copies among the accepted pairs is
+        at least `precision`. Raises UsageError when there is none, and where pairs are of one kind only.
+        """
+        from simsearch.collection.duplicates import calibrating
+        from simsearch.collection.duplicates.finding import check
+
+        check(self.store.setting("modality") or "")
+        with self.changing() as store:
+            if pairs is not None:
+                return calibrating.calibrate(store, pairs, precision)
+            calibrating.forget(store)
+            return None
+
     def plan_duplicates(
         self,
         path: str | Path,
         *,
         report: str | Path | None = None,
+        force: bool = False,
         against: OpenCollection | str | Path | None = None,
         preset: str = "default",
         keep: Sequence[str] = (),
@@ -71,7 +96,8 @@ class DuplicateMethods(OpenCollection):
     ) -> Planned:
         """Writes the plan of what to remove to a file that can be edited; nothing else is changed.
 
-        `report` is an HTML file on which each copy is seen beside what is kept.
+        `report` is an HTML file on which each copy is seen beside what is kept. A file that is there and is neither is
+        replaced with `force` only.
         """
         from simsearch.collection.duplicates.finding import Wanted
         from simsearch.collection.duplicates.planning import Planner, header
@@ -84,8 +110,10 @@ class DuplicateMethods(OpenCollection):
             uris = [member.item.uri for group in found.report.groups for member in group.members]
             is_text = store.setting("modality") == "text"
             planner = Planner(found, is_text, store.removals.example_labels(uris))
-            totals = write_plan(Path(path), head, planner.groups())
-        pages = () if report is None else write_report(read_plan(Path(path)), Path(report), progress=wanted.progress)
+            totals = write_plan(Path(path), head, planner.groups(), force=force)
+        pages: tuple[Path, ...] = ()
+        if report is not None:
+            pages = write_report(read_plan(Path(path)), Path(report), force=force, progress=wanted.progress)
         return Planned(found.report, totals, tuple(planner.skipped), pages)
 
     def read_plan(self, path: str | Path) -> Plan:
