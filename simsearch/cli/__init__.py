@@ -16,7 +16,6 @@ from simsearch.errors import SimsearchError
 
 COMMANDS = {
     "index": "simsearch.cli.indexing",
-    "reindex": "simsearch.cli.reindexing",
     "remove": "simsearch.cli.indexing",
     "move": "simsearch.cli.indexing",
     "query": "simsearch.cli.asking",
@@ -33,6 +32,11 @@ COMMANDS = {
     "distill": "simsearch.cli.learning.distilling",
     "convert": "simsearch.cli.learning.converting",
     "evaluate": "simsearch.cli.learning.evaluation",
+    "reindex": "simsearch.cli.collections.reindexing",
+    "export": "simsearch.cli.collections.exchanging",
+    "import": "simsearch.cli.collections.exchanging",
+    "backup": "simsearch.cli.collections.copying",
+    "migrate": "simsearch.cli.collections.copying",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",
     "serve": "simsearch.cli.serving",
