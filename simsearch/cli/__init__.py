@@ -19,7 +19,7 @@ COMMANDS = {
     "remove": "simsearch.cli.indexing",
     "move": "simsearch.cli.indexing",
     "query": "simsearch.cli.asking",
-    "enroll": "simsearch.cli.recognition.identities",
+    "enroll": "simsearch.cli.recognition.enrolling",
     "recognize": "simsearch.cli.recognition.deciding",
     "compare": "simsearch.cli.recognition.comparing",
     "calibrate": "simsearch.cli.recognition.calibrating",
