@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING
 from simsearch.collection.encoding import encoded
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import default_name, existing, home, named, the_one
-from simsearch.collection.querying import is_file, resolve, score_kind
+from simsearch.collection.queries.asking import name_of, reason
+from simsearch.collection.querying import is_file, resolve
 from simsearch.collection.switching import finish_rebuild
-from simsearch.errors import MediaError, UsageError
+from simsearch.errors import MediaError
 from simsearch.media.files import refuse_url
 from simsearch.types import Skip, Text
 
 if TYPE_CHECKING:
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
-    from simsearch.collection.results import Matches
     from simsearch.media.text_rows import Reading
     from simsearch.progress import Progress
     from simsearch.types import AddReport, Query, Recognition, Source
-
-STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ def index_sources(
     prune: bool,
     verify: bool,
     progress: Progress,
+    metadata: str | None = None,
     exclude: Sequence[str] | None = None,
     include_hidden: bool | None = None,
     strict: bool = False,
@@ -71,11 +70,13 @@ def index_sources(
     chosen = FileFilter(tuple(exclude or ()), bool(include_hidden))
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
-    with opened_for_indexing(folder, sources, encoder, labels, chosen, by_name=index is not None) as opened:
+    tables = [table for table in (labels, metadata) if table not in (None, "folder")]
+    with opened_for_indexing(folder, sources, encoder, tables, chosen, by_name=index is not None) as opened:
         collection = opened.collection
         report = collection.add(
             sources,
             labels=labels,
+            metadata=metadata,
             by=reading.by,
             text_column=reading.text,
             id_column=reading.id,
@@ -170,34 +171,6 @@ def _enrolled(
     return done
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The matches of one query; `query` is its name."""
-
-    query: str
-    matches: Matches
-    score_kind: str
-    """What the scores compare, see `querying.score_kind`."""
-
-
-def ask(
-    collection: Collection,
-    sources: Sequence[Query],
-    *,
-    k: int,
-    min_score: float | None,
-    exclude_self: bool,
-    encoding: str | None = None,
-) -> Iterator[Answer | Skip]:
-    """The matches of each source in turn, or why it cannot be read."""
-    for source in sources:
-        try:
-            found = collection.query(source, k, min_score=min_score, exclude_self=exclude_self, encoding=encoding)
-            yield Answer(_shown(source), found, score_kind(collection, source))
-        except MediaError as error:
-            yield Skip(_shown(source), _reason(source, error))
-
-
 def identify(
     collection: Collection,
     sources: Sequence[Query],
@@ -218,13 +191,13 @@ def identify(
         try:
             vector = resolve(collection, [source], encoding)[1][0]
         except MediaError as error:
-            yield Skip(_shown(source), _reason(source, error))
+            yield Skip(name_of(source), reason(source, error))
             continue
         if distinct:
-            names.append(_shown(source))
+            names.append(name_of(source))
             vectors.append(vector)
         else:
-            yield _shown(source), collection.recognize(vector, threshold=threshold)
+            yield name_of(source), collection.recognize(vector, threshold=threshold)
     if vectors:
         yield from zip(names, collection.recognize_many(vectors, threshold=threshold, distinct=True), strict=True)
 
@@ -256,28 +229,3 @@ def compare_two(
         for plain, source in zip(files, (first, second), strict=True)
     ]
     return compare(opened, encoded(opened, given, encoding), threshold)
-
-
-def _shown(source: Query) -> str:
-    return STANDARD_INPUT if isinstance(source, bytes) else str(source)
-
-
-def _reason(source: Query, error: MediaError) -> str:
-    return str(error).removeprefix(f"{source}: ") if isinstance(source, (str, Path)) else str(error)
-
-
-def check_drawable(collection: Collection) -> None:
-    """Raises UsageError when the items cannot be drawn."""
-    if collection.store.setting("modality") == "vector":
-        raise UsageError(f"--save draws images and texts, and {collection.folder} holds vectors")
-
-
-def save_matches(answers: Sequence[Answer], path: Path, *, force: bool = False) -> list[Path]:
-    """The files that the contact sheet of the queries and their matches was saved in, one for each page.
-
-    A file there must be such a sheet, unless `force`.
-    """
-    from simsearch.collection.results import sheets
-    from simsearch.media.sheets import save_sheets
-
-    return save_sheets(sheets([answer.matches for answer in answers]), path, force=force)
