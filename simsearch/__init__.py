@@ -27,6 +27,7 @@ _HOMES = {
     "simsearch.evaluation.selection": ("Selection",),
     "simsearch.labelled.reading": ("Reading",),
     "simsearch.mixes": ("Mix",),
+    "simsearch.recognition.review": ("Finding",),
     "simsearch.training": ("Changes", "Trained", "train"),
     "simsearch.types": ("AddReport", "Evidence", "Example", "Item", "Match", "Recognition", "Remark", "Skip", "Text"),
 }
@@ -46,6 +47,7 @@ __all__ = [
     "EvaluationOptions",
     "Evidence",
     "Example",
+    "Finding",
     "Info",
     "Item",
     "Match",
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
     from simsearch.evaluation.selection import Selection
     from simsearch.labelled.reading import Reading
     from simsearch.mixes import Mix
+    from simsearch.recognition.review import Finding
     from simsearch.training import Changes, Trained, train
     from simsearch.types import AddReport, Evidence, Example, Item, Match, Recognition, Remark, Skip, Text
 

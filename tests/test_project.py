@@ -44,6 +44,11 @@ HEAVY = (
     "huggingface_hub",
     "cv2",
     "scipy",
+    "fastapi",
+    "uvicorn",
+    "starlette",
+    "pydantic",
+    "prometheus_client",
 )
 OWNERS = {
     "torch": "training encoders",
@@ -67,6 +72,11 @@ OWNERS = {
     "pillow_heif": "media",
     "tqdm": "progress",
     "cv2": "duplicates",
+    "fastapi": "serving",
+    "starlette": "serving",
+    "pydantic": "serving",
+    "uvicorn": "serving",
+    "prometheus_client": "serving",
 }
 TRAINING_ONLY = (
     "torch",
@@ -126,6 +136,7 @@ def test_the_public_names_are_these() -> None:
         "EvaluationOptions",
         "Evidence",
         "Example",
+        "Finding",
         "Info",
         "Item",
         "Match",

@@ -16,12 +16,11 @@ from simsearch.errors import SimsearchError
 
 COMMANDS = {
     "index": "simsearch.cli.indexing",
-    "reindex": "simsearch.cli.reindexing",
     "remove": "simsearch.cli.indexing",
     "move": "simsearch.cli.indexing",
     "query": "simsearch.cli.asking",
     "items": "simsearch.cli.asking",
-    "enroll": "simsearch.cli.recognition.identities",
+    "enroll": "simsearch.cli.recognition.enrolling",
     "recognize": "simsearch.cli.recognition.deciding",
     "compare": "simsearch.cli.recognition.comparing",
     "calibrate": "simsearch.cli.recognition.calibrating",
@@ -34,8 +33,14 @@ COMMANDS = {
     "distill": "simsearch.cli.learning.distilling",
     "convert": "simsearch.cli.learning.converting",
     "evaluate": "simsearch.cli.learning.evaluation",
+    "reindex": "simsearch.cli.collections.reindexing",
+    "export": "simsearch.cli.collections.exchanging",
+    "import": "simsearch.cli.collections.exchanging",
+    "backup": "simsearch.cli.collections.copying",
+    "migrate": "simsearch.cli.collections.copying",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",
+    "serve": "simsearch.cli.serving",
 }
 
 

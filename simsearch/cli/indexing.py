@@ -25,6 +25,7 @@ from simsearch.cli.output import (
     progress,
     skip_records,
 )
+from simsearch.cli.watching import check_followed, follow
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     help="Remove vanished items even if more than half have vanished, or their disk is not there.",
 )
 @click.option("--verify-content", is_flag=True, help="Read all files, also those that look unchanged.")
+@click.option("--watch", is_flag=True, help="Then follow the folders, and index what changes, until Ctrl-C.")
 @json_option
 @quiet_option
 def index_command(
@@ -90,6 +92,7 @@ def index_command(
     strict: bool,
     prune: bool,
     verify_content: bool,
+    watch: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -101,6 +104,8 @@ def index_command(
     from simsearch.collection.entry import index_sources
     from simsearch.media.text_rows import Reading
 
+    if watch:
+        check_followed(sources)
     reading = Reading(by, text_column, id_column, label_column, encoding, overlap)
     done = index_sources(
         sources,
@@ -117,6 +122,9 @@ def index_command(
         strict=strict,
     )
     _print_index_report(done, as_json=as_json, quiet=quiet)
+    if watch and not done.withdrawn:
+        follow(done.folder, sources, labels=labels, strict=strict, prune=prune, as_json=as_json, quiet=quiet)
+        return 0
     report = done.report
     present = report.added + report.reused + report.unchanged + report.updated
     return 1 if report.skipped and not present else 0

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import pinning, upkeep
+from simsearch.collection.browsing.facade import BrowsingMethods
 from simsearch.collection.duplicates.facade import DuplicateMethods
+from simsearch.collection.exchange.methods import ExchangeMethods
+from simsearch.collection.following.methods import FollowingMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.queries.methods import QueryMethods
@@ -38,7 +41,15 @@ if TYPE_CHECKING:
     from simsearch.types import AddReport, Encoder, Metadata
 
 
-class Collection(QueryMethods, ReindexMethods, DuplicateMethods, IdentityCollection):
+class Collection(
+    QueryMethods,
+    ReindexMethods,
+    ExchangeMethods,
+    FollowingMethods,
+    DuplicateMethods,
+    IdentityCollection,
+    BrowsingMethods,
+):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the

@@ -45,7 +45,7 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
-        (folder / HOLDER_NAME).write_text(f"{os.getpid()}\n")
+        _sign(folder / HOLDER_NAME)
         yield
     except DiskFullError as error:
         raise full(folder, _needed(folder)) from error
@@ -53,6 +53,15 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
         raise _unwritable(folder, error) from error
     finally:
         lock.release()
+
+
+def _sign(path: Path) -> None:
+    """Writes the pid of this process over that of the last one; emptying the file first would wait for the disk."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        os.write(file, f"{os.getpid():<11}\n".encode())
+    finally:
+        os.close(file)
 
 
 def _acquire(lock: filelock.BaseFileLock, folder: Path) -> None:

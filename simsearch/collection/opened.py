@@ -29,12 +29,15 @@ class OpenCollection:
     def __init__(self, folder: Path, encoder: str | Path | Encoder | None = None) -> None:
         self.folder = folder
         self._given = encoder
+        self._writer: Store | None = None
+        self._writer_file: object = None
         self._index: VectorIndex | None = None
         self._retired: list[Store] = []
         self._store: Store | None
         self._store, self._file = _open_store(folder)
 
     def close(self) -> None:
+        self._close_writer()
         for store in (*self._retired, *([self._store] if self._store else ())):
             store.close()
         self._retired = []
@@ -50,13 +53,21 @@ class OpenCollection:
         if encoder is None and getattr(self._given, "fingerprint", None) == self._store.setting("fingerprint"):
             encoder = self._given
         self._index, self._given = None, encoder
-        for cached in ("encoder", "dim"):
-            self.__dict__.pop(cached, None)
+        self._forget_encoder()
 
     @property
     def replaced(self) -> bool:
         """Whether another state of the collection has taken the place of the one that is open here."""
         return _identity(self.folder / STORE_NAME) != self._file
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+    def _forget_encoder(self) -> None:
+        for cached in ("encoder", "dim", "modality"):
+            self.__dict__.pop(cached, None)
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +88,11 @@ class OpenCollection:
     def dim(self) -> int:
         """The length of the vectors."""
         return int(pinning.setting(self.folder, self.store, "dim"))
+
+    @cached_property
+    def modality(self) -> str:
+        """What it holds: "image", "text", or "vector" for vectors of the user's own."""
+        return self.store.setting("modality") or "image"
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -145,12 +161,27 @@ class OpenCollection:
         """
         from simsearch.collection import locking
 
-        with locking.writing(self.folder) as store:
+        with locking.held(self.folder):
             if self.replaced:
                 self.reopen()
-            if encoder is not None:
-                pinning.require(self.folder, store, encoder)
-            yield store
+            try:
+                store = self._open_writer()
+                if encoder is not None:
+                    pinning.require(self.folder, store, encoder)
+                yield store
+            except BaseException:
+                # What went wrong may be the connection.
+                self._close_writer()
+                raise
+
+    def _open_writer(self) -> Store:
+        """The store for writing. It is kept open, as opening it takes longer than most changes."""
+        path = self.folder / STORE_NAME
+        file = _identity(path)
+        if self._writer is None or self._writer_file != file:
+            self._close_writer()
+            self._writer, self._writer_file = Store.open(path, write=True), file
+        return self._writer
 
     def bind(self, encoder: str | Path | Encoder | None, dim: int | None) -> None:
         """Pins an empty collection to an encoder, or to own vectors of `dim` numbers; another one stays as it is."""
@@ -165,8 +196,7 @@ class OpenCollection:
             return
         with self.writing() as store:
             store.set_settings(settings, if_empty=True)
-        for cached in ("encoder", "dim"):
-            self.__dict__.pop(cached, None)
+        self._forget_encoder()
         self._index = None
 
     @contextlib.contextmanager

@@ -114,7 +114,7 @@ def _rows(results: Match | Sequence[Match] | Sequence[Sequence[Match]]) -> list[
     given = _results([results] if isinstance(results, Match) else results)
     alone = all(isinstance(each, Match) for each in given)
     rows = [results if isinstance(results, Matches) else cast("list[Match]", given)] if alone else given
-    return [_row(_matches(row)) for row in rows]
+    return [sheet_row(_matches(row)) for row in rows]
 
 
 def _match_record(match: Match) -> dict[str, object]:
@@ -175,14 +175,14 @@ def _escaped(text: str) -> str:
     return escape(shortened(text, 200).encode("utf-8", "backslashreplace").decode())
 
 
-def _row(matches: Sequence[Match]) -> SheetRow:
+def sheet_row(matches: Sequence[Match]) -> SheetRow:
     from simsearch.media.sheets import SheetRow, Tile
 
     query = matches.query if isinstance(matches, Matches) else None
-    tiles = [Tile(_content(query), _caption(query))] if query is not None else []
+    tiles = [Tile(content_of(query), _caption(query))] if query is not None else []
     for match in matches:
         caption = (f"{match.rank}.  {match.score:.3f}", match.item.label or Path(match.item.uri).name)
-        tiles.append(Tile(_content(match.item), caption))
+        tiles.append(Tile(content_of(match.item), caption))
     return SheetRow(_title(query), tuple(tiles), ruled=query is not None)
 
 
@@ -198,7 +198,7 @@ def _caption(query: Query | Mix) -> tuple[str, ...]:
     return (name, "query") if name else ("query",)
 
 
-def _content(source: Query | Mix) -> Content:
+def content_of(source: Query | Mix) -> Content:
     """What a tile shows: an image, a text, or why there is no image."""
     if isinstance(source, Item):
         if source.text is not None:

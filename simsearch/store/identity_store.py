@@ -11,8 +11,8 @@ from simsearch.store.schema import EXAMPLE
 
 if TYPE_CHECKING:
     from simsearch.store.database import Database
-    from simsearch.store.records import Impostor, NewExample, NewImpostor, StoredCalibration
-    from simsearch.types import Example, Scores, Vectors
+    from simsearch.store.records import Impostor, NewExample, NewImpostor, StoredCalibration, StoredTops
+    from simsearch.types import Example, Ids, Scores, Vectors
 
 
 class IdentityStore:
@@ -82,6 +82,26 @@ class IdentityStore:
         with self._database.reading() as connection:
             return examples.all_of(connection)
 
+    def examples_of(self, labels: Sequence[str]) -> tuple[tuple[Example, ...], Vectors]:
+        """The examples of these labels by ascending id, and their vectors."""
+        with self._database.reading() as connection:
+            return examples.of_labels(connection, labels)
+
+    def example_labels_of(self, uris: Sequence[str]) -> dict[int, str]:
+        """The examples that were enrolled under one of these uris, by id, with their labels."""
+        with self._database.reading() as connection:
+            return examples.labels_by_uri(connection, uris)
+
+    def labels_of_contents(self, digests: Sequence[bytes]) -> dict[bytes, list[str]]:
+        """The labels that each of these contents is an example of, by its sha256."""
+        with self._database.reading() as connection:
+            return examples.labels_of_contents(connection, digests)
+
+    def example_digests(self) -> dict[int, bytes]:
+        """The sha256 of the content of each example, by its id."""
+        with self._database.reading() as connection:
+            return examples.all_digests(connection)
+
     def example_contents(self) -> dict[bytes, str]:
         """The sha256 of the contents of all examples, with a label of each."""
         with self._database.reading() as connection:
@@ -97,15 +117,34 @@ class IdentityStore:
         with self._database.reading() as connection:
             return calibrations.stored(connection)
 
-    def calibrate(self, document: str, impostors: Sequence[NewImpostor], tops: Scores) -> None:
-        """Replaces the calibration and its impostors, with their top scores; counts as a change of the gallery."""
-        with self._database.writing() as connection:
-            calibrations.replace(connection, document, impostors, tops, examples.changed(connection))
+    def calibrate(
+        self, document: str, impostors: Sequence[NewImpostor], tops: Scores, owners: Ids | None = None
+    ) -> None:
+        """Replaces the calibration and its impostors, with their top scores; counts as a change of the gallery.
 
-    def set_tops(self, tops: Scores, gallery: int) -> None:
+        `owners` has the id of an example of the label of each top score.
+        """
+        with self._database.writing() as connection:
+            calibrations.replace(connection, document, impostors, tops, owners, examples.changed(connection))
+
+    def tops(self) -> StoredTops | None:
+        """The top scores of the impostors, if there is a calibration."""
+        with self._database.reading() as connection:
+            return calibrations.stored_tops(connection)
+
+    def set_tops(self, tops: Scores, owners: Ids | None, gallery: int) -> None:
         """Stores the top scores of the impostors, by ascending id, against that generation of the gallery."""
         with self._database.writing() as connection:
-            calibrations.set_tops(connection, tops, gallery)
+            calibrations.set_tops(connection, tops, owners, gallery)
+
+    def impostor_count(self) -> int:
+        with self._database.reading() as connection:
+            return calibrations.impostor_count(connection)
+
+    def impostor_ids(self) -> Ids:
+        """The ids of all impostors, ascending."""
+        with self._database.reading() as connection:
+            return calibrations.impostor_ids(connection)
 
     def impostors(self) -> tuple[tuple[Impostor, ...], Vectors]:
         """Every impostor by ascending id, and their vectors, shape (n, dim)."""

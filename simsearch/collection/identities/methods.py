@@ -1,18 +1,25 @@
-"""The methods of a collection that enroll, recognize and calibrate."""
+"""The methods of a collection that recognize and calibrate."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
-from simsearch.collection.opened import OpenCollection
-from simsearch.collection.places import STORE_NAME
-from simsearch.errors import LockedError, StoreError
-from simsearch.media.arguments import FLAG, NUMBER, PATH, TEXT, allow, as_progress, require
-from simsearch.store.erasing import log_bytes
+from simsearch.collection.identities.enrolled import EnrolledCollection
+from simsearch.errors import UsageError
+from simsearch.media.arguments import (
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXT,
+    allow,
+    as_progress,
+    one_source,
+    require,
+    source_list,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,18 +27,14 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.calibrating import CalibrationReport
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.deciding import Decider
-    from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
-    from simsearch.collection.identities.forgetting import ForgottenReport
+    from simsearch.collection.identities.operating import OperatingCurve
     from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
-    from simsearch.store import Store
-    from simsearch.types import Encoder, Example, QueryLike, Recognition
+    from simsearch.types import QueryLike, Recognition
 
 
-class IdentityCollection(OpenCollection):
+class IdentityCollection(EnrolledCollection):
     """An open collection that recognizes."""
-
-    _decider: Decider | None = None
 
     def close(self) -> None:
         self._decider = None
@@ -45,135 +48,6 @@ class IdentityCollection(OpenCollection):
         if self._decider is None or self._decider.generation != self.store.gallery_generation():
             self._decider = deciding.load_decider(self.store)
         return self._decider
-
-    @contextlib.contextmanager
-    def changing_examples(self, encoder: Encoder | None = None) -> Iterator[Store]:
-        """Like `writing`; afterwards the scores of the impostors are brought up to date."""
-        from simsearch.collection.identities import deciding
-
-        with self.writing(encoder) as store:
-            try:
-                yield store
-            finally:
-                deciding.store_tops(store)
-
-    def enroll(
-        self,
-        label: str,
-        sources: Iterable[QueryLike] | ArrayLike,
-        *,
-        force: bool = False,
-        encoding: str | None = None,
-    ) -> EnrollReport:
-        """Makes each source an example of `label`, to be recognized from now on without any training.
-
-        Blank images are skipped without `force`. `encoding` is that of text files without a byte order mark. In a
-        collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim).
-        """
-        from simsearch.collection.identities import enrolling
-
-        require(FLAG, force=force)
-        allow(TEXT, encoding=encoding)
-        if self._of_own_vectors:
-            with self.changing_examples() as store:
-                return enrolling.enroll_vectors(store, label, sources)
-        encoder = self.encoder
-        with self.changing_examples(encoder) as store:
-            return enrolling.enroll(store, encoder, label, sources, force=force, encoding=encoding)  # type: ignore[arg-type]
-
-    @property
-    def _of_own_vectors(self) -> bool:
-        return self.store.setting("modality") == "vector"
-
-    def enroll_folders(
-        self,
-        folder: str | Path,
-        *,
-        force: bool = False,
-        encoding: str | None = None,
-        progress: Progress | bool | None = None,
-    ) -> FoldersReport:
-        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
-        from simsearch.collection.identities import enrolling
-
-        require(PATH, folder=folder)
-        require(FLAG, force=force)
-        allow(TEXT, encoding=encoding)
-        encoder, shown = self.encoder, as_progress(progress)
-        with self.changing_examples(encoder) as store:
-            return enrolling.enroll_folders(store, encoder, folder, shown, force=force, encoding=encoding)
-
-    def forget(self, label: str) -> int:
-        """Removes the examples of a label; returns how many there were.
-
-        They are overwritten, here, in the calibration and in the state that `reindex` keeps, as soon as nothing reads
-        the collection; see `forgotten`.
-        """
-        from simsearch.collection.identities import forgetting
-
-        require(TEXT, label=label)
-        with self.changing_examples() as store:
-            # The kept states first: the contents by which they are searched are known only here.
-            forgetting.forget_in_kept(self.folder, label, store.digests_of_label(label))
-            count = store.remove_label(label)
-        self._erase_traces()
-        return count
-
-    def forget_example(self, file: str | Path) -> int:
-        """Removes the examples that were enrolled from a file; returns how many there were."""
-        from simsearch.collection.identities import enrolling, forgetting
-
-        require(PATH, file=file)
-        with self.changing_examples() as store:
-            ids = enrolling.examples_from(store, file)
-            forgetting.forget_in_kept(self.folder, None, store.digests_of_examples(ids))
-            count = store.remove_examples(ids)
-        self._erase_traces()
-        return count
-
-    def _erase_traces(self) -> bool:
-        # A transaction of this very object would be one that reads.
-        self._decider = None
-        with self.writing() as store:
-            return store.erase_traces()
-
-    @property
-    def erasure_pending(self) -> bool:
-        """Whether what was deleted is still in the write-ahead log, because another process reads."""
-        return bool(log_bytes(self.folder / STORE_NAME))
-
-    def forgotten(self, label: str) -> ForgottenReport:
-        """What is left of a label in the files of the collection, after a second attempt to overwrite it."""
-        from simsearch.collection.identities import forgetting
-
-        require(TEXT, label=label)
-        with contextlib.suppress(LockedError, StoreError):
-            self._erase_traces()
-        return forgetting.forgotten(self.folder, self.store, label)
-
-    def rename(self, label: str, new: str) -> int:
-        """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
-        from simsearch.collection.identities import enrolling
-
-        require(TEXT, label=label, new=new)
-        with self.changing_examples() as store:
-            return enrolling.rename(store, label, new)
-
-    def merge(self, label: str, target: str) -> int:
-        """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
-        from simsearch.collection.identities import enrolling
-
-        require(TEXT, label=label, target=target)
-        with self.changing_examples() as store:
-            return enrolling.merge(store, label, target)
-
-    def labels(self) -> dict[str, int]:
-        """The enrolled labels with their numbers of examples."""
-        return self.store.labels()
-
-    def examples(self) -> tuple[Example, ...]:
-        """All enrolled examples, in the order in which they were enrolled."""
-        return self.store.examples()[0]
 
     def recognize(
         self, source: QueryLike, *, threshold: float | None = None, encoding: str | None = None
@@ -206,6 +80,29 @@ class IdentityCollection(OpenCollection):
         allow(TEXT, encoding=encoding)
         vectors = querying.resolve(self, sources, encoding)[1]
         return deciding.recognized(self, vectors, threshold, distinct=distinct)
+
+    def save_evidence(
+        self,
+        path: str | Path,
+        sources: Iterable[QueryLike],
+        answers: Sequence[Recognition],
+        *,
+        force: bool = False,
+    ) -> list[Path]:
+        """The files that pictures of decisions were saved in: each query beside the examples that decided.
+
+        `answers` is what `recognize_many` gave for these sources. `path` is a file for all, with the suffix of a
+        picture or of a PDF, or a folder that gets a file for each. A file there that is no such picture is replaced
+        only with `force`. Raises UsageError where the collection holds vectors of one's own.
+        """
+        from simsearch.collection.identities import evidence
+
+        require(PATH, path=path)
+        require(FLAG, force=force)
+        given = [one_source(source, row) for row, source in enumerate(source_list(sources))]
+        if len(given) != len(answers):
+            raise UsageError(f"{len(given)} sources and {len(answers)} answers; give an answer for each source")
+        return evidence.save_evidence(self, given, answers, Path(path), force=force)
 
     def compare(
         self, first: QueryLike, second: QueryLike, *, threshold: float | None = None, encoding: str | None = None
@@ -252,3 +149,10 @@ class IdentityCollection(OpenCollection):
     def calibration(self) -> Calibration | None:
         """The calibration of recognition, if there is one."""
         return self.decider.calibration
+
+    def operating_curve(self, confidence: float = 0.95) -> OperatingCurve:
+        """What each threshold would do with the impostors of the calibration and the enrolled examples."""
+        from simsearch.collection.identities import operating
+
+        require(NUMBER, confidence=confidence)
+        return operating.operating_curve(self.decider, confidence)

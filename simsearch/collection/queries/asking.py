@@ -67,9 +67,9 @@ def ask(collection: QueryMethods, queries: Sequence[Query | Mix], wanted: Wanted
     for query in queries:
         try:
             kind = "mix" if isinstance(query, Mix) else score_kind(collection, query)
-            yield Answer(name_of(query), _matches(collection, query, wanted), kind)
+            yield Answer(source_name(query), _matches(collection, query, wanted), kind)
         except MediaError as error:
-            yield Skip(name_of(query), reason(query, error))
+            yield Skip(source_name(query), reason_of(query, error))
 
 
 def _matches(collection: QueryMethods, query: Query | Mix, wanted: Wanted) -> Iterable[Match]:
@@ -94,12 +94,12 @@ def _matches(collection: QueryMethods, query: Query | Mix, wanted: Wanted) -> It
     )
 
 
-def name_of(query: object) -> str:
+def source_name(query: object) -> str:
     """A query as it is named in answers."""
     return STANDARD_INPUT if isinstance(query, bytes) else str(query)
 
 
-def reason(query: object, error: MediaError) -> str:
+def reason_of(query: object, error: MediaError) -> str:
     """Why a query cannot be read, without its name."""
     return str(error).removeprefix(f"{query}: ") if isinstance(query, (str, Path)) else str(error)
 

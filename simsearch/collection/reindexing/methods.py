@@ -63,4 +63,5 @@ class ReindexMethods(OpenCollection):
 
     def _let_go(self) -> None:
         """Closes the store, which is opened again behind a switch."""
+        self._close_writer()
         self.store.close()

@@ -10,10 +10,10 @@ import numpy as np
 from sqlalchemy import ColumnElement, Select, and_, func, literal, select, true
 
 from simsearch.store import reading
-from simsearch.store.filters.columns import key_type
+from simsearch.store.filters.columns import field, key_type
 from simsearch.store.filters.conditions import compiled, needs_content
 from simsearch.store.schema import CONTENT, ITEM
-from simsearch.where.tree import Key
+from simsearch.where.tree import Field, Key
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,14 +62,27 @@ class Filtered:
         Each list is read by itself, outside a snapshot.
         """
         after = 0
-        while True:
-            with self._database.reading() as connection:
-                beyond = ITEM.c.id > after
-                found = reading.items(connection, beyond if where is None else and_(beyond, compiled(where)), batch)
-            if not found:
-                return
+        while found := self.page(after, batch, where):
             yield found
             after = found[-1].id
+
+    def page(self, after: int, limit: int, where: Condition | None = None) -> list[Item]:
+        """The first `limit` items with an id above `after` for which the condition holds, by ascending id."""
+        with self._database.reading() as connection:
+            beyond = ITEM.c.id > after
+            return reading.items(connection, beyond if where is None else and_(beyond, compiled(where)), limit)
+
+    def label_counts(self, where: Condition | None = None) -> dict[str, int]:
+        """How many items have each label, by label; of those for which the condition holds."""
+        query = _counted(ITEM.c.label, where).where(ITEM.c.label.is_not(None))
+        with self._database.reading() as connection:
+            return dict(sorted((label, count) for label, count in connection.execute(query)))
+
+    def folder_counts(self, where: Condition | None = None) -> dict[str, int]:
+        """How many items have each value of the field `folder`, by folder; of those for which the condition holds."""
+        query = _counted(field(Field("folder")), where)
+        with self._database.reading() as connection:
+            return dict(sorted((folder, count) for folder, count in connection.execute(query)))
 
     def state(self) -> tuple[int, int]:
         """A value that is another one after every change of the database, by whomever it was made."""
@@ -92,6 +105,15 @@ class Filtered:
 
 def _chosen(column: ColumnElement[int], condition: Condition) -> Select[Any]:
     query = select(column).select_from(ITEM)
+    if needs_content(condition):
+        query = query.outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
+    return query.where(compiled(condition))
+
+
+def _counted(value: ColumnElement[Any], condition: Condition | None) -> Select[Any]:
+    query = select(value, func.count()).select_from(ITEM).group_by(value)
+    if condition is None:
+        return query
     if needs_content(condition):
         query = query.outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
     return query.where(compiled(condition))
