@@ -113,7 +113,7 @@ def _rows(results: Match | Sequence[Match] | Sequence[Sequence[Match]]) -> list[
     given = _results([results] if isinstance(results, Match) else results)
     alone = all(isinstance(each, Match) for each in given)
     rows = [results if isinstance(results, Matches) else cast("list[Match]", given)] if alone else given
-    return [_row(_matches(row)) for row in rows]
+    return [sheet_row(_matches(row)) for row in rows]
 
 
 def _match_record(match: Match) -> dict[str, object]:
@@ -174,7 +174,7 @@ def _escaped(text: str) -> str:
     return escape(shortened(text, 200).encode("utf-8", "backslashreplace").decode())
 
 
-def _row(matches: Sequence[Match]) -> SheetRow:
+def sheet_row(matches: Sequence[Match]) -> SheetRow:
     from simsearch.media.sheets import SheetRow, Tile
 
     query = matches.query if isinstance(matches, Matches) else None

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,13 @@ from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import check_place, is_collection
 from simsearch.collection.reindexing.carrying import carry_over
 from simsearch.collection.reindexing.comparing import NeighborChange, compare
-from simsearch.collection.results import sheets
+from simsearch.collection.results import sheet_row
 from simsearch.collection.switching import RETURNING, previous_folder, rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
 from simsearch.media.arguments import require_encoder
 from simsearch.media.folders.found import is_mount
-from simsearch.media.sheets import save_sheets
+from simsearch.media.sheets import contact_sheets, save_sheets
 from simsearch.progress import Silent
 
 if TYPE_CHECKING:
@@ -52,10 +52,14 @@ class ReindexReport:
 
     def save(self, path: str | Path, *, force: bool = False) -> list[Path]:
         """The files of a contact sheet of the items whose neighbors change most: a row before and a row after."""
-        rows = [] if self.change is None else [matches for both in self.change.examples for matches in both]
-        if not rows:
+        if self.change is None or not self.change.examples:
             raise UsageError(f"{self.folder} has too few contents to compare; leave the report out")
-        return save_sheets(sheets(rows), Path(path), force=force)
+        rows = [
+            replace(row, title=f"{name}: {row.title}")
+            for both in self.change.examples
+            for name, row in zip((self.before, self.encoder), map(sheet_row, both), strict=True)
+        ]
+        return save_sheets(contact_sheets(rows), Path(path), force=force)
 
 
 def reindex(
