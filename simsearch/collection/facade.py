@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 
 class Collection(
-    QueryMethods,
     ReindexMethods,
     ExchangeMethods,
+    QueryMethods,
     FollowingMethods,
     DuplicateMethods,
     IdentityCollection,
