@@ -23,7 +23,7 @@ from simsearch.store.sources import Sources
 if TYPE_CHECKING:
     from simsearch.store.exchange.rows import ItemRow
     from simsearch.store.records import Counts, Known, Write
-    from simsearch.types import Ids, Item, Vectors
+    from simsearch.types import Ids, Item, Metadata, Vectors
 
 
 class Store(Filtered, Sources, IdentityStore):
@@ -164,6 +164,11 @@ class Store(Filtered, Sources, IdentityStore):
         """Sets or, with None, takes away the labels of items, by id."""
         with self._database.writing() as connection:
             writing.set_labels(connection, rows)
+
+    def set_metadata(self, metadata: Mapping[int, Metadata]) -> None:
+        """Replaces the metadata of items, by id."""
+        with self._database.writing() as connection:
+            writing.set_metadata(connection, metadata)
 
     def remove_items(self, ids: Ids) -> int:
         """Takes out items, all or none, with the contents that lose their last one; returns how many there were."""
