@@ -18,9 +18,9 @@ from simsearch.serving import pages
 from simsearch.serving.answers import ApiError, as_api_error, refusal
 from simsearch.serving.api import duplicates, identities, items, jobs, recognizing, search, server
 from simsearch.serving.api.context import Context
-from simsearch.serving.api.documents import COMPONENTS
 from simsearch.serving.api.identities import EnrollOptions
 from simsearch.serving.api.recognizing import CompareOptions, RecognizeOptions
+from simsearch.serving.api.schemas import SCHEMAS
 from simsearch.serving.api.search import SearchOptions
 from simsearch.serving.api.sources import invalid
 from simsearch.serving.batching import Batcher
@@ -126,7 +126,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for model in (SearchOptions, RecognizeOptions, CompareOptions, EnrollOptions):
             schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= COMPONENTS
+        schemas |= SCHEMAS
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
         app.openapi_schema = document

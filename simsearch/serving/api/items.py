@@ -12,7 +12,7 @@ from simsearch.errors import MediaError
 from simsearch.media.formats import open_picture
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import Context, ContextOf, ServedOf
-from simsearch.serving.api.documents import CURSOR, ITEM, ITEM_EXAMPLE, OBJECT, answers, documented, listed
+from simsearch.serving.api.documents import PICTURE, UNCHANGED, answers, listed, one
 from simsearch.serving.batching import no_item
 from simsearch.serving.records import item_record
 from simsearch.serving.thumbnails import Key, nearest_size
@@ -33,7 +33,11 @@ INLINE = {
     "BMP": "image/bmp",
 }
 """Formats that browsers show; by what a file begins with, never by its name."""
-PICTURE = {200: {"description": "The picture", "content": {"image/*": {"schema": {"type": "string"}}}}}
+OTHER = "application/octet-stream"
+FILE = {
+    "description": "The file",
+    "content": {kind: {"schema": {"type": "string"}} for kind in (*INLINE.values(), "text/plain", OTHER)},
+}
 
 
 def _item(served: Served, item_id: int) -> Item:
@@ -43,7 +47,7 @@ def _item(served: Served, item_id: int) -> Item:
     return found
 
 
-@router.get("/items", summary="List items", responses=answers(listed("items", ITEM, ITEM_EXAMPLE, cursor=CURSOR)))
+@router.get("/items", summary="List items", responses=answers(listed("items", "Item", "A page", paged=True)))
 def list_items(
     served: ServedOf,
     cursor: Annotated[str | None, Query(pattern=r"^\d{1,15}$", description="From the page before.")] = None,
@@ -56,12 +60,12 @@ def list_items(
     return Json({"items": [item_record(item, served.name, modality) for item in found], "cursor": following})
 
 
-@router.get("/items/{item_id}", summary="One item", responses=answers(documented("The item", ITEM, ITEM_EXAMPLE)))
+@router.get("/items/{item_id}", summary="One item", responses=answers(one("Item", "The item")))
 def get_item(served: ServedOf, item_id: ItemPath) -> Response:
     return Json(item_record(_item(served, item_id), served.name, served.modality()))
 
 
-@router.get("/items/{item_id}/thumbnail", summary="A thumbnail", responses=answers(PICTURE[200]))
+@router.get("/items/{item_id}/thumbnail", summary="A thumbnail", responses=answers(PICTURE, _304=UNCHANGED))
 async def get_thumbnail(
     request: Request, context: ContextOf, served: ServedOf, item_id: ItemPath, size: Size = 256
 ) -> Response:
@@ -89,7 +93,7 @@ def picture(request: Request, context: Context, served: Served, key: Key, shown:
     return Response(made, media_type="image/jpeg", headers=headers)
 
 
-@router.get("/items/{item_id}/file", summary="The file of an item", responses=answers(PICTURE[200]))
+@router.get("/items/{item_id}/file", summary="The file of an item", responses=answers(FILE))
 def get_file(served: ServedOf, item_id: ItemPath) -> Response:
     """The file of a picture as it is, or the text of a text. What browsers do not show is for download."""
     item = _item(served, item_id)
@@ -101,10 +105,14 @@ def get_file(served: ServedOf, item_id: ItemPath) -> Response:
     except MediaError as error:
         raise ApiError(404, "no_file", f"item {item_id}: {error.reason}") from None
     shown = "attachment" if kind is None else "inline"
-    return Response(content, media_type=kind or "application/octet-stream", headers={"Content-Disposition": shown})
+    return Response(content, media_type=kind or OTHER, headers={"Content-Disposition": shown})
 
 
-@router.get("/facets", summary="Labels and folders", responses=answers(documented("Both", OBJECT, {"labels": {}})))
+@router.get(
+    "/facets",
+    summary="Labels and folders",
+    responses=answers(one("Facets", "Labels and folders, with the number of items")),
+)
 def get_facets(served: ServedOf) -> Response:
     """The labels and folders of the items, each with how many have it."""
     found = served.reading().facets()

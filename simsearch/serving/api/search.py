@@ -12,7 +12,7 @@ from pydantic import Field
 from simsearch.collection.querying import score_kind
 from simsearch.serving.answers import Json
 from simsearch.serving.api.context import ContextOf, ServedOf
-from simsearch.serving.api.documents import MATCHES, SEARCH_BODY, answers
+from simsearch.serving.api.documents import answers, one, source_body
 from simsearch.serving.api.sources import NUMBER, Sources, read_inputs
 from simsearch.serving.records import match_record
 
@@ -42,14 +42,14 @@ class Search:
     def answers(self, collection: Collection, sources: Sequence[Any]) -> list[tuple[Matches, str]]:
         """The matches of each source, and what their scores compare."""
         found = collection.query_many(sources, self.k, min_score=self.threshold, exclude_self=self.exclude_self)
-        return [(one, score_kind(collection, source)) for one, source in zip(found, sources, strict=True)]
+        return [(each, score_kind(collection, source)) for each, source in zip(found, sources, strict=True)]
 
 
 @router.post(
     "/search",
     summary="Search",
-    responses=answers(MATCHES),
-    openapi_extra={"requestBody": SEARCH_BODY},
+    responses=answers(one("Matches", "The matches, best first")),
+    openapi_extra=source_body("SearchOptions", {"item": 3, "k": 10}),
     operation_id="search",
 )
 async def search(request: Request, context: ContextOf, served: ServedOf) -> Response:
