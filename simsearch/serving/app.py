@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -64,10 +64,9 @@ def create_app(served: Sequence[Served], settings: ServeSettings) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.context = context
-    api = APIRouter(prefix=PREFIX)
-    for module in (server, search, items, identities, recognizing, duplicates, jobs):
-        api.include_router(module.router)
-    app.include_router(api)
+    # Routes are tried in turn, and search is called most.
+    for module in (search, items, server, identities, recognizing, duplicates, jobs):
+        app.include_router(module.router, prefix=PREFIX)
     app.include_router(server.root)
     app.include_router(pages.router)
     for kind, handler in ((ApiError, _refused), (SimsearchError, _failed), (HTTPException, _not_served)):

@@ -101,7 +101,7 @@ def remove_example(served: ServedOf, label: Label, example_id: ExampleId) -> Res
 )
 async def enroll(request: Request, context: ContextOf, served: ServedOf, label: Label) -> Response:
     """Makes pictures, texts, items or vectors examples of a label; what cannot be read is listed."""
-    inputs = await read_inputs(request, EnrollOptions, served.modality(), context.settings.limits)
+    inputs = await read_inputs(request, EnrollOptions, served, context.settings.limits)
     given = [source for _, source in inputs.some()]
     return await run_in_threadpool(_enrolled, served.reading(), label, given, inputs.options.force)
 

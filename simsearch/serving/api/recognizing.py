@@ -61,7 +61,7 @@ class Recognize:
 )
 async def recognize(request: Request, context: ContextOf, served: ServedOf) -> Response:
     """The enrolled label of each input, or null below the threshold; what cannot be read has an error instead."""
-    inputs = await read_inputs(request, RecognizeOptions, served.modality(), context.settings.limits)
+    inputs = await read_inputs(request, RecognizeOptions, served, context.settings.limits)
     given, asked = inputs.some(), inputs.options
     if not served.reading().labels():
         raise ApiError(409, "nobody", "nobody is enrolled yet; enroll an example first")
@@ -91,7 +91,7 @@ def _answer(name: str, found: Any, include_vectors: bool) -> dict[str, Any]:
 )
 async def compare(request: Request, context: ContextOf, served: ServedOf) -> Response:
     """Whether two inputs are of one identity, with a probability where the encoder gives one."""
-    inputs = await read_inputs(request, CompareOptions, served.modality(), context.settings.limits)
+    inputs = await read_inputs(request, CompareOptions, served, context.settings.limits)
     if len(inputs.sources) != 2:
         raise ApiError(422, "invalid", f"give two inputs, not {len(inputs.sources)}", "query")
     (first, left), (second, right) = inputs.sources

@@ -39,10 +39,15 @@ class Search:
     threshold: float | None
     exclude_self: bool
 
-    def answers(self, collection: Collection, sources: Sequence[Any]) -> list[tuple[Matches, str]]:
-        """The matches of each source, and what their scores compare."""
+    def answers(self, collection: Collection, sources: Sequence[Any]) -> list[tuple[Matches, str, str]]:
+        """The matches of each source, what their scores compare, and what the collection holds."""
+        modality = collection.store.setting("modality") or ""
         found = collection.query_many(sources, self.k, min_score=self.threshold, exclude_self=self.exclude_self)
-        return [(each, score_kind(collection, source)) for each, source in zip(found, sources, strict=True)]
+        kinds: dict[type, str] = {}
+        for source in sources:
+            if type(source) not in kinds:
+                kinds[type(source)] = score_kind(collection, source)
+        return [(each, kinds[type(source)], modality) for each, source in zip(found, sources, strict=True)]
 
 
 @router.post(
@@ -54,11 +59,10 @@ class Search:
 )
 async def search(request: Request, context: ContextOf, served: ServedOf) -> Response:
     """The items that are most similar to a picture, a text, a stored item or a vector, best first."""
-    modality = served.modality()
-    inputs = await read_inputs(request, SearchOptions, modality, context.settings.limits)
+    inputs = await read_inputs(request, SearchOptions, served, context.settings.limits)
     name, source = inputs.one()
     asked = inputs.options
     wanted = Search(asked.k, asked.threshold, asked.exclude_self)
-    found, kind = await context.batchers[served.name].ask(wanted, source)
+    found, kind, modality = await context.batchers[served.name].ask(wanted, source)
     matches = [match_record(match, kind, served.name, modality) for match in found]
     return Json({"query": name, "score_kind": kind, "matches": matches, "cursor": None})
