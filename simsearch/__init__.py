@@ -26,6 +26,8 @@ _HOMES = {
     "simsearch.evaluation.results": ("Evaluation",),
     "simsearch.evaluation.selection": ("Selection",),
     "simsearch.labelled.reading": ("Reading",),
+    "simsearch.mixes": ("Mix",),
+    "simsearch.recognition.review": ("Finding",),
     "simsearch.training": ("Changes", "Trained", "train"),
     "simsearch.types": ("AddReport", "Evidence", "Example", "Item", "Match", "Recognition", "Remark", "Skip", "Text"),
 }
@@ -45,10 +47,12 @@ __all__ = [
     "EvaluationOptions",
     "Evidence",
     "Example",
+    "Finding",
     "Info",
     "Item",
     "Match",
     "Matches",
+    "Mix",
     "MoveReport",
     "OnnxOptions",
     "Reading",
@@ -89,6 +93,8 @@ if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation
     from simsearch.evaluation.selection import Selection
     from simsearch.labelled.reading import Reading
+    from simsearch.mixes import Mix
+    from simsearch.recognition.review import Finding
     from simsearch.training import Changes, Trained, train
     from simsearch.types import AddReport, Evidence, Example, Item, Match, Recognition, Remark, Skip, Text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from simsearch.cli.options import (
     index_option,
     json_option,
     quiet_option,
+    where_option,
 )
 from simsearch.cli.output import (
     counted,
@@ -25,6 +25,7 @@ from simsearch.cli.output import (
     progress,
     skip_records,
 )
+from simsearch.cli.watching import check_followed, follow
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     "--labels",
     metavar="folder|FILE",
     help="Label items by their folder, or from a table with the columns path and label.",
+)
+@click.option(
+    "--metadata",
+    metavar="FILE",
+    help="Set metadata of items from a table: the column path, and any others. Empty cells take a value away.",
 )
 @click.option(
     "--by",
@@ -66,6 +72,7 @@ if TYPE_CHECKING:
     help="Remove vanished items even if more than half have vanished, or their disk is not there.",
 )
 @click.option("--verify-content", is_flag=True, help="Read all files, also those that look unchanged.")
+@click.option("--watch", is_flag=True, help="Then follow the folders, and index what changes, until Ctrl-C.")
 @json_option
 @quiet_option
 def index_command(
@@ -73,6 +80,7 @@ def index_command(
     index: str | None,
     encoder: str | None,
     labels: str | None,
+    metadata: str | None,
     by: str | None,
     overlap: int | None,
     text_column: str | None,
@@ -84,6 +92,7 @@ def index_command(
     strict: bool,
     prune: bool,
     verify_content: bool,
+    watch: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -95,12 +104,15 @@ def index_command(
     from simsearch.collection.entry import index_sources
     from simsearch.media.text_rows import Reading
 
+    if watch:
+        check_followed(sources)
     reading = Reading(by, text_column, id_column, label_column, encoding, overlap)
     done = index_sources(
         sources,
         index=index,
         encoder=encoder,
         labels=labels,
+        metadata=metadata,
         reading=reading,
         prune=prune,
         verify=verify_content,
@@ -110,6 +122,9 @@ def index_command(
         strict=strict,
     )
     _print_index_report(done, as_json=as_json, quiet=quiet)
+    if watch and not done.withdrawn:
+        follow(done.folder, sources, labels=labels, strict=strict, prune=prune, as_json=as_json, quiet=quiet)
+        return 0
     report = done.report
     present = report.added + report.reused + report.unchanged + report.updated
     return 1 if report.skipped and not present else 0
@@ -202,21 +217,26 @@ def move_command(old: str, new: str, index: str | None, as_json: bool, quiet: bo
 
 
 @click.command("remove")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
 @index_option
+@where_option
 @json_option
 @quiet_option
-def remove_command(paths: tuple[str, ...], index: str | None, as_json: bool, quiet: bool) -> int:
-    """Remove items from a collection, by path, folder, or row (such as faq.csv#7). Files are not touched."""
+def remove_command(paths: tuple[str, ...], index: str | None, where: str | None, as_json: bool, quiet: bool) -> int:
+    """Remove items from a collection, by path, folder, or row (such as faq.csv#7), or by --where. Files stay.
+
+    With both, the items of the paths for which the condition holds.
+    """
     from simsearch.collection.entry import open_one
 
+    given: tuple[str | None, ...] = paths or (None,)
     with open_one(index) as collection:
-        counts = {path: collection.remove(path) for path in paths}
+        counts = {path: collection.remove(path, where=where) for path in given}
     for path, count in counts.items():
         if as_json:
-            print_json({"path": os.fspath(path), "removed": count})
+            print_json({"path": path, "removed": count})
         elif count == 0:
-            print_status(f"{path}: nothing in the collection has that path")
+            print_status(f"{path or 'no item'}: {'nothing in the collection has that path' if path else where}")
     if not (as_json or quiet):
         print_line(f"{counted(sum(counts.values()), 'item')} removed")
     return 0 if any(counts.values()) else 1

@@ -15,9 +15,11 @@ from simsearch.outputs import first_foreign
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
+BACKUP_NAME = "backup.json"
+"""Marks a collection that is a backup, and says of what."""
 SERVING = "serving"
 """The folder in a collection that a server keeps its jobs and plans in."""
-_MARKS = (COMPLETE, RETURNING, SERVING)
+_MARKS = (COMPLETE, RETURNING, BACKUP_NAME, SERVING)
 OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss", ".*.tmp", *_MARKS)
 """The names of the files of a collection."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from simsearch.collection import cache
 from simsearch.collection.adding.roots import known_spelling
@@ -16,6 +19,7 @@ from simsearch.media.folders.filters import FileFilter
 if TYPE_CHECKING:
     from simsearch.store import Store
     from simsearch.types import Ids
+    from simsearch.where.tree import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +117,15 @@ def ids_of(store: Store, path: str | Path) -> Ids:
     text = os.fspath(path)
     ids = store.ids_under(known_spelling(store, text))
     return ids if len(ids) else store.ids_under(text)
+
+
+def remove(store: Store, paths: Sequence[str] | None, where: Condition | None) -> int:
+    """Removes the items of paths, all if None, for which a condition holds; returns how many."""
+    chosen = None if where is None else store.item_ids_where(where)
+    if paths is None:
+        return 0 if chosen is None else store.remove_items(chosen)
+    count = 0
+    for path in paths:
+        ids = ids_of(store, path)
+        count += store.remove_items(ids if chosen is None else np.intersect1d(ids, chosen))
+    return count
