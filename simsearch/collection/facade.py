@@ -14,7 +14,6 @@ from simsearch.collection.exchange.methods import ExchangeMethods
 from simsearch.collection.following.methods import FollowingMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
-from simsearch.collection.queries.methods import QueryMethods
 from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
@@ -42,13 +41,12 @@ if TYPE_CHECKING:
 
 
 class Collection(
-    QueryMethods,
+    BrowsingMethods,
     ReindexMethods,
     ExchangeMethods,
     FollowingMethods,
     DuplicateMethods,
     IdentityCollection,
-    BrowsingMethods,
 ):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 

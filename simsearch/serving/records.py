@@ -66,7 +66,7 @@ def item_record(item: Item, collection: str, modality: str) -> dict[str, Any]:
 
 def match_record(match: Match, score_kind: str, collection: str, modality: str) -> dict[str, Any]:
     found = {"rank": match.rank, "score": round(match.score, 6), "score_kind": score_kind}
-    return found | item_record(match.item, collection, modality)
+    return found | item_record(match.item, collection, modality) | {"copies": match.copies}
 
 
 def recognition_record(query: str, recognition: Recognition) -> dict[str, Any]:

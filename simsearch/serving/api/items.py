@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, UsageError
 from simsearch.media.formats import open_picture
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import Context, ContextOf, ServedOf
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["items"])
 ItemPath = Annotated[int, Path(ge=1, le=2**53, description="The id of an item.")]
 Size = Annotated[int, Query(ge=1, le=1024, description="Pixels of the longer side, at least.")]
+WHERE = Annotated[str, Query(max_length=8_000, description="A filter, as \"label = 'cat' and size > 1000\".")]
 INLINE = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -47,14 +48,25 @@ def _item(served: Served, item_id: int) -> Item:
     return found
 
 
+def check_filter(served: Served, where: str) -> None:
+    """Raises ApiError 400 that names the filter, for one that cannot be read or names what no item has."""
+    try:
+        served.reading().condition(where)
+    except UsageError as error:
+        raise ApiError(400, "where", str(error), "where") from None
+
+
 @router.get("/items", summary="List items", responses=answers(listed("items", "Item", "A page", paged=True)))
 def list_items(
     served: ServedOf,
     cursor: Annotated[str | None, Query(pattern=r"^\d{1,15}$", description="From the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    where: WHERE | None = None,
 ) -> Response:
     """Items by ascending id. `cursor` leads to the next page; it is null on the last."""
-    found = served.reading().page(int(cursor or 0), limit)
+    if where is not None:
+        check_filter(served, where)
+    found = served.reading().page(int(cursor or 0), limit, where=where)
     modality = served.modality()
     following = str(found[-1].id) if len(found) == limit else None
     return Json({"items": [item_record(item, served.name, modality) for item in found], "cursor": following})
@@ -113,12 +125,15 @@ def get_file(served: ServedOf, item_id: ItemPath) -> Response:
     summary="Labels and folders",
     responses=answers(one("Facets", "Labels and folders, with the number of items")),
 )
-def get_facets(served: ServedOf) -> Response:
-    """The labels and folders of the items, each with how many have it."""
-    found = served.reading().facets()
+def get_facets(served: ServedOf, where: WHERE | None = None) -> Response:
+    """The labels and folders of the items, each with how many have it, and the keys of their metadata."""
+    if where is not None:
+        check_filter(served, where)
+    found = served.reading().facets(where)
     return Json(
         {
             "labels": [{"label": name, "items": count} for name, count in found.labels.items()],
             "folders": [{"folder": name, "items": count} for name, count in found.folders.items()],
+            "keys": list(found.keys),
         }
     )

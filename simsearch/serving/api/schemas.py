@@ -72,6 +72,8 @@ _FILE = record(
     transformation=maybe(many(many(NUMBER))),
     overlap=maybe(many(NUMBER)),
     bytes=WHOLE,
+    width=MAYBE_WHOLE,
+    height=MAYBE_WHOLE,
     companions=many(record(path=TEXT, role=TEXT)),
     item=maybe(ref("Item")),
 )
@@ -107,9 +109,17 @@ SCHEMAS: dict[str, Schema] = {
         read_only=FLAG,
     ),
     "Item": record(**_ITEM),
-    "Match": record(rank=WHOLE, score=NUMBER, score_kind={"enum": ["images", "words", "texts", "vectors"]}, **_ITEM),
+    "Match": record(
+        rank=WHOLE,
+        score=NUMBER,
+        score_kind={"enum": ["images", "words", "texts", "vectors", "mix"]},
+        **_ITEM,
+        copies=WHOLE,
+    ),
     "Matches": record(query=TEXT, score_kind=TEXT, matches=many(ref("Match")), cursor=MAYBE_TEXT),
-    "Facets": record(labels=many(record(label=TEXT, items=WHOLE)), folders=many(record(folder=TEXT, items=WHOLE))),
+    "Facets": record(
+        labels=many(record(label=TEXT, items=WHOLE)), folders=many(record(folder=TEXT, items=WHOLE)), keys=many(TEXT)
+    ),
     "Example": record(id=WHOLE, path=TEXT, text=MAYBE_TEXT, added=MAYBE_TEXT),
     "Identity": record(label=TEXT, examples=many(ref("Example"))),
     "Enrolled": record(
@@ -209,10 +219,14 @@ EXAMPLES: dict[str, Any] = {
     "Matches": {
         "query": "item 3",
         "score_kind": "images",
-        "matches": [{"rank": 1, "score": 0.93, "score_kind": "images", **_ITEM_EXAMPLE}],
+        "matches": [{"rank": 1, "score": 0.93, "score_kind": "images", **_ITEM_EXAMPLE, "copies": 0}],
         "cursor": None,
     },
-    "Facets": {"labels": [{"label": "cat", "items": 12}], "folders": [{"folder": "/photos", "items": 4000}]},
+    "Facets": {
+        "labels": [{"label": "cat", "items": 12}],
+        "folders": [{"folder": "/photos", "items": 4000}],
+        "keys": ["price"],
+    },
     "Identity": {"label": "Ana", "examples": [_EXAMPLE]},
     "Enrolled": {"label": "Ana", "examples": 3, "added": 1, "existing": 2, "skipped": 0, "skipped_files": []},
     "Recognition": {

@@ -30,6 +30,8 @@ WORDS = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 NUMBER = Annotated[float, Field(allow_inf_nan=False)]
 VECTOR = Annotated[list[NUMBER], Field(min_length=1, max_length=65_536)]
 MANY = 1000
+LISTS = ("texts", "items", "like", "unlike")
+"""Fields of a form that may be given several times."""
 
 
 class Sources(BaseModel):
@@ -142,7 +144,7 @@ async def _form(request: Request, limits: Limits) -> tuple[dict[str, Any], list[
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     files.append((value.filename or "upload", await value.read()))
-                elif name in ("texts", "items"):
+                elif name in LISTS:
                     fields.setdefault(name, []).append(value)
                 else:
                     fields[name] = value
