@@ -11,7 +11,7 @@ import numpy as np
 # What draws maps and reads files is imported where it is needed: a query must not wait for it.
 from simsearch.collection.queries.methods import QueryMethods
 from simsearch.errors import UsageError
-from simsearch.media.arguments import COUNT, TEXT, allow, as_progress, require
+from simsearch.media.arguments import COUNT, as_progress, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,7 +58,6 @@ class BrowsingMethods(QueryMethods):
     def page(self, after: int = 0, limit: int = 100, *, where: str | None = None) -> list[Item]:
         """The next items with an id above `after`, by ascending id, at most `limit`; only those that fit a filter."""
         require(COUNT, after=after, limit=limit)
-        allow(TEXT, where=where)
         if limit < 1:
             raise UsageError(f"limit must be at least 1, not {limit}")
         return self.store.page(after, limit, self.condition(where))

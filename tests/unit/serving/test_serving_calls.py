@@ -95,6 +95,19 @@ def test_queries_are_filtered_mixed_and_paged_as_by_the_collection(client: TestC
     assert pages == [(match["rank"], match["id"]) for match in whole]
 
 
+def test_a_search_is_filtered_and_led_by_examples(client: TestClient, place: Path) -> None:
+    search = f"{API}/search"
+    assert set(found(client.post(search, json={"item": 1, "where": "label = 'dogs'"}))) == {5, 6, 7, 8}
+    with Collection.open(place / "index") as collection:
+        one, two, three = collection.items_with([1, 2, 3])
+        expected = [match.item.id for match in collection.query(Mix.of_examples([two], [three], one))]
+    assert found(client.post(search, json={"item": 1, "like": [2], "unlike": [3]})) == expected
+    unread = client.post(search, json={"item": 1, "where": "lable = 'dogs'"})
+    assert (unread.status_code, "did you mean label" in unread.json()["error"]["message"]) == (400, True)
+    gone = client.post(search, json={"item": 1, "like": [99]})
+    assert (gone.status_code, "no item 99" in gone.json()["error"]["message"]) == (404, True)
+
+
 def test_a_match_has_the_names_of_the_command(client: TestClient, place: Path) -> None:
     answer = client.post(f"{API}/search", json={"item": 1, "k": 1}).json()
     (match,) = answer["matches"]
