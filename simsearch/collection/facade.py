@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 
 class Collection(
+    BrowsingMethods,
     ReindexMethods,
     ExchangeMethods,
     QueryMethods,
     FollowingMethods,
     DuplicateMethods,
     IdentityCollection,
-    BrowsingMethods,
 ):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
