@@ -44,7 +44,6 @@ class Collection(
     BrowsingMethods,
     ReindexMethods,
     ExchangeMethods,
-    QueryMethods,
     FollowingMethods,
     DuplicateMethods,
     IdentityCollection,
