@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from simsearch.collection import cache, pinning, upkeep
+from simsearch.collection import pinning, upkeep
+from simsearch.collection.cache.opening import open_index
+from simsearch.collection.cache.writing import bring_up, forget_newer, sweep_temporaries
 from simsearch.collection.places import STORE_NAME
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import LockedError, StoreError, UsageError
-from simsearch.manifest import MANIFEST_NAME
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class OpenCollection:
         self._given = encoder
         self._store: Store | None = Store.open(folder / STORE_NAME)
         self._index: VectorIndex | None = None
+        self.index_notes: tuple[str, ...] = ()
 
     def close(self) -> None:
         if self._store is not None:
@@ -92,17 +94,13 @@ class OpenCollection:
     def index(self) -> VectorIndex:
         """The vectors of all contents; loaded at first use."""
         if self._index is None:
-            cached = cache.load(self.folder, self.store, self.dim)
-            self._index = cached.index
-            if cached.behind:
-                self._try_saving(cached)
+            self._index = open_index(self.folder, self.store, self.dim, self._try_bringing_up)
         return self._index
 
-    def _try_saving(self, cached: cache.Cached) -> None:
-        """Saves the updated index for the next reader, if no process is writing and the folder is writable."""
+    def _try_bringing_up(self) -> None:
+        """Writes the index files for the next reader, if no process is writing and the folder is writable."""
         with contextlib.suppress(LockedError, StoreError, OSError), self.writing() as store:
-            if store.generation() == cached.generation:
-                cache.save(self.folder, store, cached)
+            bring_up(self.folder, store, self.dim)
 
     def refresh(self) -> None:
         """Forgets the loaded index, so that the next query sees what other processes have written."""
@@ -143,13 +141,10 @@ class OpenCollection:
     def changing(self, encoder: Encoder | None = None) -> Iterator[Store]:
         """Like `writing`; afterwards the index file is brought up to date, also when the work was interrupted."""
         with self.writing(encoder) as store:
-            cache.sweep_temporaries(self.folder)
-            cache.forget_newer(self.folder, store)
-            before = store.generation()
+            sweep_temporaries(self.folder)
+            forget_newer(self.folder, store)
             try:
                 yield store
             finally:
-                if store.generation() != before or not (self.folder / MANIFEST_NAME).exists():
-                    cached = cache.load(self.folder, store, self.dim)
-                    self._index = cached.index
-                    cache.save(self.folder, store, cached)
+                self._index = None
+                self.index_notes = bring_up(self.folder, store, self.dim)

@@ -15,7 +15,9 @@ from simsearch.outputs import first_foreign
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
-OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss", ".*.tmp", COMPLETE)
+INDEX_FILES = ("vectors-*", "ids-*", "codes-*")
+"""The names of all files of an index, also of those of older versions."""
+OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, *INDEX_FILES, ".*.tmp", COMPLETE)
 """The names of the files of a collection."""
 
 

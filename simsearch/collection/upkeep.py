@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import cache
 from simsearch.collection.adding.roots import known_spelling
+from simsearch.collection.cache.checking import problems
+from simsearch.collection.cache.writing import rewrite
 from simsearch.errors import SimsearchError
-from simsearch.manifest import MANIFEST_NAME
 from simsearch.media.folders.filters import FileFilter
 
 if TYPE_CHECKING:
@@ -94,18 +94,17 @@ def info(folder: Path, store: Store) -> Info:
 
 
 def check(folder: Path, store: Store, dim: int, *, repaired: tuple[str, ...] = ()) -> CheckReport:
-    """Reads the whole database and the whole index file."""
+    """Reads the whole database and all index files."""
     with store.snapshot():
         counts = store.counts()
         found = tuple(store.check())
-        index = tuple(cache.problems(folder, store, dim)) if not found else ()
+        index = tuple(problems(folder, store, dim)) if not found else ()
     return CheckReport(found, index, repaired, counts.items, counts.contents)
 
 
 def rebuild_index(folder: Path, store: Store, dim: int) -> None:
-    """Rebuilds the index file from the database. The caller holds the writer's lock."""
-    (folder / MANIFEST_NAME).unlink(missing_ok=True)
-    cache.save(folder, store, cache.load(folder, store, dim))
+    """Rebuilds the index files from the database. The caller holds the writer's lock."""
+    rewrite(folder, store, dim)
 
 
 def ids_of(store: Store, path: str | Path) -> Ids:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.errors import DamagedError
 from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, cosines, places_of
 
 if TYPE_CHECKING:
@@ -99,29 +97,6 @@ class ExactIndex:
             part = slice(start, start + ROWS_AT_ONCE)
             yield self._ids[part], cosines(precise, self._rows[part].astype(np.float64))
 
-    def save(self, path: Path) -> None:
-        """Writes a `.npy` of records (id, vector)."""
-        records = np.empty(len(self), dtype=_record(self.dim))
-        records["id"], records["vector"] = self._ids, self._rows
-        with path.open("wb") as stream:
-            np.lib.format.write_array(stream, records, allow_pickle=False)
-
-    @classmethod
-    def load(cls, path: Path) -> ExactIndex:
-        """The index that `save` wrote. Raises DamagedError for anything else."""
-        try:
-            with path.open("rb") as stream:
-                records = np.lib.format.read_array(stream, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise DamagedError(f"{path}: not an index of vectors ({error})") from error
-        names = records.dtype.names or ()
-        vector = records.dtype["vector"] if names == ("id", "vector") else records.dtype
-        if records.ndim != 1 or len(vector.shape) != 1 or records.dtype != _record(vector.shape[0]):
-            raise DamagedError(f"{path}: not an index of vectors, but an array of {records.dtype}")
-        index = cls(vector.shape[0])
-        index.add(records["id"], records["vector"])
-        return index
-
 
 class _TopK:
     """The best k of what was taken so far, best first."""
@@ -139,7 +114,3 @@ class _TopK:
         scores, ids = np.concatenate([self.scores, scores]), np.concatenate([self.ids, ids])
         order = best_first(scores, ids)[: self._k]
         self.scores, self.ids = scores[order], ids[order]
-
-
-def _record(dim: int) -> np.dtype[np.void]:
-    return np.dtype([("id", "<i8"), ("vector", "<f4", (dim,))])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.places import STORE_NAME
+from simsearch.collection.places import INDEX_FILES, STORE_NAME
 from simsearch.errors import DamagedError
 from simsearch.manifest import MANIFEST_NAME, read_manifest
 from simsearch.store.erasing import free_pages_with_content, holds, log_bytes
@@ -59,8 +59,8 @@ def _older_indexes(folder: Path) -> list[Path]:
         recorded = read_manifest(folder)
     except DamagedError:
         recorded = None
-    kept = "" if recorded is None else recorded.name
-    return [path for path in sorted(folder.glob("vectors-*")) if path.name != kept]
+    kept = set() if recorded is None else {file.name for file in recorded.files.values()}
+    return [path for pattern in INDEX_FILES for path in sorted(folder.glob(pattern)) if path.name not in kept]
 
 
 def _files(folder: Path) -> list[Path]:
