@@ -17,6 +17,7 @@ from measuring import Bar, Report
 from numpy.typing import NDArray
 from PIL import Image
 
+from simsearch.collection.duplicates.pictures import GRAY_ALIKE, GRAY_NEAREST
 from simsearch.duplicates.finding.evidence import Evidence, described, examine
 from simsearch.duplicates.finding.features import view_of
 from simsearch.duplicates.finding.kinds import PRESETS
@@ -25,9 +26,10 @@ from simsearch.duplicates.finding.proving import Pair, Prover, Source
 from simsearch.encoders import open_encoder
 from simsearch.evaluation.metrics import average_precision
 from simsearch.media.formats import IMAGE_SUFFIXES
+from simsearch.media.image_facts import small_gray
 from simsearch.media.images import thumbnail
 from simsearch.media.scan import scan
-from simsearch.types import Skip
+from simsearch.types import Encoder, Skip
 
 LONGEST, NEAREST, EACH = 640, 10, 4
 """Pixels of the longer side of the photos; candidates for each; copies of each."""
@@ -85,7 +87,7 @@ def scored(pictures: Sequence[Image.Image]) -> Scored:
     rows, count = np.concatenate(vectors), len(pictures)
     seconds["encoding a picture"] = (time.process_time() - started) / count
     started = time.process_time()
-    proved = examined(pictures, candidates(rows))
+    proved = examined(pictures, candidates(rows, gray_rows(encoder, pictures)))
     seconds["finding and proving, a picture"] = (time.process_time() - started) / count
     upper = np.triu_indices(count, 1)
     cosines = (rows.astype(np.float64) @ rows.T)[upper]
@@ -101,11 +103,20 @@ def scored(pictures: Sequence[Image.Image]) -> Scored:
     return Scored(methods, proved, seconds)
 
 
-def candidates(rows: NDArray[np.float32]) -> list[Pair]:
+def candidates(rows: NDArray[np.float32], grays: NDArray[np.float32]) -> list[Pair]:
     """The nearest of each, as the command takes them."""
     everything = range(len(rows))
     parts = list(nearest_pairs(rows, NEAREST, (DEFAULT.cosine, 2.0), everything, everything))
+    parts += nearest_pairs(grays, GRAY_NEAREST, (GRAY_ALIKE, 2.0), everything, everything)
     return sorted({pair for part in parts for pair in zip(part.left.tolist(), part.right.tolist(), strict=True)})
+
+
+def gray_rows(encoder: Encoder, pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
+    """The gray levels of each picture as the command compares them."""
+    levels = [np.frombuffer(small_gray(encoder.prepare(picture).pixels), np.uint8) for picture in pictures]
+    rows = np.stack(levels).astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1.0)
 
 
 def examined(pictures: Sequence[Image.Image], pairs: Sequence[Pair]) -> dict[Pair, Evidence]:
@@ -181,8 +192,10 @@ def by_edit(originals: Sequence[Image.Image], thresholds: dict[str, float], seed
 def false_pairs(pictures: Sequence[Image.Image]) -> tuple[int, int, float]:
     """How many pairs of pictures that are no copies are accepted, of how many pairs, and the highest score."""
     encoder = open_encoder("photo")
-    vectors = [encoder.encode(pictures[start : start + 32]) for start in range(0, len(pictures), 32)]
-    scores = [evidence.score for evidence in examined(pictures, candidates(np.concatenate(vectors))).values()]
+    rows = np.concatenate([encoder.encode(pictures[start : start + 32]) for start in range(0, len(pictures), 32)])
+    scores = [
+        evidence.score for evidence in examined(pictures, candidates(rows, gray_rows(encoder, pictures))).values()
+    ]
     accepted = sum(score >= DEFAULT.score for score in scores)
     return accepted, len(pictures) * (len(pictures) - 1) // 2, max(scores, default=0.0)
 

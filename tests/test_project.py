@@ -31,6 +31,7 @@ HEAVY = (
     "faiss",
     "onnxruntime",
     "sqlalchemy",
+    "sqlglot",
     "numpy",
     "PIL",
     "onnx",
@@ -43,6 +44,11 @@ HEAVY = (
     "huggingface_hub",
     "cv2",
     "scipy",
+    "fastapi",
+    "uvicorn",
+    "starlette",
+    "pydantic",
+    "prometheus_client",
 )
 OWNERS = {
     "torch": "training encoders",
@@ -55,6 +61,7 @@ OWNERS = {
     "pytorch_metric_learning": "training",
     "faiss": "vectors",
     "sqlalchemy": "store",
+    "sqlglot": "where",
     "sqlite3": "store",
     "onnxruntime": "encoders",
     "click": "cli",
@@ -65,6 +72,11 @@ OWNERS = {
     "pillow_heif": "media",
     "tqdm": "progress",
     "cv2": "duplicates",
+    "fastapi": "serving",
+    "starlette": "serving",
+    "pydantic": "serving",
+    "uvicorn": "serving",
+    "prometheus_client": "serving",
 }
 TRAINING_ONLY = (
     "torch",

@@ -16,6 +16,7 @@ from simsearch.errors import SimsearchError
 
 COMMANDS = {
     "index": "simsearch.cli.indexing",
+    "reindex": "simsearch.cli.reindexing",
     "remove": "simsearch.cli.indexing",
     "move": "simsearch.cli.indexing",
     "query": "simsearch.cli.asking",
@@ -34,6 +35,7 @@ COMMANDS = {
     "evaluate": "simsearch.cli.learning.evaluation",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",
+    "serve": "simsearch.cli.serving",
 }
 
 

@@ -66,7 +66,6 @@ if TYPE_CHECKING:
     help="Remove vanished items even if more than half have vanished, or their disk is not there.",
 )
 @click.option("--verify-content", is_flag=True, help="Read all files, also those that look unchanged.")
-@click.option("--rebuild", is_flag=True, help="Encode all contents again, for instance with another --encoder.")
 @json_option
 @quiet_option
 def index_command(
@@ -85,7 +84,6 @@ def index_command(
     strict: bool,
     prune: bool,
     verify_content: bool,
-    rebuild: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -106,7 +104,6 @@ def index_command(
         reading=reading,
         prune=prune,
         verify=verify_content,
-        rebuild=rebuild,
         progress=progress(quiet),
         exclude=exclude or None,
         include_hidden=include_hidden,
@@ -145,7 +142,6 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
                 "left_out": dict(report.left_out),
                 "skipped_files": skip_records(report.skipped),
                 "remarks": [{"path": one.path, "remark": one.text, "count": one.count} for one in report.remarks],
-                "lost_examples": skip_records(done.lost_examples),
             }
         )
     elif done.withdrawn:
@@ -156,8 +152,6 @@ def _print_index_report(done: Indexed, *, as_json: bool, quiet: bool) -> None:
     if not quiet:
         _print_notes(report)
         _print_missing(report)
-    for loss in done.lost_examples:
-        print_status(f"example lost, {loss.path}: {loss.reason}")
 
 
 def _print_notes(report: AddReport) -> None:

@@ -19,9 +19,8 @@ from simsearch.collection.places import default_name, existing, home, is_collect
 from simsearch.duplicates.removal.journal import read_journal
 from simsearch.duplicates.removal.plan_file import read_plan
 from simsearch.duplicates.removal.undo import undo_run
-from simsearch.duplicates.report.writing import SUFFIXES, is_report
 from simsearch.encoders import open_encoder
-from simsearch.errors import CollectionNotFoundError, MediaError, PlanError, UsageError
+from simsearch.errors import CollectionNotFoundError, MediaError, PlanError
 from simsearch.media.text_rows import Reading
 
 if TYPE_CHECKING:
@@ -66,7 +65,6 @@ def opened(target: str | None, index: str | None, progress: Progress, encoder: s
             reading=Reading(),
             verify=False,
             prune=False,
-            rebuild=False,
             progress=progress,
         )
         if done.withdrawn:
@@ -180,27 +178,3 @@ def _latest() -> Path | None:
         with Collection.open(folder) as collection, contextlib.suppress(PlanError):
             found[latest(collection.store).parent.name] = folder
     return found[max(found)] if found else None
-
-
-def check_report(path: str | None) -> None:
-    """Raises UsageError where a report cannot be written, or would replace a file that is none."""
-    if path is None:
-        return
-    if Path(path).suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: a report is an HTML file; end its name with .html")
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"{path}: there is no such folder; make it first")
-    if os.path.lexists(path) and not is_report(Path(path)):
-        raise UsageError(f"{path} is there and is no report of duplicates; name another file")
-
-
-def check_output(path: str, *, force: bool) -> None:
-    """Raises UsageError where a plan cannot be written, or would replace a file that is none unless that is wanted."""
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"{path}: there is no such folder; make it first")
-    if force or not os.path.lexists(path):
-        return
-    try:
-        read_plan(Path(path))
-    except PlanError as error:
-        raise UsageError(f"{path} is there and is no plan ({error}); name another file, or add --force") from error

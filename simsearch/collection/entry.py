@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection.encoding import encoded
 from simsearch.collection.facade import Collection
-from simsearch.collection.places import default_name, existing, home, is_collection, named, the_one
+from simsearch.collection.places import default_name, existing, home, named, the_one
 from simsearch.collection.querying import is_file, resolve, score_kind
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import MediaError, UsageError
@@ -29,15 +29,11 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """`lost_examples` could not be enrolled again in a rebuild, because their files are gone.
-
-    `withdrawn` is whether a new collection was taken away again, because nothing could be stored.
-    """
+    """`withdrawn` is whether a new collection was taken away again, because nothing could be stored."""
 
     folder: Path
     report: AddReport
     items: int
-    lost_examples: tuple[Skip, ...] = ()
     withdrawn: bool = False
 
 
@@ -60,7 +56,6 @@ def index_sources(
     reading: Reading,
     prune: bool,
     verify: bool,
-    rebuild: bool,
     progress: Progress,
     exclude: Sequence[str] | None = None,
     include_hidden: bool | None = None,
@@ -76,9 +71,6 @@ def index_sources(
     chosen = FileFilter(tuple(exclude or ()), bool(include_hidden))
     folder = named(index) if index is not None else home() / default_name(sources[0])
     finish_rebuild(folder)
-    lost: tuple[Skip, ...] = ()
-    if rebuild:
-        lost = _rebuild(folder, encoder, progress)
     with opened_for_indexing(folder, sources, encoder, labels, chosen, by_name=index is not None) as opened:
         collection = opened.collection
         report = collection.add(
@@ -101,14 +93,7 @@ def index_sources(
     failed = opened.is_new and not items and bool(report.skipped)
     if failed:
         withdraw(folder)
-    return Indexed(folder, report, items, lost, failed)
-
-
-def _rebuild(folder: Path, encoder: str | None, progress: Progress) -> tuple[Skip, ...]:
-    if not is_collection(folder):
-        raise UsageError(f"{folder} is no collection yet; leave --rebuild out to make it")
-    with Collection.open(folder) as collection:
-        return collection.rebuild(encoder, progress=progress)
+    return Indexed(folder, report, items, failed)
 
 
 @dataclass(frozen=True, slots=True)

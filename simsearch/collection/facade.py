@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import pinning, querying, upkeep
+from simsearch.collection.browsing.facade import BrowsingMethods
 from simsearch.collection.duplicates.facade import DuplicateMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
+from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
 from simsearch.media.arguments import (
@@ -35,10 +37,10 @@ if TYPE_CHECKING:
     from simsearch.collection.adding.roots import MoveReport
     from simsearch.collection.results import Matches
     from simsearch.collection.upkeep import CheckReport, Info
-    from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores, Skip
+    from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores
 
 
-class Collection(DuplicateMethods, IdentityCollection):
+class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingMethods):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
@@ -256,21 +258,6 @@ class Collection(DuplicateMethods, IdentityCollection):
 
     def __len__(self) -> int:
         return self.store.counts().items
-
-    def rebuild(
-        self, encoder: str | Path | Encoder | None = None, *, progress: Progress | bool | None = None
-    ) -> tuple[Skip, ...]:
-        """Encodes all items and examples again, with another encoder or with the recorded one.
-
-        The old collection stays as it was until the new one is complete and replaces it; interrupted, the next call
-        resumes. Returns what was lost because its file cannot be read. Raises StoreError, with nothing changed, when
-        that is more than half.
-        """
-        from simsearch.collection import rebuilding
-
-        shown = as_progress(progress)
-        with self.reopening(None if isinstance(encoder, (str, Path)) else encoder):
-            return rebuilding.rebuild(self.folder, encoder, shown)
 
     def info(self) -> Info:
         """What the collection holds and how it was made."""

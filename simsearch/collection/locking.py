@@ -37,7 +37,7 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     """
     lock = filelock.FileLock(folder / LOCK_NAME, timeout=seconds)
     try:
-        lock.acquire()
+        _acquire(lock, folder)
     except filelock.Timeout:
         raise LockedError(
             f"{folder} is being written by process {_holder(folder)}; wait until it is done, or stop it"
@@ -45,13 +45,36 @@ def held(folder: Path, seconds: float = 0) -> Iterator[None]:
     except OSError as error:
         raise _unwritable(folder, error) from error
     try:
-        (folder / HOLDER_NAME).write_text(f"{os.getpid()}\n")
+        _sign(folder / HOLDER_NAME)
         yield
     except DiskFullError as error:
         raise full(folder, _needed(folder)) from error
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
+        lock.release()
+
+
+def _sign(path: Path) -> None:
+    """Writes the pid of this process over that of the last one; emptying the file first would wait for the disk."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        os.write(file, f"{os.getpid():<11}\n".encode())
+    finally:
+        os.close(file)
+
+
+def _acquire(lock: filelock.BaseFileLock, folder: Path) -> None:
+    """Acquires the lock of the folder that has this name now: another may have taken the place of the one before."""
+    while True:
+        before = folder.stat()
+        lock.acquire()
+        try:
+            if os.path.samestat(before, folder.stat()):
+                return
+        except OSError:
+            lock.release()
+            raise
         lock.release()
 
 

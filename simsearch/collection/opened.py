@@ -12,12 +12,16 @@ from simsearch.collection import pinning, upkeep
 from simsearch.collection.cache.opening import open_index
 from simsearch.collection.cache.writing import bring_up, forget_newer, sweep_temporaries
 from simsearch.collection.places import STORE_NAME
-from simsearch.collection.switching import finish_rebuild
-from simsearch.errors import LockedError, StoreError, UsageError
+from simsearch.collection.switching import finish_rebuild, previous_folder, rebuilding_folder
+from simsearch.errors import CollectionNotFoundError, LockedError, StoreError, UsageError
 from simsearch.store import Store
 
 if TYPE_CHECKING:
     from simsearch.types import Encoder, VectorIndex
+
+
+GONE = "gone"
+"""The name of no file: where an index file is looked for when there can be none."""
 
 
 class OpenCollection:
@@ -26,28 +30,46 @@ class OpenCollection:
     def __init__(self, folder: Path, encoder: str | Path | Encoder | None = None) -> None:
         self.folder = folder
         self._given = encoder
-        self._store: Store | None = Store.open(folder / STORE_NAME)
+        self._writer: Store | None = None
         self._index: VectorIndex | None = None
         self.index_notes: tuple[str, ...] = ()
+        self._retired: list[Store] = []
+        self._store: Store | None
+        self._store, self._file = _open_store(folder)
 
     def close(self) -> None:
-        if self._store is not None:
-            self._store.close()
-        self._store = self._index = None
+        self._close_writer()
+        for store in (*self._retired, *([self._store] if self._store else ())):
+            store.close()
+        self._retired = []
+        self._store = self._index = self._file = None
 
-    @contextlib.contextmanager
-    def reopening(self, encoder: Encoder | None) -> Iterator[None]:
-        """Closes the collection while its files are replaced and reopens it, with this encoder if that succeeded."""
-        self.store.close()
-        self._store = self._index = None
-        try:
-            yield
-            self._given = encoder
-            for cached in ("encoder", "dim"):
-                self.__dict__.pop(cached, None)
-        finally:
-            finish_rebuild(self.folder)
-            self._store = Store.open(self.folder / STORE_NAME)
+    def reopen(self, encoder: str | Path | Encoder | None = None) -> None:
+        """Turns to the collection that is in the folder now, with this encoder, or the one given before if it fits.
+
+        The store before stays open until `close`: other threads may be in the middle of an answer.
+        """
+        self._close_writer()
+        self._retired.append(self.store)
+        self._store, self._file = _open_store(self.folder)
+        if encoder is None and getattr(self._given, "fingerprint", None) == self._store.setting("fingerprint"):
+            encoder = self._given
+        self._index, self._given = None, encoder
+        self._forget_encoder()
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another state of the collection has taken the place of the one that is open here."""
+        return _identity(self.folder / STORE_NAME) != self._file
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+    def _forget_encoder(self) -> None:
+        for cached in ("encoder", "dim", "modality"):
+            self.__dict__.pop(cached, None)
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +90,11 @@ class OpenCollection:
     def dim(self) -> int:
         """The length of the vectors."""
         return int(pinning.setting(self.folder, self.store, "dim"))
+
+    @cached_property
+    def modality(self) -> str:
+        """What it holds: "image", "text", or "vector" for vectors of the user's own."""
+        return self.store.setting("modality") or "image"
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -94,17 +121,36 @@ class OpenCollection:
     def index(self) -> VectorIndex:
         """The vectors of all contents; loaded at first use."""
         if self._index is None:
-            self._index = open_index(self.folder, self.store, self.dim, self._try_bringing_up)
+            while True:
+                place = self._place()
+                index = open_index(place, self.store, self.dim, self._try_bringing_up)
+                # Else another state took its place meanwhile, and the files may have been that one's.
+                if self._place() == place:
+                    break
+            self._index = index
         return self._index
+
+    def _place(self) -> Path:
+        """The folder in which the files of the open store are; one that is not there when they have gone."""
+        places = (self.folder, previous_folder(self.folder), rebuilding_folder(self.folder))
+        return next((place for place in places if _identity(place / STORE_NAME) == self._file), self.folder / GONE)
 
     def _try_bringing_up(self) -> None:
         """Writes the index files for the next reader, if no process is writing and the folder is writable."""
-        with contextlib.suppress(LockedError, StoreError, OSError), self.writing() as store:
-            bring_up(self.folder, store, self.dim)
+        from simsearch.collection import locking
+
+        with contextlib.suppress(LockedError, StoreError, OSError), locking.writing(self.folder) as store:
+            if not self.replaced:
+                bring_up(self.folder, store, self.dim)
 
     def refresh(self) -> None:
-        """Forgets the loaded index, so that the next query sees what other processes have written."""
+        """Forgets the loaded index, so that the next query sees what other processes have written.
+
+        Where another state of the collection has taken its place, for instance with another encoder, that is opened.
+        """
         self._index = None
+        if self.replaced:
+            self.reopen()
 
     @contextlib.contextmanager
     def writing(self, encoder: Encoder | None = None) -> Iterator[Store]:
@@ -115,10 +161,19 @@ class OpenCollection:
         """
         from simsearch.collection import locking
 
-        with locking.writing(self.folder) as store:
-            if encoder is not None:
-                pinning.require(self.folder, store, encoder)
-            yield store
+        with locking.held(self.folder):
+            if self.replaced:
+                self.reopen()
+            try:
+                # Opened once: opening takes longer than most changes.
+                self._writer = self._writer or Store.open(self.folder / STORE_NAME, write=True)
+                if encoder is not None:
+                    pinning.require(self.folder, self._writer, encoder)
+                yield self._writer
+            except BaseException:
+                # What went wrong may be the connection.
+                self._close_writer()
+                raise
 
     def bind(self, encoder: str | Path | Encoder | None, dim: int | None) -> None:
         """Pins an empty collection to an encoder, or to own vectors of `dim` numbers; another one stays as it is."""
@@ -133,8 +188,7 @@ class OpenCollection:
             return
         with self.writing() as store:
             store.set_settings(settings, if_empty=True)
-        for cached in ("encoder", "dim"):
-            self.__dict__.pop(cached, None)
+        self._forget_encoder()
         self._index = None
 
     @contextlib.contextmanager
@@ -148,3 +202,29 @@ class OpenCollection:
             finally:
                 self._index = None
                 self.index_notes = bring_up(self.folder, store, self.dim)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of its name; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _open_store(folder: Path) -> tuple[Store, tuple[int, int] | None]:
+    """The store in the folder, and what its file is. Waits out that another state of it takes its place meanwhile."""
+    path = folder / STORE_NAME
+    while True:
+        file = _identity(path)
+        try:
+            store = Store.open(path)
+        except CollectionNotFoundError:
+            finish_rebuild(folder)
+            if not path.is_file():
+                raise
+            continue
+        if _identity(path) == file:
+            return store, file
+        store.close()

@@ -121,7 +121,7 @@ def _check_encoder(collection: Collection, encoder: str | None) -> None:
     if asked.fingerprint != pinned:
         raise UsageError(
             f"{collection.folder} was built with encoder {collection.store.setting('encoder')} ({pinned}), not with "
-            f"{encoder} ({asked.fingerprint}). To encode everything again: simsearch index SOURCE --rebuild; for "
+            f"{encoder} ({asked.fingerprint}). To encode everything again: simsearch reindex --encoder {encoder}; for "
             "another collection: --index NEW_NAME"
         )
 

@@ -54,8 +54,7 @@ def require(folder: Path, store: Store, encoder: Encoder) -> None:
     """Raises EncoderMismatchError unless the collection is pinned to this encoder."""
     name, fingerprint = setting(folder, store, "encoder"), setting(folder, store, "fingerprint")
     if encoder.fingerprint != fingerprint:
-        root = next(iter(store.roots()), "FOLDER")
-        command = ["simsearch", "index", root, "--index", str(folder), "--encoder", name, "--rebuild"]
+        command = ["simsearch", "reindex", "--index", str(folder), "--encoder", name]
         raise EncoderMismatchError(
             f"Index was built with encoder {name} ({fingerprint}), but {encoder.name} ({encoder.fingerprint}) is "
             f"loaded. If the first was moved, say where it is: --encoder FOLDER. Re-index: {shlex.join(command)}"
@@ -91,5 +90,5 @@ def require_pinned(folder: Path, store: Store, encoder: str | Path | Encoder | N
     if opened.fingerprint != fingerprint:
         raise EncoderMismatchError(
             f"{folder} was built with encoder {name} ({fingerprint}), not with {opened.name} ({opened.fingerprint}). "
-            "To encode everything again: Collection.rebuild(encoder=...)"
+            "To encode everything again: Collection.reindex(encoder=...)"
         )

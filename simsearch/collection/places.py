@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from simsearch.collection.switching import COMPLETE, REBUILDING, REPLACED, finish_rebuild, finish_rebuilds
+from simsearch.collection.switching import BESIDE, COMPLETE, RETURNING, finish_rebuild, finish_rebuilds
 from simsearch.errors import CollectionNotFoundError, DamagedError, UsageError
 from simsearch.manifest import MANIFEST_NAME, read_manifest
 from simsearch.media.files import refuse_url
@@ -17,7 +17,10 @@ LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
 INDEX_FILES = ("vectors-*", "ids-*", "codes-*")
 """The names of all files of an index, also of those of older versions."""
-OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, *INDEX_FILES, ".*.tmp", COMPLETE)
+SERVING = "serving"
+"""The folder in a collection that a server keeps its jobs and plans in."""
+_MARKS = (COMPLETE, RETURNING, SERVING)
+OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, *INDEX_FILES, ".*.tmp", *_MARKS)
 """The names of the files of a collection."""
 
 
@@ -48,8 +51,7 @@ def check_place(folder: Path) -> None:
 def existing() -> list[Path]:
     """The collections under the home folder, sorted by name."""
     finish_rebuilds(home())
-    suffixes = (REBUILDING, REPLACED)
-    return sorted(path.parent for path in home().glob(f"*/{STORE_NAME}") if path.parent.suffix not in suffixes)
+    return sorted(path.parent for path in home().glob(f"*/{STORE_NAME}") if path.parent.suffix not in BESIDE)
 
 
 def named(name: str) -> Path:

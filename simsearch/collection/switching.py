@@ -1,4 +1,4 @@
-"""Replacing a collection by a rebuilt one, in steps that can be interrupted anywhere."""
+"""Replacing a collection by another state of it, in steps that can be interrupted anywhere."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from pathlib import Path
 from simsearch.errors import StoreError
 
 REBUILDING = ".rebuilding"
-REPLACED = ".replaced"
+PREVIOUS = ".previous"
+BESIDE = (REBUILDING, PREVIOUS)
+"""The endings of folders that belong to the collection beside them."""
 COMPLETE = "complete"
+RETURNING = "rollback"
+"""Marks a state to be rolled back to that is being brought up to date in the place of a new one."""
 
 
 def rebuilding_folder(folder: Path) -> Path:
-    """Where a collection is rebuilt, beside the old one."""
+    """Where a collection is encoded again, beside the old one."""
     return _beside(folder, REBUILDING)
 
 
-def replaced_folder(folder: Path) -> Path:
-    """Where the old collection is while the new one takes its place."""
-    return _beside(folder, REPLACED)
+def previous_folder(folder: Path) -> Path:
+    """Where the state before the last switch is kept, to be rolled back to."""
+    return _beside(folder, PREVIOUS)
+
+
+def kept_folders(folder: Path) -> list[Path]:
+    """The folders beside a collection that hold another state of it."""
+    return [place for place in (rebuilding_folder(folder), previous_folder(folder)) if place.is_dir()]
 
 
 def _beside(folder: Path, suffix: str) -> Path:
@@ -30,11 +39,16 @@ def _beside(folder: Path, suffix: str) -> Path:
 
 
 def replace_by_rebuilt(folder: Path) -> None:
-    """Replaces the old collection by the rebuilt one. An interrupted replacement is completed at the next opening."""
-    rebuilt = rebuilding_folder(folder)
+    """Makes the rebuilt collection the current one and keeps the other as the previous state, in place of an older.
+
+    Readers that have the other open go on with it. An interrupted replacement is completed at the next opening.
+    """
+    rebuilt, previous = rebuilding_folder(folder), previous_folder(folder)
     try:
         (rebuilt / COMPLETE).touch()
-        folder.replace(replaced_folder(folder))
+        if previous.exists():
+            shutil.rmtree(previous)
+        folder.replace(previous)
     except OSError as error:
         raise StoreError(f"{folder} cannot be replaced by {rebuilt}: {error.strerror or error}") from error
     finish_rebuild(folder)
@@ -49,9 +63,8 @@ def finish_rebuild(folder: Path) -> None:
     with contextlib.suppress(OSError):
         if not folder.exists() and (rebuilt / COMPLETE).exists():
             rebuilt.replace(folder)
-        if (folder / COMPLETE).exists():
-            shutil.rmtree(replaced_folder(folder), ignore_errors=True)
-            (folder / COMPLETE).unlink(missing_ok=True)
+        for mark in (COMPLETE, RETURNING):
+            (folder / mark).unlink(missing_ok=True)
 
 
 def finish_rebuilds(home: Path) -> None:
@@ -59,3 +72,15 @@ def finish_rebuilds(home: Path) -> None:
     for complete in home.glob(f"*{REBUILDING}/{COMPLETE}"):
         rebuilt = complete.parent
         finish_rebuild(rebuilt.with_name(rebuilt.name.removesuffix(REBUILDING)))
+
+
+def discard(folder: Path) -> bool:
+    """Deletes the previous state of a collection; returns whether there was one."""
+    previous = previous_folder(folder)
+    if not previous.exists():
+        return False
+    try:
+        shutil.rmtree(previous)
+    except OSError as error:
+        raise StoreError(f"{previous} cannot be deleted: {error.strerror or error}") from error
+    return True

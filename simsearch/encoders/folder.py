@@ -36,7 +36,7 @@ AGAIN = "the file was edited or damaged, copy the encoder folder again"
 BUNDLED = Path(__file__).parent / "bundled"
 RETIRED = {
     "photo-copies": "photo finds edited copies too; use photo, and for a collection of photo-copies "
-    "simsearch index SOURCE --encoder photo --rebuild",
+    "simsearch reindex --encoder photo",
 }
 """The bundled encoders of older versions, and what to use instead."""
 

@@ -71,14 +71,21 @@ def _values(roles: Roles, row: Row, wanted: tuple[str, ...]) -> list[str]:
 
 def _truth(roles: Roles, row: Row, role: str) -> bool:
     """Whether the label is 1; pandas writes 1.0 if another row has no label. Raises RowError for other values."""
-    word = roles.value(row, role).strip().lower()
+    word = roles.value(row, role)
+    found = truth_of(word)
+    if found is None:
+        raise RowError(f"{roles.names[role]}={word.strip()[:60]!r}; must be 0 or 1")
+    return found
+
+
+def truth_of(word: str) -> bool | None:
+    """Whether a word or number means yes, such as 1, 1.0, true or Y; None if it means neither yes nor no."""
+    word = word.strip().lower()
     try:
         number = float(word)
     except ValueError:
         number = math.nan
-    if word not in TRUE_WORDS and number not in (0, 1):
-        raise RowError(f"{roles.names[role]}={word[:60]!r}; must be 0 or 1")
-    return TRUE_WORDS.get(word, number == 1)
+    return TRUE_WORDS.get(word, number == 1 if number in (0, 1) else None)
 
 
 def _pair_label(roles: Roles, convention: str | None) -> tuple[Roles, PairLabel]:

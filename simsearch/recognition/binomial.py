@@ -52,6 +52,24 @@ def promised_rate(count: int, confidence: float) -> float:
     return 1.0 if count < 1 else -math.expm1(math.log1p(-confidence) / count)
 
 
+def rate_bound(count: int, exceeding: int, confidence: float) -> float:
+    """The largest rate at which `exceeding` of `count` or fewer are not yet too unlikely: the rate is below it.
+
+    The one-sided upper limit of Clopper and Pearson (1934), by bisection; 1 where all exceed, or there are none.
+    """
+    check_rates(0.5, confidence)
+    if exceeding >= count:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        rate = (low + high) / 2
+        if log_cumulative(count, rate, exceeding)[exceeding] > math.log1p(-confidence):
+            low = rate
+        else:
+            high = rate
+    return high
+
+
 def check_rates(rate: float, confidence: float) -> None:
     """Raises UsageError unless both are strictly between 0 and 1."""
     for name, value in (("false-accept rate", rate), ("confidence", confidence)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +12,11 @@ from simsearch.recognition.gallery import Gallery, Rule
 from simsearch.types import Evidence, Recognition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from simsearch.types import Scores, Vectors
+    from simsearch.types import Ids, Scores, Vectors
 
 CELLS = 2_097_152
 """Scores held at once, at about 12 bytes each."""
@@ -75,12 +78,52 @@ def _answer(best: list[tuple[float, Evidence]], threshold: float | None, evidenc
 
 def top_scores(queries: Vectors, gallery: Gallery, rule: Rule = "nearest") -> NDArray[np.float32]:
     """The best score of each query against the whole gallery, shape (queries,)."""
+    return tops(queries, gallery, rule).scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tops:
+    """The best score of each query, and the id of an example of the label that has it. Shape (queries,) each."""
+
+    scores: NDArray[np.float32]
+    owners: Ids
+
+
+def tops(queries: Vectors, gallery: Gallery, rule: Rule = "nearest") -> Tops:
+    """The best scores against the whole gallery."""
     _check(queries, gallery, 1)
     block = max(1, CELLS // len(gallery.examples))
-    parts = [
-        gallery.scores(queries[begin : begin + block], rule)[0].max(axis=1) for begin in range(0, len(queries), block)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+    scores, owners = np.empty(len(queries), np.float32), np.empty(len(queries), np.int64)
+    for begin in range(0, len(queries), block):
+        labels, _ = gallery.scores(queries[begin : begin + block], rule)
+        best = labels.argmax(axis=1)
+        scores[begin : begin + block] = labels[np.arange(len(labels)), best]
+        owners[begin : begin + block] = gallery.ids[gallery.starts[best]]
+    return Tops(scores, owners)
+
+
+def followed(
+    before: Tops, queries: Vectors, left: Ids, now: Gallery, whole: Callable[[], Gallery], rule: Rule
+) -> Tops | None:
+    """What `tops` would give after a change of some labels, from what it gave before.
+
+    `left` has the examples that these labels had before, `now` is the gallery of those labels alone as they are now.
+    All other labels score as they did. So `whole`, the entire gallery, is needed only for a query whose best label is
+    among the changed ones and scores lower now. None when nothing is enrolled any more.
+    """
+    scores, owners, again = before.scores.copy(), before.owners.copy(), np.isin(before.owners, left)
+    if now.examples:
+        new = tops(queries, now, rule)
+        higher = new.scores >= scores
+        scores[higher], owners[higher] = new.scores[higher], new.owners[higher]
+        again &= ~higher
+    if again.any():
+        gallery = whole()
+        if not gallery.examples:
+            return None
+        new = tops(queries[again], gallery, rule)
+        scores[again], owners[again] = new.scores, new.owners
+    return Tops(scores, owners)
 
 
 def _check(queries: Vectors, gallery: Gallery, evidence: int) -> None:

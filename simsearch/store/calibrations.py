@@ -9,14 +9,14 @@ import numpy as np
 from sqlalchemy import Connection, LargeBinary, func, literal, select
 
 from simsearch.store.examples import changed
-from simsearch.store.reading import as_array, number_setting
-from simsearch.store.records import Impostor, StoredCalibration
+from simsearch.store.reading import as_array, driver, id_array, number_setting
+from simsearch.store.records import Impostor, StoredCalibration, StoredTops
 from simsearch.store.schema import CALIBRATION, EXAMPLE, IMPOSTOR, ITEM, to_bytes
 from simsearch.store.writing import stored_vector
 
 if TYPE_CHECKING:
     from simsearch.store.records import NewImpostor
-    from simsearch.types import Scores, Vectors
+    from simsearch.types import Ids, Scores, Vectors
 
 
 def stored(connection: Connection) -> StoredCalibration | None:
@@ -27,7 +27,12 @@ def stored(connection: Connection) -> StoredCalibration | None:
 
 
 def replace(
-    connection: Connection, document: str, impostors_: Sequence[NewImpostor], tops: Scores, gallery: int
+    connection: Connection,
+    document: str,
+    impostors_: Sequence[NewImpostor],
+    tops: Scores,
+    owners: Ids | None,
+    gallery: int,
 ) -> None:
     remove(connection)
     dim = number_setting(connection, "dim")
@@ -37,15 +42,42 @@ def replace(
     ]
     if rows:
         connection.execute(IMPOSTOR.insert(), rows)
-    connection.execute(CALIBRATION.insert().values(id=1, document=document, tops=_bytes(tops), gallery=gallery))
+    values = _columns(tops, owners, gallery)
+    connection.execute(CALIBRATION.insert().values(id=1, document=document, **values))
 
 
-def set_tops(connection: Connection, tops: Scores, gallery: int) -> None:
-    connection.execute(CALIBRATION.update().values(tops=_bytes(tops), gallery=gallery))
+def set_tops(connection: Connection, tops: Scores, owners: Ids | None, gallery: int) -> None:
+    values = _columns(tops, owners, gallery)
+    driver(connection).execute("UPDATE calibration SET tops = :tops, owners = :owners, gallery = :gallery", values)
 
 
-def _bytes(tops: Scores) -> bytes:
-    return np.asarray(tops, dtype="<f4").tobytes()
+def _columns(tops: Scores, owners: Ids | None, gallery: int) -> dict[str, bytes | int | None]:
+    packed = None if owners is None else np.asarray(owners, dtype="<i8").tobytes()
+    return {"tops": np.asarray(tops, dtype="<f4").tobytes(), "owners": packed, "gallery": gallery}
+
+
+def stored_tops(connection: Connection) -> StoredTops | None:
+    """Called for every example that is enrolled, so it uses the driver directly."""
+    row = driver(connection).execute("SELECT tops, owners, gallery FROM calibration").fetchone()
+    if row is None:
+        return None
+    scores, owners, gallery = row
+    found = driver(connection).execute("SELECT id, vector FROM impostor ORDER BY id").fetchall()
+    return StoredTops(
+        np.array([row[0] for row in found], dtype=np.int64),
+        as_array([row[1] for row in found], number_setting(connection, "dim")),
+        np.frombuffer(scores, "<f4").astype(np.float32),
+        None if owners is None else np.frombuffer(owners, "<i8").astype(np.int64),
+        gallery,
+    )
+
+
+def impostor_ids(connection: Connection) -> Ids:
+    return id_array(connection, select(IMPOSTOR.c.id).order_by(IMPOSTOR.c.id))
+
+
+def impostor_count(connection: Connection) -> int:
+    return int(driver(connection).execute("SELECT count(*) FROM impostor").fetchone()[0])
 
 
 def impostors(connection: Connection) -> tuple[tuple[Impostor, ...], Vectors]:
@@ -65,6 +97,12 @@ def remove_identity(connection: Connection, label: str) -> None:
     contents = select(EXAMPLE.c.sha256).where(EXAMPLE.c.label == label)
     same = (IMPOSTOR.c.identity == label) | IMPOSTOR.c.sha256.in_(contents)
     if connection.execute(IMPOSTOR.delete().where(same)).rowcount:
+        changed(connection)
+
+
+def remove_contents(connection: Connection, digests: Sequence[bytes]) -> None:
+    """Removes the impostors with these contents."""
+    if connection.execute(IMPOSTOR.delete().where(IMPOSTOR.c.sha256.in_(digests))).rowcount:
         changed(connection)
 
 

@@ -22,6 +22,7 @@ from simsearch.errors import (
     StoreError,
 )
 from simsearch.space import missing_space
+from simsearch.store.filters.columns import add_functions
 from simsearch.store.migrations import apply, pending
 
 BUSY_SECONDS = 10.0
@@ -43,6 +44,7 @@ class Database:
         self.write = write
         self._turn = threading.RLock()
         self._inside = False
+        self._together = False
         engine = engine_of(path, "mode=ro&immutable=1" if immutable else "mode=rw", alone=alone)
         with translating_errors(path):
             self._connection: Connection | None = engine.connect()
@@ -82,10 +84,24 @@ class Database:
         if not self.write:
             raise StoreError(f"{self.path} was opened to read")
         with self._turn:
+            if self._together:
+                with translating_errors(self.path):
+                    yield self._open()
+                return
             if self._inside:
                 raise StoreError(f"{self.path}: nothing can be written inside a snapshot; leave it first")
             with self._transaction(immediate=True) as connection:
                 yield connection
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All that this thread reads and writes inside is one transaction: committed at the end, or rolled back."""
+        with self.writing():
+            self._together = True
+            try:
+                yield
+            finally:
+                self._together = False
 
     @contextlib.contextmanager
     def _transaction(self, *, immediate: bool) -> Iterator[Connection]:
@@ -138,6 +154,7 @@ def engine_of(path: Path, query: str, *, alone: bool = False) -> Engine:
 
 def _connect(uri: str, alone: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    add_functions(connection)
     try:
         # FULL: with WAL, NORMAL may lose the last transactions when the power fails. fullfsync: the same on macOS.
         for pragma in ("foreign_keys = ON", "synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"):

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from simsearch.store.reading import as_array, chunks, number_setting, setting
-from simsearch.store.schema import EXAMPLE
-from simsearch.store.writing import set_setting, stored_vector
+from simsearch.store.reading import as_array, chunks, driver, number_setting, setting
+from simsearch.store.records import NewExample
+from simsearch.store.schema import EXAMPLE, restored_words, stored_words, to_text
+from simsearch.store.writing import stored_vector
 from simsearch.types import Example
 
 if TYPE_CHECKING:
-    from simsearch.store.records import NewExample
     from simsearch.types import Vectors
 
 
 def add(connection: Connection, rows: Sequence[tuple[str, NewExample]]) -> dict[str, int]:
     """The numbers of examples that are new to each label; a content that a label has already is left as it is."""
     dim = number_setting(connection, "dim")
-    names, now = sorted({label for label, _ in rows}), int(time.time())
-    before = _counts(connection, names)
-    stored = [
-        {
+    by_label: dict[str, list[dict[str, object]]] = {}
+    now = int(time.time())
+    for label, (uri, sha256, vector, text, rules) in rows:
+        row: dict[str, object] = {
             "label": label,
             "uri": uri,
             "sha256": sha256,
@@ -34,24 +34,19 @@ def add(connection: Connection, rows: Sequence[tuple[str, NewExample]]) -> dict[
             "rules": rules,
             "added_at": now,
         }
-        for label, (uri, sha256, vector, text, rules) in rows
-    ]
-    if stored:
-        connection.execute(insert(EXAMPLE).on_conflict_do_nothing(), stored)
-    after = _counts(connection, names)
-    if after != before:
+        by_label.setdefault(label, []).append(row)
+    added = {label: _insert(connection, given) for label, given in by_label.items()}
+    if any(added.values()):
         changed(connection)
-    return {label: after.get(label, 0) - before.get(label, 0) for label, _ in rows}
+    return added
 
 
-def _counts(connection: Connection, names: Sequence[str]) -> dict[str, int]:
-    """The numbers of examples of these labels. Costs a look into the index for each, however many others there are."""
-    query = select(EXAMPLE.c.label, func.count()).group_by(EXAMPLE.c.label)
-    return {
-        label: count
-        for part in chunks(names)
-        for label, count in connection.execute(query.where(EXAMPLE.c.label.in_(part)))
-    }
+def _insert(connection: Connection, rows: Sequence[dict[str, object]]) -> int:
+    """How many of the rows were new."""
+    raw = driver(connection)
+    before: int = raw.total_changes
+    connection.execute(insert(EXAMPLE).on_conflict_do_nothing(), rows)
+    return int(raw.total_changes - before)
 
 
 def remove(connection: Connection, which: ColumnElement[bool]) -> int:
@@ -80,7 +75,8 @@ def generation(connection: Connection) -> int:
 def changed(connection: Connection) -> int:
     """The generation after a change, which is recorded."""
     number = generation(connection) + 1
-    set_setting(connection, "gallery", str(number))
+    write = "INSERT INTO setting VALUES ('gallery', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1"
+    driver(connection).execute(write, (str(number),))
     return number
 
 
@@ -96,6 +92,45 @@ def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
     rows = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
     found = tuple(Example(row.id, row.label, row.uri, row.text, row.added_at) for row in rows)
     return found, as_array([row.vector for row in rows], dim)
+
+
+def of_labels(connection: Connection, labels_: Sequence[str]) -> tuple[tuple[Example, ...], Vectors]:
+    """The examples of these labels by ascending id, and their vectors. O(their number).
+
+    Called for every example that is enrolled, so it uses the driver directly.
+    """
+    rows = []
+    for part in chunks([stored_words(label) for label in labels_]):
+        places = ",".join("?" * len(part))
+        columns = "id, label, uri, text, added_at, vector"
+        rows += driver(connection).execute(f"SELECT {columns} FROM example WHERE label IN ({places})", tuple(part))
+    rows.sort()
+    found = tuple(Example(row[0], restored_words(row[1]), to_text(row[2]), *row[3:5]) for row in rows)
+    return found, as_array([row[5] for row in rows], number_setting(connection, "dim"))
+
+
+def labels_by_uri(connection: Connection, uris: Sequence[str]) -> dict[int, str]:
+    """The examples that were enrolled under one of these uris, by id, with their labels."""
+    query = select(EXAMPLE.c.id, EXAMPLE.c.label)
+    return {
+        row.id: row.label for part in chunks(uris) for row in connection.execute(query.where(EXAMPLE.c.uri.in_(part)))
+    }
+
+
+def rows(connection: Connection) -> list[tuple[int, str, NewExample]]:
+    """Every example by ascending id, as it is stored: its id, its label and the rest."""
+    dim = number_setting(connection, "dim")
+    found = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
+    vectors = as_array([row.vector for row in found], dim)
+    return [
+        (row.id, row.label, NewExample(row.uri, row.sha256, vector, row.text, row.rules))
+        for row, vector in zip(found, vectors, strict=True)
+    ]
+
+
+def digests(connection: Connection, which: ColumnElement[bool]) -> list[bytes]:
+    """The sha256 of the contents of examples."""
+    return list(connection.scalars(select(EXAMPLE.c.sha256).where(which).distinct()))
 
 
 def contents(connection: Connection) -> dict[bytes, str]:

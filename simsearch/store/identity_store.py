@@ -11,8 +11,8 @@ from simsearch.store.schema import EXAMPLE
 
 if TYPE_CHECKING:
     from simsearch.store.database import Database
-    from simsearch.store.records import Impostor, NewExample, NewImpostor, StoredCalibration
-    from simsearch.types import Example, Scores, Vectors
+    from simsearch.store.records import Impostor, NewExample, NewImpostor, StoredCalibration, StoredTops
+    from simsearch.types import Example, Ids, Scores, Vectors
 
 
 class IdentityStore:
@@ -41,6 +41,27 @@ class IdentityStore:
         with self._database.reading() as connection:
             return calibrations.rows_naming(connection, label)
 
+    def digests_of_label(self, label: str) -> list[bytes]:
+        """The sha256 of the contents of the examples of a label."""
+        with self._database.reading() as connection:
+            return examples.digests(connection, EXAMPLE.c.label == label)
+
+    def digests_of_examples(self, ids: Sequence[int]) -> list[bytes]:
+        """The sha256 of the contents of examples."""
+        with self._database.reading() as connection:
+            return examples.digests(connection, EXAMPLE.c.id.in_(ids))
+
+    def remove_identity_contents(self, digests: Sequence[bytes]) -> int:
+        """Removes the examples and impostors with these contents, under whatever label; returns how many examples."""
+        with self._database.writing() as connection:
+            calibrations.remove_contents(connection, digests)
+            return examples.remove(connection, EXAMPLE.c.sha256.in_(digests))
+
+    def example_rows(self) -> list[tuple[int, str, NewExample]]:
+        """Every example by ascending id, as it is stored: its id, its label and the rest."""
+        with self._database.reading() as connection:
+            return examples.rows(connection)
+
     def remove_examples(self, ids: Sequence[int]) -> int:
         """Removes examples by id; returns how many there were."""
         with self._database.writing() as connection:
@@ -61,6 +82,16 @@ class IdentityStore:
         with self._database.reading() as connection:
             return examples.all_of(connection)
 
+    def examples_of(self, labels: Sequence[str]) -> tuple[tuple[Example, ...], Vectors]:
+        """The examples of these labels by ascending id, and their vectors."""
+        with self._database.reading() as connection:
+            return examples.of_labels(connection, labels)
+
+    def example_labels_of(self, uris: Sequence[str]) -> dict[int, str]:
+        """The examples that were enrolled under one of these uris, by id, with their labels."""
+        with self._database.reading() as connection:
+            return examples.labels_by_uri(connection, uris)
+
     def example_contents(self) -> dict[bytes, str]:
         """The sha256 of the contents of all examples, with a label of each."""
         with self._database.reading() as connection:
@@ -76,15 +107,34 @@ class IdentityStore:
         with self._database.reading() as connection:
             return calibrations.stored(connection)
 
-    def calibrate(self, document: str, impostors: Sequence[NewImpostor], tops: Scores) -> None:
-        """Replaces the calibration and its impostors, with their top scores; counts as a change of the gallery."""
-        with self._database.writing() as connection:
-            calibrations.replace(connection, document, impostors, tops, examples.changed(connection))
+    def calibrate(
+        self, document: str, impostors: Sequence[NewImpostor], tops: Scores, owners: Ids | None = None
+    ) -> None:
+        """Replaces the calibration and its impostors, with their top scores; counts as a change of the gallery.
 
-    def set_tops(self, tops: Scores, gallery: int) -> None:
+        `owners` has the id of an example of the label of each top score.
+        """
+        with self._database.writing() as connection:
+            calibrations.replace(connection, document, impostors, tops, owners, examples.changed(connection))
+
+    def tops(self) -> StoredTops | None:
+        """The top scores of the impostors, if there is a calibration."""
+        with self._database.reading() as connection:
+            return calibrations.stored_tops(connection)
+
+    def set_tops(self, tops: Scores, owners: Ids | None, gallery: int) -> None:
         """Stores the top scores of the impostors, by ascending id, against that generation of the gallery."""
         with self._database.writing() as connection:
-            calibrations.set_tops(connection, tops, gallery)
+            calibrations.set_tops(connection, tops, owners, gallery)
+
+    def impostor_count(self) -> int:
+        with self._database.reading() as connection:
+            return calibrations.impostor_count(connection)
+
+    def impostor_ids(self) -> Ids:
+        """The ids of all impostors, ascending."""
+        with self._database.reading() as connection:
+            return calibrations.impostor_ids(connection)
 
     def impostors(self) -> tuple[tuple[Impostor, ...], Vectors]:
         """Every impostor by ascending id, and their vectors, shape (n, dim)."""

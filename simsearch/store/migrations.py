@@ -127,6 +127,18 @@ _RULES = (
     "CREATE INDEX content_rules ON content (rules)",
 )
 
+
+def _owners(connection: Connection) -> None:
+    """Which label each impostor scores highest with, so that its score can follow a change of a few labels."""
+    connection.exec_driver_sql("ALTER TABLE calibration ADD COLUMN owners BLOB")
+
+
+def _small(connection: Connection) -> None:
+    """A few gray levels of each image, by which copies are found that embeddings miss; how colorful copies are."""
+    connection.exec_driver_sql("ALTER TABLE content ADD COLUMN small BLOB")
+    connection.exec_driver_sql("ALTER TABLE look ADD COLUMN color FLOAT NOT NULL DEFAULT 0")
+
+
 MIGRATIONS = (
     Migration(1, _first),
     Migration(2, _second),
@@ -134,6 +146,8 @@ MIGRATIONS = (
     Migration(4, _duplicates),
     Migration(5, _files_now),
     Migration(6, _rules),
+    Migration(7, _owners),
+    Migration(8, _small),
 )
 
 

@@ -26,7 +26,18 @@ from sqlalchemy import (
 
 from simsearch.errors import StoreError
 from simsearch.store.records import Counts, Known, RowFile
-from simsearch.store.schema import CONTENT, EXAMPLE, FILE, ITEM, MOUNT, REMOVED, SETTING, range_under, to_bytes, to_text
+from simsearch.store.schema import (
+    CONTENT,
+    EXAMPLE,
+    FILE,
+    ITEM,
+    MOUNT,
+    REMOVED,
+    range_under,
+    restored_words,
+    to_bytes,
+    to_text,
+)
 from simsearch.types import Item
 
 if TYPE_CHECKING:
@@ -50,8 +61,16 @@ def among(where: ColumnElement[int], ids: Iterable[int]) -> ColumnElement[bool]:
     return where.in_(select(listed.c.value))
 
 
+def driver(connection: Connection) -> Any:
+    """The connection of the driver, for what is asked so often that compiling the statement would count."""
+    found = connection.connection.driver_connection
+    assert found is not None
+    return found
+
+
 def setting(connection: Connection, key: str) -> str | None:
-    return connection.scalar(select(SETTING.c.value).where(SETTING.c.key == key))
+    row = driver(connection).execute("SELECT value FROM setting WHERE key = ?", (key,)).fetchone()
+    return None if row is None else restored_words(row[0])
 
 
 def number_setting(connection: Connection, key: str) -> int:
@@ -87,12 +106,10 @@ def known(connection: Connection, uris: Sequence[str]) -> dict[str, Known]:
 
     Called for every file in each run, so it uses the driver directly: twice as fast.
     """
-    driver = connection.connection.driver_connection
-    assert driver is not None
     found: dict[str, Known] = {}
     for part in chunks(uris):
         places = ",".join("?" * len(part))
-        rows = driver.execute(
+        rows = driver(connection).execute(
             "SELECT uri, id, content_id, size, mtime_ns, label, inode, ctime_ns, problem FROM item "
             f"WHERE uri IN ({places})",
             tuple(map(to_bytes, part)),
@@ -105,12 +122,12 @@ def known(connection: Connection, uris: Sequence[str]) -> dict[str, Known]:
 
 def content_ids(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, int]:
     """The ids of the contents that are stored, by sha256. Called for every text, so it uses the driver directly."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
     found: dict[bytes, int] = {}
     for part in chunks(shas):
         places = ",".join("?" * len(part))
-        found.update(driver.execute(f"SELECT sha256, id FROM content WHERE sha256 IN ({places})", tuple(part)))
+        found.update(
+            driver(connection).execute(f"SELECT sha256, id FROM content WHERE sha256 IN ({places})", tuple(part))
+        )
     return found
 
 

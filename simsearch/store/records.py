@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from simsearch.types import JSONValue, Metadata, Scores, Vectors
+    from simsearch.types import Ids, JSONValue, Metadata, Scores, Vectors
 
 
 class Known(NamedTuple):
@@ -48,6 +48,8 @@ class Write:
     ctime_ns: int | None = None
     rules: int = 1
     """The version of the rules by which the content was read."""
+    small: bytes | None = None
+    """A few gray levels of an image (`media.image_facts.small_gray`)."""
 
 
 class RowFile(NamedTuple):
@@ -119,6 +121,20 @@ class StoredCalibration:
     gallery: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredTops:
+    """The impostors by ascending id, with their top scores against the gallery of that generation.
+
+    `owners` has an example of the label of each top score; None where these were not recorded.
+    """
+
+    ids: Ids
+    vectors: Vectors
+    scores: Scores
+    owners: Ids | None
+    gallery: int
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """How much the store holds."""
@@ -153,6 +169,7 @@ class Look(NamedTuple):
     sharpness: float
     entries: int
     """Of metadata in the file."""
+    color: float = 0.0
     frames: int = 1
     """More than one for pages and animations, of which only the first is compared."""
 
@@ -165,6 +182,8 @@ class ContentRow(NamedTuple):
     width: int | None
     height: int | None
     text: str | None
+    small: bytes | None
+    """A few gray levels of an image; None for a text, and for an image that an earlier version stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def _values(row: Row[Any], one: Renewal, vector: bytes, rules: int) -> dict[str,
         "text": row.text,
         "vector": vector,
         "rules": rules,
+        "small": row.small,
     }
 
 

@@ -66,11 +66,21 @@ class Words(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         del dialect
-        return value if value is None or _is_valid(value) else to_bytes(value)
+        return None if value is None else stored_words(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
         del dialect
-        return to_text(value) if isinstance(value, bytes) else value
+        return None if value is None else restored_words(value)
+
+
+def stored_words(text: str) -> str | bytes:
+    """Text as it is stored in a column of words."""
+    return text if _is_valid(text) else to_bytes(text)
+
+
+def restored_words(stored: str | bytes) -> str:
+    """What `stored_words` was given."""
+    return to_text(stored) if isinstance(stored, bytes) else stored
 
 
 def _is_valid(text: str) -> bool:
@@ -99,6 +109,7 @@ CONTENT = Table(
     Column("vector", LargeBinary, nullable=False),
     Column("text", Text),
     Column("rules", Integer, nullable=False, server_default="1"),
+    Column("small", LargeBinary),
     Index("content_rules", "rules"),
     sqlite_autoincrement=True,
 )  # fmt: skip
@@ -147,6 +158,7 @@ CALIBRATION = Table(
     Column("document", Text, nullable=False),
     Column("tops", LargeBinary, nullable=False),
     Column("gallery", Integer, nullable=False),
+    Column("owners", LargeBinary),
 )  # fmt: skip
 ROOT = Table(
     "root", METADATA,

@@ -14,6 +14,7 @@ from simsearch.store import reading, writing
 from simsearch.store.database import SMALLEST, Database, full, open_database
 from simsearch.store.duplicates.comparisons import Comparisons
 from simsearch.store.duplicates.removals import Removals
+from simsearch.store.filters.filtered import Filtered
 from simsearch.store.identity_store import IdentityStore
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from simsearch.types import Ids, Item, Vectors
 
 
-class Store(Sources, IdentityStore):
+class Store(Filtered, Sources, IdentityStore):
     """Items, contents, examples, and the sources that they are from. Use `create` or `open`.
 
     Every method is one transaction: done as a whole, and durable when it returns, or not done. An item is a path or a
@@ -74,6 +75,12 @@ class Store(Sources, IdentityStore):
     def snapshot(self) -> Iterator[None]:
         """Everything read inside is from one moment, whatever others write meanwhile. Nothing can be written inside."""
         with self._database.reading():
+            yield
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is done inside is one transaction: done as a whole, and durable at the end, or not done."""
+        with self._database.together():
             yield
 
     # -- settings ----------------------------------------------------------------------------------------------
@@ -189,25 +196,6 @@ class Store(Sources, IdentityStore):
         with self._database.reading() as connection:
             found = reading.items(connection, ITEM.c.uri == uri)
             return found[0] if found else None
-
-    def items_of(self, content_ids: Sequence[int]) -> dict[int, list[Item]]:
-        """The items of each content that there is, by ascending id."""
-        with self._database.reading() as connection:
-            grouped: dict[int, list[Item]] = {}
-            for item in reading.items(connection, reading.among(ITEM.c.content_id, content_ids)):
-                grouped.setdefault(item.content_id, []).append(item)
-            return grouped
-
-    def iterate_items(self, batch: int = 1000) -> Iterator[list[Item]]:
-        """All items by ascending id, in lists of `batch`. Each list is read by itself, outside a snapshot."""
-        after = 0
-        while True:
-            with self._database.reading() as connection:
-                found = reading.items(connection, ITEM.c.id > after, batch)
-            if not found:
-                return
-            yield found
-            after = found[-1].id
 
     def vectors(self, after: int = 0, batch: int = 10_000) -> Iterator[tuple[Ids, Vectors]]:
         """The vectors of contents with an id above `after`, by ascending id. Holds `batch` of them in memory."""

@@ -84,6 +84,7 @@ def _content(one: Write, dim: int) -> Mapping[str, Any]:
         "vector": vector,
         "text": one.text,
         "rules": one.rules,
+        "small": one.small,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -119,10 +120,14 @@ def test_copies_of_a_reference_are_proposed_and_it_is_never_touched(
         (["find", "--strict", "--loose"], 2, "--strict and --loose exclude each other; give one of them"),
         (["find", "--keep", "beauty"], 2, "no criterion 'beauty'; possible are folder, resolution"),
         (["find", "--against", "album"], 2, "album cannot be its own reference; leave --against out"),
-        (["plan", "-o", "none/plan.json"], 2, "none/plan.json: there is no such folder; make it first"),
-        (["plan", "-o", "album/one.png"], 2, "album/one.png is there and is no plan"),
-        (["plan", "-o", "plan.json", "--report", "plan.txt"], 2, "plan.txt: a report is an HTML file"),
-        (["plan", "-o", "plan.json", "--report", "album/one.html"], 2, "album/one.html is there and is no report"),
+        (["plan", "-o", "none/plan.json"], 2, "none/plan.json: there is no folder none; make it first"),
+        (["plan", "-o", "album/one.png"], 2, "album/one.png: a plan cannot be .png"),
+        (["plan", "-o", "plan.json", "--report", "plan.txt"], 2, "plan.txt: a report of duplicates cannot be .txt"),
+        (
+            ["plan", "-o", "plan.json", "--report", "album/one.html"],
+            2,
+            "album/one.html exists and is not a report of duplicates",
+        ),
         (["apply", "none.json"], 1, "none.json: no such file or directory"),
         (["apply", "plan.json", "--trash", "--delete"], 2, "--trash, --link and --delete exclude each other"),
         (["apply", "plan.json", "--quarantine", "album/aside"], 2, "lies in the searched folder"),
@@ -252,3 +257,54 @@ def test_a_folder_of_which_nothing_can_be_read_fails(command, place: Path) -> No
     (place / "broken" / "a.jpg").write_bytes(b"none")
     done = command("dedupe", "find", "broken", "--quiet")
     assert done.code == 1 and "none of its 1 files could be read" in done.err and "a.jpg" in done.err
+
+
+def test_a_search_that_is_killed_keeps_what_it_has_compared(command, album: Path, place: Path, tiny: Path) -> None:
+    for number in range(3, 7):
+        scene(number).save(album / f"{number}.png")
+        scene(number).resize((300, 225)).save(album / f"{number}-small.png")
+    command("index", album, "--quiet")
+    code = (
+        "import os, signal, sys\n"
+        "from simsearch.collection.duplicates import comparing\n"
+        "from simsearch.store.duplicates.comparisons import Comparisons\n"
+        "comparing.BATCH = 3\n"
+        "add, calls = Comparisons.add, []\n"
+        "def killed(self, rows, looks):\n"
+        "    add(self, rows, looks)\n"
+        "    calls.append(len(rows))\n"
+        "    if len(calls) == 2:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Comparisons.add = killed\n"
+        "from simsearch.cli import main\n"
+        "sys.argv = ['simsearch', 'dedupe', 'find', 'album', '--json', '--quiet']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+    assert command("check").code == 0
+    with Collection.open(place / "indexes" / "album") as collection:
+        kept = {(row.one, row.other) for row in collection.store.comparisons.all()}
+    assert len(kept) == 6
+    resumed = command("dedupe", "find", "album", "--json", "--quiet")
+    with Collection.open(place / "indexes" / "album") as collection:
+        assert kept < {(row.one, row.other) for row in collection.store.comparisons.all()}
+    shutil.rmtree(place / "indexes")
+    fresh = command("dedupe", "find", "album", "--encoder", tiny, "--json", "--quiet")
+    assert (resumed.code, resumed.records) == (3, fresh.records)
+
+
+def test_labelled_pairs_choose_what_counts_as_a_copy(command, album: Path, place: Path) -> None:
+    rows = ["one.png,one-again.png,1", "one.png,small.png,0", "one.png,other.png,0", "gone.png,one.png,1"]
+    (album / "pairs.csv").write_text("a,b,same\n" + "\n".join(rows), encoding="utf-8")
+    done = command("dedupe", "calibrate", "album/pairs.csv", "--json")
+    assert done.code == 0
+    assert (done.records[0]["pairs"], done.records[0]["accepted"], done.records[0]["recall"]) == (3, 1, 1.0)
+    assert "gone.png: is no item of the collection" in done.err
+    found = command("dedupe", "find", "--json")
+    assert [row["kind"] for row in found.records] == ["exact"]
+    assert "chosen by 3 labelled pairs" in found.err
+    assert command("dedupe", "calibrate", "--reset").out == "Copies are accepted from the usual score on.\n"
+    assert len(command("dedupe", "find", "--json", "--quiet").records) == 3
+    wrong = command("dedupe", "calibrate")
+    assert (wrong.code, wrong.err) == (2, "Error: give a table of labelled pairs, or --reset and none\n")

@@ -34,7 +34,6 @@ def test_index_says_what_it_did_and_then_that_nothing_changed(command, gallery, 
         "left_out": {},
         "remarks": [],
         "skipped_files": [],
-        "lost_examples": [],
     }
     again = command("index", gallery)
     assert again.code == 0
@@ -126,28 +125,12 @@ def test_another_encoder_is_refused_with_the_command_that_mends_it(command, inde
     refused = command("index", indexed, "--encoder", other)
     assert refused.code == 2
     assert "was built with encoder" in refused.err
-    assert "--rebuild" in refused.err
+    assert f"simsearch reindex --encoder {other}" in refused.err
     assert command("index", indexed, "--encoder", tiny, "--quiet").code == 0
-    mended = command("index", indexed, "--encoder", other, "--rebuild", "--json", "--quiet")
-    assert mended.code == 0
-    assert counts(mended.records[0]) == {"unchanged": 8}
+    mended = command("reindex", "--encoder", other, "--json", "--quiet")
+    assert (mended.code, mended.records[0]["items"], mended.records[0]["switched"]) == (0, 8, True)
     assert command("info", "--json").records[0]["encoder"] == str(other)
     assert command("check").code == 0
-
-
-def test_rebuild_needs_a_collection(command, gallery, tiny):
-    refused = command("index", gallery, "--encoder", tiny, "--rebuild")
-    assert (refused.code, refused.out) == (2, "")
-    assert "leave --rebuild out" in refused.err
-
-
-def test_rebuild_lists_the_examples_that_were_lost(command, indexed, other, draw, place):
-    ana = draw(place / "ana.png", 80)
-    command("enroll", "Ana", ana)
-    ana.unlink()
-    done = command("index", indexed, "--encoder", other, "--rebuild", "--quiet")
-    assert done.code == 0
-    assert done.err == f"example lost, {ana}: no such file\n"
 
 
 @pytest.mark.parametrize("how", ["folder", "table"])

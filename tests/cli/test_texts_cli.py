@@ -180,14 +180,14 @@ def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, 
         shutil.rmtree(place / "indexes")
 
 
-def test_rebuild_takes_the_texts_from_the_collection(command, faq, tmp_path_factory):
+def test_reindex_takes_the_texts_from_the_collection(command, faq, tmp_path_factory):
     from text_encoder import make_text_encoder
 
     command("enroll", "hats", "a hat", "--quiet")
     other = make_text_encoder(tmp_path_factory.mktemp("other") / "other-text", seed=3)
     faq.rename(faq.with_name("away.csv"))
-    done = command("index", "faq.csv", "--rebuild", "--encoder", other, "--json", "--quiet")
-    assert (done.code, done.records[0]["kept"]) == (0, 3)
+    done = command("reindex", "--encoder", other, "--json", "--quiet")
+    assert (done.code, done.records[0]["items"], done.records[0]["lost"]) == (0, 3, [])
     assert command("query", "hats", "-k", "1", "--json").records[0]["text"] == "do you sell hats"
     with Collection.open("indexes/faq.csv") as opened:
         assert opened.labels() == {"hats": 1}

@@ -78,7 +78,8 @@ NAMES: dict[str, dict[str, Any]] = {
     "calibrate": {"far": 0.1, "impostors": None, "confidence": 0.9, "unknown_prior": 0.5, "progress": None},
     "recognize": {"source": "gallery/0.png", "threshold": None},
     "recognize_many": {"sources": ["gallery/0.png"], "threshold": None, "distinct": False},
-    "rebuild": {"encoder": None, "progress": None},
+    "reindex": {"encoder": None, "dry_run": False, "progress": None},
+    "roll_back": {"progress": None},
     "check": {"repair": False},
     "__contains__": {"item": "x"},
 }
@@ -164,8 +165,8 @@ def test_collections_are_made_and_opened(place, name) -> None:
 
 OF_KIND = {
     "images": [name for name in NAMES if name not in ("create", "open", "open_or_create")],
-    "texts": ["add", "add_texts", "query", "query_many", "enroll", "recognize_many", "rebuild"],
-    "vectors": ["add_vectors", "query", "query_many", "search", "rebuild", "enroll", "recognize_many"],
+    "texts": ["add", "add_texts", "query", "query_many", "enroll", "recognize_many", "reindex"],
+    "vectors": ["add_vectors", "query", "query_many", "search", "reindex", "enroll", "recognize_many"],
 }
 """The methods that are tried with each kind of collection."""
 

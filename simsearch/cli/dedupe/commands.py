@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from simsearch.cli.dedupe.calibrating import calibrate_command
 from simsearch.cli.dedupe.finding import find_command, plan_command
 from simsearch.cli.dedupe.removing import apply_command, undo_command
 
@@ -17,8 +18,9 @@ def dedupe_command() -> None:
     simsearch dedupe plan ./photos -o plan.json     write which files would go, to be looked at and edited
     simsearch dedupe apply plan.json                move them to a quarantine folder
     simsearch dedupe undo                           put them back
+    simsearch dedupe calibrate pairs.csv            choose what counts as a copy, by labelled pairs
     """
 
 
-for _command in (find_command, plan_command, apply_command, undo_command):
+for _command in (find_command, plan_command, apply_command, undo_command, calibrate_command):
     dedupe_command.add_command(_command)

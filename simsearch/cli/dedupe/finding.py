@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -47,8 +48,8 @@ def _comparing(function: _F) -> _F:
         click.option(
             "--keep",
             metavar="CRITERION,...",
-            help="What decides which copy is kept, most important first: folder, resolution, sharpness, compression, "
-            "format, metadata, age, newest, size, smallest.",
+            help="What decides which copy is kept, most important first: folder, resolution, sharpness, color, "
+            "metadata, compression, format, age, newest, size, smallest.",
         ),
         click.option(
             "--prefer", metavar="FOLDER", multiple=True, help="Keep the copies in this folder; can be repeated."
@@ -102,7 +103,7 @@ def find_command(
 @_comparing
 @click.option("-o", "--output", required=True, metavar="PLAN.json", help="The file to write.")
 @click.option("--report", metavar="REPORT.html", help="Write a page that shows each copy beside the one that is kept.")
-@click.option("--force", is_flag=True, help="Write it in the place of any file.")
+@click.option("--force", is_flag=True, help="Replace a file that is no plan or report.")
 @json_option
 @quiet_option
 def plan_command(
@@ -125,13 +126,17 @@ def plan_command(
     The plan is JSON, to be edited: "remove" becomes "leave" for what should stay. Sidecars go with their picture; a
     picture with a RAW file or a film stays unless the kept one has the same.
     """
-    from simsearch.collection.duplicate_entry import check_output, check_report
+    from simsearch.duplicates.removal.plan_file import check_plan_place
+    from simsearch.duplicates.report.writing import check_report
 
-    check_output(output, force=force)
-    check_report(report)
+    check_plan_place(Path(output), force=force)
+    if report is not None:
+        check_report(Path(report), force=force)
     wanted = _wanted(strict, loose, keep, prefer)
     with _sides(target, index, encoder, against, progress(quiet)) as (collection, other, skipped):
-        planned = collection.plan_duplicates(output, report=report, against=other, progress=progress(quiet), **wanted)
+        planned = collection.plan_duplicates(
+            output, report=report, force=force, against=other, progress=progress(quiet), **wanted
+        )
     skipped = (*skipped, *planned.report.skipped, *planned.skipped)
     print_skipped(skipped)
     totals = planned.totals

@@ -33,6 +33,9 @@ def print_group(group: DuplicateGroup) -> None:
 
 
 def print_stages(report: DuplicateReport) -> None:
+    if report.calibration is not None:
+        pairs = counted(report.calibration.pairs, "labelled pair")
+        print_status(f"copies have a score of {report.calibration.score:.3f} or more, chosen by {pairs}")
     for stage in report.stages:
         print_status(f"{stage.name}: {counted(stage.pairs, 'pair')}")
     copies = sum(len(group.copies) for group in report.groups)

@@ -13,6 +13,8 @@ from simsearch.errors import MediaError, VectorError
 from simsearch.media.ahead import ahead
 from simsearch.media.decoding import RULES
 from simsearch.media.files import read_file
+from simsearch.media.image_facts import small_gray
+from simsearch.media.images import Picture
 from simsearch.media.rows import BadRow
 from simsearch.media.texts import decode_text, read_text_bytes
 from simsearch.store import Write
@@ -201,6 +203,7 @@ def _row(run: Run, outcome: _Read, vectors: dict[bytes, Vectors]) -> Write:
         inode=job.inode,
         ctime_ns=job.ctime_ns,
         rules=RULES,
+        small=small_gray(prepared.pixels) if isinstance(prepared, Picture) else None,
     )
 
 

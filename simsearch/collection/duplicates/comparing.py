@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from simsearch.store import Compared, Look
     from simsearch.store.duplicates.comparisons import Comparisons
 
-VERSION = 1
-"""Raised when scores change: what another version has compared is forgotten."""
+VERSION = 2
+"""Raised when scores or looks change: what another version has compared is forgotten."""
 LIMIT = 4_000_000
 """Candidates that are held before they are thinned out."""
 BATCH = 512
 """Pairs that are compared between two transactions; what a kill loses at most."""
 Numbers: TypeAlias = tuple[int, int]
 Strips: TypeAlias = Callable[["Contents", int, float], Iterator[Pairs]]
+More: TypeAlias = Callable[["Contents", int], Iterator[Pairs]]
 Narrow: TypeAlias = Callable[[Pairs, bool], Pairs]
 """From candidates, and whether they are with a reference, to those that are compared."""
 
@@ -92,9 +93,11 @@ def compare_all(
     cosine: float,
     strips: Strips,
     narrow: Narrow,
+    more: More,
     progress: Progress,
 ) -> int:
-    """Compares what has not been yet, and returns how many candidates there are: those of `strips`, `narrow`ed.
+    """Compares what has not been yet, and returns how many candidates there are: those of `strips`, `narrow`ed, and
+    those of `more`.
 
     Within a collection only with what came since the last search; with a reference all pairs of one of each.
     """
@@ -102,6 +105,7 @@ def compare_all(
     first = ledger.first(cosine) if whole else 0
     known = ledger.known()
     found = _candidates(contents, known, strips(contents, first, cosine), narrow)
+    found = _distinct(Pairs.joined([found, *map(_possible(contents), more(contents, first))]), len(contents))
     todo = [pair for pair in _listed(found) if pair[:2] not in ledger.cosines]
     done = _examined(todo, ledger, examine, progress) if todo else 0
     # What cannot be read now may be readable the next time.
@@ -125,19 +129,29 @@ def _examined(todo: list[tuple[int, int, float]], ledger: Ledger, examine: Exami
 
 def _candidates(contents: Contents, known: Pairs, strips: Iterator[Pairs], narrow: Narrow) -> Pairs:
     """The new candidates and those that were compared before, without pairs that need no comparison."""
-    there, reference = np.zeros(len(contents), dtype=np.bool_), bool(contents.reference)
-    there[list(contents.items)] = True
-    there[[own for own, _ in contents.shared()]] = False
-    parts, held = [], 0
-    for strip in chain([known], strips):
-        wanted = there[strip.left] & there[strip.right]
-        if reference:
-            wanted &= (strip.left < contents.own) & (strip.right >= contents.own)
-        parts.append(Pairs(strip.left[wanted], strip.right[wanted], strip.scores[wanted]))
+    reference = bool(contents.reference)
+    parts, held = list[Pairs](), 0
+    for strip in map(_possible(contents), chain([known], strips)):
+        parts.append(strip)
         held += len(parts[-1])
         if held > LIMIT:
             parts, held = [narrow(_distinct(Pairs.joined(parts), len(contents)), reference)], 0
     return narrow(_distinct(Pairs.joined(parts), len(contents)), reference)
+
+
+def _possible(contents: Contents) -> Callable[[Pairs], Pairs]:
+    """A function that leaves out pairs that need no comparison."""
+    there = np.zeros(len(contents), dtype=np.bool_)
+    there[list(contents.items)] = True
+    there[[own for own, _ in contents.shared()]] = False
+
+    def possible(strip: Pairs) -> Pairs:
+        wanted = there[strip.left] & there[strip.right]
+        if contents.reference:
+            wanted &= (strip.left < contents.own) & (strip.right >= contents.own)
+        return Pairs(strip.left[wanted], strip.right[wanted], strip.scores[wanted])
+
+    return possible
 
 
 def _distinct(pairs: Pairs, contents: int) -> Pairs:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,10 @@ from simsearch.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from simsearch.collection.duplicates.applying import Applied, Undone
+    from simsearch.collection.duplicates.calibrating import PairCalibration
     from simsearch.collection.duplicates.finding import Found, Wanted
     from simsearch.collection.duplicates.report import DuplicateReport
-    from simsearch.duplicates.removal.plan import Plan, Totals
+    from simsearch.duplicates.removal.plan import Action, Plan, Totals
     from simsearch.duplicates.removal.runs import Method
     from simsearch.store import Store
     from simsearch.types import Skip
@@ -58,11 +60,34 @@ class DuplicateMethods(OpenCollection):
         with self._compared(against, wanted) as (_, _, found):
             return found.report
 
+    def calibrate_duplicates(
+        self,
+        pairs: str | os.PathLike[str] | Iterable[tuple[str, str, bool]] | None,
+        *,
+        precision: float = 0.99,
+    ) -> PairCalibration | None:
+        """Chooses the score from which on pairs count as copies by the default preset, from labelled pairs of items.
+
+        `pairs` is a table with the columns a, b and same, or tuples of two uris and whether they are copies; None
+        returns to the usual score. The lowest score is taken at which the share of copies among the accepted pairs is
+        at least `precision`. Raises UsageError when there is none, and where pairs are of one kind only.
+        """
+        from simsearch.collection.duplicates import calibrating
+        from simsearch.collection.duplicates.finding import check
+
+        check(self.store.setting("modality") or "")
+        with self.changing() as store:
+            if pairs is not None:
+                return calibrating.calibrate(store, pairs, precision)
+            calibrating.forget(store)
+            return None
+
     def plan_duplicates(
         self,
         path: str | Path,
         *,
         report: str | Path | None = None,
+        force: bool = False,
         against: OpenCollection | str | Path | None = None,
         preset: str = "default",
         keep: Sequence[str] = (),
@@ -71,7 +96,8 @@ class DuplicateMethods(OpenCollection):
     ) -> Planned:
         """Writes the plan of what to remove to a file that can be edited; nothing else is changed.
 
-        `report` is an HTML file on which each copy is seen beside what is kept.
+        `report` is an HTML file on which each copy is seen beside what is kept. A file that is there and is neither is
+        replaced with `force` only.
         """
         from simsearch.collection.duplicates.finding import Wanted
         from simsearch.collection.duplicates.planning import Planner, header
@@ -84,9 +110,25 @@ class DuplicateMethods(OpenCollection):
             uris = [member.item.uri for group in found.report.groups for member in group.members]
             is_text = store.setting("modality") == "text"
             planner = Planner(found, is_text, store.removals.example_labels(uris))
-            totals = write_plan(Path(path), head, planner.groups())
-        pages = () if report is None else write_report(read_plan(Path(path)), Path(report), progress=wanted.progress)
+            totals = write_plan(Path(path), head, planner.groups(), force=force)
+        pages: tuple[Path, ...] = ()
+        if report is not None:
+            pages = write_report(read_plan(Path(path)), Path(report), force=force, progress=wanted.progress)
         return Planned(found.report, totals, tuple(planner.skipped), pages)
+
+    def read_plan(self, path: str | Path) -> Plan:
+        """The plan of a file, checked as a whole. Raises PlanError."""
+        from simsearch.duplicates.removal.plan_file import read_plan
+
+        return read_plan(Path(path))
+
+    def edit_plan(self, path: str | Path, new: str | Path, choices: Mapping[tuple[int, int], Action]) -> Totals:
+        """Writes a plan with other actions than those of an earlier one to a new file; see `editing.edited`."""
+        from simsearch.collection.duplicates.editing import edited
+        from simsearch.duplicates.removal.plan_file import read_plan, write_plan
+
+        plan = edited(read_plan(Path(path)), choices)
+        return write_plan(Path(new), plan.header, plan.groups)
 
     def apply_duplicates(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from simsearch.collection.duplicates import pictures, texts
+from simsearch.collection.duplicates.calibrating import PairCalibration, calibrated
 from simsearch.collection.duplicates.companions import Folders
 from simsearch.collection.duplicates.comparing import Ledger, Numbers, compare_all
 from simsearch.collection.duplicates.contents import Contents, load, pairs_of_items, repeated
@@ -78,20 +79,33 @@ def find(store: Store, reference: Store | None, wanted: Wanted) -> Found:
     if reference is not None and reference.setting("fingerprint") != store.setting("fingerprint"):
         raise UsageError(
             f"the reference was built with the encoder {reference.setting('encoder')}, the collection with "
-            f"{store.setting('encoder')}; build both with one: simsearch index FOLDER --encoder NAME --rebuild"
+            f"{store.setting('encoder')}; build both with one: simsearch reindex --encoder NAME"
         )
     contents = load(store, reference)
     ledger = Ledger(store.comparisons, contents)
-    search = _Search(contents, ledger, modality, wanted)
+    own = calibrated(store) if wanted.preset == "default" else None
+    search = _Search(contents, ledger, modality, wanted, own)
     return search.run()
 
 
+def _accepting(preset: Preset, own: PairCalibration | None, is_text: bool) -> Preset:
+    """The preset with the score that was chosen for this collection, and texts near enough to reach that score."""
+    if own is None:
+        return preset
+    cosine = min(preset.cosine, texts.cosine_of(own.score)) if is_text else preset.cosine
+    return Preset(cosine, own.score)
+
+
 class _Search:
-    def __init__(self, contents: Contents, ledger: Ledger, modality: str, wanted: Wanted) -> None:
+    def __init__(
+        self, contents: Contents, ledger: Ledger, modality: str, wanted: Wanted, own: PairCalibration | None
+    ) -> None:
         self._contents, self._ledger, self._wanted = contents, ledger, wanted
         self._policy = wanted.policy(modality)
         self._is_text = modality == "text"
-        self._preset: Preset = (texts.PRESETS if self._is_text else PRESETS)[wanted.preset]
+        self._calibration = own
+        self._preset = _accepting((texts.PRESETS if self._is_text else PRESETS)[wanted.preset], own, self._is_text)
+        self._proved_from = PRESETS["default"].score if own is None else own.score
         self._examine: Examiner = TextExaminer(contents) if self._is_text else PictureExaminer(contents)
         self._copies: dict[Numbers, tuple[float, str]] = {}
 
@@ -106,6 +120,7 @@ class _Search:
             cosine=self._preset.cosine,
             strips=way.strips,
             narrow=way.narrow,
+            more=way.more,
             progress=self._wanted.progress,
         )
         for key in self._ledger.found:
@@ -122,6 +137,7 @@ class _Search:
             (*self._contents.skipped, *self._examine.skipped),
             groups.apart,
             self._copies,
+            self._calibration,
         )
         return Found(report, self._contents, folders, self._policy)
 
@@ -137,7 +153,7 @@ class _Search:
             return None
         if reference and (key[0] in reference or key[1] not in reference):
             return None
-        doubted = not self._is_text and row.score < PRESETS["default"].score
+        doubted = not self._is_text and row.score < self._proved_from
         self._copies[key] = (row.score, "near" if doubted else row.kind)
         return row.score
 
@@ -166,7 +182,7 @@ class _Search:
         return (
             Stage("equal bytes", equal),
             Stage("equal pixels", count(["same pixels"])),
-            Stage("candidates by embedding", candidates),
+            Stage("candidates by embedding and gray levels", candidates),
             Stage("edited copies, proved by their geometry", count(proved)),
             Stage("near, not proved", count(["near"])),
         )

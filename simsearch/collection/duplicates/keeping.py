@@ -119,6 +119,7 @@ class Keeping:
             mtime_ns=item.mtime_ns,
             format=Path(item.uri).suffix.lstrip(".").lower(),
             sharpness=look.sharpness,
+            color=look.color,
             metadata=look.entries + sidecars + len(item.metadata) + (item.label is not None),
         )
 

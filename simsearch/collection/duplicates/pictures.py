@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,11 @@ from simsearch.duplicates.finding.join import pairs_between, pairs_within
 from simsearch.duplicates.finding.kinds import SAME_PIXELS, kind_of, pixel_digest
 from simsearch.duplicates.finding.nearest import nearest_pairs
 from simsearch.duplicates.finding.pairs import Pairs, strongest
-from simsearch.duplicates.finding.policy import sharpness
+from simsearch.duplicates.finding.policy import colorfulness, sharpness
 from simsearch.duplicates.finding.proving import Examined, Prover, Source
 from simsearch.errors import MediaError
 from simsearch.media.ahead import ahead
-from simsearch.media.image_facts import frames, metadata_entries
+from simsearch.media.image_facts import SMALL, frames, metadata_entries
 from simsearch.media.images import read_file
 from simsearch.store import Compared, Look
 from simsearch.types import Skip
@@ -33,6 +34,8 @@ COMPLETE = 0.97
 """From this cosine on all pairs are compared."""
 ALIKE = 0.95
 """Equal pixels have equal embeddings but for the rounding of decoders."""
+GRAY_NEAREST, GRAY_ALIKE = 5, 0.9
+"""Each is compared with so many that are near by gray levels, from this correlation on: benchmarks/duplicates.py."""
 _ANY = 1e-9
 
 
@@ -64,6 +67,28 @@ def narrow(pairs: Pairs, reference: bool) -> Pairs:
     near = pairs.scores >= COMPLETE
     rest = strongest(Pairs(pairs.left[~near], pairs.right[~near], pairs.scores[~near]), NEAREST, of_left=reference)
     return Pairs.joined([Pairs(pairs.left[near], pairs.right[near], pairs.scores[near]), rest])
+
+
+def more(contents: Contents, first: int) -> Iterator[Pairs]:
+    """Pairs that are near by a few gray levels, whatever their embeddings: strong blur and noise move those far.
+
+    Images that an earlier version indexed have no gray levels, and plain ones have no contrast: these have no pairs.
+    """
+    rows = np.zeros((len(contents), SMALL * SMALL), dtype=np.float32)
+    held = [number for number, row in enumerate(contents.rows) if row.small is not None]
+    if held:
+        levels = np.frombuffer(b"".join(contents.rows[n].small or b"" for n in held), np.uint8)
+        rows[held] = levels.reshape(len(held), -1)
+        rows -= rows.mean(axis=1, keepdims=True)
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1.0)
+    own = range(contents.own) if contents.reference else range(first, len(rows))
+    others = contents.reference or range(len(rows))
+    parts = [nearest_pairs(rows, GRAY_NEAREST, (GRAY_ALIKE, 2.0), own, others)]
+    if first and not contents.reference:
+        parts.append(nearest_pairs(rows, GRAY_NEAREST, (GRAY_ALIKE, 2.0), range(first), own))
+    for strip in chain.from_iterable(parts):
+        vectors = contents.vectors
+        yield Pairs(strip.left, strip.right, np.einsum("ij,ij->i", vectors[strip.left], vectors[strip.right]))
 
 
 class PictureExaminer:
@@ -98,7 +123,7 @@ class PictureExaminer:
         return (right, left) if rows[left].sha256 > rows[right].sha256 else (left, right)
 
     def _look(self, number: int, content: bytes, view: View) -> None:
-        look = Look(sharpness(view.pixels), metadata_entries(content), frames(content))
+        look = Look(sharpness(view.pixels), metadata_entries(content), colorfulness(view.pixels), frames(content))
         with self._turn:
             self._looks[self._contents.rows[number].sha256] = look
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simsearch.collection.duplicates.calibrating import PairCalibration
     from simsearch.duplicates.removal.plan import Transformation
     from simsearch.types import Item, Skip
 
@@ -80,6 +81,8 @@ class DuplicateReport:
     """Proved pairs whose items are in different groups."""
     proved: Mapping[tuple[int, int], tuple[float, str]] = field(default_factory=dict, repr=False)
     """Score and kind of proved pairs of contents, by their numbers, the smaller first."""
+    calibration: PairCalibration | None = None
+    """The threshold that was chosen for this collection, where it decided."""
 
     def each_pair(self) -> Iterator[DuplicatePair]:
         """All pairs of each group, then those between groups. Made one at a time: a group of n has n (n - 1) / 2."""

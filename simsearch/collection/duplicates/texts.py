@@ -26,6 +26,11 @@ PRESETS = {
 """The least cosine, and the score that a near duplicate has at it."""
 
 
+def cosine_of(score: float) -> float:
+    """The least cosine at which near texts can have a score; none below the preset `loose` is compared."""
+    return max(PRESETS["loose"].cosine, score / texts.NORMALIZED)
+
+
 def strips(contents: Contents, first: int, cosine: float) -> Iterator[Pairs]:
     """All pairs at least this close, with a text from `first` on, or with a reference of one of each."""
     vectors, own = contents.vectors, contents.own
@@ -40,6 +45,12 @@ def narrow(pairs: Pairs, reference: bool) -> Pairs:
     """All of them: comparing texts costs little."""
     del reference
     return pairs
+
+
+def more(contents: Contents, first: int) -> Iterator[Pairs]:
+    """No others."""
+    del contents, first
+    yield from ()
 
 
 class TextExaminer:

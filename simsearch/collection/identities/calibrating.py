@@ -16,7 +16,7 @@ from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION
 from simsearch.collection.identities.deciding import Decider, calibration_of
-from simsearch.collection.identities.enrolling import encoded_examples, own_vectors, read_example
+from simsearch.collection.identities.reading import encoded_examples, own_vectors, read_example
 from simsearch.errors import UsageError
 from simsearch.evaluation.statistics.probability import encoder_curve
 from simsearch.labelled.columns import ROLE_NAMES
@@ -31,7 +31,7 @@ from simsearch.media.texts import TEXT_SUFFIXES
 from simsearch.progress import Working
 from simsearch.recognition.binomial import check_rates
 from simsearch.recognition.calibration import Calibration, calibrated
-from simsearch.recognition.decide import top_scores
+from simsearch.recognition.decide import Tops, tops
 from simsearch.recognition.gallery import RULE
 from simsearch.recognition.threshold import Projection, projections
 from simsearch.store.records import NewImpostor
@@ -98,10 +98,10 @@ def calibrate(
         what = f"{impostors} has no {encoder.modality}" if encoder else "the array has no row"
         raise UsageError(f"{what} that can serve as an impostor")
     vectors = np.stack([row.vector for row in rows]) if rows else None
-    tops = None if vectors is None else top_scores(vectors, decider.gallery, RULE)
+    best = None if vectors is None else tops(vectors, decider.gallery, RULE)
     made = calibrated(
         decider.gallery,
-        tops,
+        None if best is None else best.scores,
         rate=settings.far,
         confidence=settings.confidence,
         prior=settings.unknown_prior,
@@ -110,8 +110,8 @@ def calibrate(
         curve=None if encoder is None else encoder_curve(encoder),
         seed=settings.seed,
     )
-    none = np.empty(0, np.float32)
-    store.calibrate(json.dumps(made.document()), rows, none if tops is None else tops)
+    kept = best or Tops(np.empty(0, np.float32), np.empty(0, np.int64))
+    store.calibrate(json.dumps(made.document()), rows, kept.scores, kept.owners)
     return CalibrationReport(made, projections(settings.far), tuple(left_out))
 
 

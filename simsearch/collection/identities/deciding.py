@@ -102,17 +102,6 @@ def calibration_of(document: str) -> Calibration:
         ) from None
 
 
-def store_tops(store: Store) -> None:
-    """Brings the stored top scores of the impostors up to date with the examples, if there is a calibration."""
-    stored, generation = store.calibration(), store.gallery_generation()
-    if stored is None or stored.gallery == generation:
-        return
-    gallery = Gallery.of(*store.examples())
-    _, vectors = store.impostors()
-    if gallery.examples and len(vectors):
-        store.set_tops(top_scores(vectors, gallery, RULE), generation)
-
-
 def recognized(
     context: RecognitionContext, queries: Vectors, threshold: float | None, *, distinct: bool = False
 ) -> list[Recognition]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from simsearch.collection.places import INDEX_FILES, STORE_NAME
+from simsearch.collection import locking
+from simsearch.collection.places import INDEX_FILES, STORE_NAME, is_collection
+from simsearch.collection.switching import kept_folders
 from simsearch.errors import DamagedError
 from simsearch.manifest import MANIFEST_NAME, read_manifest
+from simsearch.store import Store
 from simsearch.store.erasing import free_pages_with_content, holds, log_bytes
 from simsearch.store.schema import to_bytes
-
-if TYPE_CHECKING:
-    from simsearch.store import Store
 
 TELLING = 6
 """Bytes of a word that hardly occurs by chance in vectors, hashes and names."""
@@ -34,7 +34,34 @@ class ForgottenReport:
         return not self.traces
 
 
+def forget_in_kept(folder: Path, label: str | None, digests: Sequence[bytes]) -> None:
+    """Removes a label, and examples and impostors with these contents, from the states kept beside a collection.
+
+    A state of before may know the identity by another label, so contents count too. Raises LockedError when another
+    process is writing to one of them.
+    """
+    for place in kept_folders(folder):
+        if not is_collection(place):
+            continue
+        with locking.writing(place) as store:
+            if label is not None:
+                store.remove_label(label)
+            store.remove_identity_contents(digests)
+            store.erase_traces()
+
+
 def forgotten(folder: Path, store: Store, label: str) -> ForgottenReport:
+    """What is left of a label in a collection and in the states of it that are kept beside it."""
+    found = _forgotten(folder, store, label)
+    traces = list(found.traces)
+    for place in kept_folders(folder):
+        if is_collection(place):
+            with Store.open(place / STORE_NAME) as kept:
+                traces += [f"{place.name}: {trace}" for trace in _forgotten(place, kept, label).traces]
+    return replace(found, traces=tuple(traces))
+
+
+def _forgotten(folder: Path, store: Store, label: str) -> ForgottenReport:
     """Looks for a label in rows, in free pages, in the write-ahead log and in older index files."""
     rows = store.rows_naming(label)
     traces = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from simsearch.collection import querying
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import STORE_NAME
 from simsearch.errors import LockedError, StoreError
-from simsearch.media.arguments import FLAG, NUMBER, PATH, TEXT, allow, as_progress, require
+from simsearch.media.arguments import COUNTS, FLAG, NUMBER, PATH, TEXT, allow, as_progress, require, source_list
 from simsearch.store.erasing import log_bytes
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.deciding import Decider
     from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
     from simsearch.collection.identities.forgetting import ForgottenReport
+    from simsearch.collection.identities.operating import OperatingCurve
     from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
     from simsearch.store import Store
-    from simsearch.types import Encoder, Example, QueryLike, Recognition
+    from simsearch.types import Example, QueryLike, Recognition
 
 
 class IdentityCollection(OpenCollection):
@@ -46,17 +47,6 @@ class IdentityCollection(OpenCollection):
             self._decider = deciding.load_decider(self.store)
         return self._decider
 
-    @contextlib.contextmanager
-    def changing_examples(self, encoder: Encoder | None = None) -> Iterator[Store]:
-        """Like `writing`; afterwards the scores of the impostors are brought up to date."""
-        from simsearch.collection.identities import deciding
-
-        with self.writing(encoder) as store:
-            try:
-                yield store
-            finally:
-                deciding.store_tops(store)
-
     def enroll(
         self,
         label: str,
@@ -75,15 +65,15 @@ class IdentityCollection(OpenCollection):
         require(FLAG, force=force)
         allow(TEXT, encoding=encoding)
         if self._of_own_vectors:
-            with self.changing_examples() as store:
+            with self.writing() as store:
                 return enrolling.enroll_vectors(store, label, sources)
         encoder = self.encoder
-        with self.changing_examples(encoder) as store:
+        with self.writing(encoder) as store:
             return enrolling.enroll(store, encoder, label, sources, force=force, encoding=encoding)  # type: ignore[arg-type]
 
     @property
     def _of_own_vectors(self) -> bool:
-        return self.store.setting("modality") == "vector"
+        return self.modality == "vector"
 
     def enroll_folders(
         self,
@@ -100,27 +90,49 @@ class IdentityCollection(OpenCollection):
         require(FLAG, force=force)
         allow(TEXT, encoding=encoding)
         encoder, shown = self.encoder, as_progress(progress)
-        with self.changing_examples(encoder) as store:
+        with self.writing(encoder) as store:
             return enrolling.enroll_folders(store, encoder, folder, shown, force=force, encoding=encoding)
 
     def forget(self, label: str) -> int:
         """Removes the examples of a label; returns how many there were.
 
-        They are overwritten, here and in the calibration, as soon as nothing reads the collection; see `forgotten`.
+        They are overwritten, here, in the calibration and in the state that `reindex` keeps, as soon as nothing reads
+        the collection; see `forgotten`.
         """
+        from simsearch.collection.identities import forgetting
+        from simsearch.collection.identities.following import following
+
         require(TEXT, label=label)
-        with self.changing_examples() as store:
-            count = store.remove_label(label)
+        with self.writing() as store:
+            # The kept states first: the contents by which they are searched are known only here.
+            forgetting.forget_in_kept(self.folder, label, store.digests_of_label(label))
+            with following(store, [label]):
+                count = store.remove_label(label)
         self._erase_traces()
         return count
 
     def forget_example(self, file: str | Path) -> int:
         """Removes the examples that were enrolled from a file; returns how many there were."""
-        from simsearch.collection.identities import enrolling
+        from simsearch.collection.identities import changing
 
         require(PATH, file=file)
-        with self.changing_examples() as store:
-            count = enrolling.forget_example(store, file)
+        return self._forget(lambda store: changing.examples_from(store, file))
+
+    def forget_examples(self, ids: Iterable[int]) -> int:
+        """Removes examples by their ids; returns how many there were."""
+        wanted = set(source_list(ids))
+        require(COUNTS, ids=sorted(wanted))
+        return self._forget(lambda store: {one.id: one.label for one in store.examples()[0] if one.id in wanted})
+
+    def _forget(self, chosen: Callable[[Store], dict[int, str]]) -> int:
+        """Removes the chosen examples, by id with their labels, here and from the states that are kept."""
+        from simsearch.collection.identities import changing, forgetting
+
+        with self.writing() as store:
+            found = chosen(store)
+            # The kept states first: the contents by which they are searched are known only here.
+            forgetting.forget_in_kept(self.folder, None, store.digests_of_examples(list(found)))
+            count = changing.forget_examples(store, found)
         self._erase_traces()
         return count
 
@@ -146,19 +158,19 @@ class IdentityCollection(OpenCollection):
 
     def rename(self, label: str, new: str) -> int:
         """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
-        from simsearch.collection.identities import enrolling
+        from simsearch.collection.identities import changing
 
         require(TEXT, label=label, new=new)
-        with self.changing_examples() as store:
-            return enrolling.rename(store, label, new)
+        with self.writing() as store:
+            return changing.rename(store, label, new)
 
     def merge(self, label: str, target: str) -> int:
         """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
-        from simsearch.collection.identities import enrolling
+        from simsearch.collection.identities import changing
 
         require(TEXT, label=label, target=target)
-        with self.changing_examples() as store:
-            return enrolling.merge(store, label, target)
+        with self.writing() as store:
+            return changing.merge(store, label, target)
 
     def labels(self) -> dict[str, int]:
         """The enrolled labels with their numbers of examples."""
@@ -245,3 +257,10 @@ class IdentityCollection(OpenCollection):
     def calibration(self) -> Calibration | None:
         """The calibration of recognition, if there is one."""
         return self.decider.calibration
+
+    def operating_curve(self, confidence: float = 0.95) -> OperatingCurve:
+        """What each threshold would do with the impostors of the calibration and the enrolled examples."""
+        from simsearch.collection.identities import operating
+
+        require(NUMBER, confidence=confidence)
+        return operating.operating_curve(self.decider, confidence)

@@ -20,8 +20,8 @@ FORMATS = ("tiff", "png", "bmp", "heic", "heif", "avif", "webp", "jpeg", "jpg", 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a policy looks at. `sharpness` is compared among copies only; `quality` is bytes a pixel; `metadata` counts
-    entries (EXIF, labels, sidecars); `mtime_ns` is when the file was last changed."""
+    """What a policy looks at. `sharpness` and `color` are compared among copies only; `quality` is bytes a pixel;
+    `metadata` counts entries (EXIF, labels, sidecars); `mtime_ns` is when the file was last changed."""
 
     path: str
     width: int
@@ -30,6 +30,7 @@ class Candidate:
     mtime_ns: int
     format: str = ""
     sharpness: float = 0.0
+    color: float = 0.0
     metadata: int = 0
 
     @property
@@ -51,12 +52,24 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Criterion:
-    """What is preferred: the larger value. Values within the share `tolerance` of the larger are equal."""
+    """What is preferred: the larger value. Values within the share `tolerance` of the largest are equal.
+
+    With `typical`, only those below this share of the median lose: noise, sharpening and few colors raise sharpness and
+    bytes without being better, but what is blurred or compressed hard is far below its copies.
+    """
 
     value: Callable[[Candidate], float]
     reason: str
     """With the values of the one kept, `a`, and of the one that goes, `b`."""
     tolerance: float = 0.0
+    typical: float | None = None
+
+    def least(self, values: Sequence[float]) -> float:
+        """The least of some values that does not lose."""
+        if self.typical is not None:
+            return self.typical * float(np.median(values))
+        # Times in nanoseconds are whole numbers that no float holds exactly.
+        return max(values) - self.tolerance * abs(max(values)) if self.tolerance else max(values)
 
 
 def _format_rank(one: Candidate) -> float:
@@ -69,23 +82,28 @@ CRITERIA: dict[str, _Criterion] = {
         lambda one: one.pixels, "the one kept has more pixels: {a.width}x{a.height}, this {b.width}x{b.height}", 0.01
     ),
     "sharpness": _Criterion(
-        lambda one: one.sharpness, "the one kept is sharper: {a.sharpness:.3g}, this {b.sharpness:.3g}", 0.15
+        lambda one: one.sharpness,
+        "this is blurred: sharpness {b.sharpness:.3g}, of the one kept {a.sharpness:.3g}",
+        typical=0.25,
+    ),
+    "color": _Criterion(
+        lambda one: one.color, "this is gray or pale: color {b.color:.3g}, of the one kept {a.color:.3g}", typical=0.25
+    ),
+    "metadata": _Criterion(
+        lambda one: one.metadata, "the one kept has {a.metadata} entries of metadata, this {b.metadata}", typical=0.5
     ),
     "compression": _Criterion(
         lambda one: one.quality,
-        "the one kept is compressed less: {a.quality:.2f} bytes a pixel, this {b.quality:.2f}",
-        0.05,
+        "this is compressed more: {b.quality:.2f} bytes a pixel, the one kept {a.quality:.2f}",
+        typical=0.5,
     ),
     "format": _Criterion(_format_rank, "the one kept has the better format: {a.format}, this {b.format}"),
-    "metadata": _Criterion(
-        lambda one: one.metadata, "the one kept has {a.metadata} entries of metadata, this {b.metadata}"
-    ),
     "age": _Criterion(lambda one: -one.mtime_ns, "the one kept is older"),
     "newest": _Criterion(lambda one: one.mtime_ns, "the one kept is newer"),
     "size": _Criterion(lambda one: one.size, "the one kept is larger: {a.size:,} bytes, this {b.size:,}"),
     "smallest": _Criterion(lambda one: -one.size, "the one kept is smaller: {a.size:,} bytes, this {b.size:,}"),
 }
-DEFAULT_ORDER = ("folder", "resolution", "sharpness", "compression", "format", "metadata", "age", "size")
+DEFAULT_ORDER = ("folder", "resolution", "sharpness", "color", "metadata", "compression", "format", "age", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +156,19 @@ def sharpness(pixels: NDArray[np.uint8]) -> float:
     return float(laplacian.var())
 
 
+def colorfulness(pixels: NDArray[np.uint8]) -> float:
+    """The mean difference between the largest and the smallest of the RGB values of each pixel, in levels."""
+    return float((pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)).mean())
+
+
 def _best(name: str, left: Sequence[int], candidates: Sequence[Candidate], policy: Policy) -> list[int]:
     """Those of the places whose candidates no other beats in this criterion."""
     if name == "folder":
-        values, tolerance = [-float(_folder(candidates[place], policy)) for place in left], 0.0
+        values = [-float(_folder(candidates[place], policy)) for place in left]
+        least = max(values)
     else:
-        criterion = CRITERIA[name]
-        values, tolerance = [criterion.value(candidates[place]) for place in left], criterion.tolerance
-    # Times in nanoseconds are whole numbers that no float holds exactly.
-    least = max(values) - tolerance * abs(max(values)) if tolerance else max(values)
+        values = [CRITERIA[name].value(candidates[place]) for place in left]
+        least = CRITERIA[name].least(values)
     return [place for place, value in zip(left, values, strict=True) if value >= least]
 
 

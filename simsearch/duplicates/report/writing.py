@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from simsearch.duplicates.report.groups import group_shown
 from simsearch.duplicates.report.names import counted, shown, size_shown
 from simsearch.duplicates.report.style import STYLE
-from simsearch.errors import UsageError
 from simsearch.manifest import replacing
+from simsearch.outputs import require_output
 from simsearch.progress import Progress, Silent, Working
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SUFFIXES = (".html", ".htm")
 _HEAD = 4_096
 
 
-def write_report(plan: Plan, path: Path, *, progress: Progress | None = None) -> tuple[Path, ...]:
+def write_report(plan: Plan, path: Path, *, force: bool = False, progress: Progress | None = None) -> tuple[Path, ...]:
     """Writes the report of a plan, and returns its pages: `path`, then those with a number, if there are several.
 
     Pages hold all that they show, without scripts. Files are read one at a time; one that cannot be read is shown with
@@ -37,7 +37,8 @@ def write_report(plan: Plan, path: Path, *, progress: Progress | None = None) ->
     pages = _pages(plan.groups)
     paths = [path if number == 1 else _numbered(path, number) for number in range(1, len(pages) + 1)]
     older = _older(path, len(pages))
-    _check(path, paths)
+    for page in paths:
+        check_report(page, force=force)
     progress = progress or Silent()
     with Working(progress, len(plan.groups), "groups", "report"):
         for number, groups in enumerate(pages, 1):
@@ -76,12 +77,9 @@ def _older(path: Path, pages: int) -> list[Path]:
     return found
 
 
-def _check(path: Path, paths: Sequence[Path]) -> None:
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: a report is an HTML file; end its name with .html")
-    for page in paths:
-        if page.exists() and not is_report(page):
-            raise UsageError(f"{page} is there already and is no report of duplicates: choose another name")
+def check_report(path: Path, *, force: bool = False) -> None:
+    """Raises UsageError unless a report can be written to `path`: see `require_output`."""
+    require_output(path, "a report of duplicates", SUFFIXES, MARK.encode(), force=force)
 
 
 def is_report(path: Path) -> bool:

@@ -29,7 +29,7 @@ class Comparisons:
 
     def contents(self) -> list[ContentRow]:
         """All contents by ascending id."""
-        query = select(CONTENT.c.id, CONTENT.c.sha256, CONTENT.c.width, CONTENT.c.height, CONTENT.c.text)
+        query = select(*(CONTENT.c[name] for name in ContentRow._fields))
         with self._database.reading() as connection:
             return [ContentRow(*row) for row in connection.execute(query.order_by(CONTENT.c.id))]
 
@@ -43,7 +43,8 @@ class Comparisons:
         """The looks by sha256."""
         with self._database.reading() as connection:
             return {
-                row.sha256: Look(row.sharpness, row.entries, row.frames) for row in connection.execute(select(LOOK))
+                row.sha256: Look(row.sharpness, row.entries, row.color, row.frames)
+                for row in connection.execute(select(LOOK))
             }
 
     def add(self, rows: Sequence[Compared], looks: dict[bytes, Look]) -> None:

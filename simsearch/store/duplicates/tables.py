@@ -26,6 +26,7 @@ LOOK = Table(
     Column("sha256", LargeBinary, primary_key=True),
     Column("sharpness", Float, nullable=False),
     Column("entries", Integer, nullable=False),
+    Column("color", Float, nullable=False, server_default="0"),
     Column("frames", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

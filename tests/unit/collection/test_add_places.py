@@ -94,7 +94,7 @@ def test_a_disk_inside_a_root_that_is_away_takes_nothing_along(collection, count
     del items[str(root / "0.png")]
     assert {item.uri: (item.id, item.label) for item in collection.items()} == items
     with pytest.raises(StoreError, match=rf"^{away[0]} is not mounted, and 3 items are from there; mount it, or"):
-        collection.rebuild(counting)
+        collection.reindex(counting)
     # Mounted again with a file less, which now is deleted; nothing is encoded.
     counting.taken()
     fill(disk, draw, 20, 22)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from simsearch.collection import Collection
 from simsearch.collection.adding import indexing, run, storing
-from simsearch.collection.rebuilding import rebuild
+from simsearch.collection.reindexing.encoder_change import reindex
 from simsearch.errors import UsageError
 from simsearch.media.encodings import NAME
 from simsearch.progress import Silent
@@ -523,7 +523,7 @@ def test_a_rebuild_needs_no_files(tmp_path, notes, tiny_text, tmp_path_factory) 
     for path in notes.iterdir():
         path.unlink()
     other = make_text_encoder(tmp_path_factory.mktemp("other") / "other-text", seed=5)
-    assert rebuild(folder, str(other), Silent()) == ()
+    assert reindex(folder, str(other), Silent()).lost == ()
     with Collection.open(folder) as opened:
         assert [(item.uri, item.label, item.metadata, item.text) for item in opened.items()] == before
         assert [(each.label, each.uri, each.text) for each in opened.store.examples()[0]] == [
@@ -542,4 +542,4 @@ def test_a_rebuild_for_another_kind_is_refused(tmp_path, notes, tiny, tiny_text)
     with Collection.create(tmp_path / "col", tiny_text) as made:
         made.add(notes)
     with pytest.raises(UsageError, match=r"is a collection of texts, but the encoder .* takes images"):
-        rebuild(tmp_path / "col", str(tiny), Silent())
+        reindex(tmp_path / "col", str(tiny), Silent())

@@ -149,13 +149,11 @@ def test_the_encoder_must_be_the_one_that_the_collection_was_built_with(collecti
     words = shlex.split(str(refused.value).partition("Re-index: ")[2])
     assert words == [
         "simsearch",
-        "index",
-        str(gallery),
+        "reindex",
         "--index",
         str(collection.folder),
         "--encoder",
         collection.info().encoder,
-        "--rebuild",
     ]
 
 

@@ -10,7 +10,9 @@ import pytest
 from hash_encoder import HashEncoder, direction
 
 from simsearch.collection import Collection
+from simsearch.collection.identities.following import following
 from simsearch.errors import UsageError
+from simsearch.store import NewExample
 from simsearch.types import Text
 
 
@@ -111,10 +113,7 @@ def test_it_is_stale_as_soon_as_an_impostor_is_too_close(people: Collection, str
     assert not people.recognize(Text("a query")).stale
     for number in range(3):
         # Close to three impostors, but not they themselves.
-        people.store.labels()
-        with people.changing_examples() as store:
-            from simsearch.store import NewExample
-
+        with people.writing() as store, following(store, [f"new {number}"]):
             near = direction(f"stranger {number}") + 0.05 * direction("other")
             near = (near / np.linalg.norm(near)).astype(np.float32)
             store.add_examples([(f"new {number}", NewExample("", bytes([number]) * 32, near))])
@@ -143,7 +142,7 @@ def test_scores_that_were_not_brought_up_to_date_are_computed(people: Collection
     stored = people.store.calibration()
     assert stored is not None
     with people.writing() as store:
-        store.set_tops(np.zeros(100, np.float32), stored.gallery - 1)
+        store.set_tops(np.zeros(100, np.float32), None, stored.gallery - 1)
     people._decider = None
     assert people.decider.tops == pytest.approx(expected, abs=1e-6)
 
@@ -210,7 +209,7 @@ def test_queries_that_are_all_different_get_different_labels(people: Collection)
 
 def test_a_rebuild_keeps_the_calibration(people: Collection, strangers: Path) -> None:
     made = people.calibrate(0.05, impostors=strangers).calibration
-    people.rebuild(HashEncoder())
+    people.reindex(HashEncoder())
     assert people.calibration() == made
 
 

@@ -73,7 +73,7 @@ def test_a_blank_picture_is_an_example_only_by_force(collection, pages, gallery)
     (pages / "clear.png").rename(folders / "Bo" / "clear.png")
     assert collection.enroll_folders(folders).labels["Bo"].added == 0
     assert collection.enroll_folders(folders, force=True).labels["Bo"].added == 1
-    collection.rebuild(collection.encoder)
+    collection.reindex(collection.encoder)
     assert collection.labels() == {"Ana": 2, "Bo": 1}
 
 

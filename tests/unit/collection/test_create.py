@@ -118,7 +118,7 @@ def test_open_or_create_makes_a_collection_once(tmp_path, tiny, other, gallery):
         with Collection.open_or_create(folder, encoder) as opened:
             assert len(opened) == 8
     for encoder in (other, open_encoder(other)):
-        with pytest.raises(EncoderMismatchError, match=r"not with other .*Collection\.rebuild"):
+        with pytest.raises(EncoderMismatchError, match=r"not with other .*Collection\.reindex"):
             Collection.open_or_create(folder, encoder)
     with pytest.raises(UsageError, match=r"was built with encoder .*tiny, which dim=24 does not fit"):
         Collection.open_or_create(folder, dim=24)

@@ -36,7 +36,7 @@ def test_items_of_what_does_not_count_any_more_go_however_many_they_are(collecti
 def test_the_choice_is_remembered_until_another_is_given_also_by_a_rebuild(collection, gallery, draw):
     draw(gallery / ".hidden.png", 90)
     assert collection.add(gallery, exclude=["[0-5].png"], include_hidden=True).added == 3
-    collection.rebuild(collection.encoder)
+    collection.reindex(collection.encoder)
     again = collection.add(gallery)
     assert (again.unchanged, again.left_out) == (3, {"excluded": 6})
     assert names(collection, gallery) == [".hidden.png", "6.png", "7.png"]

@@ -67,7 +67,7 @@ def test_a_folder_that_is_a_collection_is_meant_before_a_name(here):
 def test_what_a_rebuild_left_is_no_collection_of_its_own(here):
     make("indexes/one")
     make("indexes/one.rebuilding")
-    make("indexes/one.replaced")
+    make("indexes/one.previous")
     (here / "indexes" / "README.md").write_text("not a collection")
     assert existing() == [Path("indexes/one")]
 

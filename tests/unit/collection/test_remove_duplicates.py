@@ -15,7 +15,7 @@ from PIL import Image
 from scenes import scene
 
 from simsearch.collection import Collection
-from simsearch.collection.locking import writing
+from simsearch.collection.locking import held
 from simsearch.duplicates.removal import apply as applying
 from simsearch.duplicates.removal import undo as undoing
 from simsearch.duplicates.removal.plan_file import read_plan
@@ -52,7 +52,7 @@ def collection(photos: Path, tmp_path: Path, tiny: Path) -> Iterator[Collection]
     with Collection.create(tmp_path / "index", tiny) as made:
         made.add(photos, labels="folder")
         made.enroll("Ana", [photos / "Ana" / "small.png"])
-        with writing(made.folder) as store:
+        with made.writing() as store:
             _describe(store, str(photos / "Ana" / "small.png"), {"place": "Rome"})
         yield made
 
@@ -132,7 +132,7 @@ def test_items_go_with_their_files_and_come_back_with_them(
 def test_what_was_changed_since_is_not_taken_back(collection: Collection, plan: Path, photos: Path) -> None:
     collection.apply_duplicates(plan)
     (item,) = [item for item in collection if item.uri.endswith("kept.png")]
-    with writing(collection.folder) as store:
+    with collection.writing() as store:
         store.set_labels([(item.id, "mine")])
     collection.undo_duplicates()
     assert items(collection)[item.uri] == ("mine", {})
@@ -154,7 +154,7 @@ def test_a_label_that_was_handed_over_can_be_forgotten(photos: Path, tmp_path: P
 def test_a_removal_outlives_a_rebuild(collection: Collection, plan: Path, photos: Path, other: Path) -> None:
     before = {uri: about for uri, about in items(collection).items() if not uri.startswith("example")}
     collection.apply_duplicates(plan)
-    collection.rebuild(other)
+    collection.reindex(other)
     undone = collection.undo_duplicates()
     assert undone.items is not None and undone.items.skipped == ()
     after = items(collection)
@@ -334,7 +334,7 @@ def test_what_was_begun_in_a_quarantine_folder_is_gone_on_with_there(
 
 
 def test_two_at_once_is_refused(collection: Collection, plan: Path) -> None:
-    with writing(collection.folder), pytest.raises(LockedError, match="is being written by process"):
+    with held(collection.folder), pytest.raises(LockedError, match="is being written by process"):
         collection.apply_duplicates(plan)
 
 

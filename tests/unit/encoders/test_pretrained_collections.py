@@ -119,7 +119,7 @@ def test_other_weights_are_refused(place: Path, broken: Callable[..., Path]) -> 
     Collection.create("col", "tiny-clip").close()
     changed = broken("clip", "vision_model.embeddings.class_embedding", 0.5)
     shutil.copy(changed / "model.safetensors", place / "tiny-clip" / "model.safetensors")
-    with Collection.open("col") as opened, pytest.raises(EncoderMismatchError, match=r"tiny-clip --rebuild$"):
+    with Collection.open("col") as opened, pytest.raises(EncoderMismatchError, match=r"tiny-clip$"):
         _ = opened.encoder
 
 
@@ -137,4 +137,4 @@ def test_a_collection_from_before_models_were_converted_is_told_how_to_go_on(pla
     with Collection.open("col") as opened, pytest.raises(EncoderMismatchError) as told:
         _ = opened.encoder
     assert str(told.value).startswith(f"Index was built with encoder {place / 'tiny-clip'} (")
-    assert str(told.value).endswith(f"--encoder {place / 'tiny-clip'} --rebuild")
+    assert str(told.value).endswith(f"--encoder {place / 'tiny-clip'}")

@@ -1,0 +1,1 @@
+"""The calls of the API: each parses, makes one call on a collection and answers."""

@@ -1,0 +1,113 @@
+"""Items: page by page, by id, their thumbnails and files, and what they can be filtered by."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from simsearch.errors import MediaError
+from simsearch.media.formats import open_picture
+from simsearch.serving.answers import ApiError, Json
+from simsearch.serving.api.context import ContextOf, ServedOf
+from simsearch.serving.api.documents import CURSOR, ITEM, ITEM_EXAMPLE, OBJECT, answers, documented, listed
+from simsearch.serving.batching import no_item
+from simsearch.serving.records import item_record
+from simsearch.serving.thumbnails import Key, nearest_size
+
+if TYPE_CHECKING:
+    from simsearch.serving.served import Served
+    from simsearch.types import Item
+
+router = APIRouter(tags=["items"])
+ItemPath = Annotated[int, Path(ge=1, le=2**53, description="The id of an item.")]
+Size = Annotated[int, Query(ge=1, le=1024, description="Pixels of the longer side, at least.")]
+INLINE = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WebP": "image/webp",
+    "AVIF": "image/avif",
+    "BMP": "image/bmp",
+}
+"""Formats that browsers show; by what a file begins with, never by its name."""
+PICTURE = {200: {"description": "The picture", "content": {"image/*": {"schema": {"type": "string"}}}}}
+
+
+def _item(served: Served, item_id: int) -> Item:
+    found = served.reading().item(item_id)
+    if found is None:
+        raise no_item(item_id)
+    return found
+
+
+@router.get("/items", summary="List items", responses=answers(listed("items", ITEM, ITEM_EXAMPLE, cursor=CURSOR)))
+def list_items(
+    served: ServedOf,
+    cursor: Annotated[str | None, Query(pattern=r"^\d{1,15}$", description="From the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """Items by ascending id. `cursor` leads to the next page; it is null on the last."""
+    found = served.reading().page(int(cursor or 0), limit)
+    modality = served.modality()
+    following = str(found[-1].id) if len(found) == limit else None
+    return Json({"items": [item_record(item, served.name, modality) for item in found], "cursor": following})
+
+
+@router.get("/items/{item_id}", summary="One item", responses=answers(documented("The item", ITEM, ITEM_EXAMPLE)))
+def get_item(served: ServedOf, item_id: ItemPath) -> Response:
+    return Json(item_record(_item(served, item_id), served.name, served.modality()))
+
+
+@router.get("/items/{item_id}/thumbnail", summary="A thumbnail", responses=answers(PICTURE[200]))
+def get_thumbnail(
+    request: Request, context: ContextOf, served: ServedOf, item_id: ItemPath, size: Size = 256
+) -> Response:
+    """A JPEG of an item's picture. Carries an ETag; If-None-Match is answered without reading the file."""
+    item = _item(served, item_id)
+    key = Key(served.name, item.content_id, item.mtime_ns, nearest_size(size))
+    tag = etag(served.reading().store.setting("id") or served.name, str(key))
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=cached(tag))
+    try:
+        made = context.thumbnails.get(key, served.reading(), item)
+    except MediaError as error:
+        raise ApiError(404, "no_picture", f"item {item_id}: {error.reason}") from None
+    return Response(made, media_type="image/jpeg", headers=cached(tag))
+
+
+def etag(*parts: str) -> str:
+    return f'"{hashlib.sha256(chr(0).join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]}"'
+
+
+def cached(tag: str) -> dict[str, str]:
+    """Headers of what only this user's browser keeps, asking each time whether it has changed."""
+    return {"ETag": tag, "Cache-Control": "private, no-cache"}
+
+
+@router.get("/items/{item_id}/file", summary="The file of an item", responses=answers(PICTURE[200]))
+def get_file(served: ServedOf, item_id: ItemPath) -> Response:
+    """The file of a picture as it is, or the text of a text. What browsers do not show is for download."""
+    item = _item(served, item_id)
+    if item.text is not None:
+        return Response(item.text.encode("utf-8", "replace"), media_type="text/plain; charset=utf-8")
+    try:
+        content = served.reading().read(item)
+        kind = INLINE.get(open_picture(content)[0])
+    except MediaError as error:
+        raise ApiError(404, "no_file", f"item {item_id}: {error.reason}") from None
+    shown = "attachment" if kind is None else "inline"
+    return Response(content, media_type=kind or "application/octet-stream", headers={"Content-Disposition": shown})
+
+
+@router.get("/facets", summary="Labels and folders", responses=answers(documented("Both", OBJECT, {"labels": {}})))
+def get_facets(served: ServedOf) -> Response:
+    """The labels and folders of the items, each with how many have it."""
+    found = served.reading().facets()
+    return Json(
+        {
+            "labels": [{"label": name, "items": count} for name, count in found.labels.items()],
+            "folders": [{"folder": name, "items": count} for name, count in found.folders.items()],
+        }
+    )

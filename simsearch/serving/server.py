@@ -1,0 +1,127 @@
+"""The process: a socket, a server, and an orderly end."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from simsearch.errors import MissingExtraError, UsageError
+from simsearch.serving.settings import ServeSettings, is_loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simsearch.types import Encoder
+
+STOP_SECONDS = 10
+"""How long open requests may still take when the server stops."""
+
+
+def require_extra() -> None:
+    """Raises MissingExtraError where what serves is not installed."""
+    try:
+        import fastapi  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("serve", "serve") from error
+
+
+def secured(settings: ServeSettings) -> ServeSettings:
+    """The settings with a token: that which was given, else a new one.
+
+    It is asked of everybody where it was given, or where other machines can reach the server.
+    """
+    guarded = bool(settings.token) or not is_loopback(settings.host)
+    return replace(settings, token=settings.token or secrets.token_urlsafe(24), guarded=guarded)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises UsageError when the port is in use or the host is not of this machine."""
+    name = host.strip("[]")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(f"{host} is no host to listen on ({error.strerror or error}); leave --host out") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(256)
+    except OSError as error:
+        listening.close()
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"port {port} of {host} cannot be used: {reason}; choose another with --port") from error
+    listening.setblocking(False)
+    return listening
+
+
+def address_of(listening: socket.socket, settings: ServeSettings) -> str:
+    """The address of the page, with the token in it where one is asked for."""
+    host, port = listening.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + (f"?token={settings.token}" if settings.guarded else "")
+
+
+def serve(
+    collections: Sequence[tuple[str, Path, str | Path | Encoder | None]],
+    settings: ServeSettings,
+    listening: socket.socket,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until the process is interrupted or terminated; then jobs are cancelled and all is closed.
+
+    `ready` is called when requests are answered.
+    """
+    import uvicorn
+
+    from simsearch.serving.app import create_app
+    from simsearch.serving.safety.protocol import TimedProtocol
+    from simsearch.serving.served import Served
+
+    class Protocol(TimedProtocol):
+        head_seconds = settings.limits.head_seconds
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    app = create_app([Served(*one) for one in collections], settings)
+    server = Server(
+        uvicorn.Config(
+            app,
+            http=Protocol,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            limit_concurrency=settings.limits.connections,
+            timeout_keep_alive=int(settings.limits.head_seconds),
+            timeout_graceful_shutdown=STOP_SECONDS,
+            server_header=False,
+        )
+    )
+    with _stopping(server):
+        server.run(sockets=[listening])
+
+
+@contextlib.contextmanager
+def _stopping(server: Any) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the server, not the process, also before it has started and after it has stopped."""
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,127 @@
+"""The part of the store that answers by conditions on items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Select, and_, func, literal, select, true
+
+from simsearch.store import reading
+from simsearch.store.filters.columns import field, key_type
+from simsearch.store.filters.conditions import compiled, needs_content
+from simsearch.store.schema import CONTENT, ITEM
+from simsearch.where.tree import Field, Key
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from simsearch.store.database import Database
+    from simsearch.types import Ids, Item
+    from simsearch.where.tree import Condition
+
+KEYS_OF = 10_000
+"""Items that are looked at for the names of metadata keys."""
+
+
+class Filtered:
+    """Every method is one transaction."""
+
+    _database: Database
+
+    def contents_where(self, condition: Condition) -> Ids:
+        """The contents of the items for which a condition holds, ascending. Looks at every item."""
+        with self._database.reading() as connection:
+            return np.unique(reading.id_array(connection, _chosen(ITEM.c.content_id, condition)))
+
+    def item_ids_where(self, condition: Condition) -> Ids:
+        """The items for which a condition holds, ascending."""
+        with self._database.reading() as connection:
+            return reading.id_array(connection, _chosen(ITEM.c.id, condition).order_by(ITEM.c.id))
+
+    def items_of(self, content_ids: Iterable[int], where: Condition | None = None) -> dict[int, list[Item]]:
+        """The items of each content that there is, by ascending id; only those for which the condition holds."""
+        grouped: dict[int, list[Item]] = {}
+        with self._database.reading() as connection:
+            here = reading.among(ITEM.c.content_id, content_ids)
+            for item in reading.items(connection, here if where is None else and_(here, compiled(where))):
+                grouped.setdefault(item.content_id, []).append(item)
+        return grouped
+
+    def contents_among(self, content_ids: Iterable[int], where: Condition) -> Ids:
+        """Those of the contents that have an item for which the condition holds, ascending."""
+        query = _chosen(ITEM.c.content_id, where).where(reading.among(ITEM.c.content_id, content_ids))
+        with self._database.reading() as connection:
+            return np.unique(reading.id_array(connection, query))
+
+    def iterate_items(self, batch: int = 1000, where: Condition | None = None) -> Iterator[list[Item]]:
+        """The items for which the condition holds by ascending id, in lists of `batch`.
+
+        Each list is read by itself, outside a snapshot.
+        """
+        after = 0
+        while found := self.page(after, batch, where):
+            yield found
+            after = found[-1].id
+
+    def page(self, after: int, limit: int, where: Condition | None = None) -> list[Item]:
+        """The first `limit` items with an id above `after` for which the condition holds, by ascending id."""
+        with self._database.reading() as connection:
+            beyond = ITEM.c.id > after
+            return reading.items(connection, beyond if where is None else and_(beyond, compiled(where)), limit)
+
+    def label_counts(self, where: Condition | None = None) -> dict[str, int]:
+        """How many items have each label, by label; of those for which the condition holds."""
+        query = _counted(ITEM.c.label, where).where(ITEM.c.label.is_not(None))
+        with self._database.reading() as connection:
+            return dict(sorted((label, count) for label, count in connection.execute(query)))
+
+    def folder_counts(self, where: Condition | None = None) -> dict[str, int]:
+        """How many items have each value of the field `folder`, by folder; of those for which the condition holds."""
+        query = _counted(field(Field("folder")), where)
+        with self._database.reading() as connection:
+            return dict(sorted((folder, count) for folder, count in connection.execute(query)))
+
+    def state(self) -> tuple[int, int]:
+        """A value that is another one after every change of the database, by whomever it was made."""
+        with self._database.reading() as connection:
+            driver: Any = connection.connection.driver_connection
+            version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            return int(version), int(driver.total_changes)
+
+    def has_key(self, key: Key) -> bool:
+        """Whether the metadata of any item has this key. Quick where many have it."""
+        with self._database.reading() as connection:
+            query = select(literal(1)).select_from(ITEM).where(key_type(key).is_not(None)).limit(1)
+            return connection.scalar(query) is not None
+
+    def metadata_keys(self, most: int = 50) -> list[str]:
+        """The keys of the metadata of the first items, in order, at most so many."""
+        with self._database.reading() as connection:
+            return list(islice(_keys(connection), most))
+
+
+def _chosen(column: ColumnElement[int], condition: Condition) -> Select[Any]:
+    query = select(column).select_from(ITEM)
+    if needs_content(condition):
+        query = query.outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
+    return query.where(compiled(condition))
+
+
+def _counted(value: ColumnElement[Any], condition: Condition | None) -> Select[Any]:
+    query = select(value, func.count()).select_from(ITEM).group_by(value)
+    if condition is None:
+        return query
+    if needs_content(condition):
+        query = query.outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
+    return query.where(compiled(condition))
+
+
+def _keys(connection: Connection) -> Iterator[str]:
+    first = select(ITEM.c.metadata).where(ITEM.c.metadata != "{}").order_by(ITEM.c.id).limit(KEYS_OF).subquery()
+    each = func.json_each(first.c.metadata).table_valued("key")
+    yield from connection.scalars(
+        select(each.c.key).select_from(first.join(each, true())).distinct().order_by(each.c.key)
+    )

@@ -1,0 +1,174 @@
+"""Every call of the API, over a collection in this process."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simsearch import Collection
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+API = "/api/v1"
+Finished = Callable[[Any], dict[str, Any]]
+
+
+def upload(place: Path, name: str = "cats/0.png") -> bytes:
+    return (place / "gallery" / name).read_bytes()
+
+
+def found(answer: Any) -> list[int]:
+    assert answer.status_code == 200, answer.text
+    return [match["id"] for match in answer.json()["matches"]]
+
+
+def test_each_form_of_a_query_finds_the_same(client: TestClient, place: Path) -> None:
+    search, content = f"{API}/search", upload(place)
+    with Collection.open(place / "index") as collection:
+        expected = [match.item.id for match in collection.query(content, k=3)]
+        vector = collection.encoder.encode([content])[0].tolist()
+    bare = client.post(search, params={"k": 3}, content=content, headers={"Content-Type": "image/png"})
+    assert found(bare) == expected
+    assert found(client.post(search, files={"file": ("a.png", content)}, data={"k": "3"})) == expected
+    assert found(client.post(search, json={"vector": vector, "k": 3})) == expected
+    assert found(client.post(search, json={"item": expected[0], "k": 3})) == expected
+    itself = client.post(search, json={"item": expected[0], "k": 3, "exclude_self": True})
+    assert expected[0] not in found(itself)
+    assert found(client.post(search, json={"item": expected[0], "threshold": 0.999})) == expected[:1]
+
+
+def test_a_match_has_the_names_of_the_command(client: TestClient, place: Path) -> None:
+    answer = client.post(f"{API}/search", json={"item": 1, "k": 1}).json()
+    (match,) = answer["matches"]
+    assert answer["query"] == "item 1"
+    assert (match["rank"], match["score"], match["score_kind"], match["label"]) == (1, 1.0, "images", "cats")
+    assert match["path"] == str(place / "gallery/cats/0.png")
+    assert match["thumbnail"] == f"{API}/items/1/thumbnail?collection=index"
+
+
+def test_items_come_page_by_page(client: TestClient) -> None:
+    pages, cursor = [], None
+    while True:
+        answer = client.get(f"{API}/items", params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
+        pages.append([item["id"] for item in answer["items"]])
+        cursor = answer["cursor"]
+        if cursor is None:
+            break
+    assert pages == [[1, 2, 3], [4, 5, 6], [7, 8]]
+    assert client.get(f"{API}/items/3").json()["id"] == 3
+    missing = client.get(f"{API}/items/99")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "no_item")
+    facets = client.get(f"{API}/facets").json()
+    assert facets["labels"] == [{"label": "cats", "items": 4}, {"label": "dogs", "items": 4}]
+    assert [folder["items"] for folder in facets["folders"]] == [4, 4]
+
+
+def test_thumbnails_and_files(client: TestClient, place: Path) -> None:
+    first = client.get(f"{API}/items/1/thumbnail", params={"size": 64})
+    assert first.headers["content-type"] == "image/jpeg"
+    assert max(Image.open(BytesIO(first.content)).size) == 64
+    tag = first.headers["etag"]
+    again = client.get(f"{API}/items/1/thumbnail", params={"size": 64}, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get(f"{API}/items/2/thumbnail", params={"size": 64}).headers["etag"] != tag
+    whole = client.get(f"{API}/items/1/file")
+    assert whole.content == upload(place)
+    assert (whole.headers["content-type"], whole.headers["content-disposition"]) == ("image/png", "inline")
+
+
+def test_identities_are_enrolled_recognized_and_forgotten(client: TestClient, place: Path) -> None:
+    identities = f"{API}/identities"
+    assert client.post(f"{API}/recognize", json={"items": [1]}).json()["error"]["code"] == "nobody"
+    made = client.post(f"{identities}/Ana/examples", json={"items": [1, 2]}).json()
+    assert (made["label"], made["added"], made["examples"]) == ("Ana", 2, 2)
+    sent = client.post(f"{identities}/Béla%2Fx/examples", files={"file": ("b.png", upload(place, "dogs/5.png"))})
+    assert sent.json()["added"] == 1
+    listed = client.get(identities).json()["identities"]
+    assert [(one["label"], len(one["examples"])) for one in listed] == [("Ana", 2), ("Béla/x", 1)]
+    assert client.get(f"{identities}/Ana/examples/1/thumbnail").headers["content-type"] == "image/jpeg"
+    assert client.get(f"{identities}/Béla%2Fx/examples/3/thumbnail").status_code == 404
+    answers = client.post(f"{API}/recognize", json={"items": [1, 6, 99], "include_vectors": True}).json()["answers"]
+    assert [answer.get("label") for answer in answers] == ["Ana", "Béla/x", None]
+    assert np.linalg.norm(answers[0]["vector"]) == pytest.approx(1)
+    assert answers[2] == {"query": "item 99", "error": "there is no item 99 (any more)"}
+    assert client.post(f"{identities}/Béla%2Fx/rename", json={"new": "Bela"}).json()["examples"] == 1
+    assert client.post(f"{identities}/Bela/merge", json={"target": "Ana"}).json()["examples"] == 3
+    assert client.delete(f"{identities}/Ana/examples/1").json()["removed"] == 1
+    assert client.get(f"{identities}/Ana").json()["examples"][0]["id"] == 2
+    assert client.delete(f"{identities}/Ana").json()["removed"] == 2
+    assert client.delete(f"{identities}/Ana").status_code == 404
+
+
+def test_comparing_two(client: TestClient, place: Path) -> None:
+    same = client.post(f"{API}/compare", json={"items": [1, 1], "threshold": 0.9}).json()
+    assert (same["same"], same["score"], same["threshold"]) == (True, 1.0, 0.9)
+    files = [("files", ("a.png", upload(place))), ("files", ("b.png", upload(place, "dogs/5.png")))]
+    assert client.post(f"{API}/compare", files=files, data={"threshold": "0.9"}).json()["same"] is False
+    assert client.post(f"{API}/compare", json={"items": [1]}).status_code == 422
+
+
+def test_calibrating_is_a_job_and_shows_its_curve(client: TestClient, place: Path, finished: Finished) -> None:
+    for label, items in (("Ana", [1, 2]), ("Bela", [3, 4])):
+        client.post(f"{API}/identities/{label}/examples", json={"items": items})
+    asked = {"far": 0.6, "impostors": str(place / "gallery/dogs")}
+    job = finished(client.post(f"{API}/calibrate", json=asked))
+    assert (job["state"], job["result"]["impostors"], job["result"]["guaranteed"]) == ("done", 4, True), job
+    answer = client.get(f"{API}/calibration").json()
+    assert answer["calibration"]["far"] == 0.6
+    assert (answer["stale"], answer["curve"]["known"]) == (None, 4)
+
+
+def test_duplicates_are_found_decided_on_removed_and_put_back(
+    client: TestClient, place: Path, finished: Finished
+) -> None:
+    copy = place / "gallery/cats/copy.png"
+    copy.write_bytes(upload(place))
+    finished(client.post(f"{API}/jobs", json={"kind": "index"}))
+    made = finished(client.post(f"{API}/duplicates/find", json={}))["result"]
+    assert (made["groups"], made["files"]) == (1, 1)
+    listed = client.get(f"{API}/duplicates").json()
+    kept, other = listed["groups"][0]["files"]
+    assert (kept["action"], other["action"], other["kind"]) == ("keep", "remove", "exact")
+    choices = [{"group": listed["groups"][0]["group"], "file": other["file"], "action": "keep"}]
+    edited = client.post(f"{API}/duplicates/plan", json={"plan": listed["plan"], "choices": choices}).json()
+    (group,) = client.get(f"{API}/duplicates", params={"plan": edited["plan"]}).json()["groups"]
+    assert [file["path"] for file in group["files"]] == [other["path"], kept["path"]]
+    applied = finished(client.post(f"{API}/duplicates/apply", json={"plan": edited["plan"]}))
+    assert (applied["state"], applied["result"]["removed"]) == ("done", 1), applied
+    assert not Path(kept["path"]).exists()
+    undone = finished(client.post(f"{API}/duplicates/undo"))
+    assert (undone["state"], undone["result"]["restored"]) == ("done", 1), undone
+    assert Path(kept["path"]).exists()
+
+
+def test_the_map_is_drawn_by_a_job(client: TestClient, finished: Finished) -> None:
+    finished(client.get(f"{API}/map"))
+    drawn = client.get(f"{API}/map").json()
+    assert drawn["ids"] == list(range(1, 9))
+    assert drawn["labels"] == ["cats", "dogs"]
+    assert drawn["label"] == [0] * 4 + [1] * 4
+    packed = client.get(f"{API}/map", params={"format": "binary"}).content
+    assert (packed[:4], struct.unpack("<I", packed[4:8]), len(packed)) == (b"SSM1", (8,), 8 + 8 * 24)
+    points = np.frombuffer(packed, "<f4", 16, 8 + 64).reshape(8, 2)
+    assert points[:, 0] == pytest.approx(drawn["x"], abs=1e-4)
+
+
+def test_what_the_server_says_of_itself(client: TestClient) -> None:
+    assert client.get(f"{API}/health").json()["status"] == "ok"
+    (one,) = client.get(f"{API}/collections").json()["collections"]
+    assert (one["name"], one["items"], one["modality"], one["takes_words"]) == ("index", 8, "image", False)
+    client.post(f"{API}/search", json={"item": 1})
+    text = client.get("/metrics").text
+    assert 'simsearch_items{collection="index"} 8.0' in text
+    assert 'route="/search"' in text
+    page = client.get("/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "/api/v1/search" in client.get("/openapi.json").json()["paths"]
