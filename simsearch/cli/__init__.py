@@ -35,6 +35,7 @@ COMMANDS = {
     "evaluate": "simsearch.cli.learning.evaluation",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",
+    "compact": "simsearch.cli.upkeep",
     "serve": "simsearch.cli.serving",
 }
 

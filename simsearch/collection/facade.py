@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import pinning, querying, upkeep
+from simsearch.collection import pinning, querying
 from simsearch.collection.browsing.facade import BrowsingMethods
 from simsearch.collection.duplicates.facade import DuplicateMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
+from simsearch.collection.upkeep.methods import UpkeepMethods
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
 from simsearch.media.arguments import (
     COUNT,
@@ -36,11 +38,10 @@ if TYPE_CHECKING:
 
     from simsearch.collection.adding.roots import MoveReport
     from simsearch.collection.results import Matches
-    from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores
 
 
-class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingMethods):
+class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingMethods, UpkeepMethods):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the
@@ -145,7 +146,7 @@ class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingM
                 from simsearch.collection.duplicates.settling import settle
 
                 settle(store, lambda: encoder)
-            return indexing.add_sources(
+            report = indexing.add_sources(
                 store,
                 encoder,
                 given,
@@ -158,6 +159,7 @@ class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingM
                 include_hidden=include_hidden,
                 strict=strict,
             )
+        return replace(report, notes=(*report.notes, *self.index_notes))
 
     def add_texts(
         self, uris: Iterable[str], texts: Iterable[str], metadata: Sequence[Metadata] | None = None
@@ -200,8 +202,10 @@ class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingM
 
     def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
         """Removes items by path, or all those under a folder; returns how many. The files stay."""
+        from simsearch.collection.adding import roots
+
         with self.changing() as store:
-            return sum(store.remove_items(upkeep.ids_of(store, path)) for path in path_list(paths))
+            return store.remove_items(roots.ids_of(store, path_list(paths)))
 
     def query(
         self,
@@ -258,24 +262,6 @@ class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingM
 
     def __len__(self) -> int:
         return self.store.counts().items
-
-    def info(self) -> Info:
-        """What the collection holds and how it was made."""
-        return upkeep.info(self.folder, self.store)
-
-    def check(self, *, repair: bool = False) -> CheckReport:
-        """Looks for damage in the database and the index file, reading all of both.
-
-        With `repair` the index file is rebuilt when it is damaged. A damaged database is only reported.
-        """
-        require(FLAG, repair=repair)
-        report = upkeep.check(self.folder, self.store, self.dim)
-        if not (repair and report.index_problems):
-            return report
-        with self.writing() as store:
-            upkeep.rebuild_index(self.folder, store, self.dim)
-        self.refresh()
-        return upkeep.check(self.folder, self.store, self.dim, repaired=report.index_problems)
 
 
 def _place(folder: str | Path) -> Path:

@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from simsearch.collection import pinning, upkeep
+from simsearch.collection import pinning
 from simsearch.collection.cache.opening import open_index
 from simsearch.collection.cache.writing import bring_up, forget_newer, sweep_temporaries
 from simsearch.collection.places import STORE_NAME
 from simsearch.collection.switching import finish_rebuild, previous_folder, rebuilding_folder
-from simsearch.errors import CollectionNotFoundError, LockedError, StoreError, UsageError
+from simsearch.errors import CollectionNotFoundError, LockedError, SimsearchError, StoreError, UsageError
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class OpenCollection:
         self.close()
 
     def __repr__(self) -> str:
-        return upkeep.description(self.folder, self._store)
+        return _described(self.folder, self._store)
 
     @property
     def store(self) -> Store:
@@ -202,6 +202,17 @@ class OpenCollection:
             finally:
                 self._index = None
                 self.index_notes = bring_up(self.folder, store, self.dim)
+
+
+def _described(folder: Path, store: Store | None) -> str:
+    """What `repr` shows of a collection; `store` is None when it is closed."""
+    if store is None:
+        return f"<Collection {folder}: closed>"
+    try:
+        items, encoder = store.counts().items, store.setting("encoder")
+    except SimsearchError as error:
+        return f"<Collection {folder}: {error}>"
+    return f"<Collection {folder}: {items:,} items, {f'encoder {encoder}' if encoder else 'own vectors'}>"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,9 @@ class Design:
     """What an index is, and why.
 
     `kind` is "flat", which compares with every vector, or "lists". Of lists: the code of their vectors, how many lists
-    there are, how many of them are read (`probes`), how many candidates are scored for each neighbour (`factor`), how
-    many vectors there were when they were trained, and the recall that they were tuned for.
+    there are, how many of them are read (`probes`), how many candidates are scored for each neighbour (`factor`), the
+    score below which a query is far from all lists (`near`), how many vectors there were when they were trained, and
+    the recall that they were tuned for.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Design:
     lists: int = 0
     probes: int = 0
     factor: int = 0
+    near: float = -1.0
     trained: int = 0
     target: float = 1.0
     reason: str = ""
@@ -76,6 +79,19 @@ def design_of(document: Mapping[str, JSONValue]) -> Design:
     if design.kind not in KINDS:
         raise DamagedError(f"the manifest records an index of kind {design.kind!r}, which this simsearch does not read")
     return design
+
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def memory_of(given: int | str) -> int | None:
+    """The bytes that "2GB", "500MB", "1.5GiB" or a number mean; None for "any"."""
+    written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(given))
+    if str(given).strip().lower() == "any":
+        return None
+    if written is None or written[2].upper() not in _UNITS:
+        raise UsageError(f"{given!r} is no amount of memory; give one such as 500MB or 2GB, or any")
+    return int(float(written[1]) * _UNITS[written[2].upper()])
 
 
 def chosen(count: int, dim: int, wish: Wish) -> Design:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, cosines, places_of
+from simsearch.vectors.arrays import best_first, checked_queries, cosines, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,13 @@ class ExactIndex:
         self._ids: Ids = np.empty(0, dtype=np.int64)
         self._rows: Vectors = np.empty((0, dim), dtype=np.float32)
 
+    @classmethod
+    def over(cls, ids: Ids, rows: Vectors) -> ExactIndex:
+        """An index over these arrays, which are not copied: of distinct ids and unit rows."""
+        index = cls(rows.shape[1])
+        index._ids, index._rows = ids, rows
+        return index
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -34,17 +41,6 @@ class ExactIndex:
     @property
     def ids(self) -> Ids:
         return self._ids.copy()
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Adds rows. Copies all that are there. Raises VectorError for an id that is there already."""
-        ids, vectors = checked_rows(ids, vectors, self._ids, self.dim)
-        self._ids = np.concatenate([self._ids, ids])
-        self._rows = np.concatenate([self._rows, vectors])
-
-    def remove(self, ids: Ids) -> int:
-        stays = ~np.isin(self._ids, ids)
-        self._ids, self._rows = self._ids[stays], self._rows[stays]
-        return len(stays) - len(self._ids)
 
     def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
         if among is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import faiss
 import numpy as np
 
-from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, joined, places_of
+from simsearch.vectors.arrays import best_first, checked_queries, joined, places_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,19 +64,6 @@ class FaissFlatIndex:
     def rows(self) -> Vectors:
         """The vectors, in the order of the ids; not to be written to."""
         return self._rows
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Adds rows. Copies all that are there. Raises VectorError for an id that is there already."""
-        ids, vectors = checked_rows(ids, vectors, self._ids, self.dim)
-        if len(ids):
-            self._ids = np.concatenate([self._ids, ids])
-            self._rows = np.concatenate([self._rows, vectors])
-
-    def remove(self, ids: Ids) -> int:
-        stays = ~np.isin(self._ids, ids)
-        if not stays.all():
-            self._ids, self._rows = self._ids[stays], self._rows[stays]
-        return int(len(stays) - stays.sum())
 
     def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
         queries = checked_queries(queries, self.dim, k)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 # The type stubs of FAISS lack these classes and functions.
 _FAISS: Any = faiss
-# Recall is tuned for this many neighbours; for more of them more lists are read.
+# Recall is tuned for this many neighbours; for more of them more codes are read, and so many for each at least.
 TUNED_K = 10
+CODES_EACH = 8
 # Candidates that are scored in float64, beyond k.
 MARGIN = 6
 # Scoring a row that is gathered costs as much as so many codes of a list.
@@ -34,15 +36,18 @@ QUERIES_AT_ONCE = 1024
 class InvertedIndex:
     """Reads the `probes` lists nearest to a query, and scores `factor` x k candidates exactly.
 
-    The positions of the rows are the ids of the lists. Always answers with k rows where there are so many: what the
+    The positions of the rows are the ids of the lists. A query whose answers score below `near`, the least that queries
+    like the stored ones get, is far from all lists, and its neighbours are in many of them: it reads twice as many, and
+    again, until its answer stays the same. Always answers with k rows where there are so many: what the
     lists do not give comes from comparing with every row, as do range searches and searches among few ids.
     """
 
-    def __init__(self, rows: FaissFlatIndex, lists: Any, probes: int, factor: int) -> None:
+    def __init__(self, rows: FaissFlatIndex, lists: Any, probes: int, factor: int, near: float = -1.0) -> None:
         self.exact = rows
         self.lists = lists
         self.probes = probes
         self.factor = factor
+        self.near = near
 
     def __len__(self) -> int:
         return len(self.exact)
@@ -65,58 +70,65 @@ class InvertedIndex:
 
     def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
         queries = checked_queries(queries, self.dim, k)
-        there = len(self)
-        if among is None:
-            params = self._params(self._wanted_rows(k), len(self) / self.lists.nlist)
-        else:
-            places = places_of(among, self.ids)
-            there = len(places)
-            params = self._params_among(places, k)
-        k = min(k, there)
-        if params is None or not k:
+        read = self._reading(k) if among is None else self._reading_among(among, k)
+        k = min(k, len(self) if read is None else read.rows)
+        ids, scores = np.full((len(queries), k), -1, dtype=np.int64), np.full((len(queries), k), -2, dtype=np.float32)
+        left = np.arange(len(queries))
+        while read is not None and len(left):
+            found, values = self._approximate(queries[left], k, read)
+            same = (found == ids[left]).all(axis=1) | (values[:, min(k, TUNED_K) - 1] >= self.near)
+            ids[left], scores[left] = found, values
+            left = left[~same | (found[:, -1] < 0)]
+            read = read.twice()
+        if len(left) or not len(queries):
+            return self._completed(queries, k, among, left, ids, scores)
+        return ids, scores
+
+    def _completed(
+        self, queries: Vectors, k: int, among: Ids | None, left: NDArray[np.intp], ids: Ids, scores: Scores
+    ) -> tuple[Ids, Scores]:
+        """The answers, those that are `left` by comparing with every row."""
+        if len(left) == len(queries):
             return self.exact.search(queries, max(k, 1), among)
-        parts = [
-            self._approximate(queries[start : start + QUERIES_AT_ONCE], k, there, params)
-            for start in range(0, len(queries), QUERIES_AT_ONCE)
-        ] or [(np.empty((0, k), dtype=np.int64), np.empty((0, k), dtype=np.float32))]
-        ids, scores = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        short = np.flatnonzero(ids[:, -1] < 0)
-        if len(short):
-            ids[short], scores[short] = self.exact.search(queries[short], k, among)
+        ids[left], scores[left] = self.exact.search(queries[left], k, among)
         return ids, scores
 
     def _wanted_rows(self, k: int) -> float:
         """How many codes a query is compared with: by tuning, and for more than ten neighbours more of them."""
         tuned = self.probes * len(self) / int(self.lists.nlist)
-        return tuned * max(1.0, math.sqrt(k / TUNED_K))
+        return max(tuned * math.sqrt(max(1.0, k / TUNED_K)), CODES_EACH * k)
 
-    def _params(self, wanted: float, in_a_list: float, selector: Any = None, quantizer: Any = None) -> Any:
-        """The parameters of a search that reads lists until `wanted` rows; None if comparing with all costs less."""
-        probes = min(self.lists.nlist, math.ceil(wanted / in_a_list))
-        if probes * 2 > self.lists.nlist:
-            return None
-        return _FAISS.SearchParametersIVF(nprobe=max(1, probes), sel=selector, quantizer_params=quantizer)
+    def _reading(self, k: int) -> _Reading | None:
+        """How the lists are read; None if comparing with every row costs less."""
+        nlist = int(self.lists.nlist)
+        return _reading(self._wanted_rows(k), nlist, len(self), None, None)
 
-    def _params_among(self, places: NDArray[np.intp], k: int) -> Any:
-        """The same among the rows at `places`, of lists that hold any; None if comparing with these costs less."""
+    def _reading_among(self, among: Ids, k: int) -> _Reading | None:
+        """The same among the rows of these ids, of lists that hold any; None if comparing with these costs less."""
+        places = places_of(among, self.ids)
         wanted = self._wanted_rows(k)
         if wanted * len(self) >= GATHERING * len(places) ** 2:
             return None
-        held = np.bincount(self.list_of[places], minlength=self.lists.nlist)
-        filled = int(np.count_nonzero(held))
-        mean = len(places) / filled
-        probes = math.ceil(wanted / mean)
-        if probes * 2 > filled:
-            return None
-        quantizer = _FAISS.SearchParameters(sel=_bitmap(held > 0))
+        held = np.bincount(self.list_of[places], minlength=self.lists.nlist) > 0
         chosen = np.zeros(len(self), dtype=np.bool_)
         chosen[places] = True
-        return _FAISS.SearchParametersIVF(nprobe=probes, sel=_bitmap(chosen), quantizer_params=quantizer)
+        quantizer = _FAISS.SearchParameters(sel=_bitmap(held))
+        return _reading(wanted, int(np.count_nonzero(held)), len(places), _bitmap(chosen), quantizer)
 
-    def _approximate(self, queries: Vectors, k: int, there: int, params: Any) -> tuple[Ids, Scores]:
+    def _approximate(self, queries: Vectors, k: int, read: _Reading) -> tuple[Ids, Scores]:
         """The best of the candidates, shape (q, k); the last id is -1 where there are fewer."""
-        count = min(there, max(self.factor * k, k + MARGIN))
-        _, places = self.lists.search(queries, count, params=params)
+        parts = [
+            self._part(queries[start : start + QUERIES_AT_ONCE], k, read)
+            for start in range(0, len(queries), QUERIES_AT_ONCE)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        ids, scores = zip(*parts, strict=True)
+        return np.concatenate(ids), np.concatenate(scores)
+
+    def _part(self, queries: Vectors, k: int, read: _Reading) -> tuple[Ids, Scores]:
+        count = min(read.rows, max(self.factor * k, k + MARGIN))
+        _, places = self.lists.search(queries, count, params=read.parameters())
         rough = np.full(places.shape, -np.inf, dtype=np.float32)
         rows = self.exact.rows
         _FAISS.fvec_inner_products_by_idx(
@@ -139,6 +151,30 @@ class InvertedIndex:
 
     def range_search(self, queries: Vectors, min_score: float, among: Ids | None = None) -> list[tuple[Ids, Scores]]:
         return self.exact.range_search(queries, min_score, among)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How many of the lists are read that hold any of `rows` rows, and by what both are chosen."""
+
+    probes: int
+    lists: int
+    rows: int
+    selector: Any
+    quantizer: Any
+
+    def parameters(self) -> Any:
+        return _FAISS.SearchParametersIVF(nprobe=self.probes, sel=self.selector, quantizer_params=self.quantizer)
+
+    def twice(self) -> _Reading | None:
+        """Reading twice as many; None where comparing with every row costs less than that."""
+        return None if self.probes * 4 > self.lists else replace(self, probes=self.probes * 2)
+
+
+def _reading(wanted: float, lists: int, rows: int, selector: Any, quantizer: Any) -> _Reading | None:
+    """Reads as many lists as hold `wanted` rows on average."""
+    probes = max(1, math.ceil(wanted * lists / rows)) if rows else lists
+    return None if probes * 2 > lists else _Reading(probes, lists, rows, selector, quantizer)
 
 
 def _bitmap(chosen: NDArray[np.bool_]) -> Any:

@@ -49,21 +49,13 @@ class LayeredIndex:
         return self.main.dim
 
     @property
+    def exact(self) -> LayeredIndex:
+        """The same rows, each of which is compared."""
+        return LayeredIndex(self.main.exact, self.tail, self.removed)
+
+    @property
     def ids(self) -> Ids:
         return np.concatenate([_without(self.main.ids, self.removed), self.tail.ids])
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Adds rows behind the main part. Raises VectorError for an id that is there already."""
-        from simsearch.vectors.arrays import checked_rows
-
-        checked_rows(ids, vectors, self.main.ids, self.dim)
-        self.tail.add(ids, vectors)
-
-    def remove(self, ids: Ids) -> int:
-        gone = np.intersect1d(ids, self.main.ids)
-        before = len(self.removed)
-        self.removed = np.union1d(self.removed, gone)
-        return len(self.removed) - before + self.tail.remove(ids)
 
     def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
         queries = checked_queries(queries, self.dim, k)

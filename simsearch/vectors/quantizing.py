@@ -25,13 +25,16 @@ ROWS_AT_ONCE = 1 << 16
 
 def train(rows: FaissFlatIndex, design: Design, seed: int) -> Any:
     """Inverted lists of all rows, with centroids from a sample of them."""
-    quantizer = _FAISS.IndexFlatIP(rows.dim)
     bits = {"sq8": _FAISS.ScalarQuantizer.QT_8bit, "sq4": _FAISS.ScalarQuantizer.QT_4bit}[design.code]
-    lists = _FAISS.IndexIVFScalarQuantizer(quantizer, rows.dim, design.lists, bits, faiss.METRIC_INNER_PRODUCT)
+    lists = _empty(_FAISS.IndexFlatIP(rows.dim), design.lists, bits)
     lists.cp.niter, lists.cp.seed = ITERATIONS, seed
     lists.train(rows.rows[sample_of(len(rows), SAMPLE * design.lists, seed)])
     extend(lists, rows.rows, 0)
     return lists
+
+
+def _empty(centroids: Any, count: int, bits: int) -> Any:
+    return _FAISS.IndexIVFScalarQuantizer(centroids, centroids.d, count, bits, faiss.METRIC_INNER_PRODUCT)
 
 
 def extend(lists: Any, rows: Vectors, first: int) -> None:
@@ -45,8 +48,11 @@ def carried_over(old: Any, places: NDArray[np.int64], rows: FaissFlatIndex) -> A
 
     `places` has for each old position its new one, or -1. The centroids stay: nothing is trained.
     """
-    lists = _FAISS.clone_index(old)
-    lists.reset()
+    # Not a clone of the older index: its memory is that of a mapped file, in which nothing can be changed.
+    centroids = _FAISS.IndexFlatIP(rows.dim)
+    centroids.add(old.quantizer.reconstruct_n(0, old.nlist))
+    lists = _empty(centroids, old.nlist, old.sq.qtype)
+    lists.sq, lists.by_residual, lists.is_trained = old.sq, old.by_residual, True
     kept = 0
     for number in range(old.nlist):
         ids = list_ids(old, number)

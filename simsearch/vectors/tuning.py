@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simsearch.vectors.audit import HeldOut, hits, interval
 from simsearch.vectors.inverted import InvertedIndex
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 FACTORS = (2, 4, 8, 16)
 """Candidates for each neighbour that is wanted."""
 STEP = 2**0.5
+FAR = 5
+"""Per cent of the stored queries whose tenth neighbour scores below what counts as near."""
 
 
 def tuned(rows: FaissFlatIndex, lists: Any, asked: HeldOut, recall: float) -> InvertedIndex | None:
@@ -21,9 +25,9 @@ def tuned(rows: FaissFlatIndex, lists: Any, asked: HeldOut, recall: float) -> In
     The lower bound of the 95 % interval counts, so that the promise holds for other queries too. None where even half
     of all lists do not reach it.
     """
-    probes = 1.0
+    probes, near = 1.0, float(np.percentile(asked.scores[:, -1], FAR)) if asked.scores.size else -1.0
     while probes * 2 <= lists.nlist:
-        widest = InvertedIndex(rows, lists, round(probes), FACTORS[-1])
+        widest = InvertedIndex(rows, lists, round(probes), FACTORS[-1], near)
         if _reaches(widest, asked, recall):
             return _fewest_candidates(widest, asked, recall)
         probes = max(probes * STEP, probes + 1)
@@ -32,7 +36,7 @@ def tuned(rows: FaissFlatIndex, lists: Any, asked: HeldOut, recall: float) -> In
 
 def _fewest_candidates(widest: InvertedIndex, asked: HeldOut, recall: float) -> InvertedIndex:
     for factor in FACTORS[:-1]:
-        narrower = InvertedIndex(widest.exact, widest.lists, widest.probes, factor)
+        narrower = InvertedIndex(widest.exact, widest.lists, widest.probes, factor, widest.near)
         if _reaches(narrower, asked, recall):
             return narrower
     return widest

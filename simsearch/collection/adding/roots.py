@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from simsearch.store import Store
+    from simsearch.types import Ids
 
 
 def is_in(path: str, root: str) -> bool:
@@ -121,3 +123,14 @@ def move(store: Store, old: str | Path, new: str | Path) -> MoveReport:
 
 def _listed(store: Store) -> str:
     return ", ".join(store.roots()) or "none"
+
+
+def ids_of(store: Store, paths: Iterable[str | os.PathLike[str]]) -> Ids:
+    """The ids of the items of paths, of those under them as folders, or of uris as given; each once, ascending."""
+    import numpy as np
+
+    found: list[Ids] = []
+    for path in paths:
+        ids = store.ids_under(known_spelling(store, os.fspath(path)))
+        found.append(ids if len(ids) else store.ids_under(os.fspath(path)))
+    return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *found]))

@@ -136,7 +136,7 @@ def _with_lists(path: Path, rows: FaissFlatIndex, design: Design) -> MainPart:
 
     if min(design.probes, design.factor) < 1:
         raise DamagedError(f"{path}: the manifest does not record how many lists to read")
-    return InvertedIndex(rows, open_lists(path, rows), design.probes, design.factor)
+    return InvertedIndex(rows, open_lists(path, rows), design.probes, design.factor, design.near)
 
 
 def free_name(folder: Path, stem: str, generation: int, suffix: str = ".npy") -> Path:

@@ -65,7 +65,8 @@ def _tuned(rows: FaissFlatIndex, lists: Any, design: Design) -> tuple[Design, di
     from simsearch.vectors.audit import audit
 
     found = audit(index, sample(rows, AUDIT_SEED))
-    return replace(design, probes=index.probes, factor=index.factor), found.document()
+    chosen = replace(design, probes=index.probes, factor=index.factor, near=index.near)
+    return chosen, found.document()
 
 
 def sample(rows: FaissFlatIndex, seed: int) -> HeldOut:
