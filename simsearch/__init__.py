@@ -26,6 +26,7 @@ _HOMES = {
     "simsearch.evaluation.results": ("Evaluation",),
     "simsearch.evaluation.selection": ("Selection",),
     "simsearch.labelled.reading": ("Reading",),
+    "simsearch.recognition.review": ("Finding",),
     "simsearch.training": ("Changes", "Trained", "train"),
     "simsearch.types": ("AddReport", "Evidence", "Example", "Item", "Match", "Recognition", "Remark", "Skip", "Text"),
 }
@@ -46,6 +47,7 @@ __all__ = [
     "EvaluationOptions",
     "Evidence",
     "Example",
+    "Finding",
     "IndexInfo",
     "Info",
     "Item",
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation
     from simsearch.evaluation.selection import Selection
     from simsearch.labelled.reading import Reading
+    from simsearch.recognition.review import Finding
     from simsearch.training import Changes, Trained, train
     from simsearch.types import AddReport, Evidence, Example, Item, Match, Recognition, Remark, Skip, Text
 

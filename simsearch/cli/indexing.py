@@ -25,6 +25,7 @@ from simsearch.cli.output import (
     progress,
     skip_records,
 )
+from simsearch.cli.watching import check_followed, follow
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     help="Share of the ten nearest that queries must find on average; 1 compares with every vector.  [default: 0.99]",
 )
 @click.option("--memory", metavar="SIZE", help="Memory for building and searching the index, such as 2GB, or any.")
+@click.option("--watch", is_flag=True, help="Then follow the folders, and index what changes, until Ctrl-C.")
 @json_option
 @quiet_option
 def index_command(
@@ -93,6 +95,7 @@ def index_command(
     verify_content: bool,
     recall: float | None,
     memory: str | None,
+    watch: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -104,6 +107,8 @@ def index_command(
     from simsearch.collection.entry import index_sources
     from simsearch.media.text_rows import Reading
 
+    if watch:
+        check_followed(sources)
     reading = Reading(by, text_column, id_column, label_column, encoding, overlap)
     done = index_sources(
         sources,
@@ -121,6 +126,9 @@ def index_command(
         memory=memory,
     )
     _print_index_report(done, as_json=as_json, quiet=quiet)
+    if watch and not done.withdrawn:
+        follow(done.folder, sources, labels=labels, strict=strict, prune=prune, as_json=as_json, quiet=quiet)
+        return 0
     report = done.report
     present = report.added + report.reused + report.unchanged + report.updated
     return 1 if report.skipped and not present else 0

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from simsearch.collection import pinning, querying
 from simsearch.collection.browsing.facade import BrowsingMethods
 from simsearch.collection.duplicates.facade import DuplicateMethods
+from simsearch.collection.exchange.methods import ExchangeMethods
+from simsearch.collection.following.methods import FollowingMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.reindexing.methods import ReindexMethods
@@ -41,7 +43,15 @@ if TYPE_CHECKING:
     from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores
 
 
-class Collection(ReindexMethods, DuplicateMethods, IdentityCollection, BrowsingMethods, UpkeepMethods):
+class Collection(
+    ReindexMethods,
+    ExchangeMethods,
+    FollowingMethods,
+    DuplicateMethods,
+    IdentityCollection,
+    BrowsingMethods,
+    UpkeepMethods,
+):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
     Any number of processes may read; one at a time may write, others get LockedError. Reading answers from the

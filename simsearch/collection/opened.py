@@ -31,6 +31,7 @@ class OpenCollection:
         self.folder = folder
         self._given = encoder
         self._writer: Store | None = None
+        self._writer_file: object = None
         self._index: VectorIndex | None = None
         self.index_notes: tuple[str, ...] = ()
         self._retired: list[Store] = []
@@ -49,7 +50,6 @@ class OpenCollection:
 
         The store before stays open until `close`: other threads may be in the middle of an answer.
         """
-        self._close_writer()
         self._retired.append(self.store)
         self._store, self._file = _open_store(self.folder)
         if encoder is None and getattr(self._given, "fingerprint", None) == self._store.setting("fingerprint"):
@@ -165,15 +165,23 @@ class OpenCollection:
             if self.replaced:
                 self.reopen()
             try:
-                # Opened once: opening takes longer than most changes.
-                self._writer = self._writer or Store.open(self.folder / STORE_NAME, write=True)
+                store = self._open_writer()
                 if encoder is not None:
-                    pinning.require(self.folder, self._writer, encoder)
-                yield self._writer
+                    pinning.require(self.folder, store, encoder)
+                yield store
             except BaseException:
                 # What went wrong may be the connection.
                 self._close_writer()
                 raise
+
+    def _open_writer(self) -> Store:
+        """The store for writing. It is kept open, as opening it takes longer than most changes."""
+        path = self.folder / STORE_NAME
+        file = _identity(path)
+        if self._writer is None or self._writer_file != file:
+            self._close_writer()
+            self._writer, self._writer_file = Store.open(path, write=True), file
+        return self._writer
 
     def bind(self, encoder: str | Path | Encoder | None, dim: int | None) -> None:
         """Pins an empty collection to an encoder, or to own vectors of `dim` numbers; another one stays as it is."""

@@ -178,10 +178,10 @@ def _row(matches: Sequence[Match]) -> SheetRow:
     from simsearch.media.sheets import SheetRow, Tile
 
     query = matches.query if isinstance(matches, Matches) else None
-    tiles = [Tile(_content(query), _caption(query))] if query is not None else []
+    tiles = [Tile(content_of(query), _caption(query))] if query is not None else []
     for match in matches:
         caption = (f"{match.rank}.  {match.score:.3f}", match.item.label or Path(match.item.uri).name)
-        tiles.append(Tile(_content(match.item), caption))
+        tiles.append(Tile(content_of(match.item), caption))
     return SheetRow(_title(query), tuple(tiles), ruled=query is not None)
 
 
@@ -197,7 +197,7 @@ def _caption(query: Query) -> tuple[str, ...]:
     return (name, "query") if name else ("query",)
 
 
-def _content(source: Query) -> Content:
+def content_of(source: Query) -> Content:
     """What a tile shows: an image, a text, or why there is no image."""
     if isinstance(source, Item):
         if source.text is not None:

@@ -74,7 +74,7 @@ class Gallery:
     @cached_property
     def means(self) -> Vectors:
         """The mean of each label, of unit length; that of vectors which cancel out is zero."""
-        return _unit(self.sums)
+        return unit_rows(self.sums)
 
     def scores(self, queries: Vectors, rule: Rule = "nearest") -> tuple[Scores, Scores]:
         """The scores of all labels, shape (queries, labels), and of all examples, shape (queries, n)."""
@@ -100,7 +100,7 @@ class Gallery:
         found = self.of_labels(each, queries, rule)
         if rule != "nearest":
             place = (np.arange(len(rows)), self.owners[rows])
-            own = np.einsum("ij,ij->i", queries, _unit(self.sums[self.owners[rows]] - queries)).clip(-1, 1)
+            own = np.einsum("ij,ij->i", queries, unit_rows(self.sums[self.owners[rows]] - queries)).clip(-1, 1)
             best = np.maximum.reduceat(each, self.starts, axis=1)[place]
             found[place] = own if rule == "mean" else (own + best) / 2
         found[np.arange(len(rows)), self.owners[rows]] = np.where(
@@ -115,7 +115,8 @@ def cosines(queries: Vectors, vectors: Vectors) -> Scores:
     return np.clip(found, -1, 1, out=found)
 
 
-def _unit(rows: NDArray[np.float32]) -> Vectors:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+def unit_rows(rows: NDArray[np.float32]) -> Vectors:
+    """The rows at unit length; those of which the vectors cancel out are zero. Any leading shape."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     unit: Vectors = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-6)
     return unit

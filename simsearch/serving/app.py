@@ -43,14 +43,13 @@ Calls that change something need the token that the server prints when it starts
 def create_app(served: Sequence[Served], settings: ServeSettings) -> FastAPI:
     """The ASGI application for some collections. Its lifespan ends jobs and closes the collections."""
     registry, metrics, access = Registry(served), Metrics(), Access(settings)
-    keeps = not settings.read_only
     context = Context(
         settings,
         registry,
         {one.name: Batcher(one, settings.limits, metrics) for one in registry},
-        Jobs(registry, keeps=keeps),
+        Jobs(registry),
         Maps(),
-        Plans(keeps=keeps),
+        Plans(),
         Thumbnails(),
         metrics,
         access,
@@ -74,6 +73,7 @@ def create_app(served: Sequence[Served], settings: ServeSettings) -> FastAPI:
     for kind, handler in ((ApiError, _refused), (SimsearchError, _failed), (HTTPException, _not_served)):
         app.add_exception_handler(kind, handler)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _faulty)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     app.add_middleware(Gate, access=access, limits=settings.limits, metrics=metrics)
     return app
@@ -111,6 +111,12 @@ async def _not_served(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return refusal(invalid(error.errors()[0]))
+
+
+async def _faulty(_: Request, error: Exception) -> Response:
+    """Of what nobody expected; it is also logged, with its traceback."""
+    failed = isinstance(error, OSError | MemoryError)
+    return refusal(ApiError(500, "system" if failed else "fault", f"the server failed ({type(error).__name__})"))
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

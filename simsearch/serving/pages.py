@@ -59,10 +59,11 @@ def index(
             raise ApiError(401, "token", "this is not the token that the server printed when it started")
         # The token leaves the address bar and the history.
         return _with_session(RedirectResponse("/", 303), context)
-    response = _asset(request, "index.html")
-    if access.has_session(request.headers) or access.settings.guarded:
-        return response
-    return _with_session(response, context)
+    if access.has_session(request.headers):
+        return _asset(request, "index.html")
+    if access.settings.guarded:
+        raise ApiError(401, "token", "open the page by the address that the server printed when it started")
+    return _with_session(_asset(request, "index.html"), context)
 
 
 def _with_session(response: Response, context: Context) -> Response:

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.places import SERVING
 from simsearch.serving.answers import ApiError
 
 if TYPE_CHECKING:
@@ -17,15 +16,17 @@ KEPT = 20
 
 
 class Plans:
-    """Where the plans of each collection lie; without `keeps` in a temporary folder that goes with the server."""
+    """Where the plans of each collection lie; where none can be kept, in a temporary folder until the server ends."""
 
-    def __init__(self, *, keeps: bool) -> None:
-        self._temporary = None if keeps else tempfile.TemporaryDirectory(prefix="simsearch-")
+    def __init__(self) -> None:
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def folder(self, served: Served) -> Path:
-        if self._temporary is not None:
-            return Path(self._temporary.name) / served.name
-        return served.folder / SERVING / "plans"
+        if served.state_folder is not None:
+            return served.state_folder / "plans"
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="simsearch-")
+        return Path(self._temporary.name) / served.name
 
     def place(self, served: Served, plan: str) -> Path:
         """Where the plan of an id goes."""

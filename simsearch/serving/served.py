@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.facade import Collection
+from simsearch.collection.places import SERVING
 from simsearch.errors import UsageError
 from simsearch.serving.answers import ApiError
+from simsearch.store.database import can_write
 
 if TYPE_CHECKING:
     from simsearch.types import Encoder
@@ -24,6 +26,8 @@ class Served:
     name: str
     folder: Path
     encoder: str | Path | Encoder | None = None
+    keeps: bool = True
+    """Whether jobs and plans are kept in its folder."""
     _collection: Collection | None = field(default=None, repr=False)
     _generation: int = -1
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -50,6 +54,11 @@ class Served:
             self._collection.refresh()
             self._generation = -1
         return self._collection
+
+    @property
+    def state_folder(self) -> Path | None:
+        """Where jobs and plans are kept; None where nothing is, as in a folder that cannot be written."""
+        return self.folder / SERVING if self.keeps and can_write(self.folder) else None
 
     def modality(self) -> str:
         """What it holds: image, text or vector."""

@@ -77,7 +77,7 @@ def serve(
 ) -> None:
     """Serves until the process is interrupted or terminated; then jobs are cancelled and all is closed.
 
-    `ready` is called when requests are answered.
+    `ready` is called when requests are answered. Raises what opening a collection raises, before anything is served.
     """
     import uvicorn
 
@@ -93,7 +93,10 @@ def serve(
             await super().startup(sockets)
             ready()
 
-    app = create_app([Served(*one) for one in collections], settings)
+    served = [Served(*one, keeps=not settings.read_only) for one in collections]
+    for one in served:
+        one.reading()
+    app = create_app(served, settings)
     server = Server(
         uvicorn.Config(
             app,

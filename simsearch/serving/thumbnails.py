@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
+
 from simsearch.media.images import thumbnail
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 SIZES = (64, 128, 192, 256, 384, 512, 1024)
 KEPT_BYTES = 128 * 2**20
 QUALITY = 82
-AT_ONCE = 2
-"""How many are decoded at the same time."""
+AT_ONCE = 4
+"""How many are looked up or made at the same time; the other threads stay free for other calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Thumbnails:
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
         self._bytes, self._most = 0, kept_bytes
         self._turn = threading.Lock()
-        self._decoding = threading.BoundedSemaphore(AT_ONCE)
+        self.limiter = CapacityLimiter(AT_ONCE)
 
     def get(self, key: Key, collection: Collection, item: Item | Example) -> bytes:
         """The thumbnail of an item. Raises MediaError when its file cannot be shown."""
@@ -46,8 +48,7 @@ class Thumbnails:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        with self._decoding:
-            made = drawn(collection.read(item), key.size)
+        made = drawn(collection.read(item), key.size)
         with self._turn:
             if key not in self._kept:
                 self._kept[key] = made

@@ -133,6 +133,20 @@ def digests(connection: Connection, which: ColumnElement[bool]) -> list[bytes]:
     return list(connection.scalars(select(EXAMPLE.c.sha256).where(which).distinct()))
 
 
+def labels_of_contents(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, list[str]]:
+    """The labels that each of these contents is an example of."""
+    found: dict[bytes, list[str]] = {}
+    query = select(EXAMPLE.c.sha256, EXAMPLE.c.label).order_by(EXAMPLE.c.id)
+    for part in chunks(shas):
+        for sha256, label in connection.execute(query.where(EXAMPLE.c.sha256.in_(part))):
+            found.setdefault(sha256, []).append(label)
+    return found
+
+
+def all_digests(connection: Connection) -> dict[int, bytes]:
+    return {row.id: row.sha256 for row in connection.execute(select(EXAMPLE.c.id, EXAMPLE.c.sha256))}
+
+
 def contents(connection: Connection) -> dict[bytes, str]:
     """The sha256 of the contents of all examples, with a label of each."""
     return {row.sha256: row.label for row in connection.execute(select(EXAMPLE.c.sha256, EXAMPLE.c.label))}

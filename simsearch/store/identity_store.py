@@ -92,6 +92,16 @@ class IdentityStore:
         with self._database.reading() as connection:
             return examples.labels_by_uri(connection, uris)
 
+    def labels_of_contents(self, digests: Sequence[bytes]) -> dict[bytes, list[str]]:
+        """The labels that each of these contents is an example of, by its sha256."""
+        with self._database.reading() as connection:
+            return examples.labels_of_contents(connection, digests)
+
+    def example_digests(self) -> dict[int, bytes]:
+        """The sha256 of the content of each example, by its id."""
+        with self._database.reading() as connection:
+            return examples.all_digests(connection)
+
     def example_contents(self) -> dict[bytes, str]:
         """The sha256 of the contents of all examples, with a label of each."""
         with self._database.reading() as connection:

@@ -14,12 +14,14 @@ from simsearch.store import reading, writing
 from simsearch.store.database import SMALLEST, Database, full, open_database
 from simsearch.store.duplicates.comparisons import Comparisons
 from simsearch.store.duplicates.removals import Removals
+from simsearch.store.exchange import rows as item_rows
 from simsearch.store.filters.filtered import Filtered
 from simsearch.store.identity_store import IdentityStore
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.store.sources import Sources
 
 if TYPE_CHECKING:
+    from simsearch.store.exchange.rows import ItemRow
     from simsearch.store.records import Counts, Known, Write
     from simsearch.types import Ids, Item, Vectors
 
@@ -61,6 +63,16 @@ class Store(Filtered, Sources, IdentityStore):
     def open(cls, path: Path, *, write: bool = False) -> Store:
         """The store in the file `path`, brought to the current format. Readers see what others have committed."""
         return cls(open_database(path, write=write))
+
+    def copy_to(self, path: Path) -> None:
+        """Writes the store, as it is at one moment, to a new file. Others may write meanwhile."""
+        from simsearch.store.exchange.copying import copy_to
+
+        copy_to(self._database, path)
+
+    @property
+    def path(self) -> Path:
+        return self._database.path
 
     def close(self) -> None:
         self._database.close()
@@ -211,6 +223,17 @@ class Store(Filtered, Sources, IdentityStore):
         """The vectors of contents, in the order asked for. Raises StoreError for one that is not there."""
         with self._database.reading() as connection:
             return reading.vectors_of(connection, content_ids, self.dim)
+
+    def item_rows(self, batch: int = 1000) -> Iterator[tuple[list[ItemRow], Vectors]]:
+        """All items by ascending id with the vectors of their contents. Holds `batch` of them in memory."""
+        after = 0
+        while True:
+            with self._database.reading() as connection:
+                rows, vectors = item_rows.page(connection, after, batch, self.dim)
+            if not rows:
+                return
+            yield rows, vectors
+            after = rows[-1].id
 
     def removed_since(self, generation: int) -> Ids | None:
         """The contents that went after `generation`; None when the journal does not reach back that far."""

@@ -23,15 +23,15 @@ def people(command, indexed, draw, place):
 def test_enroll_counts_examples(command, people):
     done = command("enroll", "Ben", people / "22.png", people / "23.png", "--json")
     assert done.records == [
-        {"label": "Ben", "examples": 2, "added": 1, "existing": 1, "skipped": 0, "skipped_files": []}
+        {"label": "Ben", "examples": 2, "added": 1, "existing": 1, "skipped": 0, "skipped_files": [], "findings": []}
     ]
     again = command("enroll", "Ben", people / "22.png")
     assert again.code == 0
     assert again.out.startswith("Ben: 0 ")
     assert again.out.endswith("2 in all; 2 labels\n")
-    piped = command("enroll", "Cy", "-", "--json", given=(people / "23.png").read_bytes())
+    piped = command("enroll", "Cy", "-", "--json", "--review", "off", given=(people / "23.png").read_bytes())
     assert piped.records == [
-        {"label": "Cy", "examples": 1, "added": 1, "existing": 0, "skipped": 0, "skipped_files": []}
+        {"label": "Cy", "examples": 1, "added": 1, "existing": 0, "skipped": 0, "skipped_files": [], "findings": []}
     ]
 
 
@@ -128,8 +128,10 @@ def test_a_folder_for_each_label_is_enrolled_at_once(command, place, draw, tiny)
     for seed, name in enumerate(("ana/1.png", "ana/2.png", "greek/alpha/1.png", "ben/1.png", "loose.png")):
         draw(place / "people" / name, seed)
     (place / "people" / "ben" / "bad.png").write_bytes(b"x")
-    done = command("enroll", "--from-folders", "people", "--encoder", tiny, "--json")
-    assert done.records == [
+    done = command("enroll", "--from-folders", "people", "--encoder", tiny, "--json", "--review", "off")
+    records = done.records
+    assert [record.pop("findings") for record in records] == [[], [], [], []]
+    assert records == [
         {"label": "ana", "examples": 2, "added": 2, "existing": 0, "skipped": 0, "skipped_files": []},
         {
             "label": "ben",
@@ -145,7 +147,14 @@ def test_a_folder_for_each_label_is_enrolled_at_once(command, place, draw, tiny)
                 }
             ],
         },
-        {"label": "greek/alpha", "examples": 1, "added": 1, "existing": 0, "skipped": 0, "skipped_files": []},
+        {
+            "label": "greek/alpha",
+            "examples": 1,
+            "added": 1,
+            "existing": 0,
+            "skipped": 0,
+            "skipped_files": [],
+        },
         {
             "label": None,
             "examples": 0,
@@ -198,3 +207,37 @@ def test_a_moved_encoder_is_said_once(command, place, draw, tiny, other):
     assert command("enroll", "Ben", ben).code == 0
     refused = command("enroll", "Ben", ben, "--encoder", other)
     assert (refused.code, "simsearch reindex" in refused.err) == (2, True)
+
+
+def test_what_looks_wrong_is_printed_refused_or_not_looked_for(command, people, place):
+    shutil.copy(people / "22.png", place / "copy.png")
+    warned = command("enroll", "Ana", "copy.png", "--json")
+    (finding,) = warned.records[0]["findings"]
+    assert (warned.records[0]["added"], finding["kind"], finding["other"]) == (1, "equal", "Ben")
+    assert warned.err == f"looks wrong: Ana: {place / 'copy.png'}: equal to an example of Ben\n"
+    listed = command("identities", "--review")
+    assert [line.split()[:2] for line in listed.out.splitlines()][-2:] == [["Ana", "equal"], ["Ben", "equal"]]
+    assert [record["kind"] for record in command("identities", "--review", "--json").records][-1] == "equal"
+    assert command("forget", "--example", "copy.png").code == 0
+    refused = command("enroll", "Ana", "copy.png", "--review", "strict")
+    assert refused.code == 1
+    assert refused.err == f"skipped {place / 'copy.png'}: refused: equal to an example of Ben\n"
+    done = command("enroll", "Ana", "copy.png", "--review", "off")
+    assert (done.code, done.err) == (0, "")
+    for label in ("Ana", "Ben"):
+        command("forget", label)
+    assert command("identities", "--review").err == "nothing looks wrong among 0 examples\n"
+
+
+def test_evidence_is_saved_as_a_picture(command, people, place):
+    done = command("recognize", people / "20.png", "missing.png", people / "22.png", "--save", "sheet.png", "-t", "0.5")
+    assert (done.code, done.err) == (0, "skipped missing.png: no such file\nsaved: sheet.png\n")
+    assert (place / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    (place / "each").mkdir()
+    quiet = command("recognize", people / "20.png", people / "22.png", "--save", "each", "--json", "--distinct")
+    assert (len(quiet.records), quiet.err) == (2, "")
+    assert sorted(path.name for path in (place / "each").iterdir()) == ["1-20.png", "2-22.png"]
+    refused = command("recognize", people / "20.png", "--save", people / "20.png")
+    assert refused.code == 2
+    assert "--force to replace it" in refused.err
+    assert refused.out == ""

@@ -45,7 +45,7 @@ def compare_command(
 
     The probability is for equally many same and different pairs, and from the encoder's own held-out classes.
     """
-    from simsearch.collection.entry import compare_two
+    from simsearch.collection.identity_entry import compare_two
 
     one, other = questions([first, second], as_text=as_text, as_file=as_file)
     found = compare_two(one, other, index=index, encoder=encoder, threshold=threshold, encoding=encoding)

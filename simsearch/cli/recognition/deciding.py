@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from simsearch.cli.options import (
     encoding_option,
     file_option,
+    force_option,
     index_option,
     json_option,
     place_option,
@@ -30,6 +32,7 @@ from simsearch.types import Skip
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection
+    from simsearch.collection.identity_entry import Identified
     from simsearch.types import Recognition
 
 FROM_ENCODER = "probabilities are from the encoder's own classes: no identity has enough examples to measure them"
@@ -44,6 +47,13 @@ FROM_ENCODER = "probabilities are from the encoder's own classes: no identity ha
 @threshold_option
 @click.option("--distinct", is_flag=True, help="The arguments are all different identities: no label is given twice.")
 @place_option
+@click.option(
+    "--save",
+    metavar="FOLDER|SHEET.png",
+    type=click.Path(path_type=Path),
+    help="Save a picture of each query beside the examples that decided: one of all, or in a folder one for each.",
+)
+@force_option
 @json_option
 @quiet_option
 def recognize_command(
@@ -55,6 +65,8 @@ def recognize_command(
     encoding: str | None,
     threshold: float | None,
     distinct: bool,
+    save: Path | None,
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -64,10 +76,15 @@ def recognize_command(
     label. The score of a label is the cosine to its example; of several examples it is the average of the cosine to the
     nearest one and that to their mean.
     """
-    from simsearch.collection.entry import identify, open_one
+    from simsearch.collection.entry import open_one
+    from simsearch.collection.identity_entry import identify
 
     given = questions(sources, as_text=as_text, as_file=as_file)
     with open_one(index, encoder) as collection:
+        if save is not None:
+            from simsearch.collection.identities.evidence import check_place
+
+            check_place(collection, save, force=force)
         if not quiet:
             remark_words(collection, given)
         answers = []
@@ -77,18 +94,26 @@ def recognize_command(
                 continue
             answers.append(answer)
             if as_json:
-                print_json(_record(*answer))
+                print_json(_record(answer))
         if answers and not as_json:
-            print_table([_row(*answer) for answer in answers], right=(1, 2))
+            rows = [_row(answer) for answer in answers]
+            # All but the label and the query are numbers.
+            print_table(rows, right=range(1, len(rows[0]) - 1))
             if not quiet:
                 _print_remarks(collection, threshold)
+        if save is not None and answers:
+            decided = [one.answer for one in answers]
+            files = collection.save_evidence(save, [one.source for one in answers], decided, force=force)
+            if not (quiet or as_json):
+                print_status(f"saved: {save if save.is_dir() else ', '.join(map(str, files))}")
     return 0 if answers else 1
 
 
-def _row(query: str, answer: Recognition) -> tuple[str, ...]:
+def _row(found: Identified) -> tuple[str, ...]:
     """Label, probability if there is one, score and query."""
+    answer = found.answer
     chance = () if answer.probability is None else (f"p {answer.probability:.3f}",)
-    return (_label(answer), *chance, f"{answer.score:.3f}", on_a_line(query))
+    return (_label(answer), *chance, f"{answer.score:.3f}", on_a_line(found.query))
 
 
 def _print_remarks(collection: Collection, threshold: float | None) -> None:
@@ -118,10 +143,11 @@ def _label(recognition: Recognition) -> str:
     return "unknown" if recognition.label is None else recognition.label
 
 
-def _record(query: str, recognition: Recognition) -> dict[str, object]:
+def _record(found: Identified) -> dict[str, object]:
+    recognition = found.answer
     second = recognition.runner_up
     return {
-        "query": query,
+        "query": found.query,
         "label": recognition.label,
         "probability": rounded(recognition.probability),
         "impostor_p_value": rounded(recognition.impostor_p_value),

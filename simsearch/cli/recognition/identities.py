@@ -1,151 +1,33 @@
-"""simsearch enroll, identities, rename, merge, forget."""
+"""simsearch identities, rename, merge, forget."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from simsearch.cli.options import (
-    encoder_option,
-    encoding_option,
-    file_option,
-    index_option,
-    json_option,
-    questions,
-    quiet_option,
-    remark_words,
-    text_option,
-)
-from simsearch.cli.output import (
-    counted,
-    on_a_line,
-    print_json,
-    print_line,
-    print_skipped,
-    print_status,
-    print_table,
-    progress,
-    skip_records,
-)
+from simsearch.cli.options import index_option, json_option, quiet_option
+from simsearch.cli.output import counted, on_a_line, print_json, print_line, print_status, print_table
+from simsearch.cli.recognition.enrolling import finding_record
 
 if TYPE_CHECKING:
-    from simsearch.collection.entry import Enrolled
     from simsearch.collection.facade import Collection
     from simsearch.types import Example
 
 
-@click.command("enroll")
-@click.argument("label", required=False)
-@click.argument("sources", metavar="FILE|TEXT|-...", nargs=-1)
-@index_option
-@click.option(
-    "--from-folders",
-    metavar="FOLDER",
-    help="Enroll the files in each folder within FOLDER, with the folder's name as label, in place of LABEL and FILE.",
-)
-@encoder_option
-@click.option("--force", is_flag=True, help="Enroll blank images too, which are the nearest of every blank image.")
-@text_option
-@file_option
-@encoding_option
-@json_option
-@quiet_option
-def enroll_command(
-    label: str | None,
-    sources: tuple[str, ...],
-    index: str | None,
-    from_folders: str | None,
-    encoder: str | None,
-    force: bool,
-    as_text: bool,
-    as_file: bool,
-    encoding: str | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Store examples of LABEL, which recognize can then name. One is enough; nothing is trained.
-
-    If there is no collection, or none named by --index, one is made (without --index it is named identities).
-    """
-    from simsearch.collection.entry import enroll_folders, enroll_sources
-
-    if from_folders is not None:
-        if label is not None or as_text or as_file:
-            raise click.UsageError(
-                "--from-folders takes the labels from folders; leave out LABEL, FILE, --text and --file"
-            )
-        done = enroll_folders(
-            from_folders, index=index, encoder=encoder, progress=progress(quiet), force=force, encoding=encoding
-        )
-    else:
-        if label is None or not sources:
-            raise click.UsageError("give LABEL and FILE, as in enroll Ana ana.jpg, or --from-folders FOLDER")
-        given = questions(sources, as_text=as_text, as_file=as_file)
-        remark = partial(_remark, given, quiet)
-        done = enroll_sources(label, given, index=index, encoder=encoder, remark=remark, force=force, encoding=encoding)
-    print_skipped(done.skipped)
-    if as_json:
-        _print_records(done)
-    elif not quiet:
-        _print_enrolled(done)
-    return 0 if done.any else 1
-
-
-def _print_records(done: Enrolled) -> None:
-    """An object for each label, and one without a label for the files that are in none."""
-    for label, report in done.labels.items():
-        print_json(
-            {
-                "label": label,
-                "examples": done.examples.get(label, 0),
-                "added": report.added,
-                "existing": report.existing,
-                "skipped": len(report.skipped),
-                "skipped_files": skip_records(report.skipped),
-            }
-        )
-    listed = {skip for report in done.labels.values() for skip in report.skipped}
-    loose = [skip for skip in done.skipped if skip not in listed]
-    if loose:
-        counts = {"examples": 0, "added": 0, "existing": 0, "skipped": len(loose)}
-        print_json({"label": None, **counts, "skipped_files": skip_records(loose)})
-
-
-def _remark(given: Sequence[str | Path | bytes], quiet: bool, collection: Collection) -> None:
-    # Words are no examples of images.
-    if not quiet and collection.store.setting("modality") == "text":
-        remark_words(collection, given)
-
-
-def _print_enrolled(done: Enrolled) -> None:
-    if done.made:
-        made = (
-            f"is a new collection, with the encoder {done.encoder}" if done.any else "was not made: nothing to enroll"
-        )
-        print_status(f"{done.folder} {made}")
-    if len(done.labels) == 1:
-        ((label, report),) = done.labels.items()
-        counts = f"{counted(report.added, 'example')} added, {done.examples.get(label, 0)} in all"
-        print_line(f"{label}: {counts}; {counted(len(done.examples), 'label')}")
-        return
-    added = sum(report.added for report in done.labels.values())
-    listed = f"{counted(added, 'example')} of {counted(len(done.labels), 'label')} added"
-    print_line(f"{listed}, {sum(done.examples.values()):,} in all; {counted(len(done.examples), 'label')}")
-
-
 @click.command("identities")
 @index_option
+@click.option("--review", is_flag=True, help="List the examples that look wrong instead, as enroll --review has it.")
 @json_option
-def identities_command(index: str | None, as_json: bool) -> int:
+def identities_command(index: str | None, review: bool, as_json: bool) -> int:
     """List the enrolled labels, with their examples and when these were enrolled."""
     from simsearch.collection.entry import open_one
 
     with open_one(index) as collection:
+        if review:
+            return _print_review(collection, as_json)
         found: dict[str, list[Example]] = {}
         for example in collection.examples():
             found.setdefault(example.label, []).append(example)
@@ -160,6 +42,18 @@ def identities_command(index: str | None, as_json: bool) -> int:
         print_table([("label", "examples", "enrolled", "from"), *rows], right=(1,))
     else:
         print_status("nobody is enrolled yet: simsearch enroll LABEL FILE")
+    return 0
+
+
+def _print_review(collection: Collection, as_json: bool) -> int:
+    found = collection.review()
+    if as_json:
+        for finding in found:
+            print_json(finding_record(finding))
+    elif found:
+        print_table([(one.label, one.kind, on_a_line(one.path), one.reason) for one in found], shortened=True)
+    else:
+        print_status(f"nothing looks wrong among {counted(len(collection.examples()), 'example')}")
     return 0
 
 

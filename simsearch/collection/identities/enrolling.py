@@ -22,6 +22,7 @@ from simsearch.collection.identities.reading import (
     own_vectors,
     read_example,
 )
+from simsearch.collection.identities.reviewing import review_new
 from simsearch.collection.querying import is_folder
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.ahead import ahead
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from simsearch.progress import Progress
+    from simsearch.recognition.review import Finding, Review
     from simsearch.store import Store
     from simsearch.types import Encoder, Query, QueryLike
 
@@ -51,6 +53,19 @@ class EnrollReport:
     added: int = 0
     existing: int = 0
     skipped: tuple[Skip, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What looks wrong of the new examples; a strict review has refused these."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollOptions:
+    """How examples are read and reviewed."""
+
+    force: bool = False
+    """Enrolls blank images too."""
+    encoding: str | None = None
+    """Of text files without a byte order mark."""
+    review: Review = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +81,7 @@ def enroll(
     encoder: Encoder,
     label: str,
     sources: Iterable[QueryLike],
-    *,
-    force: bool = False,
-    encoding: str | None = None,
+    options: EnrollOptions,
 ) -> EnrollReport:
     """Makes each source an example of `label`. What cannot be read, or is blank without `force`, is skipped and listed.
 
@@ -82,18 +95,34 @@ def enroll(
             meant.append((label, meant_source(one_source(source, row), store, encoder)))
         except MediaError as error:
             closed.append(Skip(f"row {row}", error.reason))
-    report = enroll_all(store, encoder, meant, force=force, encoding=encoding).get(label, EnrollReport())
+    report = enroll_all(store, encoder, meant, options).get(label, EnrollReport())
     return replace(report, skipped=(*closed, *report.skipped))
 
 
-def enroll_vectors(store: Store, label: str, vectors: ArrayLike | Iterable[object]) -> EnrollReport:
+def enroll_vectors(
+    store: Store, label: str, vectors: ArrayLike | Iterable[object], review: Review = "off"
+) -> EnrollReport:
     """Makes each row an example of `label`, all in one transaction; with a bad row none is stored."""
     check_label(label)
     rows = own_vectors(store, vectors, f"an example of {label!r}")
-    new = [(label, NewExample("", hashlib.sha256(row).digest(), row)) for row in rows]
-    with following(store, [label]):
-        added = store.add_examples(new).get(label, 0)
-    return EnrollReport(added, len(new) - added)
+    reports = _stored(store, [(label, NewExample("", hashlib.sha256(row).digest(), row)) for row in rows], review)
+    return reports.get(label, EnrollReport())
+
+
+def _stored(store: Store, rows: Sequence[tuple[str, NewExample]], review: Review) -> dict[str, EnrollReport]:
+    """What was enrolled of each label, in one transaction; a strict review refuses what looks wrong."""
+    found: Mapping[int, Finding] = {} if review == "off" else review_new(store, rows)
+    kept = [row for place, row in enumerate(rows) if review != "strict" or place not in found]
+    given = Counter(label for label, _ in kept)
+    with following(store, list(given)):
+        added = store.add_examples(kept)
+    reports = {}
+    for label in dict.fromkeys(label for label, _ in rows):
+        mine = tuple(finding for finding in found.values() if finding.label == label)
+        refused = [Skip(one.path, f"refused: {one.reason}") for one in mine] if review == "strict" else []
+        new = added.get(label, 0)
+        reports[label] = EnrollReport(new, given[label] - new, tuple(refused), mine)
+    return reports
 
 
 def enroll_folders(
@@ -101,9 +130,7 @@ def enroll_folders(
     encoder: Encoder,
     root: str | Path,
     progress: Progress,
-    *,
-    force: bool = False,
-    encoding: str | None = None,
+    options: EnrollOptions,
 ) -> FoldersReport:
     """Makes each file in a folder within `root` an example of the label that the folder is named.
 
@@ -127,7 +154,7 @@ def enroll_folders(
     if not given:
         raise UsageError(f"{root} has no {encoder.modality}s in folders; make a folder of examples for each label")
     with Working(progress, len(given), "examples", "enrolling"):
-        reports = enroll_all(store, encoder, given, progress, force=force, encoding=encoding)
+        reports = enroll_all(store, encoder, given, options, progress)
     return FoldersReport(
         reports, (*loose, *as_skips(left_out), *(skip for report in reports.values() for skip in report.skipped))
     )
@@ -137,31 +164,31 @@ def enroll_all(
     store: Store,
     encoder: Encoder,
     given: Sequence[tuple[str, Query]],
+    options: EnrollOptions,
     progress: Progress | None = None,
-    *,
-    force: bool = False,
-    encoding: str | None = None,
 ) -> dict[str, EnrollReport]:
     """What was enrolled of each label: read in threads, encoded and stored in batches, each one transaction."""
-    check_encoding(encoding)
+    check_encoding(options.encoding)
     reports = dict[str, EnrollReport]()
-    for batch in batches(
-        ahead(lambda one: _unless_blank(read_example(encoder, *one, encoding), force), given), TRANSACTION
-    ):
+    read = ahead(lambda one: _unless_blank(read_example(encoder, *one, options.encoding), options.force), given)
+    for batch in batches(read, TRANSACTION):
         rows, skipped = encoded_examples(store, encoder, batch)
-        readable = Counter(label for label, _ in rows)
-        with following(store, list(readable)):
-            added = store.add_examples(rows)
+        stored = _stored(store, rows, options.review)
         for label in dict.fromkeys(one.label for one in batch):
-            before, new = reports.get(label, EnrollReport()), added.get(label, 0)
-            reports[label] = EnrollReport(
-                before.added + new,
-                before.existing + readable[label] - new,
-                (*before.skipped, *(skip for of, skip in skipped if of == label)),
-            )
+            unread = tuple(skip for of, skip in skipped if of == label)
+            reports[label] = _joined(reports.get(label, EnrollReport()), stored.get(label, EnrollReport()), unread)
         if progress is not None:
             progress.advance(len(batch))
     return reports
+
+
+def _joined(before: EnrollReport, now: EnrollReport, unread: tuple[Skip, ...]) -> EnrollReport:
+    return EnrollReport(
+        before.added + now.added,
+        before.existing + now.existing,
+        (*before.skipped, *unread, *now.skipped),
+        (*before.findings, *now.findings),
+    )
 
 
 def _unless_blank(read: ReadExample, force: bool) -> ReadExample:

@@ -1,18 +1,25 @@
-"""The methods of a collection that enroll, recognize and calibrate."""
+"""The methods of a collection that recognize and calibrate."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
-from simsearch.collection.opened import OpenCollection
-from simsearch.collection.places import STORE_NAME
-from simsearch.errors import LockedError, StoreError
-from simsearch.media.arguments import COUNTS, FLAG, NUMBER, PATH, TEXT, allow, as_progress, require, source_list
-from simsearch.store.erasing import log_bytes
+from simsearch.collection.identities.enrolled import EnrolledCollection
+from simsearch.errors import UsageError
+from simsearch.media.arguments import (
+    FLAG,
+    NUMBER,
+    PATH,
+    TEXT,
+    allow,
+    as_progress,
+    one_source,
+    require,
+    source_list,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,19 +27,14 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.calibrating import CalibrationReport
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.identities.deciding import Decider
-    from simsearch.collection.identities.enrolling import EnrollReport, FoldersReport
-    from simsearch.collection.identities.forgetting import ForgottenReport
     from simsearch.collection.identities.operating import OperatingCurve
     from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
-    from simsearch.store import Store
-    from simsearch.types import Example, QueryLike, Recognition
+    from simsearch.types import QueryLike, Recognition
 
 
-class IdentityCollection(OpenCollection):
+class IdentityCollection(EnrolledCollection):
     """An open collection that recognizes."""
-
-    _decider: Decider | None = None
 
     def close(self) -> None:
         self._decider = None
@@ -46,139 +48,6 @@ class IdentityCollection(OpenCollection):
         if self._decider is None or self._decider.generation != self.store.gallery_generation():
             self._decider = deciding.load_decider(self.store)
         return self._decider
-
-    def enroll(
-        self,
-        label: str,
-        sources: Iterable[QueryLike] | ArrayLike,
-        *,
-        force: bool = False,
-        encoding: str | None = None,
-    ) -> EnrollReport:
-        """Makes each source an example of `label`, to be recognized from now on without any training.
-
-        Blank images are skipped without `force`. `encoding` is that of text files without a byte order mark. In a
-        collection of own vectors the sources are the vectors, as a list or an array of shape (n, dim).
-        """
-        from simsearch.collection.identities import enrolling
-
-        require(FLAG, force=force)
-        allow(TEXT, encoding=encoding)
-        if self._of_own_vectors:
-            with self.writing() as store:
-                return enrolling.enroll_vectors(store, label, sources)
-        encoder = self.encoder
-        with self.writing(encoder) as store:
-            return enrolling.enroll(store, encoder, label, sources, force=force, encoding=encoding)  # type: ignore[arg-type]
-
-    @property
-    def _of_own_vectors(self) -> bool:
-        return self.modality == "vector"
-
-    def enroll_folders(
-        self,
-        folder: str | Path,
-        *,
-        force: bool = False,
-        encoding: str | None = None,
-        progress: Progress | bool | None = None,
-    ) -> FoldersReport:
-        """Makes each file in a folder within `folder` an example of the label that the inner folder is named."""
-        from simsearch.collection.identities import enrolling
-
-        require(PATH, folder=folder)
-        require(FLAG, force=force)
-        allow(TEXT, encoding=encoding)
-        encoder, shown = self.encoder, as_progress(progress)
-        with self.writing(encoder) as store:
-            return enrolling.enroll_folders(store, encoder, folder, shown, force=force, encoding=encoding)
-
-    def forget(self, label: str) -> int:
-        """Removes the examples of a label; returns how many there were.
-
-        They are overwritten, here, in the calibration and in the state that `reindex` keeps, as soon as nothing reads
-        the collection; see `forgotten`.
-        """
-        from simsearch.collection.identities import forgetting
-        from simsearch.collection.identities.following import following
-
-        require(TEXT, label=label)
-        with self.writing() as store:
-            # The kept states first: the contents by which they are searched are known only here.
-            forgetting.forget_in_kept(self.folder, label, store.digests_of_label(label))
-            with following(store, [label]):
-                count = store.remove_label(label)
-        self._erase_traces()
-        return count
-
-    def forget_example(self, file: str | Path) -> int:
-        """Removes the examples that were enrolled from a file; returns how many there were."""
-        from simsearch.collection.identities import changing
-
-        require(PATH, file=file)
-        return self._forget(lambda store: changing.examples_from(store, file))
-
-    def forget_examples(self, ids: Iterable[int]) -> int:
-        """Removes examples by their ids; returns how many there were."""
-        wanted = set(source_list(ids))
-        require(COUNTS, ids=sorted(wanted))
-        return self._forget(lambda store: {one.id: one.label for one in store.examples()[0] if one.id in wanted})
-
-    def _forget(self, chosen: Callable[[Store], dict[int, str]]) -> int:
-        """Removes the chosen examples, by id with their labels, here and from the states that are kept."""
-        from simsearch.collection.identities import changing, forgetting
-
-        with self.writing() as store:
-            found = chosen(store)
-            # The kept states first: the contents by which they are searched are known only here.
-            forgetting.forget_in_kept(self.folder, None, store.digests_of_examples(list(found)))
-            count = changing.forget_examples(store, found)
-        self._erase_traces()
-        return count
-
-    def _erase_traces(self) -> bool:
-        # A transaction of this very object would be one that reads.
-        self._decider = None
-        with self.writing() as store:
-            return store.erase_traces()
-
-    @property
-    def erasure_pending(self) -> bool:
-        """Whether what was deleted is still in the write-ahead log, because another process reads."""
-        return bool(log_bytes(self.folder / STORE_NAME))
-
-    def forgotten(self, label: str) -> ForgottenReport:
-        """What is left of a label in the files of the collection, after a second attempt to overwrite it."""
-        from simsearch.collection.identities import forgetting
-
-        require(TEXT, label=label)
-        with contextlib.suppress(LockedError, StoreError):
-            self._erase_traces()
-        return forgetting.forgotten(self.folder, self.store, label)
-
-    def rename(self, label: str, new: str) -> int:
-        """Gives a label another name, which must be new; returns the number of its examples. Raises UsageError."""
-        from simsearch.collection.identities import changing
-
-        require(TEXT, label=label, new=new)
-        with self.writing() as store:
-            return changing.rename(store, label, new)
-
-    def merge(self, label: str, target: str) -> int:
-        """Makes the examples of a label examples of another that there is; returns how many. Raises UsageError."""
-        from simsearch.collection.identities import changing
-
-        require(TEXT, label=label, target=target)
-        with self.writing() as store:
-            return changing.merge(store, label, target)
-
-    def labels(self) -> dict[str, int]:
-        """The enrolled labels with their numbers of examples."""
-        return self.store.labels()
-
-    def examples(self) -> tuple[Example, ...]:
-        """All enrolled examples, in the order in which they were enrolled."""
-        return self.store.examples()[0]
 
     def recognize(
         self, source: QueryLike, *, threshold: float | None = None, encoding: str | None = None
@@ -211,6 +80,29 @@ class IdentityCollection(OpenCollection):
         allow(TEXT, encoding=encoding)
         vectors = querying.resolve(self, sources, encoding)[1]
         return deciding.recognized(self, vectors, threshold, distinct=distinct)
+
+    def save_evidence(
+        self,
+        path: str | Path,
+        sources: Iterable[QueryLike],
+        answers: Sequence[Recognition],
+        *,
+        force: bool = False,
+    ) -> list[Path]:
+        """The files that pictures of decisions were saved in: each query beside the examples that decided.
+
+        `answers` is what `recognize_many` gave for these sources. `path` is a file for all, with the suffix of a
+        picture or of a PDF, or a folder that gets a file for each. A file there that is no such picture is replaced
+        only with `force`. Raises UsageError where the collection holds vectors of one's own.
+        """
+        from simsearch.collection.identities import evidence
+
+        require(PATH, path=path)
+        require(FLAG, force=force)
+        given = [one_source(source, row) for row, source in enumerate(source_list(sources))]
+        if len(given) != len(answers):
+            raise UsageError(f"{len(given)} sources and {len(answers)} answers; give an answer for each source")
+        return evidence.save_evidence(self, given, answers, Path(path), force=force)
 
     def compare(
         self, first: QueryLike, second: QueryLike, *, threshold: float | None = None, encoding: str | None = None

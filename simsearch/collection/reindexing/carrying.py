@@ -80,7 +80,7 @@ def _carry_examples(old: Store, new: Store, encoder: Encoder) -> list[Skip]:
         else:
             lost.append(Skip(f"an example of {label}", "it was given without a file"))
     new.add_examples(known)
-    reports = enrolling.enroll_all(new, encoder, given, force=True)
+    reports = enrolling.enroll_all(new, encoder, given, enrolling.EnrollOptions(force=True))
     return [*lost, *(skip for report in reports.values() for skip in report.skipped)]
 
 

@@ -84,7 +84,8 @@ def list_groups(
     listed = [_group_record(group, items, served, modality) for group in groups]
     following = str(start + limit) if start + limit < len(read.groups) else None
     totals = {"groups": len(read.groups), "files": read.totals.files, "bytes": read.totals.bytes}
-    return Json({"plan": place.stem, "groups": listed, "totals": totals, "cursor": following})
+    current = read.header.generation == collection.store.generation()
+    return Json({"plan": place.stem, "current": current, "groups": listed, "totals": totals, "cursor": following})
 
 
 def _group_record(group: Group, items: dict[str, Item], served: Served, modality: str) -> dict[str, Any]:

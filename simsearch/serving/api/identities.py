@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from simsearch.errors import MediaError
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import ContextOf, ServedOf
 from simsearch.serving.api.documents import OBJECT, answers, documented, source_body
-from simsearch.serving.api.items import PICTURE, Size, cached, etag
+from simsearch.serving.api.items import PICTURE, Size, picture
 from simsearch.serving.api.sources import ManySources, read_inputs
 from simsearch.serving.batching import ItemId, as_source
 from simsearch.serving.records import example_record, skip_records
@@ -65,22 +65,18 @@ def list_identities(served: ServedOf) -> Response:
 @router.get(
     "/{label:path}/examples/{example_id}/thumbnail", summary="An example's picture", responses=answers(PICTURE[200])
 )
-def get_example_thumbnail(
+async def get_example_thumbnail(
     request: Request, context: ContextOf, served: ServedOf, label: Label, example_id: ExampleId, size: Size = 256
 ) -> Response:
     """A JPEG of the file that an example was enrolled from, as long as that is unchanged."""
-    example = next((one for one in _examples(served).get(label, ()) if one.id == example_id), None)
-    if example is None:
-        raise ApiError(404, "no_example", f"{label!r} has no example {example_id}")
-    key = Key(served.name, -example_id, 0, nearest_size(size))
-    tag = etag(served.reading().store.setting("id") or served.name, str(key))
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=cached(tag))
-    try:
-        made = context.thumbnails.get(key, served.reading(), example)
-    except MediaError as error:
-        raise ApiError(404, "no_picture", f"example {example_id}: {error.reason}") from None
-    return Response(made, media_type="image/jpeg", headers=cached(tag))
+
+    def answer() -> Response:
+        example = next((one for one in _examples(served).get(label, ()) if one.id == example_id), None)
+        if example is None:
+            raise ApiError(404, "no_example", f"{label!r} has no example {example_id}")
+        return picture(request, context, served, Key(served.name, -example_id, 0, nearest_size(size)), example)
+
+    return await run_sync(answer, limiter=context.thumbnails.limiter)
 
 
 @router.delete("/{label:path}/examples/{example_id}", summary="Remove an example", responses=answers(COUNTED))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from simsearch.errors import MediaError
 from simsearch.media.formats import open_picture
 from simsearch.serving.answers import ApiError, Json
-from simsearch.serving.api.context import ContextOf, ServedOf
+from simsearch.serving.api.context import Context, ContextOf, ServedOf
 from simsearch.serving.api.documents import CURSOR, ITEM, ITEM_EXAMPLE, OBJECT, answers, documented, listed
 from simsearch.serving.batching import no_item
 from simsearch.serving.records import item_record
@@ -18,7 +19,7 @@ from simsearch.serving.thumbnails import Key, nearest_size
 
 if TYPE_CHECKING:
     from simsearch.serving.served import Served
-    from simsearch.types import Item
+    from simsearch.types import Example, Item
 
 router = APIRouter(tags=["items"])
 ItemPath = Annotated[int, Path(ge=1, le=2**53, description="The id of an item.")]
@@ -61,29 +62,31 @@ def get_item(served: ServedOf, item_id: ItemPath) -> Response:
 
 
 @router.get("/items/{item_id}/thumbnail", summary="A thumbnail", responses=answers(PICTURE[200]))
-def get_thumbnail(
+async def get_thumbnail(
     request: Request, context: ContextOf, served: ServedOf, item_id: ItemPath, size: Size = 256
 ) -> Response:
     """A JPEG of an item's picture. Carries an ETag; If-None-Match is answered without reading the file."""
-    item = _item(served, item_id)
-    key = Key(served.name, item.content_id, item.mtime_ns, nearest_size(size))
-    tag = etag(served.reading().store.setting("id") or served.name, str(key))
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=cached(tag))
+
+    def answer() -> Response:
+        item = _item(served, item_id)
+        key = Key(served.name, item.content_id, item.mtime_ns, nearest_size(size))
+        return picture(request, context, served, key, item)
+
+    return await run_sync(answer, limiter=context.thumbnails.limiter)
+
+
+def picture(request: Request, context: Context, served: Served, key: Key, shown: Item | Example) -> Response:
+    """The answer with a thumbnail, or that the client has it already. Only the user's own browser keeps it."""
+    collection = served.reading()
+    named = f"{collection.store.setting('id')} {key}".encode("utf-8", "surrogateescape")
+    headers = {"ETag": f'"{hashlib.sha256(named).hexdigest()[:32]}"', "Cache-Control": "private, no-cache"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
     try:
-        made = context.thumbnails.get(key, served.reading(), item)
+        made = context.thumbnails.get(key, collection, shown)
     except MediaError as error:
-        raise ApiError(404, "no_picture", f"item {item_id}: {error.reason}") from None
-    return Response(made, media_type="image/jpeg", headers=cached(tag))
-
-
-def etag(*parts: str) -> str:
-    return f'"{hashlib.sha256(chr(0).join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]}"'
-
-
-def cached(tag: str) -> dict[str, str]:
-    """Headers of what only this user's browser keeps, asking each time whether it has changed."""
-    return {"ETag": tag, "Cache-Control": "private, no-cache"}
+        raise ApiError(404, "no_picture", f"no picture of {shown.id}: {error.reason}") from None
+    return Response(made, media_type="image/jpeg", headers=headers)
 
 
 @router.get("/items/{item_id}/file", summary="The file of an item", responses=answers(PICTURE[200]))

@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 
-from simsearch.collection.places import SERVING
 from simsearch.manifest import write_atomically
 from simsearch.serving.jobs.job import ENDED, INTERRUPTED, Job
 
-KEPT_RECORDS = 50
+RECORDS = 50
+"""So many are kept, the latest."""
 
 
 class JobFiles:
-    """The records of the jobs of one collection; without a folder none are kept.
+    """The records of the jobs of one collection, in a folder; without one none are kept.
 
-    While a job runs its lock is held, which the operating system releases when the process dies: so a record of a
-    running job whose lock is free is that of one that was interrupted.
+    From the start of a job to its end its lock is held, which the operating system releases when the process dies: a
+    record of a job that has not ended and whose lock is free is that of one that was interrupted.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = None if folder is None else folder / SERVING / "jobs"
+        self._folder = None if folder is None else folder / "jobs"
+        self._locks: dict[str, filelock.FileLock] = {}
+
+    def begin(self, job: Job) -> None:
+        """Takes the lock of a job and writes its first record."""
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._locks[job.id] = filelock.FileLock(self._lock(job), thread_local=False)
+            self._locks[job.id].acquire()
+            self.save(job)
 
     def save(self, job: Job) -> None:
         """Writes the record, whole or not at all."""
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self._folder / f"{job.id}.json", json.dumps(job.record()).encode())
 
-    @contextlib.contextmanager
-    def running(self, job: Job) -> Iterator[None]:
-        """Holds the lock of a job while it is not ended."""
-        if self._folder is None:
-            yield
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = self._folder / f"{job.id}.lock"
-        with filelock.FileLock(place, timeout=0):
-            self.save(job)
+    def end(self, job: Job) -> None:
+        """Writes the last record, and gives the lock back."""
+        if self._folder is not None:
             try:
-                yield
-            finally:
                 self.save(job)
-        place.unlink(missing_ok=True)
+            finally:
+                self._locks.pop(job.id).release()
+                self._lock(job).unlink(missing_ok=True)
 
     def load(self, collection: str) -> list[Job]:
         """The jobs that are recorded, oldest first; those that were interrupted are recorded as such."""
@@ -55,22 +54,23 @@ class JobFiles:
         found = [job for path in sorted(self._folder.glob("*.json")) if (job := _read(path, collection)) is not None]
         for job in found:
             if job.state not in ENDED and self._is_free(job):
-                job.state = INTERRUPTED
-                job.error = "the server was stopped while the job ran"
+                job.state, job.error = INTERRUPTED, "the server was stopped while the job ran"
                 self.save(job)
-        for job in found[:-KEPT_RECORDS]:
+        for job in found[:-RECORDS]:
             (self._folder / f"{job.id}.json").unlink(missing_ok=True)
-        return found[-KEPT_RECORDS:]
+        return found[-RECORDS:]
+
+    def _lock(self, job: Job) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{job.id}.lock"
 
     def _is_free(self, job: Job) -> bool:
-        assert self._folder is not None
-        place = self._folder / f"{job.id}.lock"
         try:
-            with filelock.FileLock(place, timeout=0):
+            with filelock.FileLock(self._lock(job), timeout=0):
                 pass
         except filelock.Timeout:
             return False
-        place.unlink(missing_ok=True)
+        self._lock(job).unlink(missing_ok=True)
         return True
 
 

@@ -24,9 +24,8 @@ _LOG = logging.getLogger(__name__)
 class Jobs:
     """The jobs of a server, those of earlier ones included."""
 
-    def __init__(self, registry: Registry, *, keeps: bool) -> None:
-        """With `keeps` jobs are recorded in the folders of the collections."""
-        self._files = {one.name: JobFiles(one.folder if keeps else None) for one in registry}
+    def __init__(self, registry: Registry) -> None:
+        self._files = {one.name: JobFiles(one.state_folder) for one in registry}
         self._threads = {one.name: ThreadPoolExecutor(1, thread_name_prefix=f"job-{one.name}") for one in registry}
         self._jobs = {job.id: job for one in registry for job in self._files[one.name].load(one.name)}
         self._futures: dict[str, Future[None]] = {}
@@ -52,6 +51,7 @@ class Jobs:
             open_ones = [one for one in self._jobs.values() if one.collection == served.name and one.state not in ENDED]
             if len(open_ones) >= WAITING_AT_MOST:
                 raise ApiError(503, "busy", f"{len(open_ones)} jobs wait already; try again when some are done")
+            self._files[served.name].begin(job)
             self._jobs[job.id] = job
         self._futures[job.id] = self._threads[served.name].submit(self._run, served, job, work)
         return job
@@ -76,22 +76,15 @@ class Jobs:
     def _run(self, served: Served, job: Job, work: Work) -> None:
         try:
             job.check()
-            with self._files[served.name].running(job):
-                self._work(served, job, work)
-        except JobCancelled:
-            _end(job, CANCELLED)
-        except OSError as error:
-            _end(job, FAILED, f"{error.filename or 'the system'}: {error.strerror or error}")
-
-    def _work(self, served: Served, job: Job, work: Work) -> None:
-        job.state, job.started = RUNNING, time.time()
-        self._files[served.name].save(job)
-        try:
+            job.state, job.started = RUNNING, time.time()
+            self._files[served.name].save(job)
             with served.own() as collection:
                 job.result = work(collection, JobProgress(job))
             _end(job, DONE)
         except JobCancelled:
             _end(job, CANCELLED)
+        except OSError as error:
+            _end(job, FAILED, f"{error.filename or 'the system'}: {error.strerror or error}")
         except (SimsearchError, MemoryError) as error:
             _end(job, FAILED, "out of memory" if isinstance(error, MemoryError) else str(error))
         finally:
@@ -99,6 +92,7 @@ class Jobs:
                 # What nobody expected: a fault in the program.
                 _LOG.exception("the job %s %s failed", job.kind, job.id)
                 _end(job, FAILED, "a fault in the program; the log of the server has it")
+            self._files[served.name].end(job)
 
     def close(self) -> None:
         """Stops all jobs, and waits until they have."""

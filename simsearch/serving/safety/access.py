@@ -18,8 +18,8 @@ CSRF_HEADER = "x-simsearch-csrf"
 SAFE_METHODS = ("GET", "HEAD")
 ASKING = ("/api/v1/search", "/api/v1/recognize", "/api/v1/compare")
 """Calls that send a query in their body and change nothing."""
-OPEN = ("/page/", "/api/v1/health")
-"""What shows nothing of a collection."""
+OPEN = ("/", "/favicon.ico", "/api/v1/health")
+"""What shows nothing of a collection, as `/page/...`; the page itself looks for token or session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,9 @@ class Access:
         changes = method not in SAFE_METHODS and path not in ASKING
         if changes and self.settings.read_only:
             raise ApiError(403, "read_only", "this server only reads; start it without --read-only to change anything")
-        if path.startswith(OPEN) or not (changes or self.settings.guarded) or self._has_token(headers):
+        if path in OPEN or path.startswith("/page/") or not (changes or self.settings.guarded):
+            return
+        if self._has_token(headers):
             return
         if not self.has_session(headers):
             raise ApiError(401, "token", _NO_TOKEN, headers={"WWW-Authenticate": "Bearer"})

@@ -102,9 +102,9 @@ def test_examples_of_other_labels_are_read_only_where_a_best_score_falls(
         return examples(store)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(people.store), "examples", counting)
-    people.enroll("new", [row(50)])
+    people.enroll("new", [row(50)], review="off")
     people.rename("new", "newer")
-    people.enroll("newer", [row(50)])
+    people.enroll("newer", [row(50)], review="off")
     assert not read
     people.forget("newer")
     assert read, "its own impostors need the others' scores"

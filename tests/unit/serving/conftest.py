@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from serving_client import BEARER, SETTINGS, Connect, client_of
 
 from simsearch import Collection
 from simsearch.encoders import open_encoder
-from simsearch.serving.app import create_app
 from simsearch.serving.served import Served
-from simsearch.serving.settings import ServeSettings
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
     from simsearch.types import Encoder
-
-TOKEN = "open sesame"
-SETTINGS = ServeSettings(token=TOKEN)
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
-Connect = Callable[..., "TestClient"]
-
-
-def client_of(served: Sequence[Served], settings: ServeSettings) -> TestClient:
-    with warnings.catch_warnings():
-        # Its own advice about the client library that it is built on.
-        warnings.simplefilter("ignore")
-        from starlette.testclient import TestClient
-    return TestClient(create_app(served, settings), base_url="http://127.0.0.1:8765")
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +47,31 @@ def encoder(tiny: Path) -> Encoder:
     return open_encoder(tiny)
 
 
+@pytest.fixture(scope="session")
+def visitor(made: Path, encoder: Encoder) -> Iterator[TestClient]:
+    """A client with the token, for what changes nothing."""
+    with client_of([Served("index", made / "index", encoder)], SETTINGS) as client:
+        client.headers.update(BEARER)
+        yield client
+
+
+@pytest.fixture(scope="session")
+def reader(made: Path, encoder: Encoder) -> Iterator[TestClient]:
+    """A client with the token of a server that only reads."""
+    with client_of([Served("index", made / "index", encoder, False)], replace(SETTINGS, read_only=True)) as client:
+        client.headers.update(BEARER)
+        yield client
+
+
 @pytest.fixture
 def connect(place: Path, encoder: Encoder) -> Iterator[Connect]:
     """Makes a client of a server over the collection, or over those named; settings as keywords."""
     opened: list[Any] = []
 
     def make(*names: str, token: bool = True, **settings: Any) -> TestClient:
-        served = [Served(name, place / name, encoder) for name in names or ("index",)]
-        client = client_of(served, replace(SETTINGS, **settings))
+        chosen = replace(SETTINGS, **settings)
+        served = [Served(name, place / name, encoder, not chosen.read_only) for name in names or ("index",)]
+        client = client_of(served, chosen)
         client.__enter__()
         opened.append(client)
         if token:

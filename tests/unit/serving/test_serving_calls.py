@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from serving_client import API
 
 from simsearch import Collection
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
-API = "/api/v1"
 Finished = Callable[[Any], dict[str, Any]]
 
 

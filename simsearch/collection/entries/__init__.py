@@ -1,0 +1,1 @@
+"""The calls behind commands that deal with collections as a whole."""

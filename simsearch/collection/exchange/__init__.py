@@ -1,0 +1,1 @@
+"""Vectors with ids, uris, labels and metadata, written to files and read from them."""

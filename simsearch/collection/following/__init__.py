@@ -1,0 +1,1 @@
+"""Following folders: a collection is brought up to date whenever something in them changes."""

@@ -1,0 +1,1 @@
+"""What leaves a store: rows with their vectors, consistent copies; and the formats of older versions."""
