@@ -121,6 +121,7 @@ def test_an_index_file_newer_than_the_database_is_not_trusted(command, indexed, 
     shutil.copy(folder / "collection.sqlite", place / "old.sqlite")
     draw(indexed / "8.png", 8)
     command("index", indexed, "--quiet")
+    command("compact", "--quiet")
     put_back(place / "old.sqlite", folder)
     (indexed / "8.png").unlink()
     if asked_first:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simsearch.vectors.layered import LayeredIndex, MainPart
 
 ROWS, IDS, CODES = "rows", "ids", "codes"
-ATTEMPTS = 3
+ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ def open_index(folder: Path, store: Store, dim: int, write: Callable[[], None]) 
             try:
                 files = usable_files(folder, store, dim)
             except OvertakenError:
-                if attempt < ATTEMPTS:
-                    # A newer snapshot goes with the manifest that is there by now.
+                if attempt < ATTEMPTS - 1:
+                    # A newer snapshot goes with the manifest that is there by now, unless it is of another database.
                     continue
                 files = None
             if tried or attempt == ATTEMPTS or not _is_behind(files, store):
