@@ -26,6 +26,7 @@ _HOMES = {
     "simsearch.evaluation.results": ("Evaluation",),
     "simsearch.evaluation.selection": ("Selection",),
     "simsearch.labelled.reading": ("Reading",),
+    "simsearch.mixes": ("Mix",),
     "simsearch.recognition.review": ("Finding",),
     "simsearch.training": ("Changes", "Trained", "train"),
     "simsearch.types": ("AddReport", "Evidence", "Example", "Item", "Match", "Recognition", "Remark", "Skip", "Text"),
@@ -53,6 +54,7 @@ __all__ = [
     "Item",
     "Match",
     "Matches",
+    "Mix",
     "MoveReport",
     "OnnxOptions",
     "Reading",
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation
     from simsearch.evaluation.selection import Selection
     from simsearch.labelled.reading import Reading
+    from simsearch.mixes import Mix
     from simsearch.recognition.review import Finding
     from simsearch.training import Changes, Trained, train
     from simsearch.types import AddReport, Evidence, Example, Item, Match, Recognition, Remark, Skip, Text

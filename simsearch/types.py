@@ -92,6 +92,8 @@ class Match:
     rank: int
     score: float
     item: Item
+    copies: int = 0
+    """Of diverse results: how many items were folded into this one, as near copies of it."""
 
     def __repr__(self) -> str:
         return f"Match({self.rank}, {self.score:.3f}, {_about(self.item)})"

@@ -74,7 +74,7 @@ def commands(page: Path) -> list[list[str]]:
     """The words after `simsearch` in each command of a page's shell blocks."""
     shell = [block for language in ("sh", "bash", "console") for block in blocks(page, language)]
     lines = "\n".join(shell).splitlines()
-    found = (re.match(r"(?:\$ )?(?:[A-Z_]+=\S+ )?simsearch +([^|>#]*)", line) for line in lines)
+    found = (re.match(r"(?:\$ )?(?:[A-Z_]+=\S+ )?simsearch +((?:\"[^\"]*\"|'[^']*'|[^|>#])*)", line) for line in lines)
     return [shlex.split(match[1]) for match in found if match]
 
 

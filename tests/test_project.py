@@ -143,6 +143,7 @@ def test_the_public_names_are_these() -> None:
         "Item",
         "Match",
         "Matches",
+        "Mix",
         "MoveReport",
         "OnnxOptions",
         "Reading",

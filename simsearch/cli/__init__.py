@@ -19,6 +19,7 @@ COMMANDS = {
     "remove": "simsearch.cli.indexing",
     "move": "simsearch.cli.indexing",
     "query": "simsearch.cli.asking",
+    "items": "simsearch.cli.asking",
     "enroll": "simsearch.cli.recognition.enrolling",
     "recognize": "simsearch.cli.recognition.deciding",
     "compare": "simsearch.cli.recognition.comparing",

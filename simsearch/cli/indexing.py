@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from simsearch.cli.options import (
     index_option,
     json_option,
     quiet_option,
+    where_option,
 )
 from simsearch.cli.output import (
     counted,
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     "--labels",
     metavar="folder|FILE",
     help="Label items by their folder, or from a table with the columns path and label.",
+)
+@click.option(
+    "--metadata",
+    metavar="FILE",
+    help="Set metadata of items from a table: the column path, and any others. Empty cells take a value away.",
 )
 @click.option(
     "--by",
@@ -82,6 +87,7 @@ def index_command(
     index: str | None,
     encoder: str | None,
     labels: str | None,
+    metadata: str | None,
     by: str | None,
     overlap: int | None,
     text_column: str | None,
@@ -115,6 +121,7 @@ def index_command(
         index=index,
         encoder=encoder,
         labels=labels,
+        metadata=metadata,
         reading=reading,
         prune=prune,
         verify=verify_content,
@@ -221,21 +228,26 @@ def move_command(old: str, new: str, index: str | None, as_json: bool, quiet: bo
 
 
 @click.command("remove")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
 @index_option
+@where_option
 @json_option
 @quiet_option
-def remove_command(paths: tuple[str, ...], index: str | None, as_json: bool, quiet: bool) -> int:
-    """Remove items from a collection, by path, folder, or row (such as faq.csv#7). Files are not touched."""
+def remove_command(paths: tuple[str, ...], index: str | None, where: str | None, as_json: bool, quiet: bool) -> int:
+    """Remove items from a collection, by path, folder, or row (such as faq.csv#7), or by --where. Files stay.
+
+    With both, the items of the paths for which the condition holds.
+    """
     from simsearch.collection.entry import open_one
 
+    given: tuple[str | None, ...] = paths or (None,)
     with open_one(index) as collection:
-        counts = {path: collection.remove(path) for path in paths}
+        counts = {path: collection.remove(path, where=where) for path in given}
     for path, count in counts.items():
         if as_json:
-            print_json({"path": os.fspath(path), "removed": count})
+            print_json({"path": path, "removed": count})
         elif count == 0:
-            print_status(f"{path}: nothing in the collection has that path")
+            print_status(f"{path or 'no item'}: {'nothing in the collection has that path' if path else where}")
     if not (as_json or quiet):
         print_line(f"{counted(sum(counts.values()), 'item')} removed")
     return 0 if any(counts.values()) else 1

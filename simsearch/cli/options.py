@@ -38,8 +38,14 @@ text_option = click.option(
     "--text", "as_text", is_flag=True, help="Treat all arguments as texts, even if such a file exists."
 )
 file_option = click.option("--file", "as_file", is_flag=True, help="Treat all arguments as files, even if none exists.")
+where_option = click.option(
+    "--where",
+    metavar="CONDITION",
+    help="Only items for which this holds, such as \"label = 'cat' and size > 1000\": fields are label, path, name, "
+    "folder, date, size, width, height, kind, text, problem, and the keys of the metadata.",
+)
 top_option = click.option(
-    "-k", "--top", default=10, show_default=True, type=click.IntRange(1), help="Number of matches."
+    "-k", "--top", type=click.IntRange(1), help="Number of matches.  [default: 10, or all with --min-score]"
 )
 
 

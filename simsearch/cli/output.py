@@ -15,7 +15,7 @@ from simsearch.errors import UsageError
 from simsearch.progress import Bar, Progress, Silent
 
 if TYPE_CHECKING:
-    from simsearch.types import Match, Remark, Skip
+    from simsearch.types import Item, Match, Remark, Skip
 
 LISTED = 20
 """Maximum number of files that are listed one by one for the same reason."""
@@ -132,6 +132,21 @@ def match_record(query: str, match: Match, score_kind: str) -> dict[str, object]
         "id": item.id,
         "path": item.uri,
         "label": item.label,
+        "metadata": dict(item.metadata),
+        "text": item.text,
+        "problem": item.problem,
+        "copies": match.copies,
+    }
+
+
+def item_record(item: Item) -> dict[str, object]:
+    """The JSON record of an item."""
+    return {
+        "id": item.id,
+        "path": item.uri,
+        "label": item.label,
+        "size": item.size,
+        "mtime_ns": item.mtime_ns,
         "metadata": dict(item.metadata),
         "text": item.text,
         "problem": item.problem,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import pinning, querying
+from simsearch.collection import pinning
 from simsearch.collection.browsing.facade import BrowsingMethods
 from simsearch.collection.duplicates.facade import DuplicateMethods
 from simsearch.collection.exchange.methods import ExchangeMethods
 from simsearch.collection.following.methods import FollowingMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
+from simsearch.collection.queries.methods import QueryMethods
 from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
 from simsearch.collection.upkeep.methods import UpkeepMethods
@@ -33,17 +34,16 @@ from simsearch.media.arguments import (
 )
 from simsearch.media.files import refuse_url
 from simsearch.progress import Progress
-from simsearch.types import Item
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from simsearch.collection.adding.roots import MoveReport
-    from simsearch.collection.results import Matches
-    from simsearch.types import AddReport, Encoder, Ids, Metadata, QueryLike, Scores
+    from simsearch.types import AddReport, Encoder, Metadata
 
 
 class Collection(
+    QueryMethods,
     ReindexMethods,
     ExchangeMethods,
     FollowingMethods,
@@ -116,6 +116,7 @@ class Collection(
         sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         labels: str | os.PathLike[str] | None = None,
+        metadata: str | os.PathLike[str] | None = None,
         text_column: str | None = None,
         id_column: str | None = None,
         label_column: str | None = None,
@@ -132,19 +133,19 @@ class Collection(
         """Brings the collection up to date with folders or files; see `indexing.add_files` for what is removed.
 
         `labels="folder"` labels each item with the name of its folder, `labels="FILE.csv"` from a table with the
-        columns `path` (relative to the table) and `label`. Only files whose size, mtime, inode or ctime has changed
-        are read, or all with `verify_content`, and only new contents are encoded. Of texts, `by="line"` makes each line
-        of a .txt or .md file an item, `by="paragraph"` each paragraph, of long ones parts; each row of a table is one,
-        by the columns named. `encoding` is that of files without a byte order mark, by default UTF-8. `exclude` holds
-        patterns as in .gitignore. These settings are kept until others are given. A file whose end is missing is read
-        as far as possible, with a remark; `strict` skips it. `progress=True` shows a bar on standard error.
+        columns `path` (relative to the table) and `label`. `metadata="FILE.csv"` gives items, also old ones, the values
+        of the other columns of such a table. Only files whose size, mtime, inode or ctime has changed are read, or all
+        with `verify_content`, and only new contents are encoded. Of texts, `by="line"` makes each line of a .txt or .md
+        file an item, `by="paragraph"` each paragraph, of long ones parts; each row of a table is one, by the columns
+        named. `encoding` is that of files without a byte order mark, by default UTF-8. `exclude` holds patterns as in
+        .gitignore. These settings are kept until others are given. A file whose end is missing is read as far as
+        possible, with a remark; `strict` skips it. `progress=True` shows a bar on standard error.
         """
         from simsearch.collection.adding import indexing
         from simsearch.media.text_rows import Reading
 
         given, shown = path_list(sources), as_progress(progress)
-        allow(PATH, labels=labels)
-        table = None if labels is None else os.fspath(labels)
+        allow(PATH, labels=labels, metadata=metadata)
         require(FLAG, prune=prune, verify_content=verify_content, strict=strict)
         allow(FLAG, include_hidden=include_hidden)
         allow(TEXTS, exclude=exclude)
@@ -160,7 +161,8 @@ class Collection(
                 store,
                 encoder,
                 given,
-                labels=table,
+                labels=None if labels is None else os.fspath(labels),
+                metadata=None if metadata is None else os.fspath(metadata),
                 reading=reading,
                 prune=prune,
                 verify=verify_content,
@@ -198,6 +200,17 @@ class Collection(
         with self.changing() as store:
             return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
 
+    def set_metadata(self, metadata: Mapping[str | os.PathLike[str], Metadata], *, replace: bool = False) -> int:
+        """Sets metadata of items, as {path or uri: {key: value}}; returns how many have changed.
+
+        Keys that are not given stay as they are, unless `replace`. Raises UsageError, with nothing done, for one that
+        is not there, and for values that JSON cannot hold.
+        """
+        from simsearch.collection.adding import metadata as changing
+
+        with self.changing() as store:
+            return changing.set_metadata(store, metadata, replace=replace)
+
     def move(self, old: str | Path, new: str | Path) -> MoveReport:
         """Records that a folder or file that was indexed is now at another path; its items keep what they have.
 
@@ -210,65 +223,23 @@ class Collection(
         with self.changing() as store:
             return roots.move(store, old, new)
 
-    def remove(self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> int:
-        """Removes items by path, or all those under a folder; returns how many. The files stay."""
+    def remove(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+        *,
+        where: str | None = None,
+    ) -> int:
+        """Removes items by path, or all those under a folder, or for which a filter holds; returns how many.
+
+        With both, those under the paths for which it holds. The files stay.
+        """
         from simsearch.collection.adding import roots
 
+        condition = self.condition(where)
+        if condition is None and paths is None:
+            raise UsageError("nothing is named that would be removed; give paths, or a filter with where")
         with self.changing() as store:
-            return store.remove_items(roots.ids_of(store, path_list(paths)))
-
-    def query(
-        self,
-        source: QueryLike,
-        k: int = 10,
-        *,
-        min_score: float | None = None,
-        exclude_self: bool = False,
-        encoding: str | None = None,
-    ) -> Matches:
-        """The k items nearest to a path, image, text, open file, stored item or vector, best first.
-
-        A str is a path if such a file exists, else the name of a stored item, else a text; a `Path` is always a file,
-        a `types.Text` always a text. A stored item finds itself first unless `exclude_self`. `encoding` is that of text
-        files without a byte order mark, by default UTF-8. Raises MediaError when the file cannot be read.
-        """
-        return self.query_many([source], k, min_score=min_score, exclude_self=exclude_self, encoding=encoding)[0]
-
-    def query_many(
-        self,
-        sources: Iterable[QueryLike],
-        k: int = 10,
-        *,
-        min_score: float | None = None,
-        exclude_self: bool = False,
-        encoding: str | None = None,
-    ) -> list[Matches]:
-        """`query` for several sources, encoded and searched together; errors name the row, from 0."""
-        require(FLAG, exclude_self=exclude_self)
-        allow(TEXT, encoding=encoding)
-        queries, vectors = querying.resolve(self, sources, encoding)
-        return querying.matches(
-            self.store, self.index, queries, vectors, k=k, min_score=min_score, exclude_self=exclude_self
-        )
-
-    def search(self, vectors: ArrayLike, k: int = 10) -> tuple[Ids, Scores]:
-        """Content ids and scores as arrays of shape (n, min(k, contents)), for programs that need speed."""
-        from simsearch.vectors.arrays import as_vectors
-
-        return self.index.search(as_vectors(vectors, self.dim), k)
-
-    def items(self) -> Iterator[Item]:
-        """All items, by ascending id; streams."""
-        for batch in self.store.iterate_items():
-            yield from batch
-
-    def __iter__(self) -> Iterator[Item]:
-        return self.items()
-
-    def __contains__(self, item: object) -> bool:
-        """Whether there is an item of this path or uri."""
-        name = item.uri if isinstance(item, Item) else item
-        return isinstance(name, (str, Path)) and querying.item_named(self.store, name) is not None
+            return roots.remove(store, None if paths is None else path_list(paths), condition)
 
     def __len__(self) -> int:
         return self.store.counts().items

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection.encoding import encoded
-from simsearch.collection.entry import open_one, reason_of, source_name
+from simsearch.collection.entry import open_one
 from simsearch.collection.facade import Collection
 from simsearch.collection.places import existing
+from simsearch.collection.queries.asking import reason_of, source_name
 from simsearch.collection.querying import is_file, resolve
 from simsearch.errors import MediaError
 from simsearch.types import Skip, Text

@@ -49,16 +49,19 @@ def opened_for_indexing(
     folder: Path,
     sources: Sequence[str],
     encoder: str | None,
-    labels: str | None,
+    tables: Sequence[str],
     filtered: FileFilter = EVERYTHING,
     *,
     by_name: bool,
 ) -> Iterator[Opened]:
-    """The collection at `folder`, made if it is not there. One made for another folder or encoder is refused."""
+    """The collection at `folder`, made if it is not there. One made for another folder or encoder is refused.
+
+    `tables`, of labels and metadata, are not themselves indexed.
+    """
     missing = [source for source in sources if not Path(source).exists()]
     if missing and not is_collection(folder):
         raise UsageError(f"{missing[0]} does not exist; give a folder or files")
-    with _made_or_opened(folder, encoder, lambda: _found(sources, labels, filtered)) as opened:
+    with _made_or_opened(folder, encoder, lambda: _found(sources, tables, filtered)) as opened:
         if not by_name:
             _check_roots(opened.collection, sources)
         yield opened
@@ -143,12 +146,12 @@ def _if_moved(old: str, new: str) -> str:
     return "" if os.path.lexists(old) else f"; if the folder was moved: {shlex.join(['simsearch', 'move', old, new])}"
 
 
-def default_encoder(sources: Sequence[str], labels: str | None = None, filtered: FileFilter = EVERYTHING) -> str:
+def default_encoder(sources: Sequence[str], tables: Sequence[str] = (), filtered: FileFilter = EVERYTHING) -> str:
     """The encoder for what the sources hold: images or texts; nothing counts as images.
 
     With three quarters of one kind or more it is that kind. Raises UsageError where it is unclear.
     """
-    return chosen(_found(sources, labels, filtered))
+    return chosen(_found(sources, tables, filtered))
 
 
 def chosen(found: dict[str, int]) -> str:
@@ -162,15 +165,15 @@ def chosen(found: dict[str, int]) -> str:
     return ENCODERS[kind]
 
 
-def _found(sources: Sequence[str], labels: str | None = None, filtered: FileFilter = EVERYTHING) -> dict[str, int]:
+def _found(sources: Sequence[str], tables: Sequence[str] = (), filtered: FileFilter = EVERYTHING) -> dict[str, int]:
     """The numbers of files with images and with texts in the sources.
 
-    Texts that describe images do not count (see `texts_that_count`), nor does the table that `labels` names.
+    Texts that describe images do not count (see `texts_that_count`), nor do the `tables` of labels and metadata.
     """
-    table = os.path.abspath(labels or "folder")  # noqa: PTH100
+    beside = {os.path.abspath(table) for table in tables}  # noqa: PTH100
     given = {os.path.abspath(source) for source in sources}  # noqa: PTH100
     images = _files(sources, "image", filtered)
-    texts = [path for path in _files(sources, "text", filtered) if path != table]
+    texts = [path for path in _files(sources, "text", filtered) if path not in beside]
     return {"image": len(images), "text": len(texts_that_count(images, texts, given))}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,21 +13,20 @@ import numpy as np
 from simsearch.collection.adding.roots import known_spelling
 from simsearch.collection.adding.unchanged import as_before
 from simsearch.collection.encoding import encoded, takes_text
-from simsearch.collection.results import Matches
-from simsearch.errors import MediaError, UsageError, VectorError, rows_of
-from simsearch.media.arguments import COUNT, NUMBER, allow, one_source, require, source_list
+from simsearch.errors import MediaError, VectorError, rows_of
+from simsearch.media.arguments import one_source, source_list
 from simsearch.media.encodings import check_encoding
 from simsearch.media.files import is_url
 from simsearch.media.folders.found import found_at
 from simsearch.media.texts import TEXT_SUFFIXES
-from simsearch.types import Item, Match, Text, VocabularyEncoder
+from simsearch.types import Item, Text, VocabularyEncoder
 from simsearch.vectors.arrays import is_vector, one_vector
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.store import Store
-    from simsearch.types import Encoder, Ids, Query, QueryLike, Scores, VectorIndex, Vectors
+    from simsearch.types import Encoder, Query, QueryLike, Vectors
 
 
 class QueryContext(Protocol):
@@ -209,47 +208,3 @@ def _unchanged(store: Store, item: Item) -> bool:
     """Whether the file is as it was stored, judged as by `add`; a missing one counts as unchanged."""
     found = found_at(item.uri)
     return found is None or as_before(store.known([item.uri])[item.uri], found)
-
-
-def matches(
-    store: Store,
-    index: VectorIndex,
-    queries: Sequence[Query],
-    vectors: Vectors,
-    *,
-    k: int,
-    min_score: float | None,
-    exclude_self: bool,
-) -> list[Matches]:
-    """The k best items for each query and its vector, best first; items of equal content count separately.
-
-    Equal scores are in the order of content and item ids. With `exclude_self` a query that is an item is left out of
-    its matches, but not other items with the same content.
-    """
-    require(COUNT, k=k)
-    allow(NUMBER, min_score=min_score)
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
-    ids, scores = index.search(vectors, k + 1 if exclude_self else k)
-    items = store.items_of(np.unique(ids).tolist())
-    answers = []
-    for row, query in enumerate(queries):
-        left_out = query.id if exclude_self and isinstance(query, Item) else None
-        answers.append(Matches(_ranked(scores[row], ids[row], items, k, min_score, left_out), query))
-    return answers
-
-
-def _ranked(
-    scores: Scores, ids: Ids, items: dict[int, list[Item]], k: int, min_score: float | None, left_out: int | None
-) -> list[Match]:
-    found: list[Match] = []
-    for score, content_id in zip(scores.tolist(), ids.tolist(), strict=True):
-        if min_score is not None and score < min_score:
-            break
-        for item in items.get(content_id, ()):
-            if item.id == left_out:
-                continue
-            found.append(Match(len(found) + 1, score, item))
-            if len(found) == k:
-                return found
-    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from simsearch.errors import MediaError, UsageError
 from simsearch.media.arguments import COUNT, require, shown, source_list
 from simsearch.media.files import read_file
+from simsearch.mixes import Mix
 from simsearch.types import Item, Match, Recognition, Text, shortened
 from simsearch.vectors.arrays import is_vector
 
@@ -32,7 +33,7 @@ class Matches(list[Match]):
     In a notebook they are a table with thumbnails of the images whose files can be read.
     """
 
-    def __init__(self, matches: Iterable[Match] = (), query: Query | None = None) -> None:
+    def __init__(self, matches: Iterable[Match] = (), query: Query | Mix | None = None) -> None:
         super().__init__(matches)
         self.query = query
 
@@ -113,7 +114,7 @@ def _rows(results: Match | Sequence[Match] | Sequence[Sequence[Match]]) -> list[
     given = _results([results] if isinstance(results, Match) else results)
     alone = all(isinstance(each, Match) for each in given)
     rows = [results if isinstance(results, Matches) else cast("list[Match]", given)] if alone else given
-    return [_row(_matches(row)) for row in rows]
+    return [sheet_row(_matches(row)) for row in rows]
 
 
 def _match_record(match: Match) -> dict[str, object]:
@@ -174,7 +175,7 @@ def _escaped(text: str) -> str:
     return escape(shortened(text, 200).encode("utf-8", "backslashreplace").decode())
 
 
-def _row(matches: Sequence[Match]) -> SheetRow:
+def sheet_row(matches: Sequence[Match]) -> SheetRow:
     from simsearch.media.sheets import SheetRow, Tile
 
     query = matches.query if isinstance(matches, Matches) else None
@@ -185,25 +186,25 @@ def _row(matches: Sequence[Match]) -> SheetRow:
     return SheetRow(_title(query), tuple(tiles), ruled=query is not None)
 
 
-def _title(query: Query | None) -> str:
+def _title(query: Query | Mix | None) -> str:
     if isinstance(query, Item):
         return query.uri
-    return str(query) if isinstance(query, (str, Path)) else ""
+    return str(query) if isinstance(query, (str, Path, Mix)) else ""
 
 
-def _caption(query: Query) -> tuple[str, ...]:
+def _caption(query: Query | Mix) -> tuple[str, ...]:
     # Words are in their tile already, and what is given in memory has no name.
-    name = "" if isinstance(query, Text) else Path(_title(query)).name
+    name = "" if isinstance(query, (Text, Mix)) else Path(_title(query)).name
     return (name, "query") if name else ("query",)
 
 
-def content_of(source: Query) -> Content:
+def content_of(source: Query | Mix) -> Content:
     """What a tile shows: an image, a text, or why there is no image."""
     if isinstance(source, Item):
         if source.text is not None:
             return source.text
         source = Path(source.uri)
-    if isinstance(source, Text):
+    if isinstance(source, (Text, Mix)):
         return str(source)
     if isinstance(source, (str, Path)):
         try:

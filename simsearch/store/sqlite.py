@@ -23,7 +23,7 @@ from simsearch.store.sources import Sources
 if TYPE_CHECKING:
     from simsearch.store.exchange.rows import ItemRow
     from simsearch.store.records import Counts, Known, Write
-    from simsearch.types import Ids, Item, Vectors
+    from simsearch.types import Ids, Item, Metadata, Vectors
 
 
 class Store(Filtered, Sources, IdentityStore):
@@ -165,6 +165,11 @@ class Store(Filtered, Sources, IdentityStore):
         with self._database.writing() as connection:
             writing.set_labels(connection, rows)
 
+    def set_metadata(self, metadata: Mapping[int, Metadata]) -> None:
+        """Replaces the metadata of items, by id."""
+        with self._database.writing() as connection:
+            writing.set_metadata(connection, metadata)
+
     def remove_items(self, ids: Ids) -> int:
         """Takes out items, all or none, with the contents that lose their last one; returns how many there were."""
         with self._database.writing() as connection:
@@ -174,6 +179,11 @@ class Store(Filtered, Sources, IdentityStore):
         """The sha256 of contents by id."""
         with self._database.reading() as connection:
             return reading.digests(connection, content_ids)
+
+    def picture_sizes(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Width and height in pixels, as seen, of those contents that are pictures, by id."""
+        with self._database.reading() as connection:
+            return reading.picture_sizes(connection, content_ids)
 
     def set_stamps(self, rows: Sequence[tuple[int, int, int]]) -> None:
         """Records inode and ctime of readable, unchanged files of items: (id, inode, ctime_ns)."""

@@ -16,7 +16,7 @@ from simsearch.store.records import RowFile, Write
 from simsearch.store.schema import CONTENT, FILE, ITEM, MOUNT, REMOVED, SETTING
 
 if TYPE_CHECKING:
-    from simsearch.types import Ids, Vectors
+    from simsearch.types import Ids, Metadata, Vectors
 
 
 def set_setting(connection: Connection, key: str, value: str) -> None:
@@ -188,6 +188,13 @@ def set_labels(connection: Connection, rows: Sequence[tuple[int, str | None]]) -
     statement = ITEM.update().where(ITEM.c.id == bindparam("item")).values(label=bindparam("words"))
     if rows:
         connection.execute(statement, [{"item": item, "words": label} for item, label in rows])
+
+
+def set_metadata(connection: Connection, metadata: Mapping[int, Metadata]) -> None:
+    statement = ITEM.update().where(ITEM.c.id == bindparam("item")).values(metadata=bindparam("document"))
+    if metadata:
+        rows = [{"item": item, "document": json.dumps(dict(about))} for item, about in metadata.items()]
+        connection.execute(statement, rows)
 
 
 def set_stamps(connection: Connection, rows: Sequence[tuple[int, int, int]]) -> None:

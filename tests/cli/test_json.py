@@ -14,8 +14,10 @@ URL = "https://example.org/cat.png"
 FAILING = [
     (["index", "missing"], 2, "missing does not exist"),
     (["remove", "x"], 1, "No collection"),
+    (["reindex", "--encoder", "photo"], 1, "No collection"),
     (["query", "x"], 1, "No collection"),
-    (["query"], 2, "Missing argument"),
+    (["query"], 2, "nothing to query by"),
+    (["items"], 1, "No collection"),
     (["enroll", "Ana"], 2, "give LABEL and FILE"),
     (["recognize", "x"], 1, "No collection"),
     (["forget", "Ana"], 1, "No collection"),

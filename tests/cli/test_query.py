@@ -14,7 +14,7 @@ from PIL import Image
 
 from simsearch.encoders import open_encoder
 
-KEYS = ["query", "rank", "score", "score_kind", "id", "path", "label", "metadata", "text", "problem"]
+KEYS = ["query", "rank", "score", "score_kind", "id", "path", "label", "metadata", "text", "problem", "copies"]
 
 
 def test_json_gives_one_object_a_match_with_exactly_these_keys(command, indexed, tiny):

@@ -42,6 +42,7 @@ def test_words_find_rows_and_json_has_their_texts(command, faq):
         "metadata": {},
         "text": "how do I return a dress",
         "problem": None,
+        "copies": 0,
     }
     assert 0.3 < record["score"] < 1
 
@@ -161,7 +162,7 @@ def test_what_a_folder_holds_decides_the_encoder(command, place, gallery, tiny, 
     (place / "notes" / "a.md").write_text("x")
     (place / "labels.csv").write_text("path,label\n")
     assert default_encoder([str(place / "notes")]) == "text"
-    assert default_encoder([str(gallery), str(place / "labels.csv")], "labels.csv") == "photo"
+    assert default_encoder([str(gallery), str(place / "labels.csv")], ["labels.csv"]) == "photo"
     assert command("index", "notes", "--quiet").code == 0
     assert command("info", "--json").records[0]["encoder"] == "text"
     shutil.rmtree(place / "indexes")

@@ -42,7 +42,7 @@ def changed(run: Run, root: str) -> Iterator[Job]:
     # A known root that no longer exists has no files: its items are kept, or removed with `prune`.
     found = entries(root, run.encoder.modality, run.chosen, run.mounts) if os.path.lexists(root) else iter(())
     for batch in batches(found, LOOK_UP):
-        files = [entry for entry in batch if isinstance(entry, Found) and entry.path != run.sidecar]
+        files = [entry for entry in batch if isinstance(entry, Found) and entry.path not in run.sidecars]
         records = run.store.row_files([entry.path for entry in files]) if run.encoder.modality == "text" else {}
         whole = []
         for entry in files:
@@ -55,7 +55,7 @@ def changed(run: Run, root: str) -> Iterator[Job]:
                 if record is not None:
                     run.replaced.add(run.store.ids_under(entry.path))
         yield from _whole_files(run, whole)
-        _skip_entries(run, [entry for entry in batch if isinstance(entry, Skip)])
+        _skip_entries(run, [entry for entry in batch if isinstance(entry, Skip) and entry.path not in run.sidecars])
         run.left_out |= {entry.path: entry.reason for entry in batch if isinstance(entry, LeftOut)}
 
 
@@ -203,4 +203,4 @@ def _first_met(run: Run, item: Item) -> bool:
 
 
 def _is_same(item: Item, row: TextRow, label: str | None) -> bool:
-    return item.text == row.text and item.metadata == row.metadata and label in (None, item.label)
+    return item.text == row.text and row.metadata in (None, item.metadata) and label in (None, item.label)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.adding import roots
 from simsearch.collection.adding.changes import changed
 from simsearch.collection.adding.labels import labeller
+from simsearch.collection.adding.metadata import apply, read_sidecar
 from simsearch.collection.adding.renewing import renew, renew_examples
 from simsearch.collection.adding.run import Accounted, Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
@@ -41,6 +42,7 @@ def add_sources(
     prune: bool,
     verify: bool,
     progress: Progress,
+    metadata: str | None = None,
     exclude: Sequence[str] | None = None,
     include_hidden: bool | None = None,
     strict: bool = False,
@@ -62,8 +64,10 @@ def add_sources(
     accounted = Accounted(store.last_item_id())
     # Resolving links would rename what is indexed.
     given = [os.path.abspath(source) for source in sources]  # noqa: PTH100
+    sidecar = None if metadata is None else read_sidecar(metadata, reading.encoding, given)
+    spelled: dict[str, str] = {}
     for source in given:
-        root = roots.known_spelling(store, source)
+        spelled[source] = root = roots.known_spelling(store, source)
         notes += _follow(store, root)
         roots.add_root(store, root)
         chosen = _chosen(store, root, exclude, include_hidden)
@@ -74,13 +78,18 @@ def add_sources(
         if labels is not None:
             encoding = reading.over(run.remembered).encoding
             run.label_of = labeller(labels, root, encoding, given, source)
-            run.sidecar = roots.known_spelling(store, labels)
+        tables = [table for table in (labels, metadata) if table is not None]
+        run.sidecars = frozenset(roots.known_spelling(store, table) for table in tables)
         renew(run, root)
         reports.append(add_files(run, root, prune=prune))
         _remember(run, root, reports[-1])
         notes += _perhaps_moved(run, root)
         renew_examples(run)
-    return replace(total(reports), notes=tuple(notes))
+    done = total(reports)
+    if sidecar is not None:
+        notes.append(apply(store, sidecar, spelled))
+        done = replace(done, skipped=(*done.skipped, *sidecar.bad))
+    return replace(done, notes=tuple(notes))
 
 
 def _follow(store: Store, root: str) -> Iterator[str]:

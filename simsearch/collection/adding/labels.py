@@ -31,20 +31,20 @@ def labeller(
     if labels == "folder":
         return lambda path, _: folder_label(path, root)
     table = _table(Path(labels), encoding)
-    _require_files(table, labels, roots)
+    require_files(table, f"--labels {labels}", roots)
     if given is not None and given != root:
         table |= {root + path[len(given) :]: label for path, label in table.items() if is_in(path, given)}
     return lambda path, uri: table.get(uri, table.get(path))
 
 
-def _require_files(table: Mapping[str, str], labels: str, roots: Sequence[str]) -> None:
+def require_files(table: Mapping[str, object], option: str, roots: Sequence[str]) -> None:
     """Raises UsageError when no path of a table is there. A root that is not there is not judged."""
     folders = [root.rstrip(os.sep) + os.sep for root in roots]
     under = (path for path in table if path in roots or path.startswith(tuple(folders)))
     if not (table and roots) or any(not os.path.lexists(root) for root in roots) or any(map(_is_there, under)):
         return
     raise UsageError(
-        f"--labels {labels}: none of its {len(table):,} paths is a file in {', '.join(roots)}; the first is "
+        f"{option}: none of its {len(table):,} paths is a file in {', '.join(roots)}; the first is "
         f"{next(iter(table))}. Paths are relative to the folder of the table"
     )
 

@@ -120,8 +120,8 @@ class Run:
     """Which files of a folder count."""
     last_item: int = 0
     """The largest item id before this run: later ones are this run's own."""
-    sidecar: str = ""
-    """The table of labels, which is not itself indexed."""
+    sidecars: frozenset[str] = frozenset()
+    """The tables of labels and of metadata, which are not themselves indexed."""
     verify: bool = False
     """Whether files are read even if they look unchanged."""
     accounted: Accounted = field(init=False)

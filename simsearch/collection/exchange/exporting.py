@@ -75,7 +75,6 @@ def _batches(store: Store, progress: Progress) -> Batches:
     for rows, vectors in store.item_rows(BATCH):
         yield [Record.of_row(row) for row in rows], vectors
         progress.advance(len(rows))
-        progress.advance(len(rows))
 
 
 def _write(path: Path, header: Header, given: Callable[[], Batches]) -> tuple[Path, ...]:

@@ -7,23 +7,23 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import locking
+from simsearch.collection import locking, pinning
 from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import check_place, is_collection
 from simsearch.collection.reindexing.carrying import carry_over
 from simsearch.collection.reindexing.comparing import NeighborChange, compare
-from simsearch.collection.results import sheets
+from simsearch.collection.results import sheet_row
 from simsearch.collection.switching import RETURNING, previous_folder, rebuilding_folder, replace_by_rebuilt
 from simsearch.encoders import open_encoder
 from simsearch.errors import StoreError, UsageError
 from simsearch.media.arguments import require_encoder
 from simsearch.media.folders.found import is_mount
-from simsearch.media.sheets import save_sheets
+from simsearch.media.sheets import contact_sheets, save_sheets
 from simsearch.progress import Silent
 
 if TYPE_CHECKING:
@@ -52,10 +52,14 @@ class ReindexReport:
 
     def save(self, path: str | Path, *, force: bool = False) -> list[Path]:
         """The files of a contact sheet of the items whose neighbors change most: a row before and a row after."""
-        rows = [] if self.change is None else [matches for both in self.change.examples for matches in both]
-        if not rows:
+        if self.change is None or not self.change.examples:
             raise UsageError(f"{self.folder} has too few contents to compare; leave the report out")
-        return save_sheets(sheets(rows), Path(path), force=force)
+        rows = [
+            replace(row, title=f"{name}: {row.title}")
+            for both in self.change.examples
+            for name, row in zip((self.before, self.encoder), map(sheet_row, both), strict=True)
+        ]
+        return save_sheets(contact_sheets(rows), Path(path), force=force)
 
 
 def reindex(
@@ -96,29 +100,36 @@ def reindex(
     return report
 
 
-def roll_back(folder: Path, progress: Progress, let_go: Callable[[], None] = lambda: None) -> ReindexReport:
+def roll_back(
+    folder: Path,
+    progress: Progress,
+    encoder: str | Path | Encoder | None = None,
+    let_go: Callable[[], None] = lambda: None,
+) -> ReindexReport:
     """Makes the previous state of a collection the current one again, with what has changed since carried over.
 
-    The state that was current is the previous one then, so that a second call goes forth again.
+    The state that was current is the previous one then, so that a second call goes forth again. `encoder` stands in for
+    the recorded one of the previous state; its fingerprint must be the same.
     """
     previous, target = previous_folder(folder), rebuilding_folder(folder)
-    if is_collection(previous):
-        with OpenCollection(previous) as kept:
-            name, fingerprint = kept.store.setting("encoder") or "", kept.store.setting("fingerprint")
-        opened = open_encoder(name)
-        if opened.fingerprint != fingerprint:
-            raise StoreError(f"{name} is another encoder by now than that of {previous}; it cannot be rolled back to")
+    # A roll-back that was interrupted has the state in the place of an unfinished one already.
+    begun = (target / RETURNING).exists() and is_collection(target)
+    if not begun and not is_collection(previous):
+        raise UsageError(f"{folder} has no previous state to roll back to; it is kept from a reindex until --discard")
+    wanted = _encoder_of(target if begun else previous, encoder)
+    if not begun:
         with locking.held(folder):
             if target.exists():
                 shutil.rmtree(target)
             (previous / RETURNING).touch()
             previous.replace(target)
-    elif (target / RETURNING).exists():
-        with OpenCollection(target) as kept:
-            name = kept.store.setting("encoder") or ""
-    else:
-        raise UsageError(f"{folder} has no previous state to roll back to; it is kept from a reindex until --discard")
-    return reindex(folder, name, progress, let_go=let_go)
+    return reindex(folder, wanted, progress, let_go=let_go)
+
+
+def _encoder_of(kept: Path, encoder: str | Path | Encoder | None) -> Encoder:
+    """The encoder of a kept state. Raises EncoderMismatchError when what it is now has another fingerprint."""
+    with OpenCollection(kept) as state:
+        return pinning.pinned_encoder(kept, state.store, encoder)
 
 
 def _wanted(old: OpenCollection, encoder: str | Path | Encoder | None) -> tuple[Encoder, str | Path | Encoder]:

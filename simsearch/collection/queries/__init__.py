@@ -1,0 +1,1 @@
+"""Queries of a collection: filtered, by minimum score, mixed, made diverse, and in pages."""
