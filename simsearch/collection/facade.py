@@ -14,6 +14,7 @@ from simsearch.collection.exchange.methods import ExchangeMethods
 from simsearch.collection.following.methods import FollowingMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
+from simsearch.collection.queries.methods import QueryMethods
 from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
