@@ -45,7 +45,6 @@ class Collection(
     BrowsingMethods,
     ReindexMethods,
     ExchangeMethods,
-    QueryMethods,
     FollowingMethods,
     DuplicateMethods,
     IdentityCollection,
