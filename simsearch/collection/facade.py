@@ -15,7 +15,6 @@ from simsearch.collection.exchange.methods import ExchangeMethods
 from simsearch.collection.following.methods import FollowingMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
-from simsearch.collection.queries.methods import QueryMethods
 from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
 from simsearch.collection.upkeep.methods import UpkeepMethods
@@ -43,13 +42,12 @@ if TYPE_CHECKING:
 
 
 class Collection(
-    QueryMethods,
+    BrowsingMethods,
     ReindexMethods,
     ExchangeMethods,
     FollowingMethods,
     DuplicateMethods,
     IdentityCollection,
-    BrowsingMethods,
     UpkeepMethods,
 ):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
