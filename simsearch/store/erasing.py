@@ -27,6 +27,14 @@ def erase_traces(database: Database) -> bool:
     return True
 
 
+def compact(database: Database) -> None:
+    """Gives back the space of what was deleted, and that of the write-ahead log unless readers keep it in use."""
+    with database.outside() as connection:
+        if connection.execute("PRAGMA freelist_count").fetchone()[0]:
+            connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _emptied(row: tuple[int, int, int]) -> bool:
     return row[0] == 0
 

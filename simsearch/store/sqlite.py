@@ -256,6 +256,12 @@ class Store(Filtered, Sources, IdentityStore):
         with self._database.writing() as connection:
             writing.trim_journal(connection, generation)
 
+    def compact(self) -> None:
+        """Gives back the space of what was deleted. Needs as much free space as the database takes."""
+        from simsearch.store import erasing
+
+        erasing.compact(self._database)
+
     def check(self) -> list[str]:
         """The problems of the database, as sentences. Reads all of it."""
         from simsearch.store import checking

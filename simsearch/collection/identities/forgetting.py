@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simsearch.collection import locking
-from simsearch.collection.places import STORE_NAME, is_collection
+from simsearch.collection.places import INDEX_FILES, STORE_NAME, is_collection
 from simsearch.collection.switching import kept_folders, rebuilding_folder
 from simsearch.errors import DamagedError, LockedError
 from simsearch.manifest import MANIFEST_NAME, read_manifest
@@ -90,8 +90,8 @@ def _older_indexes(folder: Path) -> list[Path]:
         recorded = read_manifest(folder)
     except DamagedError:
         recorded = None
-    kept = "" if recorded is None else recorded.name
-    return [path for path in sorted(folder.glob("vectors-*")) if path.name != kept]
+    kept = set() if recorded is None else {file.name for file in recorded.files.values()}
+    return [path for pattern in INDEX_FILES for path in sorted(folder.glob(pattern)) if path.name not in kept]
 
 
 def _files(folder: Path) -> list[Path]:
