@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -39,6 +41,17 @@ class Gallery:
             )
         order = sorted(range(len(examples)), key=lambda row: (examples[row].label, examples[row].id))
         return cls(tuple(examples[row] for row in order), np.ascontiguousarray(vectors[order]))
+
+    def changed(self, removed: Collection[int], examples: Sequence[Example], vectors: Vectors) -> Gallery:
+        """The gallery without the examples of these ids, and with others. O(n) copying, no sorting."""
+        kept = ~np.isin(self.ids, np.fromiter(removed, np.int64, len(removed)))
+        rows = list(compress(self.examples, kept.tolist()))
+        order = sorted(range(len(examples)), key=lambda row: (examples[row].label, examples[row].id))
+        new = [examples[row] for row in order]
+        places = [bisect_left(rows, (one.label, one.id), key=lambda row: (row.label, row.id)) for one in new]
+        for place, one in zip(reversed(places), reversed(new), strict=True):
+            rows.insert(place, one)
+        return Gallery(tuple(rows), np.insert(self.vectors[kept], places, vectors[order], axis=0))
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -83,7 +96,10 @@ class Gallery:
 
     def of_labels(self, each: Scores, queries: Vectors, rule: Rule) -> Scores:
         """The scores of all labels from those of all examples."""
-        nearest = each if len(self.starts) == len(self.examples) else np.maximum.reduceat(each, self.starts, axis=1)
+        if len(self.starts) == len(self.examples):
+            # The only example of a label is the nearest one, and the mean.
+            return each
+        nearest = np.maximum.reduceat(each, self.starts, axis=1)
         if rule == "nearest":
             return nearest
         mean = cosines(queries, self.means)

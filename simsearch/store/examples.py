@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -95,18 +95,38 @@ def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
 
 
 def of_labels(connection: Connection, labels_: Sequence[str]) -> tuple[tuple[Example, ...], Vectors]:
-    """The examples of these labels by ascending id, and their vectors. O(their number).
+    """The examples of these labels by ascending id, and their vectors. O(their number)."""
+    return _where(connection, "label", [stored_words(label) for label in labels_])
+
+
+def by_ids(connection: Connection, ids: Sequence[int]) -> tuple[tuple[Example, ...], Vectors]:
+    """The examples that there are of these ids, ascending, and their vectors."""
+    return _where(connection, "id", ids)
+
+
+def _where(connection: Connection, column: str, values: Sequence[Any]) -> tuple[tuple[Example, ...], Vectors]:
+    """The examples with one of the values in a column.
 
     Called for every example that is enrolled, so it uses the driver directly.
     """
     rows = []
-    for part in chunks([stored_words(label) for label in labels_]):
+    for part in chunks(values):
         places = ",".join("?" * len(part))
         columns = "id, label, uri, text, added_at, vector"
-        rows += driver(connection).execute(f"SELECT {columns} FROM example WHERE label IN ({places})", tuple(part))
+        rows += driver(connection).execute(f"SELECT {columns} FROM example WHERE {column} IN ({places})", tuple(part))
     rows.sort()
     found = tuple(Example(row[0], restored_words(row[1]), to_text(row[2]), *row[3:5]) for row in rows)
     return found, as_array([row[5] for row in rows], number_setting(connection, "dim"))
+
+
+def stamps(connection: Connection) -> list[tuple[int, str | bytes, int]]:
+    """The id, the label and the version of the rules of each example; where these are equal, so is all of it.
+
+    Called after every change, so it uses the driver directly.
+    """
+    found: list[tuple[int, str | bytes, int]]
+    found = driver(connection).execute("SELECT id, label, rules FROM example ORDER BY id").fetchall()
+    return found
 
 
 def labels_by_uri(connection: Connection, uris: Sequence[str]) -> dict[int, str]:
@@ -134,9 +154,9 @@ def digests(connection: Connection, which: ColumnElement[bool]) -> list[bytes]:
 
 
 def labels_of_contents(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, list[str]]:
-    """The labels that each of these contents is an example of."""
+    """The labels that each of these contents is an example of. Reads the index alone, not the vectors."""
     found: dict[bytes, list[str]] = {}
-    query = select(EXAMPLE.c.sha256, EXAMPLE.c.label).order_by(EXAMPLE.c.id)
+    query = select(EXAMPLE.c.sha256, EXAMPLE.c.label)
     for part in chunks(shas):
         for sha256, label in connection.execute(query.where(EXAMPLE.c.sha256.in_(part))):
             found.setdefault(sha256, []).append(label)

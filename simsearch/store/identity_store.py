@@ -87,6 +87,16 @@ class IdentityStore:
         with self._database.reading() as connection:
             return examples.of_labels(connection, labels)
 
+    def examples_by_id(self, ids: Sequence[int]) -> tuple[tuple[Example, ...], Vectors]:
+        """The examples that there are of these ids, ascending, and their vectors."""
+        with self._database.reading() as connection:
+            return examples.by_ids(connection, ids)
+
+    def example_stamps(self) -> list[tuple[int, str | bytes, int]]:
+        """The id and two more values of each example, by ascending id; while these are equal, so is the example."""
+        with self._database.reading() as connection:
+            return examples.stamps(connection)
+
     def example_labels_of(self, uris: Sequence[str]) -> dict[int, str]:
         """The examples that were enrolled under one of these uris, by id, with their labels."""
         with self._database.reading() as connection:
@@ -136,6 +146,11 @@ class IdentityStore:
         """Stores the top scores of the impostors, by ascending id, against that generation of the gallery."""
         with self._database.writing() as connection:
             calibrations.set_tops(connection, tops, owners, gallery)
+
+    def enrolled_impostors(self) -> Ids:
+        """The ids of the impostors whose identity or content is enrolled, ascending."""
+        with self._database.reading() as connection:
+            return calibrations.enrolled(connection)
 
     def impostor_count(self) -> int:
         with self._database.reading() as connection:

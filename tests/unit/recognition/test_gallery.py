@@ -109,3 +109,16 @@ def test_of_many_examples_some_are_drawn() -> None:
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     found = left_out_decisions(made(list(range(len(angles))), vectors))
     assert len(found.scores) == len(set(found.identities.tolist())) == MOST_LEFT_OUT
+
+
+@given(st.lists(st.integers(0, 4), max_size=12), st.lists(st.integers(0, 4), max_size=5), st.integers(0, 2**12))
+def test_a_changed_gallery_is_that_of_the_changed_examples(old: list[int], new: list[int], chosen: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(len(old) + len(new), 3)).astype(np.float32)
+    examples = [Example(number + 1, f"{label}", "") for number, label in enumerate([*old, *new])]
+    gone = {number + 1 for number in range(len(old)) if chosen >> number & 1}
+    before = Gallery.of(examples[: len(old)], rows[: len(old)])
+    found = before.changed(gone, examples[len(old) :], rows[len(old) :])
+    left = [number for number, example in enumerate(examples) if example.id not in gone]
+    expected = Gallery.of([examples[number] for number in left], rows[left])
+    assert found.examples == expected.examples
+    np.testing.assert_array_equal(found.vectors, expected.vectors)
