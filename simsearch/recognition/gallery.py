@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -42,16 +41,16 @@ class Gallery:
         order = sorted(range(len(examples)), key=lambda row: (examples[row].label, examples[row].id))
         return cls(tuple(examples[row] for row in order), np.ascontiguousarray(vectors[order]))
 
-    def changed(self, removed: Collection[int], examples: Sequence[Example], vectors: Vectors) -> Gallery:
-        """The gallery without the examples of these ids, and with others. O(n) copying, no sorting."""
-        kept = ~np.isin(self.ids, np.fromiter(removed, np.int64, len(removed)))
-        rows = list(compress(self.examples, kept.tolist()))
+    def with_examples(self, examples: Sequence[Example], vectors: Vectors) -> Gallery:
+        """The gallery with more examples, which are sorted in. O(n) copying, no sorting of what is there."""
+        if not len(examples):
+            return self
         order = sorted(range(len(examples)), key=lambda row: (examples[row].label, examples[row].id))
-        new = [examples[row] for row in order]
+        rows, new = list(self.examples), [examples[row] for row in order]
         places = [bisect_left(rows, (one.label, one.id), key=lambda row: (row.label, row.id)) for one in new]
         for place, one in zip(reversed(places), reversed(new), strict=True):
             rows.insert(place, one)
-        return Gallery(tuple(rows), np.insert(self.vectors[kept], places, vectors[order], axis=0))
+        return Gallery(tuple(rows), np.insert(self.vectors, places, vectors[order], axis=0))
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:

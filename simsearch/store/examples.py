@@ -37,7 +37,7 @@ def add(connection: Connection, rows: Sequence[tuple[str, NewExample]]) -> dict[
         by_label.setdefault(label, []).append(row)
     added = {label: _insert(connection, given) for label, given in by_label.items()}
     if any(added.values()):
-        changed(connection)
+        changed(connection, rewritten=False)
     return added
 
 
@@ -72,11 +72,17 @@ def generation(connection: Connection) -> int:
     return int(setting(connection, "gallery") or 0)
 
 
-def changed(connection: Connection) -> int:
-    """The generation after a change, which is recorded."""
+def rewritten(connection: Connection) -> int:
+    """The last generation at which an example that was there before was changed or removed."""
+    return int(setting(connection, "gallery_rewritten") or 0)
+
+
+def changed(connection: Connection, *, rewritten: bool = True) -> int:
+    """The generation after a change, which is recorded. `rewritten` is whether more was done than adding examples."""
     number = generation(connection) + 1
-    write = "INSERT INTO setting VALUES ('gallery', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1"
-    driver(connection).execute(write, (str(number),))
+    for key in ("gallery", "gallery_rewritten") if rewritten else ("gallery",):
+        write = "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"
+        driver(connection).execute(write, (key, str(number)))
     return number
 
 
@@ -88,45 +94,35 @@ def labels(connection: Connection) -> dict[str, int]:
 
 def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
     """Every example by ascending id, and their vectors, shape (n, dim)."""
-    dim = number_setting(connection, "dim")
-    rows = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
-    found = tuple(Example(row.id, row.label, row.uri, row.text, row.added_at) for row in rows)
-    return found, as_array([row.vector for row in rows], dim)
+    return after(connection, 0)
 
 
 def of_labels(connection: Connection, labels_: Sequence[str]) -> tuple[tuple[Example, ...], Vectors]:
     """The examples of these labels by ascending id, and their vectors. O(their number)."""
-    return _where(connection, "label", [stored_words(label) for label in labels_])
+    rows = [
+        row
+        for part in chunks([stored_words(label) for label in labels_])
+        for row in _rows(connection, f"label IN ({','.join('?' * len(part))})", part)
+    ]
+    return _found(connection, sorted(rows))
 
 
-def by_ids(connection: Connection, ids: Sequence[int]) -> tuple[tuple[Example, ...], Vectors]:
-    """The examples that there are of these ids, ascending, and their vectors."""
-    return _where(connection, "id", ids)
+def after(connection: Connection, last: int) -> tuple[tuple[Example, ...], Vectors]:
+    """The examples with a higher id, ascending, and their vectors. O(their number)."""
+    return _found(connection, _rows(connection, "id > ? ORDER BY id", (last,)))
 
 
-def _where(connection: Connection, column: str, values: Sequence[Any]) -> tuple[tuple[Example, ...], Vectors]:
-    """The examples with one of the values in a column.
+def _rows(connection: Connection, where: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Called for every example that is enrolled, so it uses the driver directly."""
+    columns = "id, label, uri, text, added_at, vector"
+    found: list[tuple[Any, ...]]
+    found = driver(connection).execute(f"SELECT {columns} FROM example WHERE {where}", tuple(values)).fetchall()
+    return found
 
-    Called for every example that is enrolled, so it uses the driver directly.
-    """
-    rows = []
-    for part in chunks(values):
-        places = ",".join("?" * len(part))
-        columns = "id, label, uri, text, added_at, vector"
-        rows += driver(connection).execute(f"SELECT {columns} FROM example WHERE {column} IN ({places})", tuple(part))
-    rows.sort()
+
+def _found(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Example, ...], Vectors]:
     found = tuple(Example(row[0], restored_words(row[1]), to_text(row[2]), *row[3:5]) for row in rows)
     return found, as_array([row[5] for row in rows], number_setting(connection, "dim"))
-
-
-def stamps(connection: Connection) -> list[tuple[int, str | bytes, int]]:
-    """The id, the label and the version of the rules of each example; where these are equal, so is all of it.
-
-    Called after every change, so it uses the driver directly.
-    """
-    found: list[tuple[int, str | bytes, int]]
-    found = driver(connection).execute("SELECT id, label, rules FROM example ORDER BY id").fetchall()
-    return found
 
 
 def labels_by_uri(connection: Connection, uris: Sequence[str]) -> dict[int, str]:

@@ -87,15 +87,15 @@ class IdentityStore:
         with self._database.reading() as connection:
             return examples.of_labels(connection, labels)
 
-    def examples_by_id(self, ids: Sequence[int]) -> tuple[tuple[Example, ...], Vectors]:
-        """The examples that there are of these ids, ascending, and their vectors."""
+    def examples_after(self, last: int) -> tuple[tuple[Example, ...], Vectors]:
+        """The examples with a higher id than `last`, ascending, and their vectors."""
         with self._database.reading() as connection:
-            return examples.by_ids(connection, ids)
+            return examples.after(connection, last)
 
-    def example_stamps(self) -> list[tuple[int, str | bytes, int]]:
-        """The id and two more values of each example, by ascending id; while these are equal, so is the example."""
+    def gallery_rewritten(self) -> int:
+        """The last generation of the gallery at which more was done than adding examples."""
         with self._database.reading() as connection:
-            return examples.stamps(connection)
+            return examples.rewritten(connection)
 
     def example_labels_of(self, uris: Sequence[str]) -> dict[int, str]:
         """The examples that were enrolled under one of these uris, by id, with their labels."""
@@ -135,7 +135,8 @@ class IdentityStore:
         `owners` has the id of an example of the label of each top score.
         """
         with self._database.writing() as connection:
-            calibrations.replace(connection, document, impostors, tops, owners, examples.changed(connection))
+            now = examples.changed(connection, rewritten=False)
+            calibrations.replace(connection, document, impostors, tops, owners, now)
 
     def tops(self) -> StoredTops | None:
         """The top scores of the impostors, if there is a calibration."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from simsearch.store import Store
     from simsearch.types import Recognition, Scores, Vectors
 
-    Stamps: TypeAlias = list[tuple[int, str | bytes, int]]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decider:
@@ -28,8 +26,6 @@ class Decider:
 
     generation: int
     gallery: Gallery
-    stamps: Stamps
-    """What tells whether an example has changed, see `Store.example_stamps`."""
     calibration: Calibration | None
     tops: Scores
     """The top scores of the impostors that are not enrolled, against this gallery."""
@@ -79,15 +75,14 @@ class RecognitionContext(Protocol):
 def load_decider(store: Store, before: Decider | None = None) -> Decider:
     """The gallery and the calibration as they are stored now, read as one snapshot.
 
-    Of what an earlier decider of the same store has, only the changes are read.
+    Where examples were only added since `before` was loaded from the same store, only these are read.
     """
     with store.snapshot():
-        generation, stamps = store.gallery_generation(), store.example_stamps()
-        gallery = _gallery(store, stamps, before)
+        generation, gallery = store.gallery_generation(), _gallery(store, before)
         stored = store.calibration()
         calibration = None if stored is None else calibration_of(stored.document)
         if stored is None or calibration is None or not gallery.examples:
-            return Decider(generation, gallery, stamps, calibration, np.empty(0, np.float32), None)
+            return Decider(generation, gallery, calibration, np.empty(0, np.float32), None)
         kept = store.tops()
         assert kept is not None
         free = ~np.isin(kept.ids, store.enrolled_impostors())
@@ -96,17 +91,15 @@ def load_decider(store: Store, before: Decider | None = None) -> Decider:
     tops = kept.scores if current or not len(kept.ids) else top_scores(kept.vectors, gallery, RULE)
     tops = tops[free] if len(kept.ids) else np.empty(0, np.float32)
     stale = stale_reason(calibration, tops, fingerprint=fingerprint, rule=RULE)
-    return Decider(generation, gallery, stamps, calibration, tops, stale)
+    return Decider(generation, gallery, calibration, tops, stale)
 
 
-def _gallery(store: Store, stamps: Stamps, before: Decider | None) -> Gallery:
-    if before is None:
+def _gallery(store: Store, before: Decider | None) -> Gallery:
+    if before is None or store.gallery_rewritten() > before.generation:
         return Gallery.of(*store.examples())
-    old, now = set(before.stamps), set(stamps)
-    gone, new = {stamp[0] for stamp in old - now}, [stamp[0] for stamp in now - old]
-    if len(gone) + len(new) > len(now) // 4:
-        return Gallery.of(*store.examples())
-    return before.gallery.changed(gone, *store.examples_by_id(new)) if gone or new else before.gallery
+    # Ids are never used again, so what was added has higher ones.
+    last = int(before.gallery.ids.max(initial=0))
+    return before.gallery.with_examples(*store.examples_after(last))
 
 
 def calibration_of(document: str) -> Calibration:

@@ -35,7 +35,7 @@ def review_new(store: Store, decider: Decider, given: Sequence[tuple[str, NewExa
     # Ids below zero stand for the places, as these have none yet.
     made = [Example(-1 - place, label, given[place][1].uri, given[place][1].text) for (label, _), place in new.items()]
     rows = np.stack([given[place][1].vector for place in new.values()])
-    gallery = decider.gallery.changed((), made, rows)
+    gallery = decider.gallery.with_examples(made, rows)
     found = _findings(decider, gallery, np.flatnonzero(gallery.ids < 0), _equal(contents, list(new), given, gallery))
     return {-1 - number: finding for number, finding in found.items()}
 
