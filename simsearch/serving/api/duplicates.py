@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simsearch.serving.answers import Json
 from simsearch.serving.api.context import ContextOf, ServedOf
-from simsearch.serving.api.documents import OBJECT, answers, documented
+from simsearch.serving.api.documents import answers, one
 from simsearch.serving.api.jobs import STARTED, started
 from simsearch.serving.jobs.job import Job
 from simsearch.serving.jobs.kinds import applying, finding, undoing
@@ -17,7 +18,6 @@ from simsearch.serving.records import item_record
 
 if TYPE_CHECKING:
     from simsearch.duplicates.removal.plan import Group, PlannedFile
-    from simsearch.serving.served import Served
     from simsearch.types import Item
 
 router = APIRouter(prefix="/duplicates", tags=["duplicates"])
@@ -64,7 +64,7 @@ def find(context: ContextOf, served: ServedOf, options: FindOptions) -> Response
     )
 
 
-@router.get("", summary="Groups of copies", responses=answers(documented("The groups", OBJECT, {"groups": []})))
+@router.get("", summary="Groups of copies", responses=answers(one("Groups", "The groups")))
 def list_groups(
     context: ContextOf,
     served: ServedOf,
@@ -80,29 +80,39 @@ def list_groups(
     groups = read.groups[start : start + limit]
     uris = [file.state.path for group in groups for file in group.files]
     items = collection.items_named(uris)
-    modality = served.modality()
-    listed = [_group_record(group, items, served, modality) for group in groups]
+    sizes = collection.picture_sizes(items.values())
+    seen = _Seen(items, sizes, served.name, served.modality())
+    listed = [_group_record(group, seen) for group in groups]
     following = str(start + limit) if start + limit < len(read.groups) else None
     totals = {"groups": len(read.groups), "files": read.totals.files, "bytes": read.totals.bytes}
     current = read.header.generation == collection.store.generation()
     return Json({"plan": place.stem, "current": current, "groups": listed, "totals": totals, "cursor": following})
 
 
-def _group_record(group: Group, items: dict[str, Item], served: Served, modality: str) -> dict[str, Any]:
-    files = [_file_record(place, file, items, served, modality) for place, file in enumerate(group.files)]
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the collection knows of the files of groups: items by path, sizes of pictures by the id of the item."""
+
+    items: dict[str, Item]
+    sizes: dict[int, tuple[int, int]]
+    collection: str
+    modality: str
+
+
+def _group_record(group: Group, seen: _Seen) -> dict[str, Any]:
+    files = [_file_record(place, file, seen) for place, file in enumerate(group.files)]
     files.sort(key=lambda file: file["action"] != "keep")
     return {
         "group": group.number,
         "split": group.split,
         "files": files,
-        "takes_over": [{"source": one.source, "what": one.what, "key": one.key} for one in group.takes_over],
+        "takes_over": [{"source": each.source, "what": each.what, "key": each.key} for each in group.takes_over],
     }
 
 
-def _file_record(
-    place: int, file: PlannedFile, items: dict[str, Item], served: Served, modality: str
-) -> dict[str, Any]:
-    item = items.get(file.state.path)
+def _file_record(place: int, file: PlannedFile, seen: _Seen) -> dict[str, Any]:
+    item = seen.items.get(file.state.path)
+    width, height = (None, None) if item is None else seen.sizes.get(item.id, (None, None))
     return {
         "file": place,
         "path": file.state.path,
@@ -113,12 +123,14 @@ def _file_record(
         "transformation": file.transformation,
         "overlap": file.overlap,
         "bytes": file.state.size,
-        "companions": [{"path": one.state.path, "role": one.role} for one in file.companions],
-        "item": None if item is None else item_record(item, served.name, modality),
+        "width": width,
+        "height": height,
+        "companions": [{"path": each.state.path, "role": each.role} for each in file.companions],
+        "item": None if item is None else item_record(item, seen.collection, seen.modality),
     }
 
 
-@router.post("/plan", summary="Decide", responses=answers(documented("The new plan", OBJECT, {"plan": "0123"})))
+@router.post("/plan", summary="Decide", responses=answers(one("Plan", "The new plan")))
 def edit_plan(context: ContextOf, served: ServedOf, edit: PlanEdit) -> Response:
     """Writes a plan with other decisions than an earlier one, the latest by default."""
     place = context.plans.find(served, edit.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
 from io import BytesIO
@@ -14,6 +15,7 @@ from PIL import Image
 from serving_client import API
 
 from simsearch import Collection
+from simsearch.mixes import Mix
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -45,6 +47,67 @@ def test_each_form_of_a_query_finds_the_same(client: TestClient, place: Path) ->
     assert found(client.post(search, json={"item": expected[0], "threshold": 0.999})) == expected[:1]
 
 
+def test_pages_of_a_search_are_the_whole(client: TestClient, place: Path) -> None:
+    search, content = f"{API}/search", upload(place)
+    first = client.post(
+        search, params={"k": 3, "include_vector": True}, content=content, headers={"Content-Type": "image/png"}
+    )
+    query = {"vector": first.json()["vector"], "k": 3}
+    answers = [client.post(search, json=query).json()]
+    assert [match["id"] for match in answers[0]["matches"]] == found(first)
+    while answers[-1]["cursor"]:
+        answers.append(client.post(search, json=query | {"cursor": answers[-1]["cursor"]}).json())
+    ids = [match["id"] for answer in answers for match in answer["matches"]]
+    assert ids == found(client.post(search, json=query | {"k": 8}))
+    assert [match["rank"] for answer in answers for match in answer["matches"]] == list(range(1, 9))
+
+
+def test_queries_are_filtered_mixed_and_paged_as_by_the_collection(client: TestClient, place: Path) -> None:
+    search = f"{API}/search"
+    with Collection.open(place / "index") as collection:
+        items = {item.id: item for item in collection.items()}
+        like = collection.query(Mix.of_examples([items[6]], [items[7]], items[1]), k=5)
+        alone = collection.query(Mix.of_examples([items[6], items[8]]), k=5, exclude_self=True)
+        dogs = collection.query(items[1], k=3, where="label = 'dogs'")
+        diverse = collection.query(items[1], k=4, diverse=0.7)
+        vector = collection.encoder.encode([upload(place)])[0]
+    mixed = client.post(search, json={"item": 1, "like": [6], "unlike": [7], "k": 5})
+    assert found(mixed) == [match.item.id for match in like]
+    assert mixed.json()["score_kind"] == "mix"
+    asked = {"like": [6, 8], "k": 5, "exclude_self": True}
+    assert found(client.post(search, json=asked)) == [match.item.id for match in alone]
+    assert found(client.post(search, json={"item": 1, "k": 3, "where": "label = 'dogs'"})) == [m.item.id for m in dogs]
+    assert found(client.post(search, json={"item": 1, "k": 4, "diverse": 0.7})) == [m.item.id for m in diverse]
+    sent = client.post(search, files={"file": ("a.png", upload(place))}, data={"include_vector": "true", "like": "2"})
+    assert np.linalg.norm(sent.json()["vector"]) == pytest.approx(1)
+    bare = client.post(search, files={"file": ("a.png", upload(place))}, data={"include_vector": "true"}).json()
+    assert bare["vector"] == pytest.approx(vector.tolist(), abs=1e-6)
+    for body in ({"unlike": [1]}, {"item": 1, "like": [99]}, {"item": 1, "where": "label ="}, {"like": [1], "k": 0}):
+        assert client.post(search, json=body).status_code in (400, 404, 422)
+    pages, cursor = [], None
+    while True:
+        answer = client.post(search, json={"item": 1, "k": 3} | ({"cursor": cursor} if cursor else {})).json()
+        pages += [(match["rank"], match["id"]) for match in answer["matches"]]
+        cursor = answer["cursor"]
+        if cursor is None:
+            break
+    whole = client.post(search, json={"item": 1, "k": 8}).json()["matches"]
+    assert pages == [(match["rank"], match["id"]) for match in whole]
+
+
+def test_a_search_is_filtered_and_led_by_examples(client: TestClient, place: Path) -> None:
+    search = f"{API}/search"
+    assert set(found(client.post(search, json={"item": 1, "where": "label = 'dogs'"}))) == {5, 6, 7, 8}
+    with Collection.open(place / "index") as collection:
+        one, two, three = collection.items_with([1, 2, 3])
+        expected = [match.item.id for match in collection.query(Mix.of_examples([two], [three], one))]
+    assert found(client.post(search, json={"item": 1, "like": [2], "unlike": [3]})) == expected
+    unread = client.post(search, json={"item": 1, "where": "lable = 'dogs'"})
+    assert (unread.status_code, "did you mean label" in unread.json()["error"]["message"]) == (400, True)
+    gone = client.post(search, json={"item": 1, "like": [99]})
+    assert (gone.status_code, "no item 99" in gone.json()["error"]["message"]) == (404, True)
+
+
 def test_a_match_has_the_names_of_the_command(client: TestClient, place: Path) -> None:
     answer = client.post(f"{API}/search", json={"item": 1, "k": 1}).json()
     (match,) = answer["matches"]
@@ -69,6 +132,10 @@ def test_items_come_page_by_page(client: TestClient) -> None:
     facets = client.get(f"{API}/facets").json()
     assert facets["labels"] == [{"label": "cats", "items": 4}, {"label": "dogs", "items": 4}]
     assert [folder["items"] for folder in facets["folders"]] == [4, 4]
+    dogs = client.get(f"{API}/items", params={"where": "label = 'dogs'"}).json()
+    assert [item["id"] for item in dogs["items"]] == [5, 6, 7, 8]
+    unread = client.get(f"{API}/items", params={"where": "label ="})
+    assert (unread.status_code, unread.json()["error"]["field"]) == (400, "where")
 
 
 def test_thumbnails_and_files(client: TestClient, place: Path) -> None:
@@ -156,7 +223,8 @@ def test_the_map_is_drawn_by_a_job(client: TestClient, finished: Finished) -> No
     assert drawn["labels"] == ["cats", "dogs"]
     assert drawn["label"] == [0] * 4 + [1] * 4
     packed = client.get(f"{API}/map", params={"format": "binary"}).content
-    assert (packed[:4], struct.unpack("<I", packed[4:8]), len(packed)) == (b"SSM1", (8,), 8 + 8 * 24)
+    assert (packed[:4], struct.unpack("<I", packed[4:8])) == (b"SSM1", (8,))
+    assert json.loads(packed[8 + 8 * 24 :]) == ["cats", "dogs"]
     points = np.frombuffer(packed, "<f4", 16, 8 + 64).reshape(8, 2)
     assert points[:, 0] == pytest.approx(drawn["x"], abs=1e-4)
 
