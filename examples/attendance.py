@@ -59,9 +59,11 @@ def largest(files: list[Path], how: Finding) -> list[Image.Image]:
 def enroll(given: argparse.Namespace) -> None:
     """Enrolls the people, and calibrates the threshold on strangers, or without them on the people themselves."""
     with simsearch.Collection.open_or_create(given.folder / "faces", encoder=given.encoder) as collection:
-        for person in sorted(path for path in given.people.iterdir() if path.is_dir()):
+        for person in sorted({path.parent for path in photographs(given.people)} - {given.people}):
             report = collection.enroll(person.name, largest(photographs(person), given.how))
             print(f"  {person.name}: {report.added} enrolled, {report.existing} had been before")
+            for finding in report.findings:
+                print(f"    look at number {finding.path.split()[-1]}: {finding.reason}")
         with tempfile.TemporaryDirectory() as folder:
             for number, crop in enumerate(largest(photographs(given.strangers), given.how) if given.strangers else ()):
                 crop.save(Path(folder) / f"{number:05}.png")
@@ -159,7 +161,10 @@ def drawn(folder: Path) -> None:
 def main() -> None:
     given = arguments()
     if given.command:
-        {"enroll": enroll, "see": see, "report": report}[given.command](given)
+        try:
+            {"enroll": enroll, "see": see, "report": report}[given.command](given)
+        except simsearch.SimsearchError as error:
+            raise SystemExit(f"Error: {error}") from None
         return
     with tempfile.TemporaryDirectory() as folder:
         drawn(Path(folder))

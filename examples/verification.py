@@ -1,13 +1,13 @@
 """Verifies signatures and fingerprints: is this by the person who is named, at a rate of false accepts that is known?
 
     python examples/verification.py                          drawn signatures and fingerprints
-    python examples/verification.py PEOPLE OTHERS NAME FILE ...
+    python examples/verification.py PEOPLE OTHERS NAME FILE ... [--far 0.1]
 
 PEOPLE/NAME has the enrolled pictures of each person. OTHERS is for calibration, with at least 29 people who are not
-enrolled (29 are the least for 10 % at 95 % confidence): OTHERS/NAME/genuine with four pictures or more, and where there
-are some OTHERS/NAME/forged, whose first is the attempt of an impostor; without it, the picture of another person is.
-Enroll as many pictures of each person as REFERENCES says, as the calibration does. The verdicts are printed and shown
-beside the enrolled pictures in demo-output/.
+enrolled (29 are the least for --far 0.1, 19 for 0.15, at 95 % confidence): OTHERS/NAME/genuine with four pictures or
+more, and where there are some OTHERS/NAME/forged, whose first is the attempt of an impostor; without it, the picture of
+another person is. Enroll as many pictures of each person as REFERENCES says, as the calibration does. The verdicts are
+printed and shown beside the enrolled pictures in demo-output/.
 
 The encoder `strokes` serves without training, for a first look. Train it on genuine and forged signatures of writers
 of yours, and give the folder of the result as ENCODER; with it fewer forgeries pass (docs/training.md).
@@ -15,7 +15,7 @@ of yours, and give the folder of the result as ENCODER; with it fewer forgeries 
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,12 +59,20 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".tif", ".bmp"))
 
 
-def calibrated(encoder: simsearch.Encoder, others: Path) -> tuple[float, ProbabilityMap]:
+def folders_in(folder: Path) -> list[Path]:
+    found = sorted(one for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+    if not found:
+        raise SystemExit(f"{folder} has no folders; give one with a folder for each person")
+    return found
+
+
+def calibrated(encoder: simsearch.Encoder, others: Path, far: float) -> tuple[float, ProbabilityMap]:
     """The threshold that one impostor of each other person sets, and the probability that an attempt is genuine.
 
-    Each person has REFERENCES pictures, and one further that is genuine; the score is that of the nearest reference.
+    Each person has REFERENCES pictures, and one further that is genuine. The score is that of collections, the average
+    of the cosine to the nearest reference and that to their mean.
     """
-    folders = sorted(folder for folder in others.iterdir() if folder.is_dir())
+    folders = folders_in(others)
     genuine = [pictures(folder / "genuine")[: REFERENCES + 1] for folder in folders]
     few = [folder for folder, files in zip(folders, genuine, strict=True) if len(files) <= REFERENCES]
     if few:
@@ -76,21 +84,28 @@ def calibrated(encoder: simsearch.Encoder, others: Path) -> tuple[float, Probabi
     if with_forgery:
         attempts[with_forgery] = encoder.encode([forged[row][0] for row in with_forgery])
     references = own[:, :REFERENCES]
-    scores = [np.einsum("prd,pd->pr", references, asked).max(axis=1) for asked in (own[:, REFERENCES], attempts)]
+    scores = [scored(references, asked) for asked in (own[:, REFERENCES], attempts)]
     right = np.repeat([True, False], len(folders))
     curve = fit_logistic(np.concatenate(scores).astype(np.float64), right, np.ones(len(right)))
-    return guaranteed_threshold(scores[1], FAR, 0.95).score, curve
+    return guaranteed_threshold(scores[1], far, 0.95).score, curve
+
+
+def scored(references: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """The score of each picture with its references, (people, dim) with (people, REFERENCES, dim)."""
+    nearest = np.einsum("prd,pd->pr", references, asked).max(axis=1)
+    mean = references.sum(axis=1)
+    return (nearest + np.einsum("pd,pd->p", mean, asked) / np.linalg.norm(mean, axis=1)) / 2
 
 
 class Verifier:
     """The enrolled people, with a threshold from other ones."""
 
-    def __init__(self, folder: Path, people: Path, others: Path) -> None:
+    def __init__(self, folder: Path, people: Path, others: Path, far: float = FAR) -> None:
+        self.enrolled = {one.name: pictures(one) for one in folders_in(people)}
+        self.threshold, self.curve = calibrated(simsearch.open_encoder(ENCODER), others, far)
         self.collection = simsearch.Collection.create(folder, encoder=ENCODER)
-        self.enrolled = {one.name: pictures(one) for one in sorted(people.iterdir()) if one.is_dir()}
         for name, files in self.enrolled.items():
             self.collection.enroll(name, files)
-        self.threshold, self.curve = calibrated(simsearch.open_encoder(ENCODER), others)
 
     def verify(self, name: str, files: Sequence[Path]) -> list[Verdict]:
         """A verdict for each file: genuine if it is nearest to an enrolled picture of `name`, and near enough."""
@@ -101,7 +116,7 @@ class Verifier:
     def row(self, verdict: Verdict) -> SheetRow:
         """The picture with its verdict, beside the enrolled ones."""
         color = "#2e7d32" if verdict.genuine else "#c62828"
-        asked = Tile(verdict.file.read_bytes(), tuple(str(verdict).split(": ")), color)
+        asked = Tile(verdict.file.read_bytes(), (verdict.file.name, *str(verdict).split(": ")), color)
         return SheetRow(
             "", (asked, *(Tile(file.read_bytes(), (verdict.name,)) for file in self.enrolled[verdict.name]))
         )
@@ -140,23 +155,39 @@ def drawn(folder: Path, kind: str) -> None:
     verifier.collection.close()
 
 
+def verify(people: Path, others: Path, name: str, files: Sequence[Path], far: float, folder: Path) -> None:
+    """Verifies files of a user, and prints and shows the verdicts."""
+    if not (people / name).is_dir():
+        raise SystemExit(
+            f"{people} has no folder {name}; there are {', '.join(one.name for one in folders_in(people))}"
+        )
+    verifier = Verifier(folder / "collection", people, others, far)
+    verdicts = verifier.verify(name, files)
+    for verdict in verdicts:
+        print(f"  {verdict}  {verdict.file.name}")
+    save(verifier, verdicts, "verification.png")
+    verifier.collection.close()
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description="Is this by the person who is named?")
+    parser.add_argument("people", type=Path, nargs="?", help="a folder of enrolled pictures for each person")
+    parser.add_argument("others", type=Path, nargs="?", help="people for calibration: OTHERS/NAME/genuine and forged")
+    parser.add_argument("name", nargs="?", help="who it should be")
+    parser.add_argument("files", type=Path, nargs="*", help="pictures to verify")
+    parser.add_argument("--far", type=float, default=FAR, help="share of false attempts that may be accepted")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if len(sys.argv) == 1:
+        if given.people is None:
             for kind in ("signatures", "fingerprints"):
                 drawn(Path(folder) / kind, kind)
-            return
-        if len(sys.argv) < 5:
-            raise SystemExit(__doc__)
-        people, others, name, *files = sys.argv[1:]
-        verifier = Verifier(Path(folder) / "collection", Path(people), Path(others))
-        if name not in verifier.enrolled:
-            raise SystemExit(f"{people} has no folder {name}; there are {', '.join(verifier.enrolled)}")
-        verdicts = verifier.verify(name, [Path(file) for file in files])
-        for verdict in verdicts:
-            print(f"  {verdict}  {verdict.file.name}")
-        save(verifier, verdicts, "verification.png")
-        verifier.collection.close()
+        elif not given.files:
+            parser.error("give PEOPLE, OTHERS, NAME and a FILE, or nothing at all")
+        else:
+            try:
+                verify(given.people, given.others, given.name, given.files, given.far, Path(folder))
+            except simsearch.SimsearchError as error:
+                raise SystemExit(f"Error: {error}") from None
 
 
 if __name__ == "__main__":

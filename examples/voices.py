@@ -36,10 +36,15 @@ FAR = 0.05
 
 def samples_of(path: Path) -> np.ndarray:
     """The samples in -1..1 at 16 kHz, channels averaged."""
-    with wave.open(str(path), "rb") as file:
-        if file.getsampwidth() != 2:
-            raise SystemExit(f"{path} has {8 * file.getsampwidth()} bits a sample; save it as WAV with 16 bits")
-        raw, rate, channels = file.readframes(file.getnframes()), file.getframerate(), file.getnchannels()
+    try:
+        with wave.open(str(path), "rb") as file:
+            width, rate, channels = file.getsampwidth(), file.getframerate(), file.getnchannels()
+            raw = file.readframes(file.getnframes())
+    except (OSError, EOFError, wave.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "it ends too early"
+        raise SystemExit(f"{path} cannot be read as WAV: {reason}") from None
+    if width != 2:
+        raise SystemExit(f"{path} has {8 * width} bits a sample; save it as WAV with 16 bits")
     sound = np.frombuffer(raw, "<i2").reshape(-1, channels).mean(axis=1) / 32768
     common = gcd(rate, RATE)
     return sound if rate == RATE else resample_poly(sound, RATE // common, rate // common)
@@ -77,6 +82,8 @@ def pitches(power: np.ndarray) -> np.ndarray:
 
 
 def recordings(folder: Path) -> dict[str, list[Path]]:
+    if not any(folder.glob("*/*.wav")):
+        raise SystemExit(f"{folder} has no WAV files in folders; give one with a folder of recordings for each person")
     return {one.name: sorted(one.glob("*.wav")) for one in sorted(folder.iterdir()) if one.is_dir()}
 
 
@@ -146,8 +153,12 @@ def main() -> None:
         if len(sys.argv) < 5:
             raise SystemExit(__doc__)
         people, background, strangers, *files = map(Path, sys.argv[1:])
-        voices = Voices(Path(folder) / "voices", people, background, strangers)
-        for file, answer in zip(files, voices.recognize(files), strict=True):
+        try:
+            voices = Voices(Path(folder) / "voices", people, background, strangers)
+            answers = voices.recognize(files)
+        except simsearch.SimsearchError as error:
+            raise SystemExit(f"Error: {error}") from None
+        for file, answer in zip(files, answers, strict=True):
             show(file, answer)
         voices.collection.close()
 

@@ -30,14 +30,34 @@ APPLICATIONS = ["attendance.py", "support.py", "verification.py", "voices.py"]
 NUMBER = r"\d+(?:\.\d+)?"
 
 
-def run(name: str, folder: Path) -> str:
+def start(name: str, folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """An example that has ended, in a folder."""
+    line = [sys.executable, EXAMPLES / name, *map(str, words)]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, encoding="utf-8")
+
+
+def run(name: str, folder: Path, *words: object) -> str:
     """The output of an example. It may print progress on standard error, but no warning."""
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / name], cwd=folder, capture_output=True, text=True, encoding="utf-8"
-    )
+    done = start(name, folder, *words)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     return done.stdout
+
+
+def refused(name: str, folder: Path, *words: object) -> str:
+    """The one line with which an example ends that cannot do what it is asked for."""
+    done = start(name, folder, *words)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def drawing(code: str, folder: Path) -> None:
+    """Runs a line of Python beside the examples, which draws their data."""
+    before = (
+        f"import sys; sys.path.insert(0, {str(EXAMPLES)!r}); from pathlib import Path; here = Path({str(folder)!r}); "
+    )
+    subprocess.run([sys.executable, "-c", before + code], check=True)
 
 
 def number(pattern: str, text: str) -> float:
@@ -207,6 +227,67 @@ def test_attendance_is_kept(tmp_path: Path) -> None:
     report = printed.partition("attendance.py report")[2]
     assert "2026-03-02  Chidi      08:20 to 17:30, 2 photographs" in report
     assert number(r"(\d+) faces in attendance/unknown", report) == 3
+
+
+def test_attendance_of_folders_of_ones_own(tmp_path: Path) -> None:
+    drawing("import faces; faces.draw_all(here, strangers=29)", tmp_path)
+    enrolled = run("attendance.py", tmp_path, "enroll", "people", "--strangers", "strangers")
+    assert "at most 10% of strangers accepted, at 95 % confidence" in enrolled
+    photo = sorted((tmp_path / "people").rglob("*.png"))[0]
+    with Image.open(photo) as picture:
+        width, height = picture.size
+    assert f"{photo.name} (" in run("attendance.py", tmp_path, "see", photo, "--whole")
+    other, third = photo.with_name("other.png"), photo.with_name("third.png")
+    other.write_bytes(photo.read_bytes() + b"another content")
+    third.write_bytes(photo.read_bytes() + b"a third content")
+    assert "no face" not in run("attendance.py", tmp_path, "see", other, "--crop", f"0,0,{width // 2},{height}")
+    assert "seen before" in run("attendance.py", tmp_path, "see", other, "--whole")
+    for words, reason in (
+        (("see", third, "--detector", "yunet.onnx"), "yunet.onnx is no file; give that of YuNet"),
+        (("see", third, "--detector", photo), "is not a face detector that OpenCV can use"),
+        (("see", third, "--crop", f"0,0,{width + 1},9"), "is not within a picture"),
+        (("enroll", "nowhere"), "nowhere is no folder"),
+        (("enroll", "people", "--strangers", "door"), "needs at least 29 impostors"),
+    ):
+        assert reason in refused("attendance.py", tmp_path, *words)
+
+
+def test_verification_of_files_of_ones_own(tmp_path: Path) -> None:
+    draw = "import pens; pens.draw_all(here / {0!r}, 'signatures', people={1}, each={2}, seed={3}, forged={4})"
+    drawing(draw.format("others", 19, 4, 1, 1) + "; " + draw.format("all", 2, 5, 2, 2), tmp_path)
+    for person in sorted((tmp_path / "all").iterdir()):
+        (tmp_path / "people" / person.name).mkdir(parents=True)
+        for number in range(3):
+            (person / "genuine" / f"{number}.png").rename(tmp_path / "people" / person.name / f"{number}.png")
+    asked = sorted((tmp_path / "all" / "person000").rglob("*.png"))
+    given = ("people", "others", "person000", *asked)
+    printed = run("verification.py", tmp_path, *given, "--far", 0.15)
+    assert len(re.findall(r"(?:genuine|refused): ", printed)) == len(asked) == 4
+    with Image.open(tmp_path / "demo-output" / "verification.png") as picture:
+        assert min(picture.size) > 200
+    assert "needs at least 29 impostors, there are 19" in refused("verification.py", tmp_path, *given)
+    assert "people has no folder nobody; there are" in refused(
+        "verification.py", tmp_path, *given[:2], "nobody", *asked
+    )
+    assert "nowhere has no folders" in refused("verification.py", tmp_path, "people", "nowhere", *given[2:])
+
+
+def test_voices_of_folders_of_ones_own(tmp_path: Path) -> None:
+    record = "speech.record_all(here / {0!r}, people={1}, recordings={2}, seed={3}); "
+    parts = (("people", 2, 4, 1), ("background", 20, 2, 2), ("strangers", 59, 1, 3))
+    drawing("import speech; " + "".join(record.format(*part) for part in parts), tmp_path)
+    asked = sorted((tmp_path / "people").glob("*/3.wav"))
+    asked = [file.rename(tmp_path / f"{file.parent.name}.wav") for file in asked]
+    printed = run("voices.py", tmp_path, "people", "background", "strangers", *asked)
+    assert [line.split()[0] for line in printed.splitlines()] == [file.name for file in asked]
+    (tmp_path / "empty.wav").touch()
+    for words, reason in (
+        (("people", "background", "background", *asked), "needs at least 59 impostors, there are 20"),
+        (("people", "nowhere", "strangers", *asked), "nowhere has no WAV files in folders"),
+        (("people", "background", "strangers", "empty.wav"), "empty.wav cannot be read as WAV: it ends too early"),
+        (("people", "background", "strangers", "none.wav"), "none.wav cannot be read as WAV: No such file"),
+    ):
+        assert reason in refused("voices.py", tmp_path, *words)
 
 
 def test_demo_runs_twice_and_names_its_pictures(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ class OpenCollection:
         """Saves the updated index for the next reader, if no process is writing and the folder is writable."""
         from simsearch.collection import locking
 
-        with contextlib.suppress(LockedError, StoreError, OSError), locking.writing(self.folder) as store:
+        with contextlib.suppress(LockedError, StoreError, OSError), locking.writing(self.folder, brief=True) as store:
             if not self.replaced and store.generation() == cached.generation:
                 cache.save(self.folder, store, cached)
 

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from simsearch.errors import UsageError
-from simsearch.recognition.decisions import known_decisions, tops_without_their_identity, unknown_decisions
+from simsearch.recognition.decisions import (
+    known_decisions,
+    left_out_decisions,
+    tops_without_their_identity,
+    unknown_decisions,
+)
 from simsearch.recognition.gallery import RULES, Gallery, Rule
-from simsearch.recognition.probability import ProbabilityMap, at_prior, fitted_map
+from simsearch.recognition.probability import ProbabilityMap, at_prior, enough, fitted_map
 from simsearch.recognition.threshold import Threshold, estimated_threshold, guaranteed_threshold
 
 if TYPE_CHECKING:
@@ -90,27 +95,31 @@ def calibrated(
     if tops is not None:
         threshold = guaranteed_threshold(tops, rate, confidence)
     else:
-        tops = tops_without_their_identity(gallery, rule)
-        threshold = estimated_threshold(tops, rate)
+        threshold = estimated_threshold(tops_without_their_identity(gallery, rule), rate)
     probability = probability_map(gallery, tops, prior=prior, rule=rule, curve=curve, seed=seed)
     return Calibration(fingerprint, rule, threshold, prior, probability, len(gallery.starts), len(gallery.examples))
 
 
 def probability_map(
     gallery: Gallery,
-    tops: NDArray[np.float32],
+    tops: NDArray[np.float32] | None,
     *,
     prior: float,
     rule: Rule = "nearest",
     curve: Curve | None = None,
     seed: int = 0,
 ) -> ProbabilityMap | None:
-    """P(the label is right | the top score), from the examples and the best scores of impostors.
+    """P(the label is right | the top score), from the examples and the best scores of impostors, if there are some.
 
-    Where too few identities have several examples it is the encoder's `curve` at this prior, and None without one.
+    Unknown queries are the impostors, and the examples with their own identity left out. Where too few identities have
+    several examples it is the encoder's `curve` at this prior, and None without one.
     """
-    decisions = known_decisions(gallery, rule).joined(unknown_decisions(tops))
-    return fitted_map(decisions, prior, seed) or _of_encoder(curve, prior)
+    known = known_decisions(gallery, rule)
+    if enough(known):
+        decisions = known.followed_by(left_out_decisions(gallery, rule, seed))
+        decisions = decisions if tops is None else decisions.joined(unknown_decisions(tops))
+        return fitted_map(decisions, prior, seed)
+    return _of_encoder(curve, prior)
 
 
 def _of_encoder(curve: Curve | None, prior: float) -> ProbabilityMap | None:

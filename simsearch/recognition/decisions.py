@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simsearch.recognition.decide import CELLS
+
+MOST_LEFT_OUT = 2_000
+"""Examples that are scored without their own identity, each against all others."""
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,11 +42,15 @@ class Decisions:
     def joined(self, other: Decisions) -> Decisions:
         """Both; the identities of `other` are taken to be others."""
         after = int(self.identities.max()) + 1 if len(self.identities) else 0
+        return self.followed_by(replace(other, identities=other.identities + after))
+
+    def followed_by(self, other: Decisions) -> Decisions:
+        """Both, of the same identities."""
         return Decisions(
             np.concatenate([self.scores, other.scores]),
             np.concatenate([self.right, other.right]),
             np.concatenate([self.known, other.known]),
-            np.concatenate([self.identities, other.identities + after]),
+            np.concatenate([self.identities, other.identities]),
         )
 
 
@@ -62,6 +69,19 @@ def known_decisions(gallery: Gallery, rule: Rule = "nearest") -> Decisions:
     return Decisions(found, np.concatenate(right), np.ones(len(found), np.bool_), gallery.owners[several])
 
 
+def left_out_decisions(gallery: Gallery, rule: Rule = "nearest", seed: int = 0) -> Decisions:
+    """Each example is a query whose own identity is left out of the gallery, so that no label is right.
+
+    Of more than 2,000 examples as many are drawn. The scores share the gallery with all others. None where there is but
+    one identity.
+    """
+    count = len(gallery.examples) if len(gallery.starts) > 1 else 0
+    drawn = np.random.default_rng(seed).permutation(count)[:MOST_LEFT_OUT]
+    rows = np.sort(drawn).astype(np.int64)
+    none = np.zeros(len(rows), np.bool_)
+    return Decisions(tops_without_own(gallery, rows, rule), none, none, gallery.owners[rows])
+
+
 def unknown_decisions(tops: NDArray[np.float32]) -> Decisions:
     """Decisions on impostors, one of each identity, with these top scores."""
     none = np.zeros(len(tops), np.bool_)
@@ -73,11 +93,16 @@ def tops_without_their_identity(gallery: Gallery, rule: Rule = "nearest") -> NDA
 
     Stands in for impostors where there are none; the scores share the gallery and are not independent.
     """
-    tops = [np.empty(0, np.float32)]
+    return tops_without_own(gallery, gallery.starts, rule)
+
+
+def tops_without_own(gallery: Gallery, rows: NDArray[np.int64], rule: Rule) -> NDArray[np.float32]:
+    """The best score of each of these examples with a label that is not its own, shape (rows,)."""
+    found = [np.empty(0, np.float32)]
     block = max(1, CELLS // max(1, len(gallery.examples)))
-    for begin in range(0, len(gallery.starts), block):
-        rows = gallery.starts[begin : begin + block]
-        labels, _ = gallery.scores(gallery.vectors[rows], rule)
-        labels[np.arange(len(rows)), gallery.owners[rows]] = -1
-        tops.append(labels.max(axis=1))
-    return np.concatenate(tops)
+    for begin in range(0, len(rows), block):
+        part = rows[begin : begin + block]
+        labels, _ = gallery.scores(gallery.vectors[part], rule)
+        labels[np.arange(len(part)), gallery.owners[part]] = -1
+        found.append(labels.max(axis=1))
+    return np.concatenate(found)

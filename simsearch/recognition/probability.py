@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Floats: TypeAlias = NDArray[np.float64]
     Fit: TypeAlias = Callable[[Floats, NDArray[np.bool_], Floats], "ProbabilityMap"]
 
+Kind: TypeAlias = Literal["isotonic", "logistic", "mean"]
 FOLDS = 5
 KNOTS = 129
 ITERATIONS = 50
@@ -33,7 +34,7 @@ class ProbabilityMap:
 
     scores: tuple[float, ...]
     probabilities: tuple[float, ...]
-    kind: Literal["isotonic", "logistic", "encoder"]
+    kind: Literal[Kind, "encoder"]
     """How it was fitted; "encoder" is the curve of the encoder, from other classes than those enrolled."""
     log_loss: float | None = None
     """The cross-validated log loss in nats, with the weights of the stated prior."""
@@ -43,21 +44,32 @@ class ProbabilityMap:
         return np.asarray(np.interp(scores, self.scores, self.probabilities), dtype=np.float64)
 
 
-def fitted_map(decisions: Decisions, prior: float, seed: int = 0) -> ProbabilityMap | None:
-    """The better one of isotonic and logistic regression, by log loss on left-out identities; None for few decisions.
+def enough(known: Decisions) -> bool:
+    """Whether a map can be fitted on these decisions about known queries."""
+    return len(known.known) >= LEAST_DECISIONS and bool(known.right.any())
+
+
+def fitted_map(decisions: Decisions, prior: float, seed: int = 0) -> ProbabilityMap:
+    """The best of isotonic regression, logistic regression and the mean of both, by log loss on left-out identities.
 
     `prior` is the share of unknown queries for which the probability holds: decisions on known queries have the total
-    weight 1 - prior, those on unknown ones `prior` (with none of these, the probability is conditional on a known
-    query).
+    weight 1 - prior, those on unknown ones `prior`, each identity the same (with none of these, the probability is
+    conditional on a known query).
     """
-    weights = decisions.weights(prior)
-    if np.count_nonzero(decisions.known) < LEAST_DECISIONS or not decisions.right.any():
-        return None
-    fits: dict[Literal["isotonic", "logistic"], Fit] = {"isotonic": fit_isotonic, "logistic": fit_logistic}
+    weights = _weights(decisions, prior)
+    fits: dict[Kind, Fit] = {"isotonic": fit_isotonic, "logistic": fit_logistic, "mean": fit_mean}
     losses = {name: _validated_loss(fit, decisions, weights, seed) for name, fit in fits.items()}
     best = min(losses, key=lambda name: losses[name])
     made = fits[best](decisions.scores.astype(np.float64), decisions.right, weights)
     return ProbabilityMap(made.scores, made.probabilities, best, losses[best])
+
+
+def _weights(decisions: Decisions, prior: float) -> Floats:
+    """Those of the prior; unknown identities weigh alike, however many queries each has."""
+    weights, unknown = decisions.weights(prior), ~decisions.known
+    _, places, counts = np.unique(decisions.identities[unknown], return_inverse=True, return_counts=True)
+    weights[unknown] = prior / max(len(counts), 1) / counts[places]
+    return weights
 
 
 def _validated_loss(fit: Fit, decisions: Decisions, weights: Floats, seed: int) -> float:
@@ -115,6 +127,14 @@ def fit_logistic(scores: Floats, right: NDArray[np.bool_], weights: Floats) -> P
     at = np.linspace(scores.min(), scores.max(), KNOTS) if scores.min() < scores.max() else scores[:1]
     values = _sigmoid(slope * (at - center) / scale + float(beta[1]))
     return ProbabilityMap(tuple(at.tolist()), tuple(values.tolist()), "logistic")
+
+
+def fit_mean(scores: Floats, right: NDArray[np.bool_], weights: Floats) -> ProbabilityMap:
+    """The mean of isotonic and logistic regression: smoother than the one, and less stiff than the other."""
+    parts = [fit(scores, right, weights) for fit in (fit_isotonic, fit_logistic)]
+    at = np.unique(np.concatenate([part.scores for part in parts]))
+    values = (parts[0](at) + parts[1](at)) / 2
+    return ProbabilityMap(tuple(at.tolist()), tuple(values.tolist()), "mean")
 
 
 def _sigmoid(values: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import threading
 from typing import TYPE_CHECKING
@@ -31,9 +32,10 @@ class Maps:
 
 
 def packed(drawn: CollectionMap) -> bytes:
-    """A map in 24 bytes an item: "SSM1", the number n as uint32, then little-endian arrays of n rows.
+    """A map in 24 bytes an item: "SSM1", the number n as uint32, little-endian arrays of n rows, then the names.
 
-    float64 id, float32 x and y in turn, float32 outlier, int32 label (a place in the names, -1 for none).
+    float64 id, float32 x and y in turn, float32 outlier, int32 label (a place in the names, -1 for none). The names of
+    the labels are a list in JSON.
     """
     parts = (
         drawn.ids.astype("<f8"),
@@ -41,4 +43,5 @@ def packed(drawn: CollectionMap) -> bytes:
         drawn.outlier.astype("<f4"),
         drawn.labels.astype("<i4"),
     )
-    return MAGIC + struct.pack("<I", len(drawn.ids)) + b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+    arrays = b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+    return MAGIC + struct.pack("<I", len(drawn.ids)) + arrays + json.dumps(drawn.names).encode("ascii")

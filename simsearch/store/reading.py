@@ -131,6 +131,12 @@ def content_ids(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, in
     return found
 
 
+def picture_sizes(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Width and height of those contents that are pictures, by id."""
+    query = select(CONTENT.c.id, CONTENT.c.width, CONTENT.c.height).where(among(CONTENT.c.id, ids))
+    return {row.id: (row.width, row.height) for row in connection.execute(query) if row.width and row.height}
+
+
 def item_of(row: Row[Any]) -> Item:
     metadata = json.loads(row.metadata)
     return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, metadata, row.text, row.problem)

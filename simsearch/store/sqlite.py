@@ -180,6 +180,11 @@ class Store(Filtered, Sources, IdentityStore):
         with self._database.reading() as connection:
             return reading.digests(connection, content_ids)
 
+    def picture_sizes(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Width and height in pixels, as seen, of those contents that are pictures, by id."""
+        with self._database.reading() as connection:
+            return reading.picture_sizes(connection, content_ids)
+
     def set_stamps(self, rows: Sequence[tuple[int, int, int]]) -> None:
         """Records inode and ctime of readable, unchanged files of items: (id, inode, ctime_ns)."""
         with self._database.writing() as connection:

@@ -40,6 +40,8 @@ def test_lost_examples_and_a_stale_calibration_are_named(command, indexed, other
 
 
 def test_what_makes_no_sense_is_refused(command, indexed, other, place):
+    assert command("reindex", "--rollback", "--discard").code == 2
+    assert command("reindex", "--discard", "--encoder", other).code == 2
     assert command("reindex", "--rollback", "--encoder", other).code == 2
     assert command("reindex", "--encoder", other, "--report", "change.txt").code == 2
     assert command("reindex", "--index", "nothing").code == 1

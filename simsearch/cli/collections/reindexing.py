@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 @click.command("reindex")
-@click.option("--encoder", metavar="NAME|FOLDER", help="The new encoder.  [default: the recorded one]")
+@click.option(
+    "--encoder",
+    metavar="NAME|FOLDER",
+    help="The new encoder, or with --rollback where that of before is now.  [default: the recorded one]",
+)
 @index_option
 @click.option("--dry-run", is_flag=True, help="Encode and report, but do not switch; the next run does.")
 @click.option("--rollback", is_flag=True, help="Return to the state before the last switch.")
@@ -54,7 +58,7 @@ def reindex_command(
         if discard:
             return _discard(str(collection.folder), collection.discard_previous(), as_json=as_json)
         if rollback:
-            done = collection.roll_back(progress=progress(quiet))
+            done = collection.roll_back(encoder=encoder, progress=progress(quiet))
         else:
             done = collection.reindex(encoder, dry_run=dry_run, progress=progress(quiet))
     pages = [] if report is None else done.save(report, force=force)
@@ -63,8 +67,8 @@ def reindex_command(
 
 
 def _check_options(encoder: str | None, *, dry_run: bool, rollback: bool, discard: bool) -> None:
-    if rollback + discard + (dry_run or encoder is not None) > 1:
-        raise UsageError("--rollback, --discard and a new --encoder exclude each other; give one of them")
+    if rollback + discard + dry_run > 1 or (discard and encoder is not None):
+        raise UsageError("--rollback, --discard and --dry-run exclude each other, and --discard takes no --encoder")
 
 
 def _discard(folder: str, done: bool, *, as_json: bool) -> int:

@@ -123,7 +123,8 @@ def _print_calibration(report: CalibrationReport) -> None:
     elif made.probability.kind == "encoder":
         print_line(FROM_ENCODER)
     else:
+        kind = "mean of isotonic and logistic" if made.probability.kind == "mean" else made.probability.kind
         print_line(
-            f"probabilities: {made.probability.kind}, cross-validated log loss {made.probability.log_loss:.3f}, for "
+            f"probabilities: {kind}, cross-validated log loss {made.probability.log_loss:.3f}, for "
             f"{made.prior:g} unknown inputs"
         )

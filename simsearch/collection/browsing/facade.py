@@ -11,10 +11,11 @@ import numpy as np
 # What draws maps and reads files is imported where it is needed: a query must not wait for it.
 from simsearch.collection.opened import OpenCollection
 from simsearch.errors import UsageError
-from simsearch.media.arguments import COUNT, as_progress, require
+from simsearch.media.arguments import COUNT, TEXT, allow, as_progress, require
+from simsearch.where import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from simsearch.collection.browsing.mapping import CollectionMap
     from simsearch.progress import Progress
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What items can be told apart by: their labels and the folders of their files, each with its number of items."""
+    """What items can be told apart by: their labels and the folders of their files, each with its number of items.
+
+    `keys` are those of the metadata of the first ones.
+    """
 
     labels: Mapping[str, int]
     folders: Mapping[str, int]
+    keys: tuple[str, ...] = ()
 
 
 class BrowsingMethods(OpenCollection):
@@ -45,16 +50,23 @@ class BrowsingMethods(OpenCollection):
         """The items that there are under those paths or uris."""
         return self.store.items_by_uri(uris)
 
-    def page(self, after: int = 0, limit: int = 100) -> list[Item]:
-        """The next items with an id above `after`, by ascending id, at most `limit`."""
+    def picture_sizes(self, items: Iterable[Item]) -> dict[int, tuple[int, int]]:
+        """Width and height in pixels of those items that are pictures, by the id of the item."""
+        contents = {item.id: item.content_id for item in items}
+        sizes = self.store.picture_sizes(sorted(set(contents.values())))
+        return {item: sizes[content] for item, content in contents.items() if content in sizes}
+
+    def page(self, after: int = 0, limit: int = 100, *, where: str | None = None) -> list[Item]:
+        """The next items with an id above `after`, by ascending id, at most `limit`; only those that fit a filter."""
         require(COUNT, after=after, limit=limit)
+        allow(TEXT, where=where)
         if limit < 1:
             raise UsageError(f"limit must be at least 1, not {limit}")
-        return self.store.page(after, limit)
+        return self.store.page(after, limit, None if where is None else parse(where))
 
     def facets(self) -> Facets:
         """The labels and the folders that there are among the items, with how many have each."""
-        return Facets(self.store.label_counts(), self.store.folder_counts())
+        return Facets(self.store.label_counts(), self.store.folder_counts(), tuple(self.store.metadata_keys()))
 
     def read(self, item: Item | Example) -> bytes:
         """The bytes of the file of an item, or of that which an example was enrolled from.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import locking
+from simsearch.collection import locking, pinning
 from simsearch.collection.making import make
 from simsearch.collection.opened import OpenCollection
 from simsearch.collection.places import check_place, is_collection
@@ -100,29 +100,36 @@ def reindex(
     return report
 
 
-def roll_back(folder: Path, progress: Progress, let_go: Callable[[], None] = lambda: None) -> ReindexReport:
+def roll_back(
+    folder: Path,
+    progress: Progress,
+    encoder: str | Path | Encoder | None = None,
+    let_go: Callable[[], None] = lambda: None,
+) -> ReindexReport:
     """Makes the previous state of a collection the current one again, with what has changed since carried over.
 
-    The state that was current is the previous one then, so that a second call goes forth again.
+    The state that was current is the previous one then, so that a second call goes forth again. `encoder` stands in for
+    the recorded one of the previous state; its fingerprint must be the same.
     """
     previous, target = previous_folder(folder), rebuilding_folder(folder)
-    if is_collection(previous):
-        with OpenCollection(previous) as kept:
-            name, fingerprint = kept.store.setting("encoder") or "", kept.store.setting("fingerprint")
-        opened = open_encoder(name)
-        if opened.fingerprint != fingerprint:
-            raise StoreError(f"{name} is another encoder by now than that of {previous}; it cannot be rolled back to")
+    # A roll-back that was interrupted has the state in the place of an unfinished one already.
+    begun = (target / RETURNING).exists() and is_collection(target)
+    if not begun and not is_collection(previous):
+        raise UsageError(f"{folder} has no previous state to roll back to; it is kept from a reindex until --discard")
+    wanted = _encoder_of(target if begun else previous, encoder)
+    if not begun:
         with locking.held(folder):
             if target.exists():
                 shutil.rmtree(target)
             (previous / RETURNING).touch()
             previous.replace(target)
-    elif (target / RETURNING).exists():
-        with OpenCollection(target) as kept:
-            name = kept.store.setting("encoder") or ""
-    else:
-        raise UsageError(f"{folder} has no previous state to roll back to; it is kept from a reindex until --discard")
-    return reindex(folder, name, progress, let_go=let_go)
+    return reindex(folder, wanted, progress, let_go=let_go)
+
+
+def _encoder_of(kept: Path, encoder: str | Path | Encoder | None) -> Encoder:
+    """The encoder of a kept state. Raises EncoderMismatchError when what it is now has another fingerprint."""
+    with OpenCollection(kept) as state:
+        return pinning.pinned_encoder(kept, state.store, encoder)
 
 
 def _wanted(old: OpenCollection, encoder: str | Path | Encoder | None) -> tuple[Encoder, str | Path | Encoder]:

@@ -43,17 +43,20 @@ class ReindexMethods(OpenCollection):
             self.reopen(None if isinstance(encoder, (str, Path)) else encoder)
         return report
 
-    def roll_back(self, *, progress: Progress | bool | None = None) -> ReindexReport:
+    def roll_back(
+        self, *, encoder: str | Path | Encoder | None = None, progress: Progress | bool | None = None
+    ) -> ReindexReport:
         """Makes the state before the last `reindex` the current one again, with what has changed since carried over.
 
-        The state that was current is kept in its place, so that a second call goes forth again.
+        The state that was current is kept in its place, so that a second call goes forth again. `encoder` stands in for
+        the recorded one of the state before, as in `open`.
         """
         from simsearch.collection.reindexing.encoder_change import roll_back
 
         shown = as_progress(progress)
         self.refresh()
-        report = roll_back(self.folder, shown, let_go=self._let_go)
-        self.reopen()
+        report = roll_back(self.folder, shown, encoder, let_go=self._let_go)
+        self.reopen(encoder)
         return report
 
     def discard_previous(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -17,7 +18,6 @@ from simsearch.serving.records import item_record
 
 if TYPE_CHECKING:
     from simsearch.duplicates.removal.plan import Group, PlannedFile
-    from simsearch.serving.served import Served
     from simsearch.types import Item
 
 router = APIRouter(prefix="/duplicates", tags=["duplicates"])
@@ -80,16 +80,27 @@ def list_groups(
     groups = read.groups[start : start + limit]
     uris = [file.state.path for group in groups for file in group.files]
     items = collection.items_named(uris)
-    modality = served.modality()
-    listed = [_group_record(group, items, served, modality) for group in groups]
+    sizes = collection.picture_sizes(items.values())
+    seen = _Seen(items, sizes, served.name, served.modality())
+    listed = [_group_record(group, seen) for group in groups]
     following = str(start + limit) if start + limit < len(read.groups) else None
     totals = {"groups": len(read.groups), "files": read.totals.files, "bytes": read.totals.bytes}
     current = read.header.generation == collection.store.generation()
     return Json({"plan": place.stem, "current": current, "groups": listed, "totals": totals, "cursor": following})
 
 
-def _group_record(group: Group, items: dict[str, Item], served: Served, modality: str) -> dict[str, Any]:
-    files = [_file_record(place, file, items, served, modality) for place, file in enumerate(group.files)]
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the collection knows of the files of groups: items by path, sizes of pictures by the id of the item."""
+
+    items: dict[str, Item]
+    sizes: dict[int, tuple[int, int]]
+    collection: str
+    modality: str
+
+
+def _group_record(group: Group, seen: _Seen) -> dict[str, Any]:
+    files = [_file_record(place, file, seen) for place, file in enumerate(group.files)]
     files.sort(key=lambda file: file["action"] != "keep")
     return {
         "group": group.number,
@@ -99,10 +110,9 @@ def _group_record(group: Group, items: dict[str, Item], served: Served, modality
     }
 
 
-def _file_record(
-    place: int, file: PlannedFile, items: dict[str, Item], served: Served, modality: str
-) -> dict[str, Any]:
-    item = items.get(file.state.path)
+def _file_record(place: int, file: PlannedFile, seen: _Seen) -> dict[str, Any]:
+    item = seen.items.get(file.state.path)
+    width, height = (None, None) if item is None else seen.sizes.get(item.id, (None, None))
     return {
         "file": place,
         "path": file.state.path,
@@ -113,8 +123,10 @@ def _file_record(
         "transformation": file.transformation,
         "overlap": file.overlap,
         "bytes": file.state.size,
+        "width": width,
+        "height": height,
         "companions": [{"path": one.state.path, "role": one.role} for one in file.companions],
-        "item": None if item is None else item_record(item, served.name, modality),
+        "item": None if item is None else item_record(item, seen.collection, seen.modality),
     }
 
 

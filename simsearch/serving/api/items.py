@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["items"])
 ItemPath = Annotated[int, Path(ge=1, le=2**53, description="The id of an item.")]
 Size = Annotated[int, Query(ge=1, le=1024, description="Pixels of the longer side, at least.")]
+WHERE = Annotated[str, Query(max_length=100_000, description="A filter, as \"label = 'cat' and size > 1000\".")]
 INLINE = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -48,9 +49,10 @@ def list_items(
     served: ServedOf,
     cursor: Annotated[str | None, Query(pattern=r"^\d{1,15}$", description="From the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    where: WHERE | None = None,
 ) -> Response:
     """Items by ascending id. `cursor` leads to the next page; it is null on the last."""
-    found = served.reading().page(int(cursor or 0), limit)
+    found = served.reading().page(int(cursor or 0), limit, where=where)
     modality = served.modality()
     following = str(found[-1].id) if len(found) == limit else None
     return Json({"items": [item_record(item, served.name, modality) for item in found], "cursor": following})
@@ -106,11 +108,12 @@ def get_file(served: ServedOf, item_id: ItemPath) -> Response:
 
 @router.get("/facets", summary="Labels and folders", responses=answers(documented("Both", OBJECT, {"labels": {}})))
 def get_facets(served: ServedOf) -> Response:
-    """The labels and folders of the items, each with how many have it."""
+    """The labels and folders of the items, each with how many have it, and the keys of their metadata."""
     found = served.reading().facets()
     return Json(
         {
             "labels": [{"label": name, "items": count} for name, count in found.labels.items()],
             "folders": [{"folder": name, "items": count} for name, count in found.folders.items()],
+            "keys": list(found.keys),
         }
     )

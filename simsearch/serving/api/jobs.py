@@ -129,8 +129,8 @@ def get_map(
 ) -> Response:
     """All items as points of a plane. Where there is no map of the present state, 202 and the job that draws it.
 
-    `binary` has 24 bytes an item: "SSM1", the number n as uint32, then arrays of n rows, all little-endian: float64 id,
-    float32 x and y, float32 outlier, int32 label (a place in the header X-Labels of the JSON form, -1 for none).
+    `binary` has 24 bytes an item: "SSM1", the number n as uint32, arrays of n rows, all little-endian (float64 id,
+    float32 x and y, float32 outlier, int32 label, -1 for none), then the names of the labels as a list in JSON.
     """
     generation = served.reading().store.generation()
     drawn = context.maps.get(served.name)

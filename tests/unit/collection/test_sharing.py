@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from simsearch.collection import Collection
+from simsearch.collection import Collection, locking
 from simsearch.collection.adding import storing
 from simsearch.errors import LockedError
 from simsearch.progress import Silent
@@ -53,6 +54,24 @@ def test_a_second_writer_is_told_who_holds_the_lock(folder, gallery):
     assert writer.returncode == 0
     with Collection.open(folder) as after:
         assert after.add(gallery) == AddReport(unchanged=8)
+
+
+def test_a_writer_waits_for_a_reader_that_saves_the_index(folder, gallery):
+    held, release = threading.Event(), threading.Event()
+
+    def save() -> None:
+        with locking.held(folder, brief=True):
+            held.set()
+            release.wait(30)
+
+    reader = threading.Thread(target=save)
+    reader.start()
+    held.wait(30)
+    threading.Timer(0.2, release.set).start()
+    with Collection.open(folder) as writer:
+        assert writer.remove(gallery / "0.png") == 1
+    assert release.is_set()
+    reader.join()
 
 
 def test_a_killed_writer_leaves_no_lock(folder, gallery):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,15 @@ from sklearn.linear_model import LogisticRegression
 
 from simsearch.recognition.decisions import Decisions
 from simsearch.recognition.joint import UNKNOWN, assigned
-from simsearch.recognition.probability import at_prior, fit_isotonic, fit_logistic, fitted_map
+from simsearch.recognition.probability import (
+    _weights,
+    at_prior,
+    enough,
+    fit_isotonic,
+    fit_logistic,
+    fit_mean,
+    fitted_map,
+)
 
 DRAWS = st.lists(st.tuples(st.integers(-20, 20), st.booleans(), st.integers(1, 5)), min_size=2, max_size=60)
 
@@ -69,7 +78,7 @@ def decisions(count: int, unknown: int, seed: int) -> Decisions:
 @pytest.mark.parametrize("prior", [0.1, 0.5, 0.9])
 def test_the_probability_holds_at_the_stated_prior(prior: float) -> None:
     found = fitted_map(decisions(2000, 2000, 0), prior)
-    assert found is not None and found.log_loss is not None
+    assert found.log_loss is not None
     fresh = decisions(20_000, 20_000, 1)
     weights, predicted = fresh.weights(prior), found(fresh.scores)
     assert float(weights @ predicted) == pytest.approx(float(weights @ fresh.right), abs=0.02)
@@ -78,8 +87,32 @@ def test_the_probability_holds_at_the_stated_prior(prior: float) -> None:
     assert share == pytest.approx(np.average(predicted[high], weights=weights[high]), abs=0.03)
 
 
-def test_few_decisions_give_no_map() -> None:
-    assert fitted_map(decisions(4, 50, 0), 0.5) is None
+def test_few_decisions_are_not_enough_for_a_map() -> None:
+    none = np.zeros(40, np.bool_)
+    assert not enough(decisions(9, 0, 0))
+    assert enough(decisions(40, 0, 0))
+    assert not enough(replace(decisions(40, 0, 0), right=none))
+
+
+def test_the_mean_of_both_maps_lies_between_them() -> None:
+    given = decisions(200, 200, 3)
+    scores, weights = given.scores.astype(np.float64), given.weights(0.5)
+    found = fit_mean(scores, given.right, weights)(scores)
+    parts = [fit(scores, given.right, weights)(scores) for fit in (fit_isotonic, fit_logistic)]
+    np.testing.assert_allclose(found, np.mean(parts, axis=0), atol=1e-9)
+
+
+@pytest.mark.parametrize("times", [1, 50])
+def test_unknown_identities_weigh_alike(times: int) -> None:
+    """One of two unknown identities has many queries of the same score; that changes nothing."""
+    known = decisions(400, 0, 4)
+    none = np.zeros(times + 1, np.bool_)
+    scores = np.append(np.full(times, 0.9), 0.3).astype(np.float32)
+    unknown = Decisions(scores, none, none, np.append(np.zeros(times, np.int64), 1))
+    weights = _weights(known.joined(unknown), 0.5)
+    assert weights[-1] == pytest.approx(0.25)
+    assert weights[400:-1].sum() == pytest.approx(0.25)
+    assert weights[:400].sum() == pytest.approx(0.5)
 
 
 def test_bayes_rule_moves_a_probability_to_another_prior() -> None:

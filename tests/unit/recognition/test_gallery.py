@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simsearch.recognition.decisions import known_decisions, tops_without_their_identity, unknown_decisions
+from simsearch.recognition.decisions import (
+    MOST_LEFT_OUT,
+    known_decisions,
+    left_out_decisions,
+    tops_without_their_identity,
+    unknown_decisions,
+)
 from simsearch.recognition.gallery import RULES, Gallery, Rule
 from simsearch.types import Example
 
@@ -87,3 +93,19 @@ def test_known_and_unknown_decisions_have_the_weights_of_the_prior() -> None:
     assert both.weights(0.2).tolist() == pytest.approx([0.2] * 4 + [0.2 / 3] * 3)
     assert known.weights(0.2).tolist() == pytest.approx([0.25] * 4)
     assert len(set(both.identities.tolist())) == 5
+
+
+def test_each_example_is_left_out_with_its_identity() -> None:
+    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0.6, 0.8]], np.float32)
+    found = left_out_decisions(made([0, 0, 1, 2], vectors))
+    assert found.scores.tolist() == pytest.approx([0.6, 0.96, 0.8, 0.96])
+    assert found.identities.tolist() == [0, 0, 1, 2]
+    assert not (found.known.any() or found.right.any())
+    assert len(left_out_decisions(made([0, 0], vectors[:2])).scores) == 0
+
+
+def test_of_many_examples_some_are_drawn() -> None:
+    angles = np.linspace(0, 1, MOST_LEFT_OUT + 50)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    found = left_out_decisions(made(list(range(len(angles))), vectors))
+    assert len(found.scores) == len(set(found.identities.tolist())) == MOST_LEFT_OUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
 from io import BytesIO
@@ -45,6 +46,21 @@ def test_each_form_of_a_query_finds_the_same(client: TestClient, place: Path) ->
     assert found(client.post(search, json={"item": expected[0], "threshold": 0.999})) == expected[:1]
 
 
+def test_pages_of_a_search_are_the_whole(client: TestClient, place: Path) -> None:
+    search, content = f"{API}/search", upload(place)
+    first = client.post(
+        search, params={"k": 3, "include_vector": True}, content=content, headers={"Content-Type": "image/png"}
+    )
+    query = {"vector": first.json()["vector"], "k": 3}
+    answers = [client.post(search, json=query).json()]
+    assert [match["id"] for match in answers[0]["matches"]] == found(first)
+    while answers[-1]["cursor"]:
+        answers.append(client.post(search, json=query | {"cursor": answers[-1]["cursor"]}).json())
+    ids = [match["id"] for answer in answers for match in answer["matches"]]
+    assert ids == found(client.post(search, json=query | {"k": 8}))
+    assert [match["rank"] for answer in answers for match in answer["matches"]] == list(range(1, 9))
+
+
 def test_a_match_has_the_names_of_the_command(client: TestClient, place: Path) -> None:
     answer = client.post(f"{API}/search", json={"item": 1, "k": 1}).json()
     (match,) = answer["matches"]
@@ -69,6 +85,10 @@ def test_items_come_page_by_page(client: TestClient) -> None:
     facets = client.get(f"{API}/facets").json()
     assert facets["labels"] == [{"label": "cats", "items": 4}, {"label": "dogs", "items": 4}]
     assert [folder["items"] for folder in facets["folders"]] == [4, 4]
+    dogs = client.get(f"{API}/items", params={"where": "label = 'dogs'"}).json()
+    assert [item["id"] for item in dogs["items"]] == [5, 6, 7, 8]
+    unread = client.get(f"{API}/items", params={"where": "label ="})
+    assert (unread.status_code, unread.json()["error"]["code"]) == (400, "usage")
 
 
 def test_thumbnails_and_files(client: TestClient, place: Path) -> None:
@@ -156,7 +176,8 @@ def test_the_map_is_drawn_by_a_job(client: TestClient, finished: Finished) -> No
     assert drawn["labels"] == ["cats", "dogs"]
     assert drawn["label"] == [0] * 4 + [1] * 4
     packed = client.get(f"{API}/map", params={"format": "binary"}).content
-    assert (packed[:4], struct.unpack("<I", packed[4:8]), len(packed)) == (b"SSM1", (8,), 8 + 8 * 24)
+    assert (packed[:4], struct.unpack("<I", packed[4:8])) == (b"SSM1", (8,))
+    assert json.loads(packed[8 + 8 * 24 :]) == ["cats", "dogs"]
     points = np.frombuffer(packed, "<f4", 16, 8 + 64).reshape(8, 2)
     assert points[:, 0] == pytest.approx(drawn["x"], abs=1e-4)
 

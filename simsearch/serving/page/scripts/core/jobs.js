@@ -1,0 +1,84 @@
+// The jobs of the server and the state of its collections, asked for again and again while the page is seen.
+
+import { Refused } from "./api.js";
+
+const OPEN = new Set(["waiting", "running"]);
+const QUICK = 400;
+const SLOW = 4000;
+
+export const isOpen = (job) => OPEN.has(job.state);
+
+export class Watch extends EventTarget {
+  #api;
+  #timer;
+  #asking = false;
+  jobs = [];
+  collections = [];
+  reached = true;
+
+  constructor(api) {
+    super();
+    this.#api = api;
+    document.addEventListener("visibilitychange", () => document.hidden || this.now());
+  }
+
+  /** Asks at once, then in its own time. */
+  async now() {
+    clearTimeout(this.#timer);
+    if (this.#asking) return;
+    this.#asking = true;
+    try {
+      await this.#ask();
+      this.#reach(true);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#reach(error.status !== 0);
+    } finally {
+      this.#asking = false;
+      if (!document.hidden) this.#timer = setTimeout(() => this.now(), this.jobs.some(isOpen) ? QUICK : SLOW);
+    }
+  }
+
+  async #ask() {
+    const before = new Map(this.jobs.map((job) => [job.id, job.state]));
+    const [{ jobs }, { collections }] = await Promise.all([this.#api.get("jobs"), this.#api.get("collections")]);
+    this.jobs = jobs;
+    this.collections = collections;
+    this.dispatchEvent(new Event("change"));
+    for (const job of jobs) {
+      if (!isOpen(job) && OPEN.has(before.get(job.id))) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
+    }
+  }
+
+  #reach(reached) {
+    if (reached === this.reached) return;
+    this.reached = reached;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** The newest job of a kind, open ones only if so asked. */
+  latest(collection, kinds, openOnly = false) {
+    return this.jobs.find(
+      (job) => job.collection === collection && kinds.includes(job.kind) && (!openOnly || isOpen(job)),
+    );
+  }
+
+  async cancel(id) {
+    await this.#api.delete(`jobs/${id}`);
+    await this.now();
+  }
+
+  /** The job when it has ended. */
+  ended(id) {
+    return new Promise((resolve) => {
+      const look = () => {
+        const job = this.jobs.find((one) => one.id === id);
+        if (!job || isOpen(job)) return;
+        this.removeEventListener("change", look);
+        resolve(job);
+      };
+      this.addEventListener("change", look);
+      this.now();
+    });
+  }
+}
