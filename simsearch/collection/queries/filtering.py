@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -40,28 +41,36 @@ class Filters:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._state: tuple[int, int] | None = None
-        self._ids: OrderedDict[Condition, Ids] = OrderedDict()
+        self._turn = threading.Lock()
+        self._remembered: OrderedDict[Condition, tuple[tuple[int, int], Ids]] = OrderedDict()
         self._keys: set[Key] = set()
 
     def known(self, where: Condition) -> Ids | None:
         """The contents that have an item for which the filter holds, ascending; None if they must be looked for."""
         state = self.store.state()
-        if state != self._state:
-            self._ids.clear()
-            self._state = state
-        if where in self._ids:
-            self._ids.move_to_end(where)
-        return self._ids.get(where)
+        with self._turn:
+            before, ids = self._remembered.get(where, (None, None))
+            if before != state:
+                return None
+            self._remembered.move_to_end(where)
+            return ids
 
     def ids(self, where: Condition) -> Ids:
         """The same; looks at all items where they are not known."""
         found = self.known(where)
         if found is None:
-            found = self._ids[where] = self.store.contents_where(where)
-            while len(self._ids) > 1 and (len(self._ids) > KEPT or sum(map(len, self._ids.values())) > IDS_KEPT):
-                self._ids.popitem(last=False)
+            # The state before: what changes while all are looked at makes them unknown again.
+            state, found = self.store.state(), self.store.contents_where(where)
+            with self._turn:
+                self._remembered.pop(where, None)
+                self._remembered[where] = (state, found)
+                while len(self._remembered) > 1 and self._are_many():
+                    self._remembered.popitem(last=False)
         return found
+
+    def _are_many(self) -> bool:
+        total = sum(len(ids) for _, ids in self._remembered.values())
+        return len(self._remembered) > KEPT or total > IDS_KEPT
 
     def require_keys(self, where: Condition) -> None:
         """Raises UsageError for a metadata key that no item has, with what may be meant: it may be a typing error."""

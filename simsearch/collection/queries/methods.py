@@ -54,7 +54,7 @@ class QueryMethods(OpenCollection):
 
         With k None all that score `min_score` or more are found. Only items for which the filter `where` holds count,
         such as "label = 'cat' and size > 1000". The first `offset` matches are passed over. `diverse` prefers
-        results that differ from one another, by so much from 0 to 1 (True is 0.5), and folds near copies into one.
+        results that differ from one another, by so much from 0 to 1 (True is 0.3), and folds near copies into one.
         """
         (found,) = self.query_many(
             [source],
