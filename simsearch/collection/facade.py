@@ -14,7 +14,6 @@ from simsearch.collection.exchange.methods import ExchangeMethods
 from simsearch.collection.following.methods import FollowingMethods
 from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
-from simsearch.collection.queries.methods import QueryMethods
 from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 
 class Collection(
-    QueryMethods,
     ReindexMethods,
     ExchangeMethods,
     FollowingMethods,

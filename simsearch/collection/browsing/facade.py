@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 # What draws maps and reads files is imported where it is needed: a query must not wait for it.
-from simsearch.collection.opened import OpenCollection
+from simsearch.collection.queries.methods import QueryMethods
 from simsearch.errors import UsageError
-from simsearch.media.arguments import COUNT, TEXT, allow, as_progress, require
-from simsearch.where import parse
+from simsearch.media.arguments import COUNT, as_progress, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +33,7 @@ class Facets:
     keys: tuple[str, ...] = ()
 
 
-class BrowsingMethods(OpenCollection):
+class BrowsingMethods(QueryMethods):
     """Items by id and page by page, their files, and a map of all."""
 
     def item(self, item_id: int) -> Item | None:
@@ -59,10 +58,9 @@ class BrowsingMethods(OpenCollection):
     def page(self, after: int = 0, limit: int = 100, *, where: str | None = None) -> list[Item]:
         """The next items with an id above `after`, by ascending id, at most `limit`; only those that fit a filter."""
         require(COUNT, after=after, limit=limit)
-        allow(TEXT, where=where)
         if limit < 1:
             raise UsageError(f"limit must be at least 1, not {limit}")
-        return self.store.page(after, limit, None if where is None else parse(where))
+        return self.store.page(after, limit, self.condition(where))
 
     def facets(self) -> Facets:
         """The labels and the folders that there are among the items, with how many have each."""

@@ -15,6 +15,7 @@ from PIL import Image
 from serving_client import API
 
 from simsearch import Collection
+from simsearch.mixes import Mix
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -59,6 +60,19 @@ def test_pages_of_a_search_are_the_whole(client: TestClient, place: Path) -> Non
     ids = [match["id"] for answer in answers for match in answer["matches"]]
     assert ids == found(client.post(search, json=query | {"k": 8}))
     assert [match["rank"] for answer in answers for match in answer["matches"]] == list(range(1, 9))
+
+
+def test_a_search_is_filtered_and_led_by_examples(client: TestClient, place: Path) -> None:
+    search = f"{API}/search"
+    assert set(found(client.post(search, json={"item": 1, "where": "label = 'dogs'"}))) == {5, 6, 7, 8}
+    with Collection.open(place / "index") as collection:
+        one, two, three = collection.items_with([1, 2, 3])
+        expected = [match.item.id for match in collection.query(Mix.of_examples([two], [three], one))]
+    assert found(client.post(search, json={"item": 1, "like": [2], "unlike": [3]})) == expected
+    unread = client.post(search, json={"item": 1, "where": "lable = 'dogs'"})
+    assert (unread.status_code, "did you mean label" in unread.json()["error"]["message"]) == (400, True)
+    gone = client.post(search, json={"item": 1, "like": [99]})
+    assert (gone.status_code, "no item 99" in gone.json()["error"]["message"]) == (400, True)
 
 
 def test_a_match_has_the_names_of_the_command(client: TestClient, place: Path) -> None:

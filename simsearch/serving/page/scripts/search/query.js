@@ -68,15 +68,16 @@ export function quoted(word) {
 /** The command that does the same; `items` knows the paths of stored items. */
 export function commandOf(query, collection, items, k) {
   const path = (id) => items.get(id)?.path ?? `item ${id}`;
-  const parts = ["simsearch", "query"];
-  if (query.words) parts.push("--text", quoted(query.words));
-  else if (query.item) parts.push(quoted(path(query.item)));
-  else if (query.vector) parts.push(quoted(query.name || "photo.jpg"));
-  for (const id of query.like) parts.push("--like", quoted(path(id)));
-  for (const id of query.unlike) parts.push("--unlike", quoted(path(id)));
-  parts.push("--index", quoted(collection), "-k", String(k));
+  const parts = ["simsearch", "query", "--index", quoted(collection), "-k", String(k)];
   const where = conditionOf(query.filters);
   if (where) parts.push("--where", quoted(where));
+  for (const id of query.like) parts.push("--like", quoted(path(id)));
+  for (const id of query.unlike) parts.push("--unlike", quoted(path(id)));
+  const asked = query.words || (query.item ? path(query.item) : query.name || "photo.jpg");
+  // Words that are also the name of a file are words here; what begins with a hyphen is no option.
+  if (query.words && !query.like.length && !query.unlike.length) parts.push("--text");
+  if (asked.startsWith("-")) parts.push("--");
+  parts.push(quoted(asked));
   return parts.join(" ");
 }
 
