@@ -109,7 +109,8 @@ class FaissFlatIndex:
 
     def _parts(self, among: Ids) -> Iterator[FaissFlatIndex]:
         """Indexes of the rows whose ids are `among`, each of so few that copying them needs little memory."""
-        ids, places = self.ids, places_of(among, self.ids)
+        ids = self.ids
+        places = places_of(among, ids)
         step = max(1, NUMBERS_AT_ONCE // self.dim)
         for start in range(0, len(places), step):
             chosen = places[start : start + step]

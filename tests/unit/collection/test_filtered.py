@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from simsearch import Collection
-from simsearch.collection.queries import filtering
+from simsearch.collection.queries import filtering, remembered
 from simsearch.errors import UsageError
 from simsearch.vectors.arrays import as_vectors
 from simsearch.vectors.exact import ExactIndex
@@ -23,10 +23,18 @@ ROWS, DIM = 600, 8
 FILTERS = {"half = 1": 2, "tenth = 1": 10, "hundredth = 1": 100, "row = 7": ROWS}
 WAYS = {
     "as it is": {},
-    "the nearest first": {"PROBED": 2, "LOOK_UP": 0.01, "FEW": 1, "SHARE": 1},
-    "what matches first": {"LOOK_UP": 1e9},
-    "what matches first, then the nearest": {"LOOK_UP": 1e9, "PROBED": 2, "FEW": 1, "SHARE": 1},
-    "the nearest once": {"PROBED": 5, "LOOK_UP": 10.0, "FEW": 1},
+    "the nearest first": {
+        "MANY": 0.0001,
+        "MARGIN": 1,
+        "LOOK_UP": 0.01,
+        "SEARCH": 0,
+        "PATIENCE": 0,
+        "FEW": 1,
+        "SHARE": 1,
+    },
+    "the nearest first, but not for long": {"MANY": 0.0001, "MARGIN": 1, "LOOK_UP": 1, "SEARCH": 1, "FEW": 1},
+    "what matches first": {"MANY": 2},
+    "what matches first, then the nearest": {"MANY": 2, "MARGIN": 1, "FEW": 1, "SHARE": 1},
 }
 
 
@@ -105,37 +113,37 @@ def test_what_matches_is_remembered_until_anything_changes(tmp_path: Path) -> No
         assert condition is not None
         filters = collection.filters()
         ids = filters.ids(condition)
-        assert filters.known(condition) is ids
+        assert filters.about(condition).ids is ids
         assert len(ids) == 2
         with Collection.open(tmp_path / "col") as other:
             # No vector changes, and none comes or goes.
             other.set_metadata({"a": {"n": 2}})
-        assert filters.known(condition) is None
+        assert filters.about(condition).ids is None
         assert len(filters.ids(condition)) == 3
         collection.set_metadata({"a": {"n": 1}, "b": {"n": 1}})
-        assert filters.known(condition) is None
+        assert filters.about(condition).ids is None
         assert [match.item.uri for match in collection.query(np.array([1.0, 0.0]), where="n = 2")] == ["c"]
 
 
 def test_few_filters_are_remembered(made: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filtering, "KEPT", 3)
+    monkeypatch.setattr(remembered, "KEPT", 3)
     made._filters = None
     conditions = [made.condition(f"row = {number}") for number in range(5)]
     for condition in conditions:
         assert condition is not None
         made.filters().ids(condition)
-    known = [condition is not None and made.filters().known(condition) is not None for condition in conditions]
-    assert known == [False, False, True, True, True]
+    remembered_ones = made.filters()._remembered
+    assert [condition in remembered_ones for condition in conditions] == [False, False, True, True, True]
 
 
 def test_an_answer_is_whole_when_others_remove_what_matched_meanwhile(made: Collection, queries: Vectors) -> None:
     """The first queries are answered from their nearest, then most of what matches has gone."""
     index = _Going(made.index, keep=5)
-    filters = filtering.Filters(made.store)
+    filters = remembered.Filters(made.store)
     condition = made.condition("half = 1")
     assert condition is not None
     index.after = 1
-    ids, scores = filters.nearest(index, queries, 60, condition)
+    ids, scores = filtering.nearest(filters, index, queries, 60, condition)
     assert ids.shape == scores.shape
     assert (np.diff(scores, axis=1) <= 0).all()
 
