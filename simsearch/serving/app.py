@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -18,9 +18,9 @@ from simsearch.serving import pages
 from simsearch.serving.answers import ApiError, as_api_error, refusal
 from simsearch.serving.api import duplicates, identities, items, jobs, recognizing, search, server
 from simsearch.serving.api.context import Context
-from simsearch.serving.api.documents import COMPONENTS
 from simsearch.serving.api.identities import EnrollOptions
 from simsearch.serving.api.recognizing import CompareOptions, RecognizeOptions
+from simsearch.serving.api.schemas import SCHEMAS
 from simsearch.serving.api.search import SearchOptions
 from simsearch.serving.api.sources import invalid
 from simsearch.serving.batching import Batcher
@@ -64,10 +64,9 @@ def create_app(served: Sequence[Served], settings: ServeSettings) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.context = context
-    api = APIRouter(prefix=PREFIX)
-    for module in (server, search, items, identities, recognizing, duplicates, jobs):
-        api.include_router(module.router)
-    app.include_router(api)
+    # Routes are tried in turn, and search is called most.
+    for module in (search, items, server, identities, recognizing, duplicates, jobs):
+        app.include_router(module.router, prefix=PREFIX)
     app.include_router(server.root)
     app.include_router(pages.router)
     for kind, handler in ((ApiError, _refused), (SimsearchError, _failed), (HTTPException, _not_served)):
@@ -126,7 +125,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         for model in (SearchOptions, RecognizeOptions, CompareOptions, EnrollOptions):
             schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= COMPONENTS
+        schemas |= SCHEMAS
         document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
         app.openapi_schema = document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from simsearch.errors import InputError, SimsearchError
+from simsearch.mixes import Mix
 from simsearch.serving.answers import ApiError
 from simsearch.types import Text
 
@@ -36,12 +37,19 @@ Given: TypeAlias = "bytes | Text | NDArray[np.float32] | ItemId"
 """What a client may query with: never a name of a file."""
 
 
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """A query that is pulled towards stored items and away from others; None where there are only these."""
+
+    base: Given | None
+    like: tuple[int, ...]
+    unlike: tuple[int, ...]
+
+
 class Wanted(Hashable, Protocol):
     """What is asked of a collection; equal ones are answered in one call."""
 
-    def answers(
-        self, collection: Collection, sources: Sequence[bytes | Text | NDArray[np.float32] | Item]
-    ) -> list[Any]:
+    def answers(self, collection: Collection, sources: Sequence[Any]) -> list[Any]:
         """An answer to each source. Raises InputError with the row of one that cannot be used."""
         ...
 
@@ -49,7 +57,7 @@ class Wanted(Hashable, Protocol):
 @dataclass(slots=True, eq=False)
 class _Ask:
     wanted: Wanted
-    given: Given
+    given: Given | Examples
     answer: asyncio.Future[Any]
 
 
@@ -62,7 +70,7 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"queries-{served.name}")
         self._worker: asyncio.Task[None] | None = None
 
-    async def ask(self, wanted: Wanted, given: Given) -> Any:
+    async def ask(self, wanted: Wanted, given: Given | Examples) -> Any:
         """The answer to a query, or what it raises. Raises ApiError when too many wait or it takes too long."""
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
@@ -101,15 +109,15 @@ class Batcher:
 
     def _answered(self, batch: Sequence[_Ask]) -> list[Any]:
         collection = self._served.searching()
-        items = _items(collection, [ask.given.id for ask in batch if isinstance(ask.given, ItemId)])
+        items = {item.id: item for item in collection.items_with(sorted({i for ask in batch for i in _ids(ask.given)}))}
         groups: dict[Wanted, list[int]] = {}
         found: list[Any] = [None] * len(batch)
         sources: dict[int, Any] = {}
         for place, ask in enumerate(batch):
-            sources[place] = items.get(ask.given.id) if isinstance(ask.given, ItemId) else ask.given
-            if sources[place] is None:
-                assert isinstance(ask.given, ItemId)
-                found[place] = no_item(ask.given.id)
+            try:
+                sources[place] = _source(ask.given, items)
+            except ApiError as error:
+                found[place] = error
             else:
                 groups.setdefault(ask.wanted, []).append(place)
         for wanted, places in groups.items():
@@ -131,17 +139,25 @@ def no_item(item_id: int) -> ApiError:
 
 
 def as_source(collection: Collection, given: Given) -> Any:
-    """What a collection is queried with: of an id its item. Raises ApiError 404 where there is none."""
-    if not isinstance(given, ItemId):
-        return given
-    found = collection.item(given.id)
-    if found is None:
-        raise no_item(given.id)
-    return found
+    """What a collection is queried with: of ids their items. Raises ApiError 404 where there is none."""
+    return _source(given, {item.id: item for item in collection.items_with(sorted(_ids(given)))})
 
 
-def _items(collection: Collection, ids: Sequence[int]) -> dict[int, Item]:
-    return {item.id: item for item in collection.items_with(sorted(set(ids)))} if ids else {}
+def _ids(given: Given | Examples) -> set[int]:
+    """The items that a query names."""
+    if isinstance(given, Examples):
+        return {*given.like, *given.unlike} | (set() if given.base is None else _ids(given.base))
+    return {given.id} if isinstance(given, ItemId) else set()
+
+
+def _source(given: Given | Examples, items: Mapping[int, Item]) -> Any:
+    missing = next((one for one in sorted(_ids(given)) if one not in items), None)
+    if missing is not None:
+        raise no_item(missing)
+    if isinstance(given, Examples):
+        base = None if given.base is None else _source(given.base, items)
+        return Mix.of_examples([items[one] for one in given.like], [items[one] for one in given.unlike], base)
+    return items[given.id] if isinstance(given, ItemId) else given
 
 
 def each_answer(collection: Collection, wanted: Wanted, sources: Sequence[Any]) -> list[Any]:
@@ -152,7 +168,9 @@ def each_answer(collection: Collection, wanted: Wanted, sources: Sequence[Any]) 
         try:
             answers: Sequence[Any] = wanted.answers(collection, [sources[place] for place in left])
         except SimsearchError as error:
-            row = error.row if isinstance(error, InputError) else None
+            # Of a sum of queries the row is that of a term.
+            plain = not any(isinstance(sources[place], Mix) for place in left)
+            row = error.row if plain and isinstance(error, InputError) else None
             if len(left) == 1:
                 found[left[0]] = type(error)(error.reason) if isinstance(error, InputError) else error
                 return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -42,9 +43,14 @@ def collection_record(name: str, info: Info, *, takes_words: bool, read_only: bo
     }
 
 
+@lru_cache
+def _quoted(collection: str) -> str:
+    return quote(collection, safe="", errors="surrogatepass")
+
+
 def item_record(item: Item, collection: str, modality: str) -> dict[str, Any]:
     """An item; `thumbnail` is where its picture is, None where it has none."""
-    place = f"{PREFIX}/items/{item.id}/thumbnail?collection={quote(collection, safe='', errors='surrogatepass')}"
+    place = f"{PREFIX}/items/{item.id}/thumbnail?collection={_quoted(collection)}"
     return {
         "id": item.id,
         "path": item.uri,
@@ -60,7 +66,7 @@ def item_record(item: Item, collection: str, modality: str) -> dict[str, Any]:
 
 def match_record(match: Match, score_kind: str, collection: str, modality: str) -> dict[str, Any]:
     found = {"rank": match.rank, "score": round(match.score, 6), "score_kind": score_kind}
-    return found | item_record(match.item, collection, modality)
+    return found | item_record(match.item, collection, modality) | {"copies": match.copies}
 
 
 def recognition_record(query: str, recognition: Recognition) -> dict[str, Any]:

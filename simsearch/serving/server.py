@@ -16,6 +16,9 @@ from simsearch.serving.settings import ServeSettings, is_loopback
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import uvicorn
+    from fastapi import FastAPI
+
     from simsearch.types import Encoder
 
 STOP_SECONDS = 10
@@ -82,11 +85,7 @@ def serve(
     import uvicorn
 
     from simsearch.serving.app import create_app
-    from simsearch.serving.safety.protocol import TimedProtocol
     from simsearch.serving.served import Served
-
-    class Protocol(TimedProtocol):
-        head_seconds = settings.limits.head_seconds
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -96,22 +95,31 @@ def serve(
     served = [Served(*one, keeps=not settings.read_only) for one in collections]
     for one in served:
         one.reading()
-    app = create_app(served, settings)
-    server = Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            limit_concurrency=settings.limits.connections,
-            timeout_keep_alive=int(settings.limits.head_seconds),
-            timeout_graceful_shutdown=STOP_SECONDS,
-            server_header=False,
-        )
-    )
+    server = Server(configuration(create_app(served, settings), settings))
     with _stopping(server):
         server.run(sockets=[listening])
+
+
+def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+    """How the application is run: within the limits of the settings, and without a log of requests."""
+    import uvicorn
+
+    from simsearch.serving.safety.protocol import TimedProtocol
+
+    class Protocol(TimedProtocol):
+        head_seconds = settings.limits.head_seconds
+
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=settings.limits.connections,
+        timeout_keep_alive=max(1, int(settings.limits.head_seconds)),
+        timeout_graceful_shutdown=STOP_SECONDS,
+        server_header=False,
+    )
 
 
 @contextlib.contextmanager

@@ -62,9 +62,10 @@ class BrowsingMethods(QueryMethods):
             raise UsageError(f"limit must be at least 1, not {limit}")
         return self.store.page(after, limit, self.condition(where))
 
-    def facets(self) -> Facets:
-        """The labels and the folders that there are among the items, with how many have each."""
-        return Facets(self.store.label_counts(), self.store.folder_counts(), tuple(self.store.metadata_keys()))
+    def facets(self, where: str | None = None) -> Facets:
+        """The labels and the folders that there are among the items, or those that fit a filter."""
+        condition, store = self.condition(where), self.store
+        return Facets(store.label_counts(condition), store.folder_counts(condition), tuple(store.metadata_keys()))
 
     def read(self, item: Item | Example) -> bytes:
         """The bytes of the file of an item, or of that which an example was enrolled from.

@@ -45,17 +45,18 @@ class Context:
         return [*roots, *self.settings.allowed_folders]
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
+    # Asynchronous, as others are run in a thread, which costs more than they do.
     return cast("Context", request.app.state.context)
 
 
-def served_of(
+async def served_of(
     request: Request,
     collection: Annotated[
         str | None, Query(description="The collection; may be left out where only one is served.", max_length=255)
     ] = None,
 ) -> Served:
-    return context_of(request).registry.get(collection)
+    return (await context_of(request)).registry.get(collection)
 
 
 ContextOf = Annotated["Context", Depends(context_of)]

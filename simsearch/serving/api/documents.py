@@ -1,138 +1,74 @@
-"""What the OpenAPI document says of bodies and answers: schemas and examples."""
+"""How the OpenAPI document says what a call takes and answers."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
+from simsearch.serving.api.schemas import EXAMPLES, MAYBE_TEXT, Schema, many, record, ref
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
 ERROR: dict[str, Any] = {
     "description": "Refused or failed; every error has this form",
     "content": {
         "application/json": {
-            "schema": {"$ref": "#/components/schemas/Error"},
+            "schema": ref("Error"),
             "example": {"error": {"code": "no_item", "message": "there is no item 7 (any more)"}},
         }
     },
 }
-COMPONENTS: dict[str, Any] = {
-    "Error": {
-        "type": "object",
-        "required": ["error"],
-        "properties": {
-            "error": {
-                "type": "object",
-                "required": ["code", "message"],
-                "properties": {
-                    "code": {"type": "string"},
-                    "message": {"type": "string"},
-                    "field": {"type": "string"},
-                },
-            }
-        },
-    },
-}
-_NULLABLE_TEXT = {"type": ["string", "null"]}
-ITEM: dict[str, Any] = {
-    "type": "object",
-    "required": ["id", "path", "label", "size", "mtime", "metadata", "text", "problem", "thumbnail"],
-    "properties": {
-        "id": {"type": "integer"},
-        "path": {"type": "string"},
-        "label": _NULLABLE_TEXT,
-        "size": {"type": "integer"},
-        "mtime": {"type": "number"},
-        "metadata": {"type": "object"},
-        "text": _NULLABLE_TEXT,
-        "problem": _NULLABLE_TEXT,
-        "thumbnail": _NULLABLE_TEXT,
-    },
-}
-ITEM_EXAMPLE = {
-    "id": 7,
-    "path": "/photos/cat.jpg",
-    "label": "cat",
-    "size": 48213,
-    "mtime": 1764403200.0,
-    "metadata": {},
-    "text": None,
-    "problem": None,
-    "thumbnail": "/api/v1/items/7/thumbnail?collection=photos",
-}
-_MATCH = {
-    **ITEM,
-    "required": ["rank", "score", "score_kind", *ITEM["required"]],
-    "properties": {
-        "rank": {"type": "integer"},
-        "score": {"type": "number"},
-        "score_kind": {"enum": ["images", "words", "texts", "vectors"]},
-        **ITEM["properties"],
-    },
-}
+BINARY: Schema = {"type": "string", "format": "binary"}
+PICTURE: dict[str, Any] = {"description": "The picture", "content": {"image/jpeg": {"schema": BINARY}}}
+UNCHANGED: dict[str, Any] = {"description": "The client has it already"}
 
 
-def documented(description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
-    """An answer in JSON."""
-    return {"description": description, "content": {"application/json": {"schema": schema, "example": example}}}
+def answers(success: dict[str, Any], status: int = 200, **more: dict[str, Any]) -> Responses:
+    """The answers of a call: the one that is wanted, errors, and `more` by their statuses, as `_304`."""
+    others: Responses = {name.strip("_"): answer for name, answer in more.items()}
+    return {status: success, **others, "4XX": ERROR, "5XX": ERROR}
 
 
-def listed(name: str, schema: dict[str, Any], example: Any, **more: dict[str, Any]) -> dict[str, Any]:
-    """An answer that is an object with a list in it."""
-    whole = {
-        "type": "object",
-        "required": [name, *more],
-        "properties": {name: {"type": "array", "items": schema}, **more},
-    }
-    return documented(f"The {name}", whole, {name: [example], **dict.fromkeys(more)})
+def one(name: str, description: str) -> dict[str, Any]:
+    """An answer in JSON of a schema of the document."""
+    return _json(description, ref(name), EXAMPLES.get(name))
 
 
-def answers(success: dict[str, Any], status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The answers of a call: the one that is wanted, and errors."""
-    return {status: success, "4XX": ERROR, "5XX": ERROR}
+def listed(field: str, name: str, description: str, *, paged: bool = False) -> dict[str, Any]:
+    """An answer that has a list in a field, and the cursor of the next page where there are several."""
+    cursor = {"cursor": MAYBE_TEXT} if paged else {}
+    example = {field: [EXAMPLES[name]], **dict.fromkeys(cursor)}
+    return _json(description, record(**{field: many(ref(name))}, **cursor), example)
 
 
-def body(*contents: tuple[str, dict[str, Any], Any], required: bool = True) -> dict[str, Any]:
-    """A body in one of several content types, each with an example where there is one."""
-    return {
-        "required": required,
-        "content": {
-            kind: {"schema": schema} | ({} if example is None else {"example": example})
-            for kind, schema, example in contents
-        },
-    }
-
-
-CURSOR = {"type": ["string", "null"]}
-OBJECT: dict[str, Any] = {"type": "object"}
-MATCHES = documented(
-    "The matches, best first",
-    {
-        "type": "object",
-        "required": ["query", "score_kind", "matches", "cursor"],
-        "properties": {
-            "query": {"type": "string"},
-            "score_kind": {"type": "string"},
-            "matches": {"type": "array", "items": _MATCH},
-            "cursor": CURSOR,
-        },
-    },
-    {
-        "query": "item 3",
-        "score_kind": "images",
-        "matches": [{"rank": 1, "score": 0.93, "score_kind": "images", **ITEM_EXAMPLE}],
-        "cursor": None,
-    },
-)
-BINARY = {"type": "string", "format": "binary"}
-_FILES = {"type": "object", "properties": {"file": BINARY}}
-
-
-def source_body(model: str, example: Any, bare: bool = True) -> dict[str, Any]:
-    """A body with sources: JSON of a schema of this document, a form, or a bare picture or text."""
-    bare_ones = (("image/*", BINARY, None), ("text/plain", {"type": "string", "minLength": 1}, "a red dress"))
-    return body(
-        ("application/json", {"$ref": f"#/components/schemas/{model}"}, example),
-        ("multipart/form-data", _FILES, None),
-        *(bare_ones if bare else ()),
+def counted(description: str, **example: object) -> dict[str, Any]:
+    """An answer of a few counts and names."""
+    kinds = {bool: "boolean", int: "integer", str: "string"}
+    return _json(
+        description, record(**{name: {"type": kinds[type(value)]} for name, value in example.items()}), example
     )
 
 
-SEARCH_BODY = source_body("SearchOptions", {"item": 3, "k": 10})
+def _json(description: str, schema: Schema, example: Any) -> dict[str, Any]:
+    content = {"schema": schema} | ({} if example is None else {"example": example})
+    return {"description": description, "content": {"application/json": content}}
+
+
+def source_body(model: str, example: Any, *, bare: bool = True) -> dict[str, Any]:
+    """A body with sources: JSON of a schema of this document, a form, or a bare picture or text."""
+    fields: Schema = {"type": "object", "properties": {"files": many(BINARY)}, "required": ["files"]}
+    contents: dict[str, Any] = {
+        "application/json": {"schema": ref(model), "example": example},
+        "multipart/form-data": {"schema": fields},
+    }
+    if bare:
+        contents["image/*"] = {"schema": BINARY}
+        contents["text/plain"] = {"schema": {"type": "string", "minLength": 1}, "example": "a red dress"}
+    return {"requestBody": {"required": True, "content": contents}}
+
+
+ANSWERS = _json(
+    "An answer to each, in order",
+    record(answers=many({"anyOf": [ref("Recognition"), ref("Unanswered")]})),
+    {"answers": [EXAMPLES["Recognition"]]},
+)
+MAP = one("Map", "The map; with format=binary packed in 24 bytes an item")
+MAP["content"]["application/octet-stream"] = {"schema": BINARY}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simsearch.serving.answers import Json
 from simsearch.serving.api.context import ContextOf, ServedOf
-from simsearch.serving.api.documents import OBJECT, answers, documented
+from simsearch.serving.api.documents import answers, one
 from simsearch.serving.api.jobs import STARTED, started
 from simsearch.serving.jobs.job import Job
 from simsearch.serving.jobs.kinds import applying, finding, undoing
@@ -64,7 +64,7 @@ def find(context: ContextOf, served: ServedOf, options: FindOptions) -> Response
     )
 
 
-@router.get("", summary="Groups of copies", responses=answers(documented("The groups", OBJECT, {"groups": []})))
+@router.get("", summary="Groups of copies", responses=answers(one("Groups", "The groups")))
 def list_groups(
     context: ContextOf,
     served: ServedOf,
@@ -106,7 +106,7 @@ def _group_record(group: Group, seen: _Seen) -> dict[str, Any]:
         "group": group.number,
         "split": group.split,
         "files": files,
-        "takes_over": [{"source": one.source, "what": one.what, "key": one.key} for one in group.takes_over],
+        "takes_over": [{"source": each.source, "what": each.what, "key": each.key} for each in group.takes_over],
     }
 
 
@@ -125,12 +125,12 @@ def _file_record(place: int, file: PlannedFile, seen: _Seen) -> dict[str, Any]:
         "bytes": file.state.size,
         "width": width,
         "height": height,
-        "companions": [{"path": one.state.path, "role": one.role} for one in file.companions],
+        "companions": [{"path": each.state.path, "role": each.role} for each in file.companions],
         "item": None if item is None else item_record(item, seen.collection, seen.modality),
     }
 
 
-@router.post("/plan", summary="Decide", responses=answers(documented("The new plan", OBJECT, {"plan": "0123"})))
+@router.post("/plan", summary="Decide", responses=answers(one("Plan", "The new plan")))
 def edit_plan(context: ContextOf, served: ServedOf, edit: PlanEdit) -> Response:
     """Writes a plan with other decisions than an earlier one, the latest by default."""
     place = context.plans.find(served, edit.plan)

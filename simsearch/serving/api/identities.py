@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import ContextOf, ServedOf
-from simsearch.serving.api.documents import OBJECT, answers, documented, source_body
-from simsearch.serving.api.items import PICTURE, Size, picture
+from simsearch.serving.api.documents import PICTURE, UNCHANGED, answers, counted, listed, one, source_body
+from simsearch.serving.api.items import Size, picture
 from simsearch.serving.api.sources import ManySources, read_inputs
 from simsearch.serving.batching import ItemId, as_source
 from simsearch.serving.records import example_record, skip_records
@@ -28,7 +28,6 @@ router = APIRouter(prefix="/identities", tags=["identities"])
 Label = Annotated[str, Path(min_length=1, max_length=1000, description="The label of an identity.")]
 ExampleId = Annotated[int, Path(ge=1, le=2**53)]
 LABEL = Annotated[str, Field(min_length=1, max_length=1000)]
-COUNTED = documented("How many", OBJECT, {"label": "Ana", "removed": 2, "pending": False})
 
 
 class EnrollOptions(ManySources):
@@ -54,7 +53,7 @@ def _examples(served: Served) -> dict[str, list[Example]]:
     return found
 
 
-@router.get("", summary="List identities", responses=answers(documented("The labels", OBJECT, {"identities": []})))
+@router.get("", summary="List identities", responses=answers(listed("identities", "Identity", "By label")))
 def list_identities(served: ServedOf) -> Response:
     """The enrolled labels with their examples."""
     found = _examples(served)
@@ -63,7 +62,9 @@ def list_identities(served: ServedOf) -> Response:
 
 
 @router.get(
-    "/{label:path}/examples/{example_id}/thumbnail", summary="An example's picture", responses=answers(PICTURE[200])
+    "/{label:path}/examples/{example_id}/thumbnail",
+    summary="An example's picture",
+    responses=answers(PICTURE, _304=UNCHANGED),
 )
 async def get_example_thumbnail(
     request: Request, context: ContextOf, served: ServedOf, label: Label, example_id: ExampleId, size: Size = 256
@@ -79,7 +80,11 @@ async def get_example_thumbnail(
     return await run_sync(answer, limiter=context.thumbnails.limiter)
 
 
-@router.delete("/{label:path}/examples/{example_id}", summary="Remove an example", responses=answers(COUNTED))
+@router.delete(
+    "/{label:path}/examples/{example_id}",
+    summary="Remove an example",
+    responses=answers(counted("How many", label="Ana", example=1, removed=1, pending=False)),
+)
 def remove_example(served: ServedOf, label: Label, example_id: ExampleId) -> Response:
     collection = served.reading()
     if not any(one.id == example_id for one in _examples(served).get(label, ())):
@@ -91,12 +96,12 @@ def remove_example(served: ServedOf, label: Label, example_id: ExampleId) -> Res
 @router.post(
     "/{label:path}/examples",
     summary="Enroll",
-    responses=answers(documented("What was enrolled", OBJECT, {"label": "Ana", "added": 1, "existing": 0})),
-    openapi_extra={"requestBody": source_body("EnrollOptions", {"items": [7, 9]})},
+    responses=answers(one("Enrolled", "What was enrolled")),
+    openapi_extra=source_body("EnrollOptions", {"items": [7, 9]}),
 )
 async def enroll(request: Request, context: ContextOf, served: ServedOf, label: Label) -> Response:
     """Makes pictures, texts, items or vectors examples of a label; what cannot be read is listed."""
-    inputs = await read_inputs(request, EnrollOptions, served.modality(), context.settings.limits)
+    inputs = await read_inputs(request, EnrollOptions, served, context.settings.limits)
     given = [source for _, source in inputs.some()]
     return await run_in_threadpool(_enrolled, served.reading(), label, given, inputs.options.force)
 
@@ -122,14 +127,20 @@ def _example(collection: Collection, given: Given) -> Any:
     return source
 
 
-@router.post("/{label:path}/rename", summary="Rename", responses=answers(COUNTED))
+@router.post(
+    "/{label:path}/rename", summary="Rename", responses=answers(counted("Done", label="Ana", new="Anna", examples=3))
+)
 def rename(served: ServedOf, label: Label, name: NewName) -> Response:
     """Gives a label a name that is not enrolled yet."""
     _require(served, label)
     return Json({"label": label, "new": name.new, "examples": served.reading().rename(label, name.new)})
 
 
-@router.post("/{label:path}/merge", summary="Merge", responses=answers(COUNTED))
+@router.post(
+    "/{label:path}/merge",
+    summary="Merge",
+    responses=answers(counted("Done", label="Anna", target="Ana", moved=1, examples=3)),
+)
 def merge(served: ServedOf, label: Label, into: MergeTarget) -> Response:
     """Makes the examples of a label examples of another."""
     _require(served, label)
@@ -140,15 +151,15 @@ def merge(served: ServedOf, label: Label, into: MergeTarget) -> Response:
     )
 
 
-@router.get(
-    "/{label:path}", summary="One identity", responses=answers(documented("Its examples", OBJECT, {"label": "Ana"}))
-)
+@router.get("/{label:path}", summary="One identity", responses=answers(one("Identity", "Its examples")))
 def get_identity(served: ServedOf, label: Label) -> Response:
     _require(served, label)
     return Json({"label": label, "examples": [example_record(one) for one in _examples(served).get(label, [])]})
 
 
-@router.delete("/{label:path}", summary="Forget", responses=answers(COUNTED))
+@router.delete(
+    "/{label:path}", summary="Forget", responses=answers(counted("How many", label="Ana", removed=3, pending=False))
+)
 def forget(served: ServedOf, label: Label) -> Response:
     """Removes all examples of a label. `pending` is whether they are overwritten only when nothing else reads."""
     _require(served, label)

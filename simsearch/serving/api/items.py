@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from simsearch.errors import MediaError
+from simsearch.errors import MediaError, UsageError
 from simsearch.media.formats import open_picture
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import Context, ContextOf, ServedOf
-from simsearch.serving.api.documents import CURSOR, ITEM, ITEM_EXAMPLE, OBJECT, answers, documented, listed
+from simsearch.serving.api.documents import PICTURE, UNCHANGED, answers, listed, one
 from simsearch.serving.batching import no_item
 from simsearch.serving.records import item_record
 from simsearch.serving.thumbnails import Key, nearest_size
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["items"])
 ItemPath = Annotated[int, Path(ge=1, le=2**53, description="The id of an item.")]
 Size = Annotated[int, Query(ge=1, le=1024, description="Pixels of the longer side, at least.")]
-WHERE = Annotated[str, Query(max_length=100_000, description="A filter, as \"label = 'cat' and size > 1000\".")]
+WHERE = Annotated[str, Query(max_length=8_000, description="A filter, as \"label = 'cat' and size > 1000\".")]
 INLINE = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
@@ -34,7 +34,11 @@ INLINE = {
     "BMP": "image/bmp",
 }
 """Formats that browsers show; by what a file begins with, never by its name."""
-PICTURE = {200: {"description": "The picture", "content": {"image/*": {"schema": {"type": "string"}}}}}
+OTHER = "application/octet-stream"
+FILE = {
+    "description": "The file",
+    "content": {kind: {"schema": {"type": "string"}} for kind in (*INLINE.values(), "text/plain", OTHER)},
+}
 
 
 def _item(served: Served, item_id: int) -> Item:
@@ -44,7 +48,15 @@ def _item(served: Served, item_id: int) -> Item:
     return found
 
 
-@router.get("/items", summary="List items", responses=answers(listed("items", ITEM, ITEM_EXAMPLE, cursor=CURSOR)))
+def check_filter(served: Served, where: str) -> None:
+    """Raises ApiError 400 that names the filter, for one that cannot be read or names what no item has."""
+    try:
+        served.reading().condition(where)
+    except UsageError as error:
+        raise ApiError(400, "where", str(error), "where") from None
+
+
+@router.get("/items", summary="List items", responses=answers(listed("items", "Item", "A page", paged=True)))
 def list_items(
     served: ServedOf,
     cursor: Annotated[str | None, Query(pattern=r"^\d{1,15}$", description="From the page before.")] = None,
@@ -52,18 +64,20 @@ def list_items(
     where: WHERE | None = None,
 ) -> Response:
     """Items by ascending id. `cursor` leads to the next page; it is null on the last."""
+    if where is not None:
+        check_filter(served, where)
     found = served.reading().page(int(cursor or 0), limit, where=where)
     modality = served.modality()
     following = str(found[-1].id) if len(found) == limit else None
     return Json({"items": [item_record(item, served.name, modality) for item in found], "cursor": following})
 
 
-@router.get("/items/{item_id}", summary="One item", responses=answers(documented("The item", ITEM, ITEM_EXAMPLE)))
+@router.get("/items/{item_id}", summary="One item", responses=answers(one("Item", "The item")))
 def get_item(served: ServedOf, item_id: ItemPath) -> Response:
     return Json(item_record(_item(served, item_id), served.name, served.modality()))
 
 
-@router.get("/items/{item_id}/thumbnail", summary="A thumbnail", responses=answers(PICTURE[200]))
+@router.get("/items/{item_id}/thumbnail", summary="A thumbnail", responses=answers(PICTURE, _304=UNCHANGED))
 async def get_thumbnail(
     request: Request, context: ContextOf, served: ServedOf, item_id: ItemPath, size: Size = 256
 ) -> Response:
@@ -91,7 +105,7 @@ def picture(request: Request, context: Context, served: Served, key: Key, shown:
     return Response(made, media_type="image/jpeg", headers=headers)
 
 
-@router.get("/items/{item_id}/file", summary="The file of an item", responses=answers(PICTURE[200]))
+@router.get("/items/{item_id}/file", summary="The file of an item", responses=answers(FILE))
 def get_file(served: ServedOf, item_id: ItemPath) -> Response:
     """The file of a picture as it is, or the text of a text. What browsers do not show is for download."""
     item = _item(served, item_id)
@@ -103,13 +117,19 @@ def get_file(served: ServedOf, item_id: ItemPath) -> Response:
     except MediaError as error:
         raise ApiError(404, "no_file", f"item {item_id}: {error.reason}") from None
     shown = "attachment" if kind is None else "inline"
-    return Response(content, media_type=kind or "application/octet-stream", headers={"Content-Disposition": shown})
+    return Response(content, media_type=kind or OTHER, headers={"Content-Disposition": shown})
 
 
-@router.get("/facets", summary="Labels and folders", responses=answers(documented("Both", OBJECT, {"labels": {}})))
-def get_facets(served: ServedOf) -> Response:
+@router.get(
+    "/facets",
+    summary="Labels and folders",
+    responses=answers(one("Facets", "Labels and folders, with the number of items")),
+)
+def get_facets(served: ServedOf, where: WHERE | None = None) -> Response:
     """The labels and folders of the items, each with how many have it, and the keys of their metadata."""
-    found = served.reading().facets()
+    if where is not None:
+        check_filter(served, where)
+    found = served.reading().facets(where)
     return Json(
         {
             "labels": [{"label": name, "items": count} for name, count in found.labels.items()],

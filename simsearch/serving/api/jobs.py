@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import Context, ContextOf, ServedOf
-from simsearch.serving.api.documents import OBJECT, answers, documented
+from simsearch.serving.api.documents import MAP, answers, listed, one
 from simsearch.serving.jobs.job import Job
 from simsearch.serving.jobs.kinds import calibrating, finding, indexing, mapping
 from simsearch.serving.maps import packed
@@ -21,17 +21,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["jobs"])
 RATE = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
-JOB_EXAMPLE = {
-    "id": "01764403200000000000-1a2b3c4d",
-    "kind": "index",
-    "collection": "photos",
-    "state": "running",
-    "progress": {"description": "indexing", "unit": "files", "done": 120, "total": 4000, "note": None},
-    "error": None,
-    "kept": None,
-    "result": None,
-}
-STARTED = documented("The job, waiting or running", OBJECT, JOB_EXAMPLE)
+STARTED = one("Job", "The job, waiting or running")
+JOB = one("Job", "The job")
 JobPath = Annotated[str, Path(max_length=64, description="The id of a job.")]
 
 
@@ -106,24 +97,24 @@ def calibrate(context: ContextOf, served: ServedOf, options: CalibrateOptions) -
     return started(context, served, "calibrate", options.model_dump(), work)
 
 
-@router.get("/jobs", summary="List jobs", responses=answers(documented("Newest first", OBJECT, {"jobs": []})))
+@router.get("/jobs", summary="List jobs", responses=answers(listed("jobs", "Job", "Newest first")))
 def list_jobs(context: ContextOf, collection: Annotated[str | None, Query(max_length=255)] = None) -> Response:
     """The jobs of all collections or of one, also those of earlier runs of the server."""
     return Json({"jobs": [job.record() for job in context.jobs.all(collection)]})
 
 
-@router.get("/jobs/{job_id}", summary="One job", responses=answers(documented("The job", OBJECT, JOB_EXAMPLE)))
+@router.get("/jobs/{job_id}", summary="One job", responses=answers(JOB))
 def get_job(context: ContextOf, job_id: JobPath) -> Response:
     return Json(context.jobs.get(job_id).record())
 
 
-@router.delete("/jobs/{job_id}", summary="Cancel a job", responses=answers(documented("The job", OBJECT, JOB_EXAMPLE)))
+@router.delete("/jobs/{job_id}", summary="Cancel a job", responses=answers(JOB))
 def cancel_job(context: ContextOf, job_id: JobPath) -> Response:
     """Asks a job to stop; it does at the next unit of its work."""
     return Json(context.jobs.cancel(job_id).record())
 
 
-@router.get("/map", summary="The map", responses=answers(documented("The map", OBJECT, None)), tags=["map"])
+@router.get("/map", summary="The map", responses=answers(MAP, _202=STARTED), tags=["map"])
 def get_map(
     context: ContextOf, served: ServedOf, form: Annotated[Literal["json", "binary"], Query(alias="format")] = "json"
 ) -> Response:

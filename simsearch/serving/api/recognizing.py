@@ -15,7 +15,7 @@ from simsearch.collection.querying import resolve
 from simsearch.errors import InputError
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import ContextOf, ServedOf
-from simsearch.serving.api.documents import OBJECT, answers, documented, source_body
+from simsearch.serving.api.documents import ANSWERS, answers, one, source_body
 from simsearch.serving.api.sources import NUMBER, ManySources, read_inputs
 from simsearch.serving.batching import as_source
 from simsearch.serving.records import calibration_record, comparison_record, recognition_record
@@ -56,19 +56,19 @@ class Recognize:
 @router.post(
     "/recognize",
     summary="Recognize",
-    responses=answers(documented("An answer to each", OBJECT, {"answers": []})),
-    openapi_extra={"requestBody": source_body("RecognizeOptions", {"items": [3, 4]})},
+    responses=answers(ANSWERS),
+    openapi_extra=source_body("RecognizeOptions", {"items": [3, 4]}),
 )
 async def recognize(request: Request, context: ContextOf, served: ServedOf) -> Response:
     """The enrolled label of each input, or null below the threshold; what cannot be read has an error instead."""
-    inputs = await read_inputs(request, RecognizeOptions, served.modality(), context.settings.limits)
+    inputs = await read_inputs(request, RecognizeOptions, served, context.settings.limits)
     given, asked = inputs.some(), inputs.options
     if not served.reading().labels():
         raise ApiError(409, "nobody", "nobody is enrolled yet; enroll an example first")
     batcher, wanted = context.batchers[served.name], Recognize(asked.threshold)
     asks = [batcher.ask(wanted, source) for _, source in given]
     found = await asyncio.gather(*asks, return_exceptions=True)
-    listed = [_answer(name, one, asked.include_vectors) for (name, _), one in zip(given, found, strict=True)]
+    listed = [_answer(name, each, asked.include_vectors) for (name, _), each in zip(given, found, strict=True)]
     return Json({"answers": listed})
 
 
@@ -86,28 +86,28 @@ def _answer(name: str, found: Any, include_vectors: bool) -> dict[str, Any]:
 @router.post(
     "/compare",
     summary="Compare",
-    responses=answers(documented("Same or different", OBJECT, {"same": True, "score": 0.91})),
-    openapi_extra={"requestBody": source_body("CompareOptions", {"items": [3, 4]}, bare=False)},
+    responses=answers(one("Comparison", "Same or different")),
+    openapi_extra=source_body("CompareOptions", {"items": [3, 4]}, bare=False),
 )
 async def compare(request: Request, context: ContextOf, served: ServedOf) -> Response:
     """Whether two inputs are of one identity, with a probability where the encoder gives one."""
-    inputs = await read_inputs(request, CompareOptions, served.modality(), context.settings.limits)
+    inputs = await read_inputs(request, CompareOptions, served, context.settings.limits)
     if len(inputs.sources) != 2:
         raise ApiError(422, "invalid", f"give two inputs, not {len(inputs.sources)}", "query")
-    (first, one), (second, other) = inputs.sources
-    found = await run_in_threadpool(_compared, served, one, other, inputs.options.threshold)
+    (first, left), (second, right) = inputs.sources
+    found = await run_in_threadpool(_compared, served, left, right, inputs.options.threshold)
     return Json(comparison_record(first, second, found))
 
 
-def _compared(served: Served, one: Given, other: Given, threshold: float | None) -> Comparison:
+def _compared(served: Served, left: Given, right: Given, threshold: float | None) -> Comparison:
     collection = served.reading()
-    return collection.compare(as_source(collection, one), as_source(collection, other), threshold=threshold)
+    return collection.compare(as_source(collection, left), as_source(collection, right), threshold=threshold)
 
 
 @router.get(
     "/calibration",
     summary="The calibration",
-    responses=answers(documented("Threshold, rate and curve", OBJECT, {"calibration": None, "stale": None})),
+    responses=answers(one("Calibration", "Threshold, rate and curve")),
 )
 def get_calibration(
     served: ServedOf, confidence: Annotated[float, Query(gt=0, lt=1, allow_inf_nan=False)] = 0.95

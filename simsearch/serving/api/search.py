@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from simsearch.collection.queries.resolving import resolved
 from simsearch.collection.querying import score_kind
-from simsearch.errors import UsageError
 from simsearch.mixes import Mix
-from simsearch.serving.answers import Json
+from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import ContextOf, ServedOf
-from simsearch.serving.api.documents import MATCHES, SEARCH_BODY, answers
-from simsearch.serving.api.sources import ITEM_ID, MANY, NUMBER, Sources, read_inputs
+from simsearch.serving.api.documents import answers, one, source_body
+from simsearch.serving.api.items import check_filter
+from simsearch.serving.api.sources import ITEM_ID, MANY, NUMBER, Inputs, Sources, read_inputs
+from simsearch.serving.batching import Examples, Given
 from simsearch.serving.records import match_record
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection
     from simsearch.collection.results import Matches
-    from simsearch.types import Item, Vectors
+    from simsearch.types import Vectors
 
 router = APIRouter(tags=["search"])
 
@@ -30,12 +32,13 @@ router = APIRouter(tags=["search"])
 class SearchOptions(Sources):
     """A query and how it is answered."""
 
+    like: list[ITEM_ID] = Field([], max_length=MANY, description="Items that the matches shall be like.")
+    unlike: list[ITEM_ID] = Field([], max_length=MANY, description="Items that they shall not be like.")
     k: int = Field(10, ge=1, le=10_000, description="How many matches.")
     threshold: NUMBER | None = Field(None, ge=-1, le=1, description="The least score of a match.")
-    exclude_self: bool = Field(False, description="Leave stored items out of the matches of a query with them.")
     where: str | None = Field(None, max_length=100_000, description="A filter, as \"label = 'cat' and size > 1000\".")
-    like: list[ITEM_ID] = Field(default=[], max_length=MANY, description="Ids of items: more like these.")
-    unlike: list[ITEM_ID] = Field(default=[], max_length=MANY, description="Ids of items: not like these.")
+    exclude_self: bool = Field(False, description="Leave stored items out of their own matches.")
+    diverse: NUMBER = Field(0, ge=0, le=1, description="How much matches shall differ from one another.")
     cursor: str | None = Field(None, pattern=r"^\d{1,7}$", description="From the page before, with the same query.")
     include_vector: bool = Field(False, description="Give the vector of the query, as for asking again without it.")
 
@@ -44,67 +47,92 @@ class SearchOptions(Sources):
 class Search:
     """Queries with these options are answered in one call."""
 
-    k: int
-    threshold: float | None
-    exclude_self: bool
+    k: int = 10
+    threshold: float | None = None
     where: str | None = None
-    like: tuple[int, ...] = ()
-    unlike: tuple[int, ...] = ()
     offset: int = 0
+    exclude_self: bool = False
+    diverse: float = 0.0
     include_vector: bool = False
 
-    @classmethod
-    def of(cls, asked: SearchOptions) -> Search:
-        examples = tuple(asked.like), tuple(asked.unlike)
-        offset = int(asked.cursor or 0)
-        return cls(asked.k, asked.threshold, asked.exclude_self, asked.where, *examples, offset, asked.include_vector)
-
-    def answers(self, collection: Collection, sources: Sequence[Any]) -> list[tuple[Matches, str, Vectors | None]]:
-        """The matches of each source, what their scores compare, and its vector where that is wanted."""
-        kinds = [score_kind(collection, source) for source in sources]
-        like, unlike = (self._items(collection, ids) for ids in (self.like, self.unlike))
-        if like or unlike:
-            sources = [Mix.of_examples(like, unlike, source) for source in sources]
+    def answers(self, collection: Collection, sources: Sequence[Any]) -> list[Found]:
+        """The matches of each source, and its vector where that is wanted."""
+        modality = collection.store.setting("modality") or ""
         vectors = resolved(collection, sources, None)[1] if self.include_vector else None
+        # What has been encoded is not encoded again, but a vector does not know which item it is.
+        asked = sources if vectors is None or self.exclude_self else list(vectors)
         found = collection.query_many(
-            sources if vectors is None or self.exclude_self else list(vectors),
+            asked,
             self.k,
             min_score=self.threshold,
             where=self.where,
             offset=self.offset,
             exclude_self=self.exclude_self,
+            diverse=self.diverse,
         )
-        rows = [None] * len(sources) if vectors is None else list(vectors)
-        return list(zip(found, kinds, rows, strict=True))
+        kinds = _kinds(collection, sources)
+        return [
+            Found(matches, kinds[type(source)], modality, None if vectors is None else vectors[row])
+            for row, (matches, source) in enumerate(zip(found, sources, strict=True))
+        ]
 
-    @staticmethod
-    def _items(collection: Collection, ids: Sequence[int]) -> list[Item]:
-        found = collection.items_with(sorted(set(ids)))
-        missing = set(ids) - {item.id for item in found}
-        if missing:
-            raise UsageError(f"there is no item {min(missing)} (any more); leave it out of the query")
-        return found
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The matches of a query, what their scores compare, and what the collection holds."""
+
+    matches: Matches
+    score_kind: str
+    modality: str
+    vector: Vectors | None
+
+
+def _kinds(collection: Collection, sources: Sequence[Any]) -> dict[type, str]:
+    """What scores compare, by the type of the source."""
+    kinds: dict[type, str] = {Mix: "mix"}
+    for source in sources:
+        if type(source) not in kinds:
+            kinds[type(source)] = score_kind(collection, source)
+    return kinds
 
 
 @router.post(
     "/search",
     summary="Search",
-    responses=answers(MATCHES),
-    openapi_extra={"requestBody": SEARCH_BODY},
+    responses=answers(one("Matches", "The matches, best first")),
+    openapi_extra=source_body("SearchOptions", {"item": 3, "k": 10}),
     operation_id="search",
 )
 async def search(request: Request, context: ContextOf, served: ServedOf) -> Response:
     """The items that are most similar to a picture, a text, a stored item or a vector, best first.
 
-    `cursor` leads to the next `k` of them; it is null on the last page.
+    `like` and `unlike` pull the query towards items and away from them, or stand alone. `cursor` leads to the next `k`
+    matches; it is null on the last page.
     """
-    modality = served.modality()
-    inputs = await read_inputs(request, SearchOptions, modality, context.settings.limits)
-    name, source = inputs.one()
+    inputs = await read_inputs(request, SearchOptions, served, context.settings.limits)
     asked = inputs.options
-    wanted = Search.of(asked)
-    found, kind, vector = await context.batchers[served.name].ask(wanted, source)
-    matches = [match_record(match, kind, served.name, modality) for match in found]
-    following = str(wanted.offset + asked.k) if len(matches) == asked.k else None
-    more = {} if vector is None else {"vector": vector.tolist()}
-    return Json({"query": name, "score_kind": kind, "matches": matches, "cursor": following} | more)
+    name, given = _query(inputs)
+    if asked.where is not None:
+        await run_in_threadpool(check_filter, served, asked.where)
+    offset = int(asked.cursor or 0)
+    wanted = Search(
+        asked.k, asked.threshold, asked.where, offset, asked.exclude_self, asked.diverse, asked.include_vector
+    )
+    found: Found = await context.batchers[served.name].ask(wanted, given)
+    matches = [match_record(match, found.score_kind, served.name, found.modality) for match in found.matches]
+    following = str(offset + asked.k) if len(matches) == asked.k else None
+    more = {} if found.vector is None else {"vector": found.vector.tolist()}
+    return Json({"query": name, "score_kind": found.score_kind, "matches": matches, "cursor": following} | more)
+
+
+def _query(inputs: Inputs[SearchOptions]) -> tuple[str, Given | Examples]:
+    """The query with its examples, and its name."""
+    like, unlike = tuple(inputs.options.like), tuple(inputs.options.unlike)
+    if not (like or unlike):
+        return inputs.one()
+    if not (inputs.sources or like):
+        raise ApiError(422, "invalid", "there is nothing to be like; give a query, or like", "like")
+    if not inputs.sources:
+        return "examples", Examples(None, like, unlike)
+    name, base = inputs.one()
+    return name, Examples(base, like, unlike)

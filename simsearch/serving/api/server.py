@@ -11,7 +11,7 @@ from simsearch.collection.encoding import takes_text
 from simsearch.errors import EncoderError
 from simsearch.serving.answers import Json
 from simsearch.serving.api.context import ContextOf
-from simsearch.serving.api.documents import OBJECT, answers, documented
+from simsearch.serving.api.documents import answers, listed, one
 from simsearch.serving.metrics import CONTENT_TYPE
 from simsearch.serving.records import collection_record
 
@@ -22,12 +22,12 @@ router = APIRouter(tags=["server"])
 root = APIRouter(tags=["server"])
 
 
-@router.get("/health", summary="Health", responses=answers(documented("All is well", OBJECT, {"status": "ok"})))
+@router.get("/health", summary="Health", responses=answers(one("Health", "It lives")))
 def health() -> Response:
     return Json({"status": "ok", "version": __version__})
 
 
-@router.get("/collections", summary="Collections", responses=answers(documented("All", OBJECT, {"collections": []})))
+@router.get("/collections", summary="Collections", responses=answers(listed("collections", "Collection", "All")))
 def collections(context: ContextOf) -> Response:
     """The served collections, and what each holds and takes."""
     listed = []
@@ -54,7 +54,7 @@ def _takes_words(collection: Collection) -> bool:
         return False
 
 
-@router.get("/session", summary="The session", responses=answers(documented("Of the page", OBJECT, {"csrf": "…"})))
+@router.get("/session", summary="The session", responses=answers(one("Session", "Of the page")))
 def session(request: Request, context: ContextOf) -> Response:
     """What the page sends with changes in the header X-Simsearch-CSRF; null without its cookie."""
     ours = context.access.has_session(request.headers)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -21,6 +22,7 @@ from simsearch.types import Text
 if TYPE_CHECKING:
     from fastapi import Request
 
+    from simsearch.serving.served import Served
     from simsearch.serving.settings import Limits
 
 ITEM_ID = Annotated[int, Field(ge=1, le=2**53)]
@@ -28,6 +30,8 @@ WORDS = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 NUMBER = Annotated[float, Field(allow_inf_nan=False)]
 VECTOR = Annotated[list[NUMBER], Field(min_length=1, max_length=65_536)]
 MANY = 1000
+LISTS = ("texts", "items", "like", "unlike")
+"""Fields of a form that may be given several times."""
 
 
 class Sources(BaseModel):
@@ -70,7 +74,7 @@ class Inputs(Generic[M]):
         return self.sources
 
 
-async def read_inputs(request: Request, model: type[M], modality: str, limits: Limits) -> Inputs[M]:
+async def read_inputs(request: Request, model: type[M], served: Served, limits: Limits) -> Inputs[M]:
     """The sources and options of a request: a bare picture or text, a form, or JSON.
 
     Options of a bare body stand in the query of the address. Raises ApiError, or MediaError for what is no picture.
@@ -83,8 +87,8 @@ async def read_inputs(request: Request, model: type[M], modality: str, limits: L
     else:
         fields = {name: value for name, value in request.query_params.items() if name != "collection"}
         files = _bare(kind, await request.body(), fields)
-    for name, content in files:
-        _check_upload(name, content, modality, limits)
+    if files:
+        await run_in_threadpool(_check_uploads, files, served, limits)
     return _of(model, fields, files)
 
 
@@ -140,7 +144,7 @@ async def _form(request: Request, limits: Limits) -> tuple[dict[str, Any], list[
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     files.append((value.filename or "upload", await value.read()))
-                elif name in ("texts", "items"):
+                elif name in LISTS:
                     fields.setdefault(name, []).append(value)
                 else:
                     fields[name] = value
@@ -150,12 +154,16 @@ async def _form(request: Request, limits: Limits) -> tuple[dict[str, Any], list[
     return fields, files
 
 
-def _check_upload(name: str, content: bytes, modality: str, limits: Limits) -> None:
+def _check_uploads(files: list[tuple[str, bytes]], served: Served, limits: Limits) -> None:
     """Refuses what no encoder of the collection takes, and pictures of too many pixels, before any decoding."""
+    modality = served.modality()
     if modality == "vector":
         raise ApiError(415, "modality", "this collection holds vectors; query with a vector or an item")
-    if modality != "image":
-        return
+    for name, content in files if modality == "image" else ():
+        _check_picture(name, content, limits)
+
+
+def _check_picture(name: str, content: bytes, limits: Limits) -> None:
     try:
         width, height = open_picture(content)[1].size
     except MediaError as error:

@@ -74,8 +74,7 @@ def test_every_way_gives_the_exact_answer(
     made._filters = None
     step = FILTERS[where]
     chosen = np.arange(7, ROWS, ROWS) if where == "row = 7" else np.arange(1, ROWS, step)
-    exact = ExactIndex(DIM)
-    exact.add(chosen, rows[chosen])
+    exact = ExactIndex.over(chosen, rows[chosen])
     for k in (1, 10, 40):
         for asked in (queries[:1], queries):
             # Twice: what matches is not known, then it is.

@@ -62,6 +62,39 @@ def test_pages_of_a_search_are_the_whole(client: TestClient, place: Path) -> Non
     assert [match["rank"] for answer in answers for match in answer["matches"]] == list(range(1, 9))
 
 
+def test_queries_are_filtered_mixed_and_paged_as_by_the_collection(client: TestClient, place: Path) -> None:
+    search = f"{API}/search"
+    with Collection.open(place / "index") as collection:
+        items = {item.id: item for item in collection.items()}
+        like = collection.query(Mix.of_examples([items[6]], [items[7]], items[1]), k=5)
+        alone = collection.query(Mix.of_examples([items[6], items[8]]), k=5, exclude_self=True)
+        dogs = collection.query(items[1], k=3, where="label = 'dogs'")
+        diverse = collection.query(items[1], k=4, diverse=0.7)
+        vector = collection.encoder.encode([upload(place)])[0]
+    mixed = client.post(search, json={"item": 1, "like": [6], "unlike": [7], "k": 5})
+    assert found(mixed) == [match.item.id for match in like]
+    assert mixed.json()["score_kind"] == "mix"
+    asked = {"like": [6, 8], "k": 5, "exclude_self": True}
+    assert found(client.post(search, json=asked)) == [match.item.id for match in alone]
+    assert found(client.post(search, json={"item": 1, "k": 3, "where": "label = 'dogs'"})) == [m.item.id for m in dogs]
+    assert found(client.post(search, json={"item": 1, "k": 4, "diverse": 0.7})) == [m.item.id for m in diverse]
+    sent = client.post(search, files={"file": ("a.png", upload(place))}, data={"include_vector": "true", "like": "2"})
+    assert np.linalg.norm(sent.json()["vector"]) == pytest.approx(1)
+    bare = client.post(search, files={"file": ("a.png", upload(place))}, data={"include_vector": "true"}).json()
+    assert bare["vector"] == pytest.approx(vector.tolist(), abs=1e-6)
+    for body in ({"unlike": [1]}, {"item": 1, "like": [99]}, {"item": 1, "where": "label ="}, {"like": [1], "k": 0}):
+        assert client.post(search, json=body).status_code in (400, 404, 422)
+    pages, cursor = [], None
+    while True:
+        answer = client.post(search, json={"item": 1, "k": 3} | ({"cursor": cursor} if cursor else {})).json()
+        pages += [(match["rank"], match["id"]) for match in answer["matches"]]
+        cursor = answer["cursor"]
+        if cursor is None:
+            break
+    whole = client.post(search, json={"item": 1, "k": 8}).json()["matches"]
+    assert pages == [(match["rank"], match["id"]) for match in whole]
+
+
 def test_a_search_is_filtered_and_led_by_examples(client: TestClient, place: Path) -> None:
     search = f"{API}/search"
     assert set(found(client.post(search, json={"item": 1, "where": "label = 'dogs'"}))) == {5, 6, 7, 8}
@@ -72,7 +105,7 @@ def test_a_search_is_filtered_and_led_by_examples(client: TestClient, place: Pat
     unread = client.post(search, json={"item": 1, "where": "lable = 'dogs'"})
     assert (unread.status_code, "did you mean label" in unread.json()["error"]["message"]) == (400, True)
     gone = client.post(search, json={"item": 1, "like": [99]})
-    assert (gone.status_code, "no item 99" in gone.json()["error"]["message"]) == (400, True)
+    assert (gone.status_code, "no item 99" in gone.json()["error"]["message"]) == (404, True)
 
 
 def test_a_match_has_the_names_of_the_command(client: TestClient, place: Path) -> None:
@@ -102,7 +135,7 @@ def test_items_come_page_by_page(client: TestClient) -> None:
     dogs = client.get(f"{API}/items", params={"where": "label = 'dogs'"}).json()
     assert [item["id"] for item in dogs["items"]] == [5, 6, 7, 8]
     unread = client.get(f"{API}/items", params={"where": "label ="})
-    assert (unread.status_code, unread.json()["error"]["code"]) == (400, "usage")
+    assert (unread.status_code, unread.json()["error"]["field"]) == (400, "where")
 
 
 def test_thumbnails_and_files(client: TestClient, place: Path) -> None:

@@ -215,6 +215,6 @@ def test_a_bad_query_does_not_spoil_those_beside_it(encoder: Encoder, place: Pat
 
     content = (place / "gallery/cats/0.png").read_bytes()
     with Collection.open(place / "index", encoder) as collection:
-        found = each_answer(collection, Search(1, None, False), [content, b"bad", content, b"", content])
+        found = each_answer(collection, Search(1), [content, b"bad", content, b"", content])
     assert [isinstance(one, Exception) for one in found] == [False, True, False, True, False]
-    assert found[0][0][0].item.id == found[4][0][0].item.id == 1
+    assert found[0].matches[0].item.id == found[4].matches[0].item.id == 1
