@@ -76,18 +76,16 @@ def _make(folders: Sequence[Path], count: int, seed: int, folder: Path) -> list[
 
 
 def _parts(folders: Sequence[Path], rng: np.random.Generator) -> Iterator[Image.Image]:
-    """The photos, then their four quarters: no two of these show the same, but for a photo and its quarters, which are
-    too small a part of it to be its copies by the rule of the benchmark (a crop keeps 40 %)."""
+    """The four quarters of the photos, in four rounds: no two of these show the same."""
     paths = [entry.path for each in folders for entry in scan(each, IMAGE_SUFFIXES) if not isinstance(entry, Skip)]
     order = [paths[place] for place in rng.permutation(len(paths))]
-    for place in (None, (0, 0), (1, 0), (0, 1), (1, 1)):
+    for column, row in ((0, 0), (1, 0), (0, 1), (1, 1)):
         for path in order:
             photo = thumbnail(read_file(path), LONGEST)
-            if place is not None:
-                width, height = photo.width // 2, photo.height // 2
-                left, top = place[0] * width, place[1] * height
-                photo = photo.crop((left, top, left + width, top + height))
-            yield photo.resize(SIZE, Image.Resampling.LANCZOS)
+            width, height = photo.width // 2, photo.height // 2
+            left, top = column * width, row * height
+            part = photo.crop((left, top, left + width, top + height))
+            yield part.resize(SIZE, Image.Resampling.LANCZOS)
 
 
 def _measured(

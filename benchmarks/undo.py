@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from simsearch.duplicates.removal.apply import apply_plan
-from simsearch.duplicates.removal.journal import journals
+from simsearch.duplicates.removal.journal import journals, latest_journal
 from simsearch.duplicates.removal.plan import Companion, FileState, Group, Header, Plan, PlannedFile
 from simsearch.duplicates.removal.plan_file import read_plan, write_plan
 from simsearch.duplicates.removal.undo import undo_run
@@ -116,8 +116,8 @@ def trial(folder: Path, elsewhere: Path, seed: int) -> Counter[str]:
         counts[f"kills of {what} that landed" if landed else f"runs of {what} that ended before the kill"] += 1
         counts["differing"] += not kept_are_there(plan)
     with divided(quarantine, method):
-        if journals(quarantine):
-            report = undo_run(journals(quarantine)[-1])
+        with contextlib.suppress(PlanError):
+            report = undo_run(latest_journal(quarantine))
             counts["files put back"] += report.restored
             counts["differing"] += bool(report.failed or report.incomplete)
         counts["differing"] += snapshot(root) != before or leftovers(quarantine)
@@ -206,7 +206,8 @@ def perform(task: Task) -> None:
         if task.at is not None:
             die_at(task.at)
         if task.what == "undo":
-            undo_run(journals(quarantine)[-1])
+            with contextlib.suppress(PlanError):
+                undo_run(latest_journal(quarantine))
         else:
             with contextlib.suppress(PlanError):
                 apply_plan(plan, quarantine, method=task.method.split()[0])  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ _HOMES = {
     "simsearch.collection.adding.roots": ("MoveReport",),
     "simsearch.collection.identities.enrolling": ("EnrollReport",),
     "simsearch.collection.results": ("Matches", "sheet", "sheets", "to_records"),
-    "simsearch.collection.upkeep": ("CheckReport", "Info"),
+    "simsearch.collection.upkeep": ("CheckReport", "CompactReport", "IndexInfo", "Info"),
     "simsearch.encoders": ("open_encoder",),
     "simsearch.encoders.converting": ("OnnxOptions", "convert"),
     "simsearch.errors": ("SimsearchError",),
@@ -38,6 +38,7 @@ __all__ = [
     "Changes",
     "CheckReport",
     "Collection",
+    "CompactReport",
     "DuplicateGroup",
     "DuplicateMember",
     "DuplicatePair",
@@ -48,6 +49,7 @@ __all__ = [
     "Evidence",
     "Example",
     "Finding",
+    "IndexInfo",
     "Info",
     "Item",
     "Match",
@@ -84,7 +86,7 @@ if TYPE_CHECKING:
     )
     from simsearch.collection.identities.enrolling import EnrollReport
     from simsearch.collection.results import Matches, sheet, sheets, to_records
-    from simsearch.collection.upkeep import CheckReport, Info
+    from simsearch.collection.upkeep import CheckReport, CompactReport, IndexInfo, Info
     from simsearch.encoders import open_encoder
     from simsearch.encoders.converting import OnnxOptions, convert
     from simsearch.errors import SimsearchError

@@ -10,10 +10,17 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from simsearch.errors import DamagedError
 
-MANIFEST_FORMAT = 1
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simsearch.types import JSONValue
+
+MANIFEST_FORMAT = 2
+OLDER_FORMATS = (1,)
 MANIFEST_NAME = "manifest.json"
 
 
@@ -81,38 +88,20 @@ def checksum(path: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexFile:
-    """What the manifest records of one index file.
-
-    `generation` is that of the store when the file was written, `last_content_id` the largest id that the
-    store had ever given then. `kind` is the kind of index.
-    """
+class PartFile:
+    """What the manifest records of one index file. A file never changes once it has its name."""
 
     name: str
-    kind: str
-    generation: int
-    last_content_id: int
-    count: int
     size: int
     mtime_ns: int
     inode: int
     sha256: str
 
     @classmethod
-    def of(cls, path: Path, *, kind: str, generation: int, last_content_id: int, count: int) -> IndexFile:
-        """The record of the file as it is now."""
+    def of(cls, path: Path) -> PartFile:
+        """The record of the file as it is now. Reads all of it."""
         stat = path.stat()
-        return cls(
-            path.name,
-            kind,
-            generation,
-            last_content_id,
-            count,
-            stat.st_size,
-            stat.st_mtime_ns,
-            stat.st_ino,
-            checksum(path),
-        )
+        return cls(path.name, stat.st_size, stat.st_mtime_ns, stat.st_ino, checksum(path))
 
     def verify(self, folder: Path, *, thorough: bool = False) -> Path:
         """The path of the file if it is as recorded; else DamagedError.
@@ -132,28 +121,60 @@ class IndexFile:
         return path
 
 
-def write_manifest(folder: Path, index: IndexFile) -> None:
-    """Makes `index` the current index file of the folder; this is the switch."""
-    document = {"format": MANIFEST_FORMAT, "index": asdict(index)}
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The current files of the index, and what was chosen and measured for them.
+
+    `generation` is that of the store when the rows were written, `last_content_id` the largest id that the store had
+    ever given then, `count` the number of rows. `files` are by their part of the index.
+    """
+
+    generation: int
+    last_content_id: int
+    count: int
+    files: Mapping[str, PartFile]
+    chosen: Mapping[str, JSONValue]
+    audit: Mapping[str, JSONValue]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Makes these the current index files of the folder; this is the switch."""
+    document = {"format": MANIFEST_FORMAT, **asdict(manifest)}
     write_atomically(folder / MANIFEST_NAME, json.dumps(document, indent=1).encode())
 
 
-def read_manifest(folder: Path) -> IndexFile | None:
-    """The current index file, or None when the folder has no manifest. Raises DamagedError for anything else."""
+def read_manifest(folder: Path) -> Manifest | None:
+    """The current index files, or None when the folder has no manifest, or one of an older format.
+
+    Raises DamagedError for anything else.
+    """
     path = folder / MANIFEST_NAME
     try:
         document = json.loads(path.read_bytes())
-        if document["format"] != MANIFEST_FORMAT:
-            raise DamagedError(f"{path}: format {document['format']!r}, this simsearch reads {MANIFEST_FORMAT}")
-        index = IndexFile(**document["index"])
+        written = document.pop("format")
+        if written in OLDER_FORMATS:
+            return None
+        if written != MANIFEST_FORMAT:
+            raise DamagedError(f"{path}: format {written!r}, this simsearch reads {MANIFEST_FORMAT}")
+        files = {part: PartFile(**record) for part, record in document.pop("files").items()}
+        manifest = Manifest(files=files, **document)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path}: not a manifest ({type(error).__name__}: {error})") from error
-    for field in fields(index):
-        value = getattr(index, field.name)
-        if type(value).__name__ != field.type:
-            raise DamagedError(f"{path}: {field.name} is {value!r}, which is not of type {field.type}")
-    if index.name in ("", ".", "..") or "\0" in index.name or Path(index.name).name != index.name:
-        raise DamagedError(f"{path}: {index.name!r} is not a file name in this folder")
-    return index
+    for record in (manifest, *files.values()):
+        _check_types(path, record)
+    for file in files.values():
+        if file.name in ("", ".", "..") or "\0" in file.name or Path(file.name).name != file.name:
+            raise DamagedError(f"{path}: {file.name!r} is not a file name in this folder")
+    return manifest
+
+
+_TYPES = {"int": int, "str": str}
+
+
+def _check_types(path: Path, record: Any) -> None:
+    for field in fields(record):
+        value, wanted = getattr(record, field.name), _TYPES.get(str(field.type), dict)
+        if type(value) is not wanted:
+            raise DamagedError(f"{path}: {field.name} is {value!r}, which is not of type {wanted.__name__}")

@@ -40,6 +40,7 @@ COMMANDS = {
     "migrate": "simsearch.cli.collections.copying",
     "info": "simsearch.cli.upkeep",
     "check": "simsearch.cli.upkeep",
+    "compact": "simsearch.cli.upkeep",
     "serve": "simsearch.cli.serving",
 }
 

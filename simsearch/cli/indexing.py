@@ -72,6 +72,13 @@ if TYPE_CHECKING:
     help="Remove vanished items even if more than half have vanished, or their disk is not there.",
 )
 @click.option("--verify-content", is_flag=True, help="Read all files, also those that look unchanged.")
+@click.option(
+    "--recall",
+    metavar="SHARE",
+    type=float,
+    help="Share of the ten nearest that queries must find on average; 1 compares with every vector.  [default: 0.99]",
+)
+@click.option("--memory", metavar="SIZE", help="Memory for building and searching the index, such as 2GB, or any.")
 @click.option("--watch", is_flag=True, help="Then follow the folders, and index what changes, until Ctrl-C.")
 @json_option
 @quiet_option
@@ -92,6 +99,8 @@ def index_command(
     strict: bool,
     prune: bool,
     verify_content: bool,
+    recall: float | None,
+    memory: str | None,
     watch: bool,
     as_json: bool,
     quiet: bool,
@@ -120,6 +129,8 @@ def index_command(
         exclude=exclude or None,
         include_hidden=include_hidden,
         strict=strict,
+        recall=recall,
+        memory=memory,
     )
     _print_index_report(done, as_json=as_json, quiet=quiet)
     if watch and not done.withdrawn:

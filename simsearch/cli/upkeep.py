@@ -13,9 +13,10 @@ from simsearch.cli.output import counted, print_json, print_line, print_status, 
 from simsearch.errors import EncoderError
 
 if TYPE_CHECKING:
-    from simsearch.collection.upkeep import Info
+    from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.encoders.folder import EncoderConfig
     from simsearch.types import JSONValue
+    from simsearch.vectors.audit import Audit
 
 SHOWN_FARS = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Of a calibration curve, the point with the largest TAR up to each of these FARs is printed."""
@@ -60,11 +61,30 @@ def _print_collection(info: Info) -> None:
         ("items", f"{info.items:,} with {info.contents:,} distinct contents"),
         *([("not readable", f"{counted(info.problems, 'file')} when last indexed")] if info.problems else []),
         ("encoder", f"{info.encoder or 'none, own vectors'} {info.fingerprint} ({info.dim} dimensions)"),
+        *_index_rows(info),
         ("on disk", f"{info.bytes_on_disk / 1e6:,.1f} MB"),
         *[("source", root + _read_by(info.readings.get(root, {}))) for root in info.roots],
         *[("enrolled", f"{label}: {counted(count, 'example')}") for label, count in info.labels.items()],
     ]
     print_table(rows)
+
+
+def _index_rows(info: Info) -> list[tuple[str, object]]:
+    index = info.index
+    kind = "compares with every vector"
+    if index.kind == "lists":
+        kind = (
+            f"reads {index.probes:,} of {index.lists:,} lists of {index.code} codes, "
+            f"scores {index.factor} candidates for each match"
+        )
+    rows: list[tuple[str, object]] = [("index", f"{kind}: {index.reason}")]
+    if index.beside:
+        rows.append(("beside it", f"{counted(index.beside, 'newer vector')}, compared with each"))
+    if index.recall is not None:
+        rows.append(("recall", _recall(index.recall, index.target)))
+    if index.memory is not None:
+        rows.append(("memory", f"{index.memory / 1e6:,.0f} MB at most"))
+    return rows
 
 
 def _read_by(reading: Mapping[str, str]) -> str:
@@ -174,11 +194,17 @@ def _rounded(value: object) -> object:
 @click.command("check")
 @index_option
 @click.option("--repair", is_flag=True, help="Rebuild a damaged index file from the database.")
+@click.option("--recall", is_flag=True, help="Measure also how many of the nearest are found, against exact search.")
 @click.option("--forgotten", metavar="LABEL", help="Look for what is left of a label that was forgotten.")
 @json_option
 @quiet_option
-def check_command(index: str | None, repair: bool, forgotten: str | None, as_json: bool, quiet: bool) -> int:
-    """Check all of a collection for damage. The exit code is 1 if there is any, or if --forgotten finds something."""
+def check_command(
+    index: str | None, repair: bool, recall: bool, forgotten: str | None, as_json: bool, quiet: bool
+) -> int:
+    """Check all of a collection for damage.
+
+    The exit code is 1 if there is any, if the index misses its recall, or if --forgotten finds something.
+    """
     from simsearch.collection.entry import nothing_yet, open_one
 
     if index is None and (remark := nothing_yet()):
@@ -190,24 +216,60 @@ def check_command(index: str | None, repair: bool, forgotten: str | None, as_jso
     if forgotten is not None:
         return _check_forgotten(index, forgotten, as_json=as_json)
     with open_one(index) as collection:
-        report = collection.check(repair=repair)
-        folder = str(collection.folder)
+        report = collection.check(repair=repair, recall=recall)
+        folder, target = str(collection.folder), collection.info().index.target
+    missed = report.recall is not None and report.recall.high < target
     if as_json:
         print_json({"collection": folder, "clean": report.clean, **asdict(report)})
-        return 0 if report.clean else 1
+    else:
+        _print_check(report, folder, quiet=quiet)
+        if report.recall is not None and not quiet:
+            print_line(f"recall: {_recall(report.recall, target)}")
+        if missed:
+            print_status("The index misses its recall; it is tuned again by the next index, remove or compact.")
+    return 0 if report.clean and not missed else 1
+
+
+def _print_check(report: CheckReport, folder: str, *, quiet: bool) -> None:
     for problem in (*report.store_problems, *report.index_problems):
         print_status(f"damaged: {problem}")
     for problem in report.repaired:
         print_status(f"repaired: {problem}")
     if report.clean and not quiet:
         print_line(f"{folder} is clean: {counted(report.items, 'item')}, {counted(report.contents, 'content')}")
-    if report.index_problems and not repair:
+    if report.index_problems:
         print_status("The database holds all vectors: simsearch check --repair rebuilds the index file.")
     if report.store_problems:
         print_status(
             "The database itself is damaged: restore it from a copy, or index the files into a new collection."
         )
-    return 0 if report.clean else 1
+
+
+def _recall(audit: Audit, target: float) -> str:
+    return (
+        f"{audit.recall:.4f} of the {audit.k} nearest found (95 % interval {audit.low:.4f} to {audit.high:.4f}, "
+        f"{counted(audit.queries, 'query', 'queries')}; wanted {target:g})"
+    )
+
+
+@click.command("compact")
+@index_option
+@json_option
+@quiet_option
+def compact_command(index: str | None, as_json: bool, quiet: bool) -> int:
+    """Give back the space of what was removed. It needs as much free space as the collection takes."""
+    from simsearch.collection.entry import open_one
+
+    with open_one(index) as collection:
+        report = collection.compact()
+        folder, notes = str(collection.folder), collection.index_notes
+    if as_json:
+        print_json({"collection": folder, "before": report.before, "after": report.after, "notes": notes})
+    elif not quiet:
+        print_line(f"{folder}: {report.before:,} bytes before, {report.after:,} after")
+        for note in notes:
+            print_status(note)
+    return 0
 
 
 def _check_forgotten(index: str | None, label: str, *, as_json: bool) -> int:

@@ -52,6 +52,8 @@ def index_sources(
     exclude: Sequence[str] | None = None,
     include_hidden: bool | None = None,
     strict: bool = False,
+    recall: float | None = None,
+    memory: str | None = None,
 ) -> Indexed:
     """Creates the collection if need be and brings it up to date with the sources."""
     from simsearch.collection.making import withdraw
@@ -66,6 +68,8 @@ def index_sources(
     tables = [table for table in (labels, metadata) if table not in (None, "folder")]
     with opened_for_indexing(folder, sources, encoder, tables, chosen, by_name=index is not None) as opened:
         collection = opened.collection
+        if recall is not None or memory is not None:
+            collection.tune(recall=recall, memory=memory)
         report = collection.add(
             sources,
             labels=labels,

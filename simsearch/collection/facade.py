@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection import pinning, upkeep
+from simsearch.collection import pinning
 from simsearch.collection.browsing.facade import BrowsingMethods
 from simsearch.collection.duplicates.facade import DuplicateMethods
 from simsearch.collection.exchange.methods import ExchangeMethods
@@ -16,6 +17,7 @@ from simsearch.collection.identities.methods import IdentityCollection
 from simsearch.collection.places import is_collection
 from simsearch.collection.reindexing.methods import ReindexMethods
 from simsearch.collection.switching import finish_rebuild
+from simsearch.collection.upkeep.methods import UpkeepMethods
 from simsearch.errors import CollectionNotFoundError, SimsearchError, UsageError
 from simsearch.media.arguments import (
     COUNT,
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from simsearch.collection.adding.roots import MoveReport
-    from simsearch.collection.upkeep import CheckReport, Info
     from simsearch.types import AddReport, Encoder, Metadata
 
 
@@ -47,6 +48,7 @@ class Collection(
     FollowingMethods,
     DuplicateMethods,
     IdentityCollection,
+    UpkeepMethods,
 ):
     """A folder with a store, an index file and the name of its encoder. Use `create`, `open` or `open_or_create`.
 
@@ -153,7 +155,7 @@ class Collection(
                 from simsearch.collection.duplicates.settling import settle
 
                 settle(store, lambda: encoder)
-            return indexing.add_sources(
+            report = indexing.add_sources(
                 store,
                 encoder,
                 given,
@@ -167,6 +169,7 @@ class Collection(
                 include_hidden=include_hidden,
                 strict=strict,
             )
+        return replace(report, notes=(*report.notes, *self.index_notes))
 
     def add_texts(
         self, uris: Iterable[str], texts: Iterable[str], metadata: Sequence[Metadata] | None = None
@@ -228,32 +231,16 @@ class Collection(
 
         With both, those under the paths for which it holds. The files stay.
         """
+        from simsearch.collection.adding import roots
+
         condition = self.condition(where)
         if condition is None and paths is None:
             raise UsageError("nothing is named that would be removed; give paths, or a filter with where")
         with self.changing() as store:
-            return upkeep.remove(store, None if paths is None else path_list(paths), condition)
+            return roots.remove(store, None if paths is None else path_list(paths), condition)
 
     def __len__(self) -> int:
         return self.store.counts().items
-
-    def info(self) -> Info:
-        """What the collection holds and how it was made."""
-        return upkeep.info(self.folder, self.store)
-
-    def check(self, *, repair: bool = False) -> CheckReport:
-        """Looks for damage in the database and the index file, reading all of both.
-
-        With `repair` the index file is rebuilt when it is damaged. A damaged database is only reported.
-        """
-        require(FLAG, repair=repair)
-        report = upkeep.check(self.folder, self.store, self.dim)
-        if not (repair and report.index_problems):
-            return report
-        with self.writing() as store:
-            upkeep.rebuild_index(self.folder, store, self.dim)
-        self.refresh()
-        return upkeep.check(self.folder, self.store, self.dim, repaired=report.index_problems)
 
 
 def _place(folder: str | Path) -> Path:

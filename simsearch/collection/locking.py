@@ -9,7 +9,7 @@ from pathlib import Path
 
 import filelock
 
-from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME
+from simsearch.collection.places import HOLDER_NAME, INDEX_FILES, LOCK_NAME, STORE_NAME
 from simsearch.errors import DiskFullError, LockedError, StoreError
 from simsearch.space import disk_is_full
 from simsearch.store import Store
@@ -97,8 +97,8 @@ def _holder(folder: Path) -> str:
 
 
 def _needed(folder: Path) -> int:
-    """About how many bytes a change needs: a batch in the journal and in the database, and the index file once more."""
-    return BATCH + max((path.stat().st_size for path in folder.glob("vectors-*.faiss")), default=0)
+    """About how many bytes a change needs: a batch in journal and database, and the index files once more."""
+    return BATCH + sum(path.stat().st_size for pattern in INDEX_FILES for path in folder.glob(pattern))
 
 
 def _unwritable(folder: Path, error: OSError) -> StoreError:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simsearch.collection import locking
-from simsearch.collection.cache import PATTERN
-from simsearch.collection.places import HOLDER_NAME, LOCK_NAME, STORE_NAME, check_place, is_collection
+from simsearch.collection.places import HOLDER_NAME, INDEX_FILES, LOCK_NAME, STORE_NAME, check_place, is_collection
 from simsearch.encoders import open_encoder
 from simsearch.errors import LockedError, StoreError, UsageError
 from simsearch.manifest import MANIFEST_NAME
@@ -98,7 +97,7 @@ def withdraw(folder: Path) -> None:
         if held.items or held.examples:
             return
         # The database goes first: without it nothing else of the folder counts.
-        for pattern in (STORE_NAME, f"{STORE_NAME}-*", MANIFEST_NAME, PATTERN, HOLDER_NAME):
+        for pattern in (STORE_NAME, f"{STORE_NAME}-*", MANIFEST_NAME, *INDEX_FILES, HOLDER_NAME):
             for path in folder.glob(pattern):
                 path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):

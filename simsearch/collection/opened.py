@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from simsearch.collection import cache, pinning, upkeep
+from simsearch.collection import pinning
+from simsearch.collection.cache.opening import open_index
+from simsearch.collection.cache.writing import bring_up, forget_newer, sweep_temporaries
 from simsearch.collection.places import STORE_NAME
 from simsearch.collection.switching import finish_rebuild, previous_folder, rebuilding_folder
-from simsearch.errors import CollectionNotFoundError, LockedError, StoreError, UsageError
-from simsearch.manifest import MANIFEST_NAME
+from simsearch.errors import CollectionNotFoundError, LockedError, SimsearchError, StoreError, UsageError
 from simsearch.store import Store
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class OpenCollection:
         self._writer: Store | None = None
         self._writer_file: object = None
         self._index: VectorIndex | None = None
+        self.index_notes: tuple[str, ...] = ()
         self._retired: list[Store] = []
         self._store: Store | None
         self._store, self._file = _open_store(folder)
@@ -76,7 +78,7 @@ class OpenCollection:
         self.close()
 
     def __repr__(self) -> str:
-        return upkeep.description(self.folder, self._store)
+        return _described(self.folder, self._store)
 
     @property
     def store(self) -> Store:
@@ -121,13 +123,11 @@ class OpenCollection:
         if self._index is None:
             while True:
                 place = self._place()
-                cached = cache.load(place, self.store, self.dim)
-                # Else another state took its place meanwhile, and the file may have been that one's.
+                index = open_index(place, self.store, self.dim, self._try_bringing_up)
+                # Else another state took its place meanwhile, and the files may have been that one's.
                 if self._place() == place:
                     break
-            self._index = cached.index
-            if cached.behind:
-                self._try_saving(cached)
+            self._index = index
         return self._index
 
     def _place(self) -> Path:
@@ -135,13 +135,13 @@ class OpenCollection:
         places = (self.folder, previous_folder(self.folder), rebuilding_folder(self.folder))
         return next((place for place in places if _identity(place / STORE_NAME) == self._file), self.folder / GONE)
 
-    def _try_saving(self, cached: cache.Cached) -> None:
-        """Saves the updated index for the next reader, if no process is writing and the folder is writable."""
+    def _try_bringing_up(self) -> None:
+        """Writes the index files for the next reader, if no process is writing and the folder is writable."""
         from simsearch.collection import locking
 
         with contextlib.suppress(LockedError, StoreError, OSError), locking.writing(self.folder, brief=True) as store:
-            if not self.replaced and store.generation() == cached.generation:
-                cache.save(self.folder, store, cached)
+            if not self.replaced:
+                bring_up(self.folder, store, self.dim)
 
     def refresh(self) -> None:
         """Forgets the loaded index, so that the next query sees what other processes have written.
@@ -203,16 +203,24 @@ class OpenCollection:
     def changing(self, encoder: Encoder | None = None) -> Iterator[Store]:
         """Like `writing`; afterwards the index file is brought up to date, also when the work was interrupted."""
         with self.writing(encoder) as store:
-            cache.sweep_temporaries(self.folder)
-            cache.forget_newer(self.folder, store)
-            before = store.generation()
+            sweep_temporaries(self.folder)
+            forget_newer(self.folder, store)
             try:
                 yield store
             finally:
-                if store.generation() != before or not (self.folder / MANIFEST_NAME).exists():
-                    cached = cache.load(self.folder, store, self.dim)
-                    self._index = cached.index
-                    cache.save(self.folder, store, cached)
+                self._index = None
+                self.index_notes = bring_up(self.folder, store, self.dim)
+
+
+def _described(folder: Path, store: Store | None) -> str:
+    """What `repr` shows of a collection; `store` is None when it is closed."""
+    if store is None:
+        return f"<Collection {folder}: closed>"
+    try:
+        items, encoder = store.counts().items, store.setting("encoder")
+    except SimsearchError as error:
+        return f"<Collection {folder}: {error}>"
+    return f"<Collection {folder}: {items:,} items, {f'encoder {encoder}' if encoder else 'own vectors'}>"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -15,12 +15,14 @@ from simsearch.outputs import first_foreign
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
+INDEX_FILES = ("vectors-*", "ids-*", "codes-*")
+"""The names of all files of an index, also of those of older versions."""
 BACKUP_NAME = "backup.json"
 """Marks a collection that is a backup, and says of what."""
 SERVING = "serving"
 """The folder in a collection that a server keeps its jobs and plans in."""
 _MARKS = (COMPLETE, RETURNING, BACKUP_NAME, SERVING)
-OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, "vectors-*.faiss", ".*.tmp", *_MARKS)
+OWN = (f"{STORE_NAME}*", LOCK_NAME, HOLDER_NAME, MANIFEST_NAME, *INDEX_FILES, ".*.tmp", *_MARKS)
 """The names of the files of a collection."""
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simsearch.errors import StoreError
+from simsearch.store.exchange import pages
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from simsearch.store.database import Database
-
-CHUNK = 4 * 2**20
-_HEADER = 100
 
 
 def erase_traces(database: Database) -> bool:
@@ -22,10 +21,18 @@ def erase_traces(database: Database) -> bool:
     with database.outside() as connection:
         if not _emptied(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()):
             return False
-        if any(True for _ in free_pages_with_content(database.path)):
+        if free_pages_with_content(database.path):
             connection.execute("VACUUM")
             return _emptied(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
     return True
+
+
+def compact(database: Database) -> None:
+    """Gives back the space of what was deleted, and that of the write-ahead log unless readers keep it in use."""
+    with database.outside() as connection:
+        if connection.execute("PRAGMA freelist_count").fetchone()[0]:
+            connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _emptied(row: tuple[int, int, int]) -> bool:
@@ -38,34 +45,30 @@ def log_bytes(path: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def free_pages_with_content(path: Path) -> Iterator[int]:
-    """The numbers of free pages that are not all zeros (file format of SQLite, section 1.5)."""
-    with path.open("rb") as file:
-        header = file.read(_HEADER)
-        size = int.from_bytes(header[16:18], "big")
-        size = 65_536 if size == 1 else size
-        trunk, seen = int.from_bytes(header[32:36], "big"), set[int]()
-        while trunk and trunk not in seen:
-            seen.add(trunk)
-            file.seek((trunk - 1) * size)
-            page = file.read(size)
-            count = int.from_bytes(page[4:8], "big")
-            leaves = [int.from_bytes(page[at : at + 4], "big") for at in range(8, 8 + 4 * count, 4)]
-            if any(page[8 + 4 * count :]):
-                yield trunk
-            for leaf in leaves:
-                file.seek((leaf - 1) * size)
-                if any(file.read(size)):
-                    yield leaf
-            trunk = int.from_bytes(page[:4], "big")
+def free_pages_with_content(path: Path) -> list[int]:
+    """The numbers of free pages of a database file that are not all zeros."""
+    return [int(number) for number in _found("free", path).split()]
 
 
 def holds(path: Path, wanted: bytes) -> bool:
-    """Whether the bytes occur in a file. Reads it in chunks."""
-    tail = b""
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            if wanted in tail + chunk:
-                return True
-            tail = (tail + chunk)[-len(wanted) + 1 :] if len(wanted) > 1 else b""
-    return False
+    """Whether the bytes occur in a file."""
+    return bool(_found("holds", path, wanted))
+
+
+def _found(what: str, path: Path, wanted: bytes = b"") -> str:
+    """What `pages` finds, as a program of its own.
+
+    POSIX takes all locks of a process from a file as soon as it closes any descriptor of it. SQLite would be without
+    its locks then: another process could delete the write-ahead log that this one goes on writing to.
+    """
+    import subprocess
+    import sys
+
+    # -I and -S: nothing but the standard library is imported, which is all that it needs.
+    command = [sys.executable, "-I", "-S", os.path.abspath(pages.__file__), what, os.fspath(path)]  # noqa: PTH100
+    # What is looked for goes another way than the arguments, which all users of the machine can list.
+    done = subprocess.run(command, input=wanted, capture_output=True, check=False)
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()[-1]
+        raise StoreError(f"{path} cannot be read: {reason}")
+    return done.stdout.decode()

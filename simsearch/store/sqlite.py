@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simsearch.store.exchange.rows import ItemRow
     from simsearch.store.records import Counts, Known, Write
     from simsearch.types import Ids, Item, Metadata, Vectors
+    from simsearch.where.tree import Condition
 
 
 class Store(Filtered, Sources, IdentityStore):
@@ -234,12 +235,12 @@ class Store(Filtered, Sources, IdentityStore):
         with self._database.reading() as connection:
             return reading.vectors_of(connection, content_ids, self.dim)
 
-    def item_rows(self, batch: int = 1000) -> Iterator[tuple[list[ItemRow], Vectors]]:
-        """All items by ascending id with the vectors of their contents. Holds `batch` of them in memory."""
+    def item_rows(self, batch: int = 1000, where: Condition | None = None) -> Iterator[tuple[list[ItemRow], Vectors]]:
+        """The items by ascending id with the vectors of their contents. Holds `batch` of them in memory."""
         after = 0
         while True:
             with self._database.reading() as connection:
-                rows, vectors = item_rows.page(connection, after, batch, self.dim)
+                rows, vectors = item_rows.page(connection, after, batch, self.dim, where)
             if not rows:
                 return
             yield rows, vectors
@@ -254,6 +255,12 @@ class Store(Filtered, Sources, IdentityStore):
         """Forgets which contents went up to `generation`."""
         with self._database.writing() as connection:
             writing.trim_journal(connection, generation)
+
+    def compact(self) -> None:
+        """Gives back the space of what was deleted. Needs as much free space as the database takes."""
+        from simsearch.store import erasing
+
+        erasing.compact(self._database)
 
     def check(self) -> list[str]:
         """The problems of the database, as sentences. Reads all of it."""

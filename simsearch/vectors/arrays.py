@@ -86,25 +86,6 @@ def checked_queries(queries: Vectors, dim: int, k: int = 1) -> Vectors:
     return np.ascontiguousarray(queries, dtype=np.float32)
 
 
-def checked_rows(ids: Ids, vectors: Vectors, present: Ids, dim: int) -> tuple[Ids, Vectors]:
-    """Ids and vectors that can be added beside the ids `present`. Raises VectorError otherwise."""
-    numbers, rows = np.ascontiguousarray(ids, dtype=np.int64), np.ascontiguousarray(vectors, dtype=np.float32)
-    if numbers.ndim != 1 or rows.shape != (len(numbers), dim):
-        raise VectorError(f"{numbers.shape} ids for vectors of shape {rows.shape}; both must be (n,) and (n, {dim})")
-    if not len(numbers):
-        return numbers, rows
-    if numbers.min() < 0:
-        raise VectorError(f"id {numbers.min()} is negative; ids count from 0")
-    in_order = np.sort(numbers)
-    twice = in_order[1:][in_order[1:] == in_order[:-1]]
-    # Ids mostly rise from call to call; then the costly look is spared.
-    if not len(twice) and len(present) and in_order[0] <= present.max():
-        twice = np.intersect1d(numbers, present)
-    if len(twice):
-        raise VectorError(f"id {twice[0]} is in the index already; remove it first")
-    return numbers, rows
-
-
 def places_of(among: Ids, ids: Ids) -> NDArray[np.int64]:
     """The places within `ids` of those that are `among` the ascending ids, ascending; what is not there is ignored.
 

@@ -1,44 +1,117 @@
-"""Which index, by name. Only the one that is used is imported."""
+"""Which index: by the number of vectors, their dimension, the memory that may be used and the recall that is wanted."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+import re
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from simsearch.errors import DamagedError, UsageError
 
 if TYPE_CHECKING:
-    from simsearch.types import VectorIndex
-    from simsearch.vectors.exact import ExactIndex
-    from simsearch.vectors.faiss_index import FaissFlatIndex
+    from collections.abc import Mapping
 
-KINDS = ("flat", "exact")
-DEFAULT_KIND = "flat"
-"""The kind of the index files of collections: it compares a query with every vector."""
+    from simsearch.types import JSONValue
+
+KINDS = ("flat", "lists")
+DEFAULT_RECALL = 0.99
+FLAT_NUMBERS = 1 << 22
+"""Up to so many numbers (vectors x dimension) every vector is compared: that is exact, and fast enough."""
+FEWEST = 4096
+"""Of fewer vectors than this, lists would have no rows to be trained on."""
+LISTS_OF = 4.0
+"""Lists by the square root of the number of vectors."""
+MOST_LISTS = 65_536
+ID_BYTES = 8
+SHARE_OF_MEMORY = 2
+"""Making lists takes their codes and once more as much: older ones that are carried over, or a training sample."""
 
 
-def new_index(kind: str, dim: int) -> VectorIndex:
-    """An empty index. Raises UsageError for a kind that there is not."""
-    if kind not in KINDS:
-        raise UsageError(f"There is no index of kind {kind!r}; choose one of: {', '.join(KINDS)}")
-    return _implementation(kind)(dim)
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a collection is to keep to: recall@10, and bytes of memory while building and searching, or None."""
+
+    recall: float = DEFAULT_RECALL
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.recall <= 1.0:
+            raise UsageError(f"a recall of {self.recall} cannot be aimed at; give one from 0.5 to 1")
+        if self.memory is not None and self.memory < 1 << 20:
+            raise UsageError(f"{self.memory} bytes of memory are too few; give 1MB or more")
 
 
-def load_index(kind: str, path: Path) -> VectorIndex:
-    """The index in a file that was compared with its manifest. Raises DamagedError when it is not of that kind.
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What an index is, and why.
 
-    An unknown kind is one of a newer simsearch: a cache that this one cannot use.
+    `kind` is "flat", which compares with every vector, or "lists". Of lists: the code of their vectors, how many lists
+    there are, how many of them are read (`probes`), how many candidates are scored for each neighbour (`factor`), the
+    score below which a query is far from all lists (`near`), how many vectors there were when they were trained, and
+    the recall that they were tuned for.
     """
-    if kind not in KINDS:
-        raise DamagedError(f"{path}: an index of kind {kind!r}, which this simsearch does not read")
-    return _implementation(kind).load(path)
+
+    kind: str
+    code: str = ""
+    lists: int = 0
+    probes: int = 0
+    factor: int = 0
+    near: float = -1.0
+    trained: int = 0
+    target: float = 1.0
+    reason: str = ""
+
+    def document(self) -> dict[str, JSONValue]:
+        return asdict(self)
 
 
-def _implementation(kind: str) -> type[ExactIndex] | type[FaissFlatIndex]:
-    if kind == "exact":
-        from simsearch.vectors.exact import ExactIndex
+def design_of(document: Mapping[str, JSONValue]) -> Design:
+    """The design that a manifest records. Raises DamagedError for what is none."""
+    try:
+        design = Design(**document)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise DamagedError(f"the manifest records no kind of index ({error})") from error
+    for field in fields(Design):
+        value = getattr(design, field.name)
+        if type(value).__name__ != field.type:
+            raise DamagedError(f"the manifest records {field.name} as {value!r}, which is not of type {field.type}")
+    if design.kind not in KINDS:
+        raise DamagedError(f"the manifest records an index of kind {design.kind!r}, which this simsearch does not read")
+    return design
 
-        return ExactIndex
-    from simsearch.vectors.faiss_index import FaissFlatIndex
 
-    return FaissFlatIndex
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def memory_of(given: int | str) -> int | None:
+    """The bytes that "2GB", "500MB", "1.5GiB" or a number mean; None for "any"."""
+    written = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(given))
+    if str(given).strip().lower() == "any":
+        return None
+    if written is None or written[2].upper() not in _UNITS:
+        raise UsageError(f"{given!r} is no amount of memory; give one such as 500MB or 2GB, or any")
+    return int(float(written[1]) * _UNITS[written[2].upper()])
+
+
+def chosen(count: int, dim: int, wish: Wish) -> Design:
+    """The index for so many vectors; its lists are not trained and tuned yet."""
+    if wish.recall >= 1.0:
+        return Design("flat", reason="a recall of 1 is wanted, so a query is compared with every vector")
+    if count * dim <= FLAT_NUMBERS or count < FEWEST:
+        return Design("flat", reason=f"comparing with each of {count:,} vectors is exact and fast")
+    lists = min(MOST_LISTS, 2 ** round(math.log2(LISTS_OF * math.sqrt(count))))
+    sizes = {code: (count * (size + ID_BYTES) + lists * dim * 4) for code, size in _code_bytes(dim).items()}
+    for code, size in sizes.items():
+        if wish.memory is None or size * SHARE_OF_MEMORY <= wish.memory:
+            reason = f"for {count:,} vectors, codes of {size / 1e6:,.0f} MB"
+            return Design("lists", code, lists, target=wish.recall, reason=reason)
+    assert wish.memory is not None
+    smallest = min(sizes.values()) * SHARE_OF_MEMORY
+    reason = f"lists need {smallest / 1e6:,.0f} MB while they are made, and {wish.memory / 1e6:,.0f} MB may be used"
+    return Design("flat", reason=reason)
+
+
+def _code_bytes(dim: int) -> dict[str, int]:
+    """The bytes of a vector's code, the most exact code first."""
+    return {"sq8": dim, "sq4": (dim + 1) // 2}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.errors import DamagedError
-from simsearch.vectors.arrays import best_first, checked_queries, checked_rows, cosines, places_of
+from simsearch.vectors.arrays import best_first, checked_queries, cosines, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +24,13 @@ class ExactIndex:
         self._ids: Ids = np.empty(0, dtype=np.int64)
         self._rows: Vectors = np.empty((0, dim), dtype=np.float32)
 
+    @classmethod
+    def over(cls, ids: Ids, rows: Vectors) -> ExactIndex:
+        """An index over these arrays, which are not copied: of distinct ids and unit rows."""
+        index = cls(rows.shape[1])
+        index._ids, index._rows = ids, rows
+        return index
+
     def __len__(self) -> int:
         return len(self._ids)
 
@@ -36,17 +41,6 @@ class ExactIndex:
     @property
     def ids(self) -> Ids:
         return self._ids.copy()
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Adds rows. Copies all that are there. Raises VectorError for an id that is there already."""
-        ids, vectors = checked_rows(ids, vectors, self._ids, self.dim)
-        self._ids = np.concatenate([self._ids, ids])
-        self._rows = np.concatenate([self._rows, vectors])
-
-    def remove(self, ids: Ids) -> int:
-        stays = ~np.isin(self._ids, ids)
-        self._ids, self._rows = self._ids[stays], self._rows[stays]
-        return len(stays) - len(self._ids)
 
     def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
         if among is not None:
@@ -99,29 +93,6 @@ class ExactIndex:
             part = slice(start, start + ROWS_AT_ONCE)
             yield self._ids[part], cosines(precise, self._rows[part].astype(np.float64))
 
-    def save(self, path: Path) -> None:
-        """Writes a `.npy` of records (id, vector)."""
-        records = np.empty(len(self), dtype=_record(self.dim))
-        records["id"], records["vector"] = self._ids, self._rows
-        with path.open("wb") as stream:
-            np.lib.format.write_array(stream, records, allow_pickle=False)
-
-    @classmethod
-    def load(cls, path: Path) -> ExactIndex:
-        """The index that `save` wrote. Raises DamagedError for anything else."""
-        try:
-            with path.open("rb") as stream:
-                records = np.lib.format.read_array(stream, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise DamagedError(f"{path}: not an index of vectors ({error})") from error
-        names = records.dtype.names or ()
-        vector = records.dtype["vector"] if names == ("id", "vector") else records.dtype
-        if records.ndim != 1 or len(vector.shape) != 1 or records.dtype != _record(vector.shape[0]):
-            raise DamagedError(f"{path}: not an index of vectors, but an array of {records.dtype}")
-        index = cls(vector.shape[0])
-        index.add(records["id"], records["vector"])
-        return index
-
 
 class _TopK:
     """The best k of what was taken so far, best first."""
@@ -139,7 +110,3 @@ class _TopK:
         scores, ids = np.concatenate([self.scores, scores]), np.concatenate([self.ids, ids])
         order = best_first(scores, ids)[: self._k]
         self.scores, self.ids = scores[order], ids[order]
-
-
-def _record(dim: int) -> np.dtype[np.void]:
-    return np.dtype([("id", "<i8"), ("vector", "<f4", (dim,))])

@@ -21,12 +21,18 @@ def swap_bytes(path: Path, seed: int = 7) -> None:
 
 def edit_manifest(folder: Path, **changes: object) -> None:
     document = json.loads((folder / "manifest.json").read_bytes())
-    document["index"] |= changes
+    for changed in (document, document["files"]["rows"], document["chosen"]):
+        changed |= {name: value for name, value in changes.items() if name in changed}
     (folder / "manifest.json").write_text(json.dumps(document))
 
 
 def index_file(folder: Path) -> Path:
     (path,) = folder.glob("vectors-*")
+    return path
+
+
+def ids_file(folder: Path) -> Path:
+    (path,) = folder.glob("ids-*")
     return path
 
 
@@ -36,14 +42,18 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "index truncated": lambda folder: index_file(folder).write_bytes(index_file(folder).read_bytes()[:-100]),
     "index longer": lambda folder: index_file(folder).write_bytes(index_file(folder).read_bytes() + b"\0"),
     "index random": lambda folder: swap_bytes(index_file(folder)),
-    "index a folder": lambda folder: (index_file(folder).unlink(), (folder / "vectors-00000001.flat").mkdir()),
+    "index a folder": lambda folder: (index_file(folder).unlink(), (folder / "vectors-00000001.npy").mkdir()),
+    "ids deleted": lambda folder: ids_file(folder).unlink(),
+    "ids truncated": lambda folder: ids_file(folder).write_bytes(ids_file(folder).read_bytes()[:-4]),
+    "ids random": lambda folder: swap_bytes(ids_file(folder)),
+    "ids for vectors": lambda folder: ids_file(folder).write_bytes(index_file(folder).read_bytes()),
     "manifest truncated": lambda folder: (folder / "manifest.json").write_bytes(
         (folder / "manifest.json").read_bytes()[:90]
     ),
     "manifest empty": lambda folder: (folder / "manifest.json").write_bytes(b""),
     "manifest random": lambda folder: swap_bytes(folder / "manifest.json"),
     "manifest a list": lambda folder: (folder / "manifest.json").write_text("[1, 2]"),
-    "manifest of null": lambda folder: (folder / "manifest.json").write_text('{"format": 1, "index": null}'),
+    "manifest of null": lambda folder: (folder / "manifest.json").write_text('{"format": 2, "files": null}'),
     "manifest of another format": lambda folder: (folder / "manifest.json").write_text('{"format": 99}'),
     "manifest names the database": lambda folder: edit_manifest(folder, name="collection.sqlite"),
     "manifest names a file outside": lambda folder: edit_manifest(folder, name="../../gallery/0.png"),
@@ -54,9 +64,11 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "manifest with words for numbers": lambda folder: edit_manifest(folder, generation="x"),
     "manifest with null for a number": lambda folder: edit_manifest(folder, last_content_id=None, generation=0),
     "manifest newer": lambda folder: edit_manifest(folder, generation=999),
+    "manifest of lists that are not there": lambda folder: edit_manifest(folder, kind="lists"),
 }
 CLEAN_THOUGH: dict[str, Callable[[Path], object]] = {
     "manifest deleted": lambda folder: (folder / "manifest.json").unlink(),
+    "manifest of the first format": lambda folder: (folder / "manifest.json").write_text('{"format": 1}'),
     "leftovers": lambda folder: [
         (folder / name).write_bytes(b"x") for name in (".manifest.json.1.ab.tmp", ".vectors-00000009.flat.2.cd.tmp")
     ],
@@ -109,6 +121,7 @@ def test_an_index_file_newer_than_the_database_is_not_trusted(command, indexed, 
     shutil.copy(folder / "collection.sqlite", place / "old.sqlite")
     draw(indexed / "8.png", 8)
     command("index", indexed, "--quiet")
+    command("compact", "--quiet")
     put_back(place / "old.sqlite", folder)
     (indexed / "8.png").unlink()
     if asked_first:

@@ -22,6 +22,19 @@ def test_info_describes_the_collection(command, indexed, tiny):
     record = command("info", "--json").records[0]
     fingerprint = read_config(tiny).fingerprint
     assert record.pop("bytes_on_disk") > 10_000
+    assert record.pop("index") == {
+        "kind": "flat",
+        "reason": "comparing with each of 8 vectors is exact and fast",
+        "target": 0.99,
+        "memory": None,
+        "rows": 8,
+        "beside": 0,
+        "code": "",
+        "lists": 0,
+        "probes": 0,
+        "factor": 0,
+        "recall": None,
+    }
     assert record == {
         "folder": "indexes/gallery",
         "encoder": str(tiny),
@@ -74,7 +87,40 @@ def test_check_says_clean(command, indexed):
         "repaired": [],
         "items": 8,
         "contents": 8,
+        "recall": None,
     }
+
+
+def test_check_measures_the_recall(command, indexed):
+    done = command("check", "--recall")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[1].startswith("recall: 1.0000 of the 10 nearest found (95 % interval 0.6")
+    found = command("check", "--recall", "--json").records[0]["recall"]
+    assert (found["recall"], found["high"], found["queries"]) == (1.0, 1.0, 8)
+
+
+def test_the_recall_and_memory_are_kept(command, indexed):
+    assert command("index", indexed, "--recall", "1", "--memory", "2GB", "--quiet").code == 0
+    index = command("info", "--json").records[0]["index"]
+    assert (index["target"], index["memory"]) == (1.0, 2_000_000_000)
+    assert "memory      2,000 MB at most" in command("info").out
+    command("index", indexed, "--memory", "any", "--quiet")
+    assert command("info", "--json").records[0]["index"]["memory"] is None
+    for option, value in (("--recall", "2"), ("--memory", "lots")):
+        done = command("index", indexed, option, value)
+        assert (done.code, len(done.err.splitlines())) == (2, 1)
+
+
+def test_compact_gives_back_the_space_of_what_was_removed(command, indexed, place):
+    for number in range(1, 8):
+        command("remove", indexed / f"{number}.png", "--quiet")
+    before = command("info", "--json").records[0]
+    done = command("compact", "--json").records[0]
+    assert done["before"] > done["after"] == command("info", "--json").records[0]["bytes_on_disk"]
+    assert (before["index"]["rows"], command("info", "--json").records[0]["index"]["rows"]) == (8, 1)
+    assert len(command("query", indexed / "0.png", "--json").records) == 1
+    assert "bytes before" in command("compact").out
+    assert command("check").code == 0
 
 
 def test_check_without_any_collection_says_so(command):

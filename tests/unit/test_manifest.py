@@ -11,7 +11,8 @@ import pytest
 from simsearch.errors import DamagedError
 from simsearch.manifest import (
     MANIFEST_NAME,
-    IndexFile,
+    Manifest,
+    PartFile,
     checksum,
     read_manifest,
     replacing,
@@ -22,10 +23,14 @@ from simsearch.manifest import (
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def index_file(folder: Path, content: bytes = b"vectors") -> IndexFile:
-    path = folder / "vectors-00000003.flat"
+def index_file(folder: Path, content: bytes = b"vectors") -> PartFile:
+    path = folder / "vectors-00000003.npy"
     path.write_bytes(content)
-    return IndexFile.of(path, kind="flat", generation=3, last_content_id=17, count=5)
+    return PartFile.of(path)
+
+
+def manifest(folder: Path) -> Manifest:
+    return Manifest(3, 17, 5, {"rows": index_file(folder)}, {"kind": "flat"}, {"recall": 0.99})
 
 
 def names(folder: Path) -> list[str]:
@@ -109,17 +114,11 @@ def test_the_checksum_is_sha256(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) is None
-    index = index_file(tmp_path)
-    write_manifest(tmp_path, index)
-    assert read_manifest(tmp_path) == index
-    assert (index.name, index.kind, index.generation, index.last_content_id, index.count, index.size) == (
-        "vectors-00000003.flat",
-        "flat",
-        3,
-        17,
-        5,
-        7,
-    )
+    written = manifest(tmp_path)
+    write_manifest(tmp_path, written)
+    assert read_manifest(tmp_path) == written
+    index = written.files["rows"]
+    assert (index.name, index.size) == ("vectors-00000003.npy", 7)
     assert index.verify(tmp_path) == index.verify(tmp_path, thorough=True) == tmp_path / index.name
 
 
@@ -173,7 +172,7 @@ def test_a_missing_file_and_a_folder_in_its_place_are_damage(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"format": 1}', b'{"format": 1, "index": 3}']
+    "content", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"format": 2}', b'{"format": 2, "files": 3}']
 )
 def test_what_is_no_manifest_is_damage(content: bytes, tmp_path: Path) -> None:
     (tmp_path / MANIFEST_NAME).write_bytes(content)
@@ -182,19 +181,25 @@ def test_what_is_no_manifest_is_damage(content: bytes, tmp_path: Path) -> None:
 
 
 def edited(folder: Path, **changes: Any) -> None:
-    write_manifest(folder, index_file(folder))
+    write_manifest(folder, manifest(folder))
     path = folder / MANIFEST_NAME
     document = json.loads(path.read_bytes())
-    document["index"] |= changes
+    part = document if document.keys() & changes.keys() else document["files"]["rows"]
+    part |= changes
     path.write_text(json.dumps(document))
 
 
 def test_another_format_is_told(tmp_path: Path) -> None:
-    write_manifest(tmp_path, index_file(tmp_path))
+    write_manifest(tmp_path, manifest(tmp_path))
     path = tmp_path / MANIFEST_NAME
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(DamagedError, match="format 2, this simsearch reads 1"):
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(DamagedError, match="format 3, this simsearch reads 2"):
         read_manifest(tmp_path)
+
+
+def test_the_older_format_names_no_files_that_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).write_text('{"format": 1, "index": {}}')
+    assert read_manifest(tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../other", "/etc/passwd", "a/b", "a\0b", "a/"])
@@ -208,7 +213,7 @@ def test_a_name_outside_the_folder_is_damage(name: str, tmp_path: Path) -> None:
     ("field", "value", "kind"),
     [
         ("name", 3, "str"),
-        ("kind", ["flat"], "str"),
+        ("chosen", ["flat"], "dict"),
         ("generation", "3", "int"),
         ("count", True, "int"),
         ("size", 7.0, "int"),

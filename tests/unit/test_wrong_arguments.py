@@ -80,7 +80,7 @@ NAMES: dict[str, dict[str, Any]] = {
     "recognize_many": {"sources": ["gallery/0.png"], "threshold": None, "distinct": False},
     "reindex": {"encoder": None, "dry_run": False, "progress": None},
     "roll_back": {"encoder": None, "progress": None},
-    "export": {"path": "out.jsonl", "force": False, "progress": None},
+    "export": {"path": "out.jsonl", "where": None, "force": False, "progress": None},
     "import_vectors": {"path": "out.jsonl", "progress": None},
     "backup": {"folder": "backup", "force": False},
     "check": {"repair": False},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from simsearch.cli.options import force_option, index_option, json_option, quiet_option
+from simsearch.cli.options import force_option, index_option, json_option, quiet_option, where_option
 from simsearch.cli.output import counted, print_json, print_line, progress
 
 
@@ -17,10 +17,11 @@ from simsearch.cli.output import counted, print_json, print_line, progress
     help="File: .npz, .npy, .parquet, .jsonl or .faiss names the form.",
 )
 @index_option
+@where_option
 @force_option
 @json_option
 @quiet_option
-def export_command(out: str, index: str | None, force: bool, as_json: bool, quiet: bool) -> int:
+def export_command(out: str, index: str | None, where: str | None, force: bool, as_json: bool, quiet: bool) -> int:
     """Write the vectors of a collection to a file, with ids, uris, labels and metadata.
 
     .npy and .faiss hold vectors (and ids) only; the rest goes to a file of the same name and .jsonl.
@@ -28,7 +29,7 @@ def export_command(out: str, index: str | None, force: bool, as_json: bool, quie
     from simsearch.collection.entry import open_one
 
     with open_one(index) as collection:
-        done = collection.export(out, force=force, progress=progress(quiet))
+        done = collection.export(out, where=where, force=force, progress=progress(quiet))
         folder = str(collection.folder)
     if as_json:
         print_json({"collection": folder, "items": done.items, "files": [str(file) for file in done.files]})

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from simsearch.store import Store
+    from simsearch.types import Ids
+    from simsearch.where.tree import Condition
 
 
 def is_in(path: str, root: str) -> bool:
@@ -121,3 +126,21 @@ def move(store: Store, old: str | Path, new: str | Path) -> MoveReport:
 
 def _listed(store: Store) -> str:
     return ", ".join(store.roots()) or "none"
+
+
+def ids_of(store: Store, paths: Iterable[str | os.PathLike[str]]) -> Ids:
+    """The ids of the items of paths, of those under them as folders, or of uris as given; each once, ascending."""
+    found: list[Ids] = []
+    for path in paths:
+        ids = store.ids_under(known_spelling(store, os.fspath(path)))
+        found.append(ids if len(ids) else store.ids_under(os.fspath(path)))
+    return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *found]))
+
+
+def remove(store: Store, paths: Sequence[str] | None, where: Condition | None) -> int:
+    """Removes the items of paths, all if None, for which a condition holds, at once; returns how many."""
+    chosen = None if where is None else store.item_ids_where(where)
+    if paths is None:
+        return 0 if chosen is None else store.remove_items(chosen)
+    ids = ids_of(store, paths)
+    return store.remove_items(ids if chosen is None else np.intersect1d(ids, chosen))

@@ -19,6 +19,7 @@ from simsearch.space import telling_full_disk
 if TYPE_CHECKING:
     from simsearch.progress import Progress
     from simsearch.store import Store
+    from simsearch.where.tree import Condition
 
 SUFFIXES = (".npz", ".npy", ".parquet", ".jsonl", ".faiss")
 PASSES = {".npz": 3, ".npy": 2, ".faiss": 3}
@@ -50,13 +51,18 @@ def check_place(path: Path, *, force: bool = False) -> None:
         require_library()
 
 
-def export(store: Store, path: Path, progress: Progress, *, force: bool = False) -> ExportReport:
-    """Writes all items, as they are at one moment, whole or not at all. Memory does not grow with their number."""
+def export(
+    store: Store, path: Path, progress: Progress, *, where: Condition | None = None, force: bool = False
+) -> ExportReport:
+    """Writes the items for which the condition holds, as they are at one moment, whole or not at all.
+
+    Memory does not grow with their number, but for the 8 bytes of each id that a condition chooses.
+    """
     check_place(path, force=force)
     with store.snapshot():
         header = Header(
             store.dim,
-            store.counts().items,
+            store.counts().items if where is None else len(store.item_ids_where(where)),
             store.setting("modality") or "",
             store.setting("encoder") or "",
             store.setting("fingerprint") or "",
@@ -65,14 +71,14 @@ def export(store: Store, path: Path, progress: Progress, *, force: bool = False)
         with Working(progress, passes * header.items, "rows", "exporting"):
             try:
                 with telling_full_disk(path.parent, SimsearchError):
-                    files = _write(path, header, lambda: _batches(store, progress))
+                    files = _write(path, header, lambda: _batches(store, where, progress))
             except OSError as error:
                 raise SimsearchError(f"{path}: cannot be written: {error.strerror or error}") from error
     return ExportReport(files, header.items)
 
 
-def _batches(store: Store, progress: Progress) -> Batches:
-    for rows, vectors in store.item_rows(BATCH):
+def _batches(store: Store, where: Condition | None, progress: Progress) -> Batches:
+    for rows, vectors in store.item_rows(BATCH, where):
         yield [Record.of_row(row) for row in rows], vectors
         progress.advance(len(rows))
 

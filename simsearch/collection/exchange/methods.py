@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.opened import OpenCollection
-from simsearch.media.arguments import FLAG, PATH, as_progress, require
+from simsearch.collection.queries.methods import QueryMethods
+from simsearch.media.arguments import FLAG, PATH, TEXT, allow, as_progress, require
 
 if TYPE_CHECKING:
     from simsearch.collection.exchange.backing_up import BackupReport
@@ -16,27 +16,33 @@ if TYPE_CHECKING:
     from simsearch.types import AddReport
 
 
-class ExchangeMethods(OpenCollection):
+class ExchangeMethods(QueryMethods):
     """Writing vectors to files, and reading them."""
 
     def export(
-        self, path: str | os.PathLike[str], *, force: bool = False, progress: Progress | bool | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        where: str | None = None,
+        force: bool = False,
+        progress: Progress | bool | None = None,
     ) -> ExportReport:
         """Writes the vectors of all items with ids, uris, labels and metadata, as they are at one moment.
 
-        The suffix names the form: `.npz`, `.parquet` or `.jsonl`; `.npy` or `.faiss` with what they cannot hold in a
-        file of the same name and `.jsonl`. Memory does not grow with the number of items. Raises UsageError for a file
-        that is there and no export, unless `force`.
+        With `where` only of the items for which that holds. The suffix names the form: `.npz`, `.parquet` or `.jsonl`;
+        `.npy` or `.faiss` with what they cannot hold in a file of the same name and `.jsonl`. Memory does not grow with
+        the number of items. Raises UsageError for a file that is there and no export, unless `force`.
         """
         from simsearch.collection.exchange.exporting import export
         from simsearch.store import Store
 
         require(PATH, path=path)
         require(FLAG, force=force)
-        shown = as_progress(progress)
+        allow(TEXT, where=where)
+        shown, condition = as_progress(progress), self.condition(where)
         # A connection of its own: the moment lasts as long as the writing, and other threads must not wait for it.
         with Store.open(self.store.path) as store:
-            return export(store, Path(path), shown, force=force)
+            return export(store, Path(path), shown, where=condition, force=force)
 
     def backup(self, folder: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
         """Makes a folder a copy of the collection as it is at one moment, also while others write, and checks it.

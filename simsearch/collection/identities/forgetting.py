@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simsearch.collection import locking
-from simsearch.collection.places import STORE_NAME, is_collection
-from simsearch.collection.switching import kept_folders
-from simsearch.errors import DamagedError
+from simsearch.collection.places import INDEX_FILES, STORE_NAME, is_collection
+from simsearch.collection.switching import kept_folders, rebuilding_folder
+from simsearch.errors import DamagedError, LockedError
 from simsearch.manifest import MANIFEST_NAME, read_manifest
 from simsearch.store import Store
 from simsearch.store.erasing import free_pages_with_content, holds, log_bytes
@@ -37,17 +37,21 @@ class ForgottenReport:
 def forget_in_kept(folder: Path, label: str | None, digests: Sequence[bytes]) -> None:
     """Removes a label, and examples and impostors with these contents, from the states kept beside a collection.
 
-    A state of before may know the identity by another label, so contents count too. Raises LockedError when another
-    process is writing to one of them.
+    A state of before may know the identity by another label, so contents count too. One that another process is just
+    encoding is left to that: it carries over what is forgotten, and overwrites it, before it switches.
     """
     for place in kept_folders(folder):
         if not is_collection(place):
             continue
-        with locking.writing(place) as store:
-            if label is not None:
-                store.remove_label(label)
-            store.remove_identity_contents(digests)
-            store.erase_traces()
+        try:
+            with locking.writing(place) as store:
+                if label is not None:
+                    store.remove_label(label)
+                store.remove_identity_contents(digests)
+                store.erase_traces()
+        except LockedError:
+            if place != rebuilding_folder(folder):
+                raise
 
 
 def forgotten(folder: Path, store: Store, label: str) -> ForgottenReport:
@@ -86,8 +90,8 @@ def _older_indexes(folder: Path) -> list[Path]:
         recorded = read_manifest(folder)
     except DamagedError:
         recorded = None
-    kept = "" if recorded is None else recorded.name
-    return [path for path in sorted(folder.glob("vectors-*")) if path.name != kept]
+    kept = set() if recorded is None else {file.name for file in recorded.files.values()}
+    return [path for pattern in INDEX_FILES for path in sorted(folder.glob(pattern)) if path.name not in kept]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -89,6 +89,8 @@ def reindex(
                     _check_current(old)
                     with new.changing() as store:
                         lost = carry_over(old.store, store, opened, Silent())
+                        # What was forgotten meanwhile is forgotten here too.
+                        store.erase_traces()
                     _check_lost(folder, old.store, lost)
                 report = _report(folder, old, new, lost, change, switch)
         if switch:

@@ -6,13 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
+from simsearch.store.filters.conditions import compiled
 from simsearch.store.reading import as_array
 from simsearch.store.schema import CONTENT, ITEM
 
 if TYPE_CHECKING:
     from simsearch.types import Metadata, Vectors
+    from simsearch.where.tree import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,14 @@ class ItemRow:
     rules: int
 
 
-def page(connection: Connection, after: int, batch: int, dim: int) -> tuple[list[ItemRow], Vectors]:
+def page(
+    connection: Connection, after: int, batch: int, dim: int, where: Condition | None
+) -> tuple[list[ItemRow], Vectors]:
     """The next items by ascending id, at most `batch`, and the vectors of their contents."""
+    here = ITEM.c.id > after if where is None else and_(ITEM.c.id > after, compiled(where))
     columns = (CONTENT.c[name] for name in ("sha256", "kind", "width", "height", "text", "rules", "vector"))
     query = select(ITEM, *columns).join(CONTENT, CONTENT.c.id == ITEM.c.content_id)
-    found = connection.execute(query.where(ITEM.c.id > after).order_by(ITEM.c.id).limit(batch)).all()
+    found = connection.execute(query.where(here).order_by(ITEM.c.id).limit(batch)).all()
     rows = [
         ItemRow(
             row.id,

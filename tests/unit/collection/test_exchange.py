@@ -106,6 +106,16 @@ def test_many_batches_come_back(own, tmp_path, form, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_only_what_is_asked_for_is_exported(own, tmp_path, form) -> None:
+    files = own.export(tmp_path / f"some{form}", where="n < 5 and label is null").files
+    with Collection.create(tmp_path / "back", dim=8) as back:
+        assert back.import_vectors(files[0]).added == 3
+        assert held(back) == {uri: row for uri, row in held(own).items() if uri in ("v2", "v3", "v4")}
+    with pytest.raises(UsageError):
+        own.export(tmp_path / f"none{form}", where="n <")
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_images_go_into_a_collection_of_the_same_encoder_and_into_one_of_own_vectors(
     tmp_path, tiny, other, gallery, form, counting
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +98,24 @@ def test_pages_that_an_older_version_freed_are_overwritten(people: Collection) -
     assert found(people.folder, b"name 5")
     assert not people.forgotten("name 5").traces
     assert found(people.folder, b"name 5") == []
+
+
+COUNTED = """
+import sys
+from simsearch.collection import Collection
+with Collection.open(sys.argv[1]) as opened:
+    print(len(opened))
+"""
+
+
+def test_after_forgetting_other_processes_see_what_is_written(tmp_path):
+    """Reading the bytes of the database in this process would drop its locks: the next to close it deletes its log."""
+    with Collection.create(tmp_path / "own", dim=3) as own:
+        own.enroll("Ana", [[0.0, 1.0, 0.0]])
+        own.forget("Ana")
+        assert own.forgotten("Ana").clean
+        for number in range(3):
+            own.add_vectors([f"v{number}"], [[1.0, number, 0.0]])
+            command = [sys.executable, "-c", COUNTED, str(own.folder)]
+            seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            assert int(seen) == number + 1

@@ -368,3 +368,20 @@ def test_what_is_forgotten_is_forgotten_in_the_kept_states_too(folder, other, ti
     with Collection.open(folder) as opened:
         opened.roll_back()
         assert opened.labels() == {"Ana": 1}
+
+
+def test_what_is_forgotten_while_it_encodes_is_not_carried_over(folder, other, tmp_path, monkeypatch):
+    compare = encoder_change.compare
+    vector = open_encoder(other).encode([tmp_path / "people" / "ben.png"])[0]
+
+    def forget(old, new):
+        with new.writing(), Collection.open(folder) as opened:
+            assert opened.forget("Ben") == 1
+        return compare(old, new)
+
+    monkeypatch.setattr(encoder_change, "compare", forget)
+    with Collection.open(folder) as opened:
+        opened.reindex(other)
+        assert opened.labels() == {"Ana": 2}
+        assert opened.forgotten("Ben").clean
+    assert [path for path in folder.iterdir() if vector.tobytes() in path.read_bytes()] == []

@@ -1,41 +1,42 @@
 from __future__ import annotations
 
-import io
-import subprocess
-import sys
 from pathlib import Path
 
 import faiss
 import numpy as np
 import pytest
 
-from simsearch.errors import DamagedError, UsageError
+from simsearch.errors import DamagedError
 from simsearch.vectors import exact, faiss_index
 from simsearch.vectors.arrays import as_vectors
-from simsearch.vectors.choose import DEFAULT_KIND, load_index, new_index
+from simsearch.vectors.choose import Design
 from simsearch.vectors.exact import ExactIndex
 from simsearch.vectors.faiss_index import FaissFlatIndex
+from simsearch.vectors.files import open_rows, write_rows
+from simsearch.vectors.inverted import open_lists, write_lists
+from simsearch.vectors.quantizing import train
 
 ROWS = as_vectors(np.random.default_rng(5).normal(size=(90, 6)))
 IDS = np.arange(90, dtype=np.int64)
 
 
-def filled(kind: str) -> ExactIndex | FaissFlatIndex:
-    index = new_index(kind, 6)
-    assert isinstance(index, ExactIndex | FaissFlatIndex)
-    index.add(IDS, ROWS)
-    return index
+def paths(folder: Path) -> tuple[Path, Path]:
+    return folder / "rows.npy", folder / "ids.npy"
 
 
-@pytest.mark.parametrize("kind", ["flat", "exact"])
-def test_the_size_of_the_blocks_changes_no_answer(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    index, queries = filled(kind), ROWS[:11]
+@pytest.mark.parametrize("kind", [ExactIndex, FaissFlatIndex])
+def test_the_size_of_the_blocks_changes_no_answer(
+    kind: type[ExactIndex] | type[FaissFlatIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, queries = kind.over(IDS, ROWS), ROWS[:11]
     ids, scores = index.search(queries, 7)
     near = index.range_search(queries, 0.3)
     for module, name, size in (
         (exact, "QUERIES_AT_ONCE", 3),
         (exact, "ROWS_AT_ONCE", 4),
         (faiss_index, "NUMBERS_AT_ONCE", 13),
+        (faiss_index, "QUERIES_AT_ONCE", 3),
+        (faiss_index, "ROWS_AT_ONCE", 4),
     ):
         monkeypatch.setattr(module, name, size)
     again_ids, again_scores = index.search(queries, 7)
@@ -46,86 +47,92 @@ def test_the_size_of_the_blocks_changes_no_answer(kind: str, monkeypatch: pytest
         np.testing.assert_array_equal(again_other, other)
 
 
-def test_an_index_is_flat_unless_another_kind_is_named() -> None:
-    assert isinstance(new_index(DEFAULT_KIND, 3), FaissFlatIndex)
-    assert isinstance(new_index("exact", 3), ExactIndex)
+def test_rows_are_written_in_batches_and_are_plain_arrays(tmp_path: Path) -> None:
+    batches = [(IDS[start : start + 40], ROWS[start : start + 40]) for start in (0, 40, 80)]
+    write_rows(*paths(tmp_path), 6, 90, batches)
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), ROWS)
+    opened = open_rows(*paths(tmp_path))
+    np.testing.assert_array_equal(opened.ids, IDS)
+    with pytest.raises(ValueError, match="read-only"):
+        opened.rows[0, 0] = 0.0
 
 
-def test_a_kind_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no index of kind 'hnsw'; choose one of: flat, exact"):
-        new_index("hnsw", 3)
-    with pytest.raises(DamagedError, match="kind 'hnsw'"):
-        load_index("hnsw", tmp_path / "vectors.hnsw")
+def test_another_number_of_rows_than_announced_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match="90 vectors where the database counts 91"):
+        write_rows(*paths(tmp_path), 6, 91, [(IDS, ROWS)])
 
 
-def test_choosing_imports_neither_numpy_nor_faiss() -> None:
-    code = "import sys, simsearch.vectors.choose; print(sorted({'numpy', 'faiss'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("other", "words"),
-    [
-        (faiss.IndexFlatIP(4), "IndexFlatIP instead of vectors with ids"),
-        (faiss.IndexIDMap(faiss.IndexFlatL2(4)), "IndexFlatL2 instead of flat vectors with inner product"),
-        (faiss.IndexIDMap(faiss.IndexHNSWFlat(4, 8)), "IndexHNSWFlat"),
-    ],
-)
-def test_another_index_of_faiss_is_refused(other: faiss.Index, words: str, tmp_path: Path) -> None:
-    path = tmp_path / "vectors"
-    faiss.write_index(other, str(path))
-    with pytest.raises(DamagedError, match=words):
-        FaissFlatIndex.load(path)
-
-
-def test_fewer_ids_than_vectors_are_refused(tmp_path: Path) -> None:
-    index = faiss.IndexIDMap(faiss.IndexFlatIP(6))
-    index.add_with_ids(ROWS, IDS)
-    faiss.downcast_index(index.index).add(ROWS[:1])
-    path = tmp_path / "vectors"
-    faiss.write_index(index, str(path))
-    with pytest.raises(DamagedError, match="90"):
-        FaissFlatIndex.load(path)
-
-
-def test_a_file_with_a_reverse_map_is_read_too(tmp_path: Path) -> None:
-    index = faiss.IndexIDMap2(faiss.IndexFlatIP(6))
-    index.add_with_ids(ROWS, IDS + 7)
-    path = tmp_path / "vectors"
-    faiss.write_index(index, str(path))
-    assert FaissFlatIndex.load(path).search(ROWS[3:4], 1)[0].tolist() == [[10]]
+def test_no_rows_are_a_file_too(tmp_path: Path) -> None:
+    write_rows(*paths(tmp_path), 6, 0, [])
+    assert open_rows(*paths(tmp_path)).search(ROWS[:2], 3)[0].shape == (2, 0)
 
 
 @pytest.mark.parametrize(
     "array",
     [
         np.zeros(3),
-        np.zeros((2, 2), dtype=[("id", "<i8"), ("vector", "<f4", (2,))]),
-        np.zeros(2, dtype=[("id", "<i8"), ("vector", "<f8", (2,))]),
+        np.zeros((2, 2)),
+        np.zeros((90, 6), dtype="<f8"),
+        np.zeros((89, 6), dtype="<f4"),
+        np.zeros((90, 0), dtype="<f4"),
         np.zeros(2, dtype=[("id", "<i8"), ("vector", "<f4")]),
+        np.array([{"a": 1}], dtype=object),
     ],
 )
-def test_another_array_is_not_taken_for_an_exact_index(array: np.ndarray, tmp_path: Path) -> None:
-    path = tmp_path / "vectors"
-    content = io.BytesIO()
-    np.save(content, array)
-    path.write_bytes(content.getvalue())
-    with pytest.raises(DamagedError, match="not an index of vectors"):
-        ExactIndex.load(path)
+def test_another_array_is_not_taken_for_rows(array: np.ndarray, tmp_path: Path) -> None:
+    write_rows(*paths(tmp_path), 6, 90, [(IDS, ROWS)])
+    np.save(tmp_path / "rows.npy", array, allow_pickle=True)
+    with pytest.raises(DamagedError) as caught:
+        open_rows(*paths(tmp_path))
+    assert str(tmp_path / "rows.npy") in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
-    path = tmp_path / "vectors"
-    content = io.BytesIO()
-    np.save(content, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    path.write_bytes(content.getvalue())
-    with pytest.raises(DamagedError):
-        ExactIndex.load(path)
+@pytest.mark.parametrize("kept", [0, 5, 20, 500])
+def test_a_damaged_file_is_reported_in_one_line(kept: int, tmp_path: Path) -> None:
+    write_rows(*paths(tmp_path), 6, 90, [(IDS, ROWS)])
+    whole = (tmp_path / "rows.npy").read_bytes()
+    (tmp_path / "rows.npy").write_bytes(whole[:kept])
+    with pytest.raises(DamagedError) as caught:
+        open_rows(*paths(tmp_path))
+    assert "\n" not in str(caught.value)
 
 
-def test_ids_are_a_copy() -> None:
-    for kind in ("flat", "exact"):
-        index = filled(kind)
-        index.ids[:] = 0
-        assert index.ids.tolist() == IDS.tolist()
+@pytest.mark.parametrize("name", ["codes.faiss", "codes 写真 é.faiss", "codes \udcff.faiss"])
+def test_lists_are_written_and_mapped_under_any_name(name: str, tmp_path: Path) -> None:
+    rows = FaissFlatIndex.over(IDS, ROWS)
+    lists = train(rows, Design("lists", "sq8", 2), 0)
+    write_lists(tmp_path / name, lists)
+    opened = open_lists(tmp_path / name, rows)
+    for one, other in zip(lists.search(ROWS[:5], 4), opened.search(ROWS[:5], 4), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (faiss.IndexFlatIP(6), "IndexFlatIP instead of inverted lists with inner product"),
+        (faiss.IndexHNSWFlat(6, 8), "IndexHNSWFlat"),
+    ],
+)
+def test_another_index_of_faiss_is_refused(other: faiss.Index, words: str, tmp_path: Path) -> None:
+    faiss.write_index(other, str(tmp_path / "codes"))
+    with pytest.raises(DamagedError, match=words):
+        open_lists(tmp_path / "codes", FaissFlatIndex.over(IDS, ROWS))
+
+
+def test_lists_of_other_rows_are_refused(tmp_path: Path) -> None:
+    rows = FaissFlatIndex.over(IDS, ROWS)
+    write_lists(tmp_path / "codes", train(rows, Design("lists", "sq8", 2), 0))
+    with pytest.raises(DamagedError, match="90 codes of 6 numbers for 89 vectors of 6"):
+        open_lists(tmp_path / "codes", FaissFlatIndex.over(IDS[1:], ROWS[1:]))
+
+
+def test_a_damaged_file_of_lists_is_reported_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "codes"
+    for content in (b"", b"hello"):
+        path.write_bytes(content)
+        with pytest.raises(DamagedError) as caught:
+            open_lists(path, FaissFlatIndex.over(IDS, ROWS))
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from simsearch.collection import cache
-from simsearch.collection.adding.roots import known_spelling
-from simsearch.errors import SimsearchError
-from simsearch.manifest import MANIFEST_NAME
+from simsearch.collection.cache.checking import problems
+from simsearch.collection.cache.policy import wish_of
+from simsearch.errors import DamagedError
+from simsearch.manifest import read_manifest
 from simsearch.media.folders.filters import FileFilter
 
 if TYPE_CHECKING:
     from simsearch.store import Store
-    from simsearch.types import Ids
-    from simsearch.where.tree import Condition
+    from simsearch.vectors.audit import Audit
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """How the index answers, and why: see `vectors.choose.Design`. `rows` are in its files, `beside` are newer ones."""
+
+    kind: str
+    reason: str
+    target: float
+    """The recall@10 that is wanted."""
+    memory: int | None
+    """Bytes that may be used while building and searching."""
+    rows: int
+    beside: int
+    code: str
+    lists: int
+    probes: int
+    factor: int
+    recall: Audit | None
+    """What was measured on stored vectors against exact search; None of an index that is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,7 @@ class Info:
     and which files count."""
     generation: int
     bytes_on_disk: int
+    index: IndexInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +70,20 @@ class CheckReport:
     repaired: tuple[str, ...]
     items: int
     contents: int
+    recall: Audit | None = None
+    """recall@10 against exact search, where that was asked for."""
 
     @property
     def clean(self) -> bool:
         return not (self.store_problems or self.index_problems)
 
 
-def description(folder: Path, store: Store | None) -> str:
-    """What `repr` shows of a collection; `store` is None when it is closed."""
-    if store is None:
-        return f"<Collection {folder}: closed>"
-    try:
-        items, encoder = store.counts().items, store.setting("encoder")
-    except SimsearchError as error:
-        return f"<Collection {folder}: {error}>"
-    return f"<Collection {folder}: {items:,} items, {f'encoder {encoder}' if encoder else 'own vectors'}>"
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """The bytes of the files of a collection before and after they were compacted."""
+
+    before: int
+    after: int
 
 
 def info(folder: Path, store: Store) -> Info:
@@ -93,39 +108,48 @@ def info(folder: Path, store: Store) -> Info:
             roots=tuple(roots),
             generation=store.generation(),
             readings={root: given for root, given in readings.items() if given},
-            bytes_on_disk=sum(path.stat().st_size for path in folder.iterdir() if path.is_file()),
+            bytes_on_disk=bytes_of(folder),
+            index=index_info(folder, store, counts.contents),
         )
 
 
+def bytes_of(folder: Path) -> int:
+    """The bytes of the files of a collection."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def index_info(folder: Path, store: Store, contents: int) -> IndexInfo:
+    """What the manifest records of the index."""
+    from simsearch.vectors.audit import Audit
+    from simsearch.vectors.choose import Design, design_of
+
+    wish = wish_of(store)
+    design, rows, recall = Design("flat", reason="its files are not written yet, or damaged"), 0, None
+    try:
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            design, rows, recall = design_of(manifest.chosen), manifest.count, Audit.of_document(manifest.audit)
+    except DamagedError:
+        pass
+    return IndexInfo(
+        design.kind,
+        design.reason,
+        wish.recall,
+        wish.memory,
+        rows,
+        max(0, contents - rows),
+        design.code,
+        design.lists,
+        design.probes,
+        design.factor,
+        recall,
+    )
+
+
 def check(folder: Path, store: Store, dim: int, *, repaired: tuple[str, ...] = ()) -> CheckReport:
-    """Reads the whole database and the whole index file."""
+    """Reads the whole database and all index files."""
     with store.snapshot():
         counts = store.counts()
         found = tuple(store.check())
-        index = tuple(cache.problems(folder, store, dim)) if not found else ()
+        index = tuple(problems(folder, store, dim)) if not found else ()
     return CheckReport(found, index, repaired, counts.items, counts.contents)
-
-
-def rebuild_index(folder: Path, store: Store, dim: int) -> None:
-    """Rebuilds the index file from the database. The caller holds the writer's lock."""
-    (folder / MANIFEST_NAME).unlink(missing_ok=True)
-    cache.save(folder, store, cache.load(folder, store, dim))
-
-
-def ids_of(store: Store, path: str | Path) -> Ids:
-    """The ids of the items of a path, of those under it as a folder, or of a uri as given."""
-    text = os.fspath(path)
-    ids = store.ids_under(known_spelling(store, text))
-    return ids if len(ids) else store.ids_under(text)
-
-
-def remove(store: Store, paths: Sequence[str] | None, where: Condition | None) -> int:
-    """Removes the items of paths, all if None, for which a condition holds; returns how many."""
-    chosen = None if where is None else store.item_ids_where(where)
-    if paths is None:
-        return 0 if chosen is None else store.remove_items(chosen)
-    count = 0
-    for path in paths:
-        ids = ids_of(store, path)
-        count += store.remove_items(ids if chosen is None else np.intersect1d(ids, chosen))
-    return count
