@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from simsearch.collection.identities.comparing import Comparison
     from simsearch.collection.upkeep import Info
     from simsearch.recognition.calibration import Calibration
+    from simsearch.recognition.review import Finding
     from simsearch.types import AddReport, Example, Item, Match, Recognition, Skip
 
 PREFIX = "/api/v1"
@@ -104,6 +105,19 @@ def example_record(example: Example) -> dict[str, Any]:
 
 def _date(seconds: int | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
+
+
+def finding_record(finding: Finding) -> dict[str, Any]:
+    """An example that looks wrong, and why in words."""
+    return {
+        "label": finding.label,
+        "path": finding.path,
+        "kind": finding.kind,
+        "other": finding.other,
+        "score": rounded(finding.score),
+        "bound": rounded(finding.bound),
+        "reason": finding.reason,
+    }
 
 
 def skip_records(skipped: Sequence[Skip]) -> list[dict[str, Any]]:

@@ -76,6 +76,11 @@ def impostor_ids(connection: Connection) -> Ids:
     return id_array(connection, select(IMPOSTOR.c.id).order_by(IMPOSTOR.c.id))
 
 
+def enrolled(connection: Connection) -> Ids:
+    known = IMPOSTOR.c.sha256.in_(select(EXAMPLE.c.sha256)) | IMPOSTOR.c.identity.in_(select(EXAMPLE.c.label))
+    return id_array(connection, select(IMPOSTOR.c.id).where(known).order_by(IMPOSTOR.c.id))
+
+
 def impostor_count(connection: Connection) -> int:
     return int(driver(connection).execute("SELECT count(*) FROM impostor").fetchone()[0])
 

@@ -117,6 +117,11 @@ class Store(Filtered, Sources, IdentityStore):
                 self._dim = reading.number_setting(connection, "dim")
         return self._dim
 
+    def identity(self) -> str:
+        """A value that another database does not have, unless it is a copy of this one."""
+        # One of an older format has none of its own, only that by which its removals of duplicates know it.
+        return self.setting("database") or self.setting("id") or ""
+
     def generation(self) -> int:
         """How often the set of contents has changed."""
         with self._database.reading() as connection:

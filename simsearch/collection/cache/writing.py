@@ -80,7 +80,7 @@ def _write_rows(folder: Path, store: Store, dim: int, files: Files | None) -> No
     written = {ROWS: PartFile.of(rows_path), IDS: PartFile.of(ids_path)}
     wanted = chosen(count, dim, wish_of(store))
     design = Design("flat", reason=wanted.reason)
-    manifest = Manifest(generation, store.last_content_id(), count, written, design.document(), {})
+    manifest = Manifest(generation, store.last_content_id(), count, written, design.document(), {}, store.identity())
     if files is not None and wanted.kind == "lists":
         manifest = _carried(folder, manifest, files, wanted.reason)
     switch(folder, store, manifest)
@@ -128,7 +128,7 @@ def switch(folder: Path, store: Store, manifest: Manifest) -> None:
 
 
 def forget_newer(folder: Path, store: Store) -> None:
-    """Removes the manifest of an index that is newer than the database, which then was put back from a copy.
+    """Removes the manifest of an index of another database, or one newer than the database, put back from a copy.
 
     Done before anything is written: later the generation would reach that of the manifest, with other contents.
     """
@@ -136,7 +136,9 @@ def forget_newer(folder: Path, store: Store) -> None:
         recorded = read_manifest(folder)
     except DamagedError:
         return
-    if recorded is not None and recorded.generation > store.generation():
+    if recorded is None:
+        return
+    if recorded.database != store.identity() or recorded.generation > store.generation():
         (folder / MANIFEST_NAME).unlink(missing_ok=True)
 
 

@@ -123,12 +123,14 @@ class DuplicateMethods(OpenCollection):
         return read_plan(Path(path))
 
     def edit_plan(self, path: str | Path, new: str | Path, choices: Mapping[tuple[int, int], Action]) -> Totals:
-        """Writes a plan with other actions than those of an earlier one to a new file; see `editing.edited`."""
-        from simsearch.collection.duplicates.editing import edited
+        """Writes a plan with other actions than those of an earlier one to a new file; see `editing.Editor`."""
+        from simsearch.collection.duplicates.editing import Editor
         from simsearch.duplicates.removal.plan_file import read_plan, write_plan
 
-        plan = edited(read_plan(Path(path)), choices)
-        return write_plan(Path(new), plan.header, plan.groups)
+        plan = read_plan(Path(path))
+        uris = [file.state.path for group in plan.groups for file in group.files]
+        editor = Editor(self.store.items_by_uri(uris), self.store.removals.example_labels(uris))
+        return write_plan(Path(new), plan.header, editor.edited(plan, choices).groups)
 
     def apply_duplicates(
         self,

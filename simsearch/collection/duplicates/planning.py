@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simsearch.collection.duplicates.finding import Found
     from simsearch.collection.duplicates.report import DuplicateGroup, DuplicateMember
     from simsearch.store import Store
+    from simsearch.types import Item
 
 NOT_PROVED = "near, but not proved to be a copy: put 'remove' here if it is one"
 NO_FILE = "is not a file of its own, so it cannot be moved; remove it where it was added"
@@ -119,21 +120,24 @@ class Planner:
         if self.found.contents.reference:
             return ()
         going = {file.state.path for file in others if file.action == "remove"}
-        label, entries = group.kept.item.label, set(group.kept.item.metadata)
-        taken: list[TakenOver] = []
-        for copy in group.copies:
-            item = copy.item
-            if item.uri not in going:
-                continue
-            if label is None and item.label is not None:
-                label = item.label
-                taken.append(TakenOver(item.uri, "label", label))
-            for key, value in item.metadata.items():
-                if key not in entries:
-                    entries.add(key)
-                    taken.append(TakenOver(item.uri, "metadata", value, key))
-            taken += [TakenOver(item.uri, "example", name) for name in self.examples.get(item.uri, ())]
-        return tuple(taken)
+        gone = [copy.item for copy in group.copies if copy.item.uri in going]
+        return taken_over(group.kept.item, gone, self.examples)
+
+
+def taken_over(kept: Item, going: Sequence[Item], examples: Mapping[str, Sequence[str]]) -> tuple[TakenOver, ...]:
+    """What a kept item lacks and one that goes has; `examples` has the labels that a path is an example of."""
+    label, entries = kept.label, set(kept.metadata)
+    taken: list[TakenOver] = []
+    for item in going:
+        if label is None and item.label is not None:
+            label = item.label
+            taken.append(TakenOver(item.uri, "label", label))
+        for key, value in item.metadata.items():
+            if key not in entries:
+                entries.add(key)
+                taken.append(TakenOver(item.uri, "metadata", value, key))
+        taken += [TakenOver(item.uri, "example", name) for name in examples.get(item.uri, ())]
+    return tuple(taken)
 
 
 def _companion(one: Beside) -> Companion:

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simsearch.collection.identities.deciding import calibration_of
-from simsearch.recognition.gallery import RULE, Gallery
+from simsearch.collection.identities.deciding import load_decider
+from simsearch.recognition.gallery import RULE
 from simsearch.recognition.review import Finding, findings
 from simsearch.types import Example
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from simsearch.collection.identities.deciding import Decider
+    from simsearch.recognition.gallery import Gallery
     from simsearch.store import NewExample, Store
 
 
-def review_new(store: Store, given: Sequence[tuple[str, NewExample]]) -> dict[int, Finding]:
+def review_new(store: Store, decider: Decider, given: Sequence[tuple[str, NewExample]]) -> dict[int, Finding]:
     """What looks wrong of examples that are not enrolled yet, by their place; those enrolled already are left out.
 
     They are compared with all that are enrolled and with each other.
@@ -30,12 +32,11 @@ def review_new(store: Store, given: Sequence[tuple[str, NewExample]]) -> dict[in
             new.setdefault((label, one.sha256), place)
     if not new:
         return {}
-    examples, vectors = store.examples()
     # Ids below zero stand for the places, as these have none yet.
     made = [Example(-1 - place, label, given[place][1].uri, given[place][1].text) for (label, _), place in new.items()]
     rows = np.stack([given[place][1].vector for place in new.values()])
-    gallery = Gallery.of((*examples, *made), np.concatenate([vectors, rows]))
-    found = _findings(store, gallery, np.flatnonzero(gallery.ids < 0), _equal(contents, list(new), given, gallery))
+    gallery = decider.gallery.with_examples(made, rows)
+    found = _findings(decider, gallery, np.flatnonzero(gallery.ids < 0), _equal(contents, list(new), given, gallery))
     return {-1 - number: finding for number, finding in found.items()}
 
 
@@ -61,18 +62,18 @@ def _equal(
 def review_all(store: Store) -> tuple[Finding, ...]:
     """What looks wrong of the enrolled examples, in the order of their labels."""
     with store.snapshot():
-        gallery, digests = Gallery.of(*store.examples()), store.example_digests()
+        decider, digests = load_decider(store), store.example_digests()
+        gallery = decider.gallery
         known: dict[bytes, set[str]] = {}
         for example in gallery.examples:
             known.setdefault(digests[example.id], set()).add(example.label)
         others = [sorted(known[digests[example.id]] - {example.label}) for example in gallery.examples]
         equal = {row: names[0] for row, names in enumerate(others) if names}
-        return tuple(_findings(store, gallery, np.arange(len(gallery.examples)), equal).values())
+        return tuple(_findings(decider, gallery, np.arange(len(gallery.examples)), equal).values())
 
 
-def _findings(store: Store, gallery: Gallery, rows: NDArray[np.int64], equal: dict[int, str]) -> dict[int, Finding]:
+def _findings(decider: Decider, gallery: Gallery, rows: NDArray[np.int64], equal: dict[int, str]) -> dict[int, Finding]:
     """The findings by the id of the example."""
-    stored = store.calibration()
-    held = None if stored is None else calibration_of(stored.document).threshold
+    held = None if decider.calibration is None else decider.calibration.threshold
     threshold = held.score if held is not None and held.guaranteed else None
     return findings(gallery, rows, equal, threshold=threshold, rule=RULE)

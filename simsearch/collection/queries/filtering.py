@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,12 +9,11 @@ import numpy as np
 
 from simsearch.errors import UsageError
 from simsearch.media.arguments import COUNT, require
-from simsearch.where.tree import FIELDS, Key, columns_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.store import Store
+    from simsearch.collection.queries.remembered import Filters
     from simsearch.types import Ids, Scores, VectorIndex, Vectors
     from simsearch.where.tree import Condition
 
@@ -24,107 +21,75 @@ if TYPE_CHECKING:
 
 FEW = 20_000
 """So many matching contents are compared one by one: exact, and quicker than finding them among their neighbors."""
-PROBED = 64
-"""Nearest contents that are looked up first."""
+MANY = 0.02
+"""Of filters for such a share of the items the nearest contents are looked up first."""
+MARGIN = 32
+"""Contents that are fetched beyond those that should be enough."""
 LOOK_UP = 8
-"""Looking up a content in the database costs as much as looking at so many of all items in order."""
+"""Looking up a content costs as much as looking at so many of all items in order, a search for contents to look up
+as `SEARCH` items."""
+SEARCH = 1_000
+PATIENCE = 10
+"""When so many times what was done without knowing all matching contents would pay for it, they are looked for."""
 SHARE = 8
 """A search for more than one in so many contents costs more than comparing all that match."""
-KEPT = 16
-IDS_KEPT = 8_000_000
-"""Bounds of what is remembered: filters, and contents of all of them, 64 MB."""
 
 
-class Filters:
-    """What filters match in a store, remembered until the database changes."""
+def nearest(
+    filters: Filters, index: VectorIndex, vectors: Vectors, k: int, where: Condition | None
+) -> tuple[Ids, Scores]:
+    """The k best contents for each vector that have an item for which the filter holds, and their scores.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._state: tuple[int, int] | None = None
-        self._ids: OrderedDict[Condition, Ids] = OrderedDict()
-        self._keys: set[Key] = set()
+    The shape is (q, min(k, how many there are)). Equal scores come by ascending id.
+    """
+    if where is None:
+        return index.search(vectors, k)
+    require(COUNT, k=k)
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
+    found = _Found(len(vectors), k)
+    about = filters.about(where)
+    if about.ids is None and about.share >= MANY:
+        _look_up_nearest(filters, index, vectors, found, where)
+    if found.missing.size:
+        allowed = filters.ids(where)
+        if len(allowed) > min(FEW, len(index) // 4):
+            fetched = int(1.5 * k * len(index) / len(allowed)) + MARGIN
+            found.search(index, vectors, fetched, lambda _: len(index) // SHARE, lambda ids: _in(ids, allowed))
+        found.add_among(index, vectors, allowed)
+    return found.ids, found.scores
 
-    def known(self, where: Condition) -> Ids | None:
-        """The contents that have an item for which the filter holds, ascending; None if they must be looked for."""
-        state = self.store.state()
-        if state != self._state:
-            self._ids.clear()
-            self._state = state
-        if where in self._ids:
-            self._ids.move_to_end(where)
-        return self._ids.get(where)
 
-    def ids(self, where: Condition) -> Ids:
-        """The same; looks at all items where they are not known."""
-        found = self.known(where)
-        if found is None:
-            found = self._ids[where] = self.store.contents_where(where)
-            while len(self._ids) > 1 and (len(self._ids) > KEPT or sum(map(len, self._ids.values())) > IDS_KEPT):
-                self._ids.popitem(last=False)
-        return found
+def _look_up_nearest(filters: Filters, index: VectorIndex, vectors: Vectors, found: _Found, where: Condition) -> None:
+    """Looks up which of the nearest match: of a filter for many items that is enough, and far less work."""
+    about = filters.about(where)
 
-    def require_keys(self, where: Condition) -> None:
-        """Raises UsageError for a metadata key that no item has, with what may be meant: it may be a typing error."""
-        for key in dict.fromkeys(column for column in columns_of(where) if isinstance(column, Key)):
-            if key in self._keys:
-                continue
-            if not self.store.has_key(key) and self.store.last_item_id():
-                raise self._unknown(key)
-            self._keys.add(key)
+    def matching(ids: Ids) -> NDArray[np.bool_]:
+        about.spent += ids.size * LOOK_UP + SEARCH
+        return _in(ids, filters.store.contents_among(np.unique(ids).tolist(), where))
 
-    def _unknown(self, key: Key) -> UsageError:
-        names = self.store.metadata_keys()
-        close = difflib.get_close_matches(str(key), [*FIELDS, *names], n=1)
-        meant = f"; did you mean {close[0]}?" if close else "."
-        listed = f" Metadata keys are {', '.join(names)}." if names else " No item has metadata."
-        return UsageError(f"where: no item has the metadata key {key}{meant} Fields are {', '.join(FIELDS)}.{listed}")
+    def most(queries: int) -> int:
+        """So many for each query that it costs less than looking at all items would."""
+        return int(len(index) - PATIENCE * about.spent) // (LOOK_UP * queries)
 
-    # -- searches ----------------------------------------------------------------------------------------------
+    found.search(index, vectors, int(1.5 * found.k / about.share) + MARGIN, most, matching)
 
-    def nearest(self, index: VectorIndex, vectors: Vectors, k: int, where: Condition | None) -> tuple[Ids, Scores]:
-        """The k best contents for each vector that have an item for which the filter holds, and their scores.
 
-        The shape is (q, min(k, how many there are)). Equal scores come by ascending id.
-        """
-        if where is None:
-            return index.search(vectors, k)
-        require(COUNT, k=k)
-        if k < 1:
-            raise UsageError(f"k must be at least 1, not {k}")
-        found = _Found(len(vectors), k)
-        if self.known(where) is None:
-            self._probe(index, vectors, found, where)
-        if found.missing.size:
-            allowed = self.ids(where)
-            if len(allowed) > min(FEW, len(index) // 4):
-                expected = int(1.5 * k * len(index) / len(allowed)) + PROBED
-                found.search(index, vectors, expected, lambda _: len(index) // SHARE, lambda ids: _in(ids, allowed))
-            found.add_among(index, vectors, allowed)
-        return found.ids, found.scores
-
-    def _probe(self, index: VectorIndex, vectors: Vectors, found: _Found, where: Condition) -> None:
-        """Looks up which of the nearest match: of a filter for many items that is enough, and far less work."""
-
-        def matching(ids: Ids) -> NDArray[np.bool_]:
-            return _in(ids, self.store.contents_among(np.unique(ids).tolist(), where))
-
-        found.search(index, vectors, max(PROBED, 4 * found.k), lambda rows: len(index) // (LOOK_UP * rows), matching)
-
-    def within(
-        self, index: VectorIndex, vectors: Vectors, min_score: float, where: Condition | None
-    ) -> list[tuple[Ids, Scores]]:
-        """All contents with `min_score` or more for each vector that have an item for which the filter holds."""
-        if where is None:
-            return index.range_search(vectors, min_score)
-        allowed = self.known(where)
-        if allowed is not None and len(allowed) <= FEW:
-            return index.range_search(vectors, min_score, allowed)
-        near = index.range_search(vectors, min_score)
-        if allowed is None:
-            ids = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(ids for ids, _ in near)]))
-            few = len(ids) * LOOK_UP <= len(index)
-            allowed = self.store.contents_among(ids.tolist(), where) if few else self.ids(where)
-        return [(ids[_in(ids, allowed)], scores[_in(ids, allowed)]) for ids, scores in near]
+def within(
+    filters: Filters, index: VectorIndex, vectors: Vectors, min_score: float, where: Condition | None
+) -> list[tuple[Ids, Scores]]:
+    """All contents with `min_score` or more for each vector that have an item for which the filter holds."""
+    if where is None:
+        return index.range_search(vectors, min_score)
+    allowed = filters.about(where).ids
+    if allowed is not None and len(allowed) <= FEW:
+        return index.range_search(vectors, min_score, allowed)
+    near = index.range_search(vectors, min_score)
+    if allowed is None:
+        ids = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(ids for ids, _ in near)]))
+        few = len(ids) * LOOK_UP <= len(index)
+        allowed = filters.store.contents_among(ids.tolist(), where) if few else filters.ids(where)
+    return [(ids[_in(ids, allowed)], scores[_in(ids, allowed)]) for ids, scores in near]
 
 
 def _in(ids: Ids, ascending: Ids) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from simsearch.serving.api.documents import PICTURE, UNCHANGED, answers, counted
 from simsearch.serving.api.items import Size, picture
 from simsearch.serving.api.sources import ManySources, read_inputs
 from simsearch.serving.batching import ItemId, as_source
-from simsearch.serving.records import example_record, skip_records
+from simsearch.serving.records import example_record, finding_record, skip_records
 from simsearch.serving.thumbnails import Key, nearest_size
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def _enrolled(collection: Collection, label: str, given: list[Given], force: boo
             "existing": report.existing,
             "skipped": len(report.skipped),
             "skipped_files": skip_records(report.skipped),
+            "findings": [finding_record(finding) for finding in report.findings],
         }
     )
 

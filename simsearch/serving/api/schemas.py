@@ -48,6 +48,15 @@ _ITEM = {
     "problem": MAYBE_TEXT,
     "thumbnail": MAYBE_TEXT,
 }
+_FINDING = record(
+    label=TEXT,
+    path=TEXT,
+    kind={"enum": ["equal", "closer", "outlier"]},
+    other=MAYBE_TEXT,
+    score=MAYBE_NUMBER,
+    bound=MAYBE_NUMBER,
+    reason=TEXT,
+)
 _SKIPPED = record(path=TEXT, reason=TEXT, count=WHOLE)
 _CALIBRATION = record(
     threshold=NUMBER,
@@ -123,7 +132,13 @@ SCHEMAS: dict[str, Schema] = {
     "Example": record(id=WHOLE, path=TEXT, text=MAYBE_TEXT, added=MAYBE_TEXT),
     "Identity": record(label=TEXT, examples=many(ref("Example"))),
     "Enrolled": record(
-        label=TEXT, examples=WHOLE, added=WHOLE, existing=WHOLE, skipped=WHOLE, skipped_files=many(_SKIPPED)
+        label=TEXT,
+        examples=WHOLE,
+        added=WHOLE,
+        existing=WHOLE,
+        skipped=WHOLE,
+        skipped_files=many(_SKIPPED),
+        findings=many(_FINDING),
     ),
     "Recognition": record(
         query=TEXT,
@@ -228,7 +243,15 @@ EXAMPLES: dict[str, Any] = {
         "keys": ["price"],
     },
     "Identity": {"label": "Ana", "examples": [_EXAMPLE]},
-    "Enrolled": {"label": "Ana", "examples": 3, "added": 1, "existing": 2, "skipped": 0, "skipped_files": []},
+    "Enrolled": {
+        "label": "Ana",
+        "examples": 3,
+        "added": 1,
+        "existing": 2,
+        "skipped": 0,
+        "skipped_files": [],
+        "findings": [],
+    },
     "Recognition": {
         "query": "who.jpg",
         "label": "Ana",

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from PIL import Image
 from serving_client import API
 
 from simsearch import Collection
+from simsearch.cli import output
+from simsearch.cli.recognition import calibrating, deciding
 from simsearch.mixes import Mix
 
 if TYPE_CHECKING:
@@ -240,3 +243,29 @@ def test_what_the_server_says_of_itself(client: TestClient) -> None:
     page = client.get("/")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "/api/v1/search" in client.get("/openapi.json").json()["paths"]
+
+
+def test_records_have_the_names_of_the_commands(client: TestClient, place: Path) -> None:
+    """What the commands print with --json is in the answers under the same names, with the same values."""
+    with Collection.open(place / "index") as collection:
+        collection.enroll("Ana", [place / "gallery/cats/0.png", place / "gallery/cats/1.png"])
+        collection.enroll("Bela", [place / "gallery/cats/3.png"])
+        match = collection.query(upload(place), k=1)[0]
+        printed = output.match_record("upload", match, "images")
+        recognized = deciding._record(SimpleNamespace(query="upload", answer=collection.recognize(upload(place))))  # type: ignore[arg-type]
+        calibrated = calibrating._calibration_record(collection.calibrate(0.6, impostors=place / "gallery/dogs"))
+        stored = output.item_record(match.item)
+    headers = {"Content-Type": "image/png"}
+    answer = client.post(f"{API}/search", content=upload(place), headers=headers).json()
+    assert printed.items() <= ({"query": answer["query"]} | answer["matches"][0]).items()
+    item = client.get(f"{API}/items/{match.item.id}").json()
+    assert {**stored, "mtime_ns": 0}.items() <= {**item, "mtime_ns": 0}.items()
+    (person,) = client.post(f"{API}/recognize", content=upload(place), headers=headers).json()["answers"]
+    for evidence in person["evidence"]:
+        del evidence["id"]
+    assert person.keys() == recognized.keys()
+    assert (person["label"], person["score"], person["evidence"]) == tuple(
+        recognized[name] for name in ("label", "score", "evidence")
+    )
+    shown = client.get(f"{API}/calibration").json()["calibration"]
+    assert {name: calibrated[name] for name in shown} == shown
