@@ -4,7 +4,8 @@
 
 Own vectors, so that no encoding is measured. Recognition of one query beside the matrix product of it and the enrolled
 vectors; enrolling one vector, with and without a calibration of 300 impostors that is kept up to date, beside one
-durable insert of a row with as many bytes into SQLite, in the same folder.
+durable insert of a row with as many bytes into SQLite, in the same folder. Enrolling is measured without a review and,
+with the calibration, also with one, which compares the new example with all others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from measuring import Bar, Report, interleaved, timed_rows
 from numpy.typing import NDArray
 
 from simsearch.collection import Collection
+from simsearch.recognition.review import Review
 from simsearch.store import NewExample
 
 REPETITIONS = 41
@@ -40,12 +42,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def enroller(collection: Collection, rng: np.random.Generator, prefix: str) -> Callable[[], float]:
+def enroller(collection: Collection, rng: np.random.Generator, review: Review) -> Callable[[], float]:
     counter = iter(range(10**6))
 
     def enroll() -> float:
         row = unit(rng, 1, collection.dim)
-        return seconds(lambda: collection.enroll(f"{prefix} {next(counter)}", row))
+        return seconds(lambda: collection.enroll(f"{review} {next(counter)}", row, review=review))
 
     return enroll
 
@@ -97,8 +99,9 @@ def main() -> None:
                 "durable insert": lambda: seconds(
                     lambda: database.execute("INSERT INTO row (vector) VALUES (?)", (bare,))
                 ),
-                "enroll": enroller(plain, rng, "plain"),
-                "enroll, calibrated": enroller(calibrated, rng, "calibrated"),
+                "enroll": enroller(plain, rng, "off"),
+                "enroll, calibrated": enroller(calibrated, rng, "off"),
+                "enroll, calibrated and reviewed": enroller(calibrated, rng, "warn"),
             },
             REPETITIONS,
         )
@@ -114,6 +117,7 @@ def main() -> None:
             Bar.ratio(
                 "enroll with a calibration / insert", taken["enroll, calibrated"], taken["durable insert"], at_most=3.0
             ),
+            Bar("enroll with a review, milliseconds", float(np.median(taken["enroll, calibrated and reviewed"])) * 1e3),
         ),
     ).publish()
 

@@ -126,7 +126,8 @@ class Manifest:
     """The current files of the index, and what was chosen and measured for them.
 
     `generation` is that of the store when the rows were written, `last_content_id` the largest id that the store had
-    ever given then, `count` the number of rows. `files` are by their part of the index.
+    ever given then, `count` the number of rows. `files` are by their part of the index. `database` tells the
+    database that they were made from from another one, which may have the same generation.
     """
 
     generation: int
@@ -135,6 +136,7 @@ class Manifest:
     files: Mapping[str, PartFile]
     chosen: Mapping[str, JSONValue]
     audit: Mapping[str, JSONValue]
+    database: str
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -77,7 +77,7 @@ offset_option = click.option(
     metavar="WEIGHT",
     type=click.FloatRange(0, 1),
     callback=comparable,
-    help="Weight of the differences with --diverse, from 0 to 1.  [default: 0.5]",
+    help="Weight of the differences with --diverse, from 0 to 1.  [default: 0.3]",
 )
 @text_option
 @file_option

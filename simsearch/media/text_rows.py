@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from simsearch.errors import MediaError, UsageError
@@ -74,16 +74,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One text of a file, which begins in `line`. `key` is unique in the file: its id, or else its number.
-
-    Metadata are those of the other columns of a table, and None for lines and paragraphs, which have no columns.
-    """
+    """One text of a file, which begins in `line`. `key` is unique in the file: its id, or else its number."""
 
     key: str
     text: str
     line: int
     label: str | None = None
-    metadata: Metadata | None = None
+    metadata: Metadata = field(default_factory=dict)
 
 
 def read_rows(path: str, how: Reading) -> Iterator[TextRow | BadRow]:

@@ -17,7 +17,7 @@ from simsearch.recognition.decisions import (
 )
 from simsearch.recognition.gallery import RULES, Gallery, Rule
 from simsearch.recognition.probability import ProbabilityMap, at_prior, enough, fitted_map
-from simsearch.recognition.threshold import Threshold, estimated_threshold, guaranteed_threshold
+from simsearch.recognition.threshold import ROUNDING, Threshold, estimated_threshold, guaranteed_threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,4 +147,5 @@ def stale_reason(calibration: Calibration, tops: NDArray[np.float32], *, fingerp
         now = guaranteed_threshold(tops, held.rate, held.confidence)
     except UsageError:
         return f"too few impostors are left, {len(tops):,} of {held.impostors:,}"
-    return None if now.score <= held.score else f"refitting would raise the threshold to {now.score:.4f}"
+    # The same cosine in a product of another shape is no reason; the margin of the threshold is twice as large.
+    return None if now.score <= held.score + ROUNDING / 2 else f"refitting would raise the threshold to {now.score:.4f}"

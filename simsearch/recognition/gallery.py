@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,17 @@ class Gallery:
             )
         order = sorted(range(len(examples)), key=lambda row: (examples[row].label, examples[row].id))
         return cls(tuple(examples[row] for row in order), np.ascontiguousarray(vectors[order]))
+
+    def with_examples(self, examples: Sequence[Example], vectors: Vectors) -> Gallery:
+        """The gallery with more examples, which are sorted in. O(n) copying, no sorting of what is there."""
+        if not len(examples):
+            return self
+        order = sorted(range(len(examples)), key=lambda row: (examples[row].label, examples[row].id))
+        rows, new = list(self.examples), [examples[row] for row in order]
+        places = [bisect_left(rows, (one.label, one.id), key=lambda row: (row.label, row.id)) for one in new]
+        for place, one in zip(reversed(places), reversed(new), strict=True):
+            rows.insert(place, one)
+        return Gallery(tuple(rows), np.insert(self.vectors, places, vectors[order], axis=0))
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -83,7 +95,10 @@ class Gallery:
 
     def of_labels(self, each: Scores, queries: Vectors, rule: Rule) -> Scores:
         """The scores of all labels from those of all examples."""
-        nearest = each if len(self.starts) == len(self.examples) else np.maximum.reduceat(each, self.starts, axis=1)
+        if len(self.starts) == len(self.examples):
+            # The only example of a label is the nearest one, and the mean.
+            return each
+        nearest = np.maximum.reduceat(each, self.starts, axis=1)
         if rule == "nearest":
             return nearest
         mean = cosines(queries, self.means)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def make(path: Path, settings: Mapping[str, str], *, goes_to: Path) -> None:
     """
     if not settings.get("dim", "").isdecimal():
         raise UsageError(f"a store needs the setting 'dim', the length of its vectors, not {settings.get('dim')!r}")
-    given = {**settings, "generation": "0", "journal_floor": "0"}
+    given = {**settings, "database": secrets.token_hex(8), "generation": "0", "journal_floor": "0"}
     engine = engine_of(path, "mode=rwc")
     try:
         with translating_errors(goes_to), engine.connect() as connection:

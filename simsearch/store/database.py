@@ -125,6 +125,14 @@ class Database:
             assert isinstance(driver, sqlite3.Connection)
             yield driver
 
+    def state(self) -> tuple[int, int]:
+        """A value that changes with the database: how often others have changed it since, and how often this has."""
+        with self._turn, translating_errors(self.path):
+            driver = self._open().connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            (version,) = driver.execute("PRAGMA data_version").fetchone()
+            return int(version), driver.total_changes
+
     def _open(self) -> Connection:
         if self._connection is None:
             raise StoreError(f"{self.path} was closed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -37,7 +37,7 @@ def add(connection: Connection, rows: Sequence[tuple[str, NewExample]]) -> dict[
         by_label.setdefault(label, []).append(row)
     added = {label: _insert(connection, given) for label, given in by_label.items()}
     if any(added.values()):
-        changed(connection)
+        changed(connection, rewritten=False)
     return added
 
 
@@ -72,11 +72,17 @@ def generation(connection: Connection) -> int:
     return int(setting(connection, "gallery") or 0)
 
 
-def changed(connection: Connection) -> int:
-    """The generation after a change, which is recorded."""
+def rewritten(connection: Connection) -> int:
+    """The last generation at which an example that was there before was changed or removed."""
+    return int(setting(connection, "gallery_rewritten") or 0)
+
+
+def changed(connection: Connection, *, rewritten: bool = True) -> int:
+    """The generation after a change, which is recorded. `rewritten` is whether more was done than adding examples."""
     number = generation(connection) + 1
-    write = "INSERT INTO setting VALUES ('gallery', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1"
-    driver(connection).execute(write, (str(number),))
+    for key in ("gallery", "gallery_rewritten") if rewritten else ("gallery",):
+        write = "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"
+        driver(connection).execute(write, (key, str(number)))
     return number
 
 
@@ -88,23 +94,33 @@ def labels(connection: Connection) -> dict[str, int]:
 
 def all_of(connection: Connection) -> tuple[tuple[Example, ...], Vectors]:
     """Every example by ascending id, and their vectors, shape (n, dim)."""
-    dim = number_setting(connection, "dim")
-    rows = connection.execute(select(EXAMPLE).order_by(EXAMPLE.c.id)).all()
-    found = tuple(Example(row.id, row.label, row.uri, row.text, row.added_at) for row in rows)
-    return found, as_array([row.vector for row in rows], dim)
+    return after(connection, 0)
 
 
 def of_labels(connection: Connection, labels_: Sequence[str]) -> tuple[tuple[Example, ...], Vectors]:
-    """The examples of these labels by ascending id, and their vectors. O(their number).
+    """The examples of these labels by ascending id, and their vectors. O(their number)."""
+    rows = [
+        row
+        for part in chunks([stored_words(label) for label in labels_])
+        for row in _rows(connection, f"label IN ({','.join('?' * len(part))})", part)
+    ]
+    return _found(connection, sorted(rows))
 
-    Called for every example that is enrolled, so it uses the driver directly.
-    """
-    rows = []
-    for part in chunks([stored_words(label) for label in labels_]):
-        places = ",".join("?" * len(part))
-        columns = "id, label, uri, text, added_at, vector"
-        rows += driver(connection).execute(f"SELECT {columns} FROM example WHERE label IN ({places})", tuple(part))
-    rows.sort()
+
+def after(connection: Connection, last: int) -> tuple[tuple[Example, ...], Vectors]:
+    """The examples with a higher id, ascending, and their vectors. O(their number)."""
+    return _found(connection, _rows(connection, "id > ? ORDER BY id", (last,)))
+
+
+def _rows(connection: Connection, where: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Called for every example that is enrolled, so it uses the driver directly."""
+    columns = "id, label, uri, text, added_at, vector"
+    found: list[tuple[Any, ...]]
+    found = driver(connection).execute(f"SELECT {columns} FROM example WHERE {where}", tuple(values)).fetchall()
+    return found
+
+
+def _found(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[Example, ...], Vectors]:
     found = tuple(Example(row[0], restored_words(row[1]), to_text(row[2]), *row[3:5]) for row in rows)
     return found, as_array([row[5] for row in rows], number_setting(connection, "dim"))
 
@@ -134,9 +150,9 @@ def digests(connection: Connection, which: ColumnElement[bool]) -> list[bytes]:
 
 
 def labels_of_contents(connection: Connection, shas: Sequence[bytes]) -> dict[bytes, list[str]]:
-    """The labels that each of these contents is an example of."""
+    """The labels that each of these contents is an example of. Reads the index alone, not the vectors."""
     found: dict[bytes, list[str]] = {}
-    query = select(EXAMPLE.c.sha256, EXAMPLE.c.label).order_by(EXAMPLE.c.id)
+    query = select(EXAMPLE.c.sha256, EXAMPLE.c.label)
     for part in chunks(shas):
         for sha256, label in connection.execute(query.where(EXAMPLE.c.sha256.in_(part))):
             found.setdefault(sha256, []).append(label)

@@ -87,6 +87,16 @@ class IdentityStore:
         with self._database.reading() as connection:
             return examples.of_labels(connection, labels)
 
+    def examples_after(self, last: int) -> tuple[tuple[Example, ...], Vectors]:
+        """The examples with a higher id than `last`, ascending, and their vectors."""
+        with self._database.reading() as connection:
+            return examples.after(connection, last)
+
+    def gallery_rewritten(self) -> int:
+        """The last generation of the gallery at which more was done than adding examples."""
+        with self._database.reading() as connection:
+            return examples.rewritten(connection)
+
     def example_labels_of(self, uris: Sequence[str]) -> dict[int, str]:
         """The examples that were enrolled under one of these uris, by id, with their labels."""
         with self._database.reading() as connection:
@@ -125,7 +135,8 @@ class IdentityStore:
         `owners` has the id of an example of the label of each top score.
         """
         with self._database.writing() as connection:
-            calibrations.replace(connection, document, impostors, tops, owners, examples.changed(connection))
+            now = examples.changed(connection, rewritten=False)
+            calibrations.replace(connection, document, impostors, tops, owners, now)
 
     def tops(self) -> StoredTops | None:
         """The top scores of the impostors, if there is a calibration."""
@@ -137,9 +148,10 @@ class IdentityStore:
         with self._database.writing() as connection:
             calibrations.set_tops(connection, tops, owners, gallery)
 
-    def impostor_count(self) -> int:
+    def enrolled_impostors(self) -> Ids:
+        """The ids of the impostors whose identity or content is enrolled, ascending."""
         with self._database.reading() as connection:
-            return calibrations.impostor_count(connection)
+            return calibrations.enrolled(connection)
 
     def impostor_ids(self) -> Ids:
         """The ids of all impostors, ascending."""

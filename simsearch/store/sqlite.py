@@ -117,6 +117,11 @@ class Store(Filtered, Sources, IdentityStore):
                 self._dim = reading.number_setting(connection, "dim")
         return self._dim
 
+    def identity(self) -> str:
+        """A value that another database does not have, unless it is a copy of this one."""
+        # One of an older format has none of its own, only that by which its removals of duplicates know it.
+        return self.setting("database") or self.setting("id") or ""
+
     def generation(self) -> int:
         """How often the set of contents has changed."""
         with self._database.reading() as connection:
@@ -200,6 +205,11 @@ class Store(Filtered, Sources, IdentityStore):
         """The items in a folder, however deep, or in a file, and the one that is exactly that path; by ascending id."""
         with self._database.reading() as connection:
             return reading.ids_under(connection, root)
+
+    def ids_under_each(self, roots: Sequence[str]) -> list[list[int]]:
+        """`ids_under` of each root, of which there may be many: some 10 µs for each."""
+        with self._database.reading() as connection:
+            return reading.ids_under_each(connection, roots)
 
     def items(self, ids: Ids) -> list[Item]:
         """The items that there are of those asked for, by ascending id."""

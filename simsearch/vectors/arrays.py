@@ -87,18 +87,18 @@ def checked_queries(queries: Vectors, dim: int, k: int = 1) -> Vectors:
 
 
 def places_of(among: Ids, ids: Ids) -> NDArray[np.int64]:
-    """The places within `ids` of those that are `among` the ascending ids, ascending; what is not there is ignored.
+    """The places within `ids` of those that are `among` the ascending ids; what is not there is ignored.
 
     Raises VectorError for an `among` that is not ascending.
     """
     wanted = np.ascontiguousarray(among, dtype=np.int64)
     if wanted.ndim != 1 or (wanted[1:] <= wanted[:-1]).any():
         raise VectorError("the ids to search among are not ascending; give np.unique(ids)")
-    if (ids[1:] > ids[:-1]).all():
-        # The usual order of rows; then the cost is that of a few look-ups, not of all rows.
-        places = np.searchsorted(ids, wanted)
-        found = places < len(ids)
-        found[found] = ids[places[found]] == wanted[found]
+    # Rows are mostly in the order of their ids; then the cost is that of a few look-ups, not of all rows.
+    places = np.searchsorted(ids, wanted)
+    found = places < len(ids)
+    found[found] = ids[places[found]] == wanted[found]
+    if found.all() or (ids[1:] > ids[:-1]).all():
         return places[found]
     return np.flatnonzero(np.isin(ids, wanted))
 

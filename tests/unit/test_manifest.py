@@ -30,7 +30,7 @@ def index_file(folder: Path, content: bytes = b"vectors") -> PartFile:
 
 
 def manifest(folder: Path) -> Manifest:
-    return Manifest(3, 17, 5, {"rows": index_file(folder)}, {"kind": "flat"}, {"recall": 0.99})
+    return Manifest(3, 17, 5, {"rows": index_file(folder)}, {"kind": "flat"}, {"recall": 0.99}, "d")
 
 
 def names(folder: Path) -> list[str]:

@@ -174,7 +174,7 @@ def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | 
             continue
         if item is not None and item.label is not None and how.label is not None and label is None:
             emptied.append((item.id, None))
-        if item is not None and _is_same(item, row, label):
+        if item is not None and _is_same(item, row, label, described=how.by is None):
             same.append(item.id)
         else:
             jobs.append((row, uri, item, label))
@@ -187,7 +187,9 @@ def _changed_rows(run: Run, file: Found, how: Reading, rows: Sequence[TextRow | 
     for (row, uri, item, label), digest in zip(jobs, digests, strict=True):
         known = None if item is None else Known(item.id, item.content_id, item.size, item.mtime_ns, item.label)
         read = Row(row.text, digest, digest in stored, file.path, row.line)
-        yield Job(uri, len(row.text.encode()), file.mtime_ns, known, label, row.metadata, read)
+        # Lines and paragraphs have no columns: their items keep the metadata that they were given.
+        about = row.metadata if how.by is None else None
+        yield Job(uri, len(row.text.encode()), file.mtime_ns, known, label, about, read)
 
 
 def duplicate_id(key: str, line: int) -> BadRow:
@@ -202,5 +204,6 @@ def _first_met(run: Run, item: Item) -> bool:
     return True
 
 
-def _is_same(item: Item, row: TextRow, label: str | None) -> bool:
-    return item.text == row.text and row.metadata in (None, item.metadata) and label in (None, item.label)
+def _is_same(item: Item, row: TextRow, label: str | None, *, described: bool) -> bool:
+    same = not described or item.metadata == row.metadata
+    return same and item.text == row.text and label in (None, item.label)

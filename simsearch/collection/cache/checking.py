@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simsearch.collection.cache.opening import open_main
+from simsearch.collection.cache.opening import open_main, require_same
 from simsearch.errors import SimsearchError
 from simsearch.manifest import MANIFEST_NAME, read_manifest
 
@@ -23,6 +23,7 @@ def problems(folder: Path, store: Store, dim: int) -> list[str]:
         manifest = read_manifest(folder)
         if manifest is None:
             return []
+        require_same(folder, manifest, store)
         if manifest.generation > store.generation():
             return [f"{folder / MANIFEST_NAME}: newer than the database"]
         main = open_main(folder, manifest, dim, thorough=True)

@@ -81,6 +81,7 @@ def usable_files(folder: Path, store: Store, dim: int) -> Files | None:
         manifest = read_manifest(folder)
         if manifest is None:
             return None
+        require_same(folder, manifest, store)
         if manifest.generation > store.generation():
             raise OvertakenError
         main = open_main(folder, manifest, dim)
@@ -92,6 +93,12 @@ def usable_files(folder: Path, store: Store, dim: int) -> Files | None:
             raise OvertakenError from error
         return None
     return Files(manifest, main, np.intersect1d(removed, main.ids))
+
+
+def require_same(folder: Path, manifest: Manifest, store: Store) -> None:
+    """Raises DamagedError for the manifest of another database, which may have the same generation."""
+    if manifest.database != store.identity():
+        raise DamagedError(f"{folder / MANIFEST_NAME}: of another database")
 
 
 def _is_replaced(folder: Path, manifest: Manifest) -> bool:

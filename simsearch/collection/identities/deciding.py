@@ -72,24 +72,34 @@ class RecognitionContext(Protocol):
     def decider(self) -> Decider: ...
 
 
-def load_decider(store: Store) -> Decider:
-    """The gallery and the calibration as they are stored now, read as one snapshot."""
+def load_decider(store: Store, before: Decider | None = None) -> Decider:
+    """The gallery and the calibration as they are stored now, read as one snapshot.
+
+    Where examples were only added since `before` was loaded from the same store, only these are read.
+    """
     with store.snapshot():
-        generation = store.gallery_generation()
-        gallery = Gallery.of(*store.examples())
+        generation, gallery = store.gallery_generation(), _gallery(store, before)
         stored = store.calibration()
         calibration = None if stored is None else calibration_of(stored.document)
         if stored is None or calibration is None or not gallery.examples:
             return Decider(generation, gallery, calibration, np.empty(0, np.float32), None)
-        impostors, vectors = store.impostors()
-        contents, labels = store.example_contents(), set(gallery.labels)
+        kept = store.tops()
+        assert kept is not None
+        free = ~np.isin(kept.ids, store.enrolled_impostors())
         fingerprint = store.setting("fingerprint") or ""
-    current = stored.gallery == generation and len(stored.tops) == len(impostors)
-    tops = stored.tops if current or not len(vectors) else top_scores(vectors, gallery, RULE)
-    free = [one.sha256 not in contents and one.identity not in labels for one in impostors]
-    tops = tops[np.array(free, dtype=bool)] if free else np.empty(0, np.float32)
+    current = kept.gallery == generation and len(kept.scores) == len(kept.ids)
+    tops = kept.scores if current or not len(kept.ids) else top_scores(kept.vectors, gallery, RULE)
+    tops = tops[free] if len(kept.ids) else np.empty(0, np.float32)
     stale = stale_reason(calibration, tops, fingerprint=fingerprint, rule=RULE)
     return Decider(generation, gallery, calibration, tops, stale)
+
+
+def _gallery(store: Store, before: Decider | None) -> Gallery:
+    if before is None or store.gallery_rewritten() > before.generation:
+        return Gallery.of(*store.examples())
+    # Ids are never used again, so what was added has higher ones.
+    last = int(before.gallery.ids.max(initial=0))
+    return before.gallery.with_examples(*store.examples_after(last))
 
 
 def calibration_of(document: str) -> Calibration:

@@ -38,7 +38,24 @@ if TYPE_CHECKING:
 class EnrolledCollection(OpenCollection):
     """An open collection with enrolled examples."""
 
-    _decider: Decider | None = None
+    _kept: tuple[object, Decider] | None = None
+    """The last decider, and the database file that it is of."""
+
+    def close(self) -> None:
+        self._kept = None
+        super().close()
+
+    @property
+    def decider(self) -> Decider:
+        """The enrolled examples and the calibration as they are stored now; what has changed since is loaded."""
+        from simsearch.collection.identities import deciding
+
+        file = self._file
+        before = self._kept[1] if self._kept is not None and self._kept[0] == file else None
+        if before is None or before.generation != self.store.gallery_generation():
+            before = deciding.load_decider(self.store, before)
+            self._kept = file, before
+        return before
 
     def enroll(
         self,
@@ -57,10 +74,10 @@ class EnrolledCollection(OpenCollection):
         """
         from simsearch.collection.identities import enrolling
 
-        options = _options(force, encoding, review)
+        options = self._options(force, encoding, review)
         if self._of_own_vectors:
             with self.writing() as store:
-                return enrolling.enroll_vectors(store, label, sources, options.review)
+                return enrolling.enroll_vectors(store, label, sources, options)
         encoder = self.encoder
         with self.writing(encoder) as store:
             return enrolling.enroll(store, encoder, label, sources, options)  # type: ignore[arg-type]
@@ -82,7 +99,7 @@ class EnrolledCollection(OpenCollection):
         from simsearch.collection.identities import enrolling
 
         require(PATH, folder=folder)
-        options = _options(force, encoding, review)
+        options = self._options(force, encoding, review)
         encoder, shown = self.encoder, as_progress(progress)
         with self.writing(encoder) as store:
             return enrolling.enroll_folders(store, encoder, folder, shown, options)
@@ -131,8 +148,8 @@ class EnrolledCollection(OpenCollection):
         return count
 
     def _erase_traces(self) -> bool:
-        # A transaction of this very object would be one that reads.
-        self._decider = None
+        # In memory nothing is kept of what is forgotten either.
+        self._kept = None
         with self.writing() as store:
             return store.erase_traces()
 
@@ -180,12 +197,12 @@ class EnrolledCollection(OpenCollection):
         """All enrolled examples, in the order in which they were enrolled."""
         return self.store.examples()[0]
 
+    def _options(self, force: bool, encoding: str | None, review: Review) -> EnrollOptions:
+        """The options, checked."""
+        from simsearch.collection.identities.enrolling import EnrollOptions
+        from simsearch.recognition.review import REVIEWS
 
-def _options(force: bool, encoding: str | None, review: Review) -> EnrollOptions:
-    from simsearch.collection.identities.enrolling import EnrollOptions
-    from simsearch.recognition.review import REVIEWS
-
-    require(FLAG, force=force)
-    allow(TEXT, encoding=encoding)
-    require(Form(" or ".join(map(repr, REVIEWS)), lambda value: value in REVIEWS), review=review)
-    return EnrollOptions(force, encoding, review)
+        require(FLAG, force=force)
+        allow(TEXT, encoding=encoding)
+        require(Form(" or ".join(map(repr, REVIEWS)), lambda value: value in REVIEWS), review=review)
+        return EnrollOptions(force, encoding, review, lambda: self.decider)

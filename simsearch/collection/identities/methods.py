@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from simsearch.collection.identities.calibrating import CalibrationReport
     from simsearch.collection.identities.comparing import Comparison
-    from simsearch.collection.identities.deciding import Decider
     from simsearch.collection.identities.operating import OperatingCurve
     from simsearch.progress import Progress
     from simsearch.recognition.calibration import Calibration
@@ -35,19 +34,6 @@ if TYPE_CHECKING:
 
 class IdentityCollection(EnrolledCollection):
     """An open collection that recognizes."""
-
-    def close(self) -> None:
-        self._decider = None
-        super().close()
-
-    @property
-    def decider(self) -> Decider:
-        """The enrolled examples and the calibration as they are stored now; loaded again when they have changed."""
-        from simsearch.collection.identities import deciding
-
-        if self._decider is None or self._decider.generation != self.store.gallery_generation():
-            self._decider = deciding.load_decider(self.store)
-        return self._decider
 
     def recognize(
         self, source: QueryLike, *, threshold: float | None = None, encoding: str | None = None
@@ -78,8 +64,13 @@ class IdentityCollection(EnrolledCollection):
         allow(NUMBER, threshold=threshold)
         require(FLAG, distinct=distinct)
         allow(TEXT, encoding=encoding)
-        vectors = querying.resolve(self, sources, encoding)[1]
-        return deciding.recognized(self, vectors, threshold, distinct=distinct)
+        given = source_list(sources)
+
+        def answer() -> list[Recognition]:
+            vectors = querying.resolve(self, given, encoding)[1]
+            return deciding.recognized(self, vectors, threshold, distinct=distinct)
+
+        return self.steadily(answer)
 
     def save_evidence(
         self,

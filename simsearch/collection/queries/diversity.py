@@ -13,6 +13,8 @@ POOL = 500
 """Nearest contents among which diverse results are chosen; the same for every page."""
 COPY = 0.95
 """Contents with this cosine or more count as near copies of one another."""
+EQUAL = 1e-6
+"""Values that differ by less count as equal: by rounding alone, where a query is itself the first that is chosen."""
 
 
 def chosen(scores: Scores, vectors: Vectors, count: int, diversity: float) -> list[tuple[int, list[int]]]:
@@ -22,13 +24,15 @@ def chosen(scores: Scores, vectors: Vectors, count: int, diversity: float) -> li
     is chosen already (Carbonell & Goldstein 1998); of equal ones the first. Those with a cosine of `COPY` or more to
     it are folded into it and not chosen any more. `scores` descend; a smaller `count` gives a beginning of the list.
     """
-    cosines = vectors @ vectors.T
+    precise = vectors.astype(np.float64)
+    cosines = precise @ precise.T
     left = np.ones(len(scores), dtype=np.bool_)
-    nearest = np.full(len(scores), -1.0, dtype=np.float32)
+    nearest = np.full(len(scores), -1.0)
     order: list[tuple[int, list[int]]] = []
     while len(order) < count and left.any():
-        gain = (1 - diversity) * scores - (diversity * nearest if order else 0.0)
-        best = int(np.where(left, gain, -np.inf).argmax())
+        gain = (1 - diversity) * scores.astype(np.float64) - (diversity * nearest if order else 0.0)
+        gain[~left] = -np.inf
+        best = int((gain >= gain.max() - EQUAL).argmax())
         copies = left & (cosines[best] >= COPY)
         copies[best] = False
         left &= ~copies

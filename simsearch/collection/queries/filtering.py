@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,12 +9,11 @@ import numpy as np
 
 from simsearch.errors import UsageError
 from simsearch.media.arguments import COUNT, require
-from simsearch.where.tree import FIELDS, Key, columns_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from simsearch.store import Store
+    from simsearch.collection.queries.remembered import Filters
     from simsearch.types import Ids, Scores, VectorIndex, Vectors
     from simsearch.where.tree import Condition
 
@@ -24,107 +21,80 @@ if TYPE_CHECKING:
 
 FEW = 20_000
 """So many matching contents are compared one by one: exact, and quicker than finding them among their neighbors."""
-PROBED = 64
-"""Nearest contents that are looked up first."""
+MANY = 0.02
+"""Of filters for such a share of the items the nearest contents are looked up first."""
+MARGIN = 32
+"""Contents that are fetched beyond those that should be enough."""
 LOOK_UP = 8
-"""Looking up a content in the database costs as much as looking at so many of all items in order."""
-SHARE = 8
-"""A search for more than one in so many contents costs more than comparing all that match."""
-KEPT = 16
-IDS_KEPT = 8_000_000
-"""Bounds of what is remembered: filters, and contents of all of them, 64 MB."""
+"""Looking up a content costs as much as looking at so many of all items in order, a search for contents to look up
+as `SEARCH` items."""
+SEARCH = 1_000
+PATIENCE = 10
+"""When so many times what was done without knowing all matching contents would pay for it, they are looked for."""
+TRIES = 4
+"""When so many times what should be enough is not, the filter goes with the vectors: what is near does not match."""
+WIDER = 4
+"""Then an index that does not compare with all is asked for so many times more, to find the best as surely."""
 
 
-class Filters:
-    """What filters match in a store, remembered until the database changes."""
+def nearest(
+    filters: Filters, index: VectorIndex, vectors: Vectors, k: int, where: Condition | None
+) -> tuple[Ids, Scores]:
+    """The k best contents for each vector that have an item for which the filter holds, and their scores.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._state: tuple[int, int] | None = None
-        self._ids: OrderedDict[Condition, Ids] = OrderedDict()
-        self._keys: set[Key] = set()
+    The shape is (q, min(k, how many there are)). Equal scores come by ascending id.
+    """
+    if where is None:
+        return index.search(vectors, k)
+    require(COUNT, k=k)
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
+    found = _Found(len(vectors), k)
+    about = filters.about(where)
+    if about.ids is None and about.share >= MANY:
+        _look_up_nearest(filters, index, vectors, found, where)
+    if found.missing.size:
+        allowed = filters.ids(where)
+        many = len(allowed) > min(FEW, len(index) // 4)
+        if many:
+            fetched = int(1.5 * k * len(index) / len(allowed)) + MARGIN
+            found.search(index, vectors, fetched, lambda _: TRIES * fetched, lambda ids: _in(ids, allowed))
+        found.add_among(index, vectors, allowed, WIDER if many else 1)
+    return found.ids, found.scores
 
-    def known(self, where: Condition) -> Ids | None:
-        """The contents that have an item for which the filter holds, ascending; None if they must be looked for."""
-        state = self.store.state()
-        if state != self._state:
-            self._ids.clear()
-            self._state = state
-        if where in self._ids:
-            self._ids.move_to_end(where)
-        return self._ids.get(where)
 
-    def ids(self, where: Condition) -> Ids:
-        """The same; looks at all items where they are not known."""
-        found = self.known(where)
-        if found is None:
-            found = self._ids[where] = self.store.contents_where(where)
-            while len(self._ids) > 1 and (len(self._ids) > KEPT or sum(map(len, self._ids.values())) > IDS_KEPT):
-                self._ids.popitem(last=False)
-        return found
+def _look_up_nearest(filters: Filters, index: VectorIndex, vectors: Vectors, found: _Found, where: Condition) -> None:
+    """Looks up which of the nearest match: of a filter for many items that is enough, and far less work."""
+    about = filters.about(where)
 
-    def require_keys(self, where: Condition) -> None:
-        """Raises UsageError for a metadata key that no item has, with what may be meant: it may be a typing error."""
-        for key in dict.fromkeys(column for column in columns_of(where) if isinstance(column, Key)):
-            if key in self._keys:
-                continue
-            if not self.store.has_key(key) and self.store.last_item_id():
-                raise self._unknown(key)
-            self._keys.add(key)
+    def matching(ids: Ids) -> NDArray[np.bool_]:
+        about.spent += ids.size * LOOK_UP + SEARCH
+        return _in(ids, filters.store.contents_among(np.unique(ids).tolist(), where))
 
-    def _unknown(self, key: Key) -> UsageError:
-        names = self.store.metadata_keys()
-        close = difflib.get_close_matches(str(key), [*FIELDS, *names], n=1)
-        meant = f"; did you mean {close[0]}?" if close else "."
-        listed = f" Metadata keys are {', '.join(names)}." if names else " No item has metadata."
-        return UsageError(f"where: no item has the metadata key {key}{meant} Fields are {', '.join(FIELDS)}.{listed}")
+    fetched = int(1.5 * found.k / about.share) + MARGIN
 
-    # -- searches ----------------------------------------------------------------------------------------------
+    def most(queries: int) -> int:
+        """So many for each query that it costs less than looking at all items would."""
+        return min(TRIES * fetched, int(len(index) - PATIENCE * about.spent) // (LOOK_UP * queries))
 
-    def nearest(self, index: VectorIndex, vectors: Vectors, k: int, where: Condition | None) -> tuple[Ids, Scores]:
-        """The k best contents for each vector that have an item for which the filter holds, and their scores.
+    found.search(index, vectors, fetched, most, matching)
 
-        The shape is (q, min(k, how many there are)). Equal scores come by ascending id.
-        """
-        if where is None:
-            return index.search(vectors, k)
-        require(COUNT, k=k)
-        if k < 1:
-            raise UsageError(f"k must be at least 1, not {k}")
-        found = _Found(len(vectors), k)
-        if self.known(where) is None:
-            self._probe(index, vectors, found, where)
-        if found.missing.size:
-            allowed = self.ids(where)
-            if len(allowed) > min(FEW, len(index) // 4):
-                expected = int(1.5 * k * len(index) / len(allowed)) + PROBED
-                found.search(index, vectors, expected, lambda _: len(index) // SHARE, lambda ids: _in(ids, allowed))
-            found.add_among(index, vectors, allowed)
-        return found.ids, found.scores
 
-    def _probe(self, index: VectorIndex, vectors: Vectors, found: _Found, where: Condition) -> None:
-        """Looks up which of the nearest match: of a filter for many items that is enough, and far less work."""
-
-        def matching(ids: Ids) -> NDArray[np.bool_]:
-            return _in(ids, self.store.contents_among(np.unique(ids).tolist(), where))
-
-        found.search(index, vectors, max(PROBED, 4 * found.k), lambda rows: len(index) // (LOOK_UP * rows), matching)
-
-    def within(
-        self, index: VectorIndex, vectors: Vectors, min_score: float, where: Condition | None
-    ) -> list[tuple[Ids, Scores]]:
-        """All contents with `min_score` or more for each vector that have an item for which the filter holds."""
-        if where is None:
-            return index.range_search(vectors, min_score)
-        allowed = self.known(where)
-        if allowed is not None and len(allowed) <= FEW:
-            return index.range_search(vectors, min_score, allowed)
-        near = index.range_search(vectors, min_score)
-        if allowed is None:
-            ids = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(ids for ids, _ in near)]))
-            few = len(ids) * LOOK_UP <= len(index)
-            allowed = self.store.contents_among(ids.tolist(), where) if few else self.ids(where)
-        return [(ids[_in(ids, allowed)], scores[_in(ids, allowed)]) for ids, scores in near]
+def within(
+    filters: Filters, index: VectorIndex, vectors: Vectors, min_score: float, where: Condition | None
+) -> list[tuple[Ids, Scores]]:
+    """All contents with `min_score` or more for each vector that have an item for which the filter holds."""
+    if where is None:
+        return index.range_search(vectors, min_score)
+    allowed = filters.about(where).ids
+    if allowed is not None and len(allowed) <= FEW:
+        return index.range_search(vectors, min_score, allowed)
+    near = index.range_search(vectors, min_score)
+    if allowed is None:
+        ids = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(ids for ids, _ in near)]))
+        few = len(ids) * LOOK_UP <= len(index)
+        allowed = filters.store.contents_among(ids.tolist(), where) if few else filters.ids(where)
+    return [(ids[_in(ids, allowed)], scores[_in(ids, allowed)]) for ids, scores in near]
 
 
 def _in(ids: Ids, ascending: Ids) -> NDArray[np.bool_]:
@@ -167,16 +137,16 @@ class _Found:
         self.scores[rows] = scores[enough][chosen].reshape(-1, self.k)
         self.missing = self.missing[~enough]
 
-    def add_among(self, index: VectorIndex, vectors: Vectors, allowed: Ids) -> None:
-        """Answers the rest by comparing with all that match."""
+    def add_among(self, index: VectorIndex, vectors: Vectors, allowed: Ids, wider: int) -> None:
+        """Answers the rest by searching among all that match for so many times more."""
         if not self.missing.size:
             return
-        ids, scores = index.search(vectors[self.missing], self.k, allowed)
+        ids, scores = index.search(vectors[self.missing], self.k * wider, allowed)
         if ids.shape[1] < self.k and len(self.missing) < len(self.ids):
             # Others have changed the collection since the first queries were answered.
             self.missing = np.arange(len(self.ids))
-            ids, scores = index.search(vectors, self.k, allowed)
-        width = ids.shape[1]
+            ids, scores = index.search(vectors, self.k * wider, allowed)
+        width = min(self.k, ids.shape[1])
         self.ids, self.scores = self.ids[:, :width], self.scores[:, :width]
-        self.ids[self.missing], self.scores[self.missing] = ids, scores
+        self.ids[self.missing], self.scores[self.missing] = ids[:, :width], scores[:, :width]
         self.missing = self.missing[:0]

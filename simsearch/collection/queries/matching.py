@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simsearch.collection.queries.diversity import POOL, chosen
+from simsearch.collection.queries.filtering import nearest, within
 from simsearch.collection.queries.resolving import items_in
 from simsearch.collection.results import Matches
 from simsearch.errors import UsageError
 from simsearch.types import Match
 
 if TYPE_CHECKING:
-    from simsearch.collection.queries.filtering import Filters
+    from simsearch.collection.queries.remembered import Filters
     from simsearch.collection.queries.request import Request
     from simsearch.mixes import Mix
     from simsearch.types import Ids, Item, Query, Scores, VectorIndex, Vectors
@@ -49,7 +50,7 @@ class Searched:
         self, vectors: Vectors, request: Request, beyond: int, left_out: Sequence[Collection[int]]
     ) -> list[list[Match]]:
         more = max(map(len, left_out), default=0)
-        ids, scores = self.filters.nearest(self.index, vectors, beyond + more, request.where)
+        ids, scores = nearest(self.filters, self.index, vectors, beyond + more, request.where)
         items = self.filters.store.items_of(np.unique(ids).tolist(), request.where)
         return [
             list(islice(_ranked(ids[row], scores[row], items, request.min_score, without), request.offset, beyond))
@@ -60,7 +61,7 @@ class Searched:
         """The matches of one query, shape (1, dim), with the minimum score or more; items are read as they are asked
         for, so that memory does not grow with them."""
         assert request.min_score is not None
-        ((ids, scores),) = self.filters.within(self.index, vector, request.min_score, request.where)
+        ((ids, scores),) = within(self.filters, self.index, vector, request.min_score, request.where)
         return islice(self._streamed(ids, scores, request, left_out), request.offset, request.beyond)
 
     def _streamed(self, ids: Ids, scores: Scores, request: Request, left_out: Collection[int]) -> Iterator[Match]:
@@ -76,7 +77,7 @@ class Searched:
         assert request.beyond is not None
         if request.beyond > POOL:
             raise UsageError(f"diverse results are chosen among the nearest {POOL}; {request.beyond:,} are asked for")
-        ids, scores = self.filters.nearest(self.index, vector, POOL + len(left_out), request.where)
+        ids, scores = nearest(self.filters, self.index, vector, POOL + len(left_out), request.where)
         items = self.filters.store.items_of(ids[0].tolist(), request.where)
         here = {one: [item for item in some if item.id not in left_out] for one, some in items.items()}
         # One item stands for each content, the others of it are copies.

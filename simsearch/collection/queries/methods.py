@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection import querying
 from simsearch.collection.opened import OpenCollection
-from simsearch.collection.queries.filtering import Filters
+from simsearch.collection.queries.filtering import nearest
 from simsearch.collection.queries.matching import Searched
+from simsearch.collection.queries.remembered import Filters
 from simsearch.collection.queries.request import requested
 from simsearch.collection.queries.resolving import items_in, resolved
-from simsearch.media.arguments import TEXT, allow
+from simsearch.media.arguments import TEXT, allow, source_list
 from simsearch.types import Item
-from simsearch.where import parse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -54,7 +54,7 @@ class QueryMethods(OpenCollection):
 
         With k None all that score `min_score` or more are found. Only items for which the filter `where` holds count,
         such as "label = 'cat' and size > 1000". The first `offset` matches are passed over. `diverse` prefers
-        results that differ from one another, by so much from 0 to 1 (True is 0.5), and folds near copies into one.
+        results that differ from one another, by so much from 0 to 1 (True is 0.3), and folds near copies into one.
         """
         (found,) = self.query_many(
             [source],
@@ -83,8 +83,13 @@ class QueryMethods(OpenCollection):
         """`query` for several sources, encoded and searched together; errors name the row, from 0."""
         request = requested(k, min_score, self.condition(where), offset, exclude_self, diverse)
         allow(TEXT, encoding=encoding)
-        queries, vectors = resolved(self, sources, encoding)
-        return Searched(self.index, self.filters()).matches(queries, vectors, request)
+        given = source_list(sources)
+
+        def answer() -> list[Matches]:
+            queries, vectors = resolved(self, given, encoding)
+            return Searched(self.index, self.filters()).matches(queries, vectors, request)
+
+        return self.steadily(answer)
 
     def iterate_matches(
         self,
@@ -110,7 +115,7 @@ class QueryMethods(OpenCollection):
         from simsearch.vectors.arrays import as_vectors
 
         condition = self.condition(where)
-        return self.filters().nearest(self.index, as_vectors(vectors, self.dim), k, condition)
+        return self.steadily(lambda: nearest(self.filters(), self.index, as_vectors(vectors, self.dim), k, condition))
 
     def items(self, where: str | None = None) -> Iterator[Item]:
         """All items, or those for which the filter holds, by ascending id; streams."""
@@ -119,11 +124,7 @@ class QueryMethods(OpenCollection):
 
     def condition(self, where: str | None) -> Condition | None:
         """What a filter means. Raises UsageError for one that cannot be read or names what no item has."""
-        if where is None:
-            return None
-        found = parse(where)
-        self.filters().require_keys(found)
-        return found
+        return None if where is None else self.filters().condition(where)
 
     def __iter__(self) -> Iterator[Item]:
         return self.items()

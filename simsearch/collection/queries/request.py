@@ -8,7 +8,7 @@ from simsearch.errors import UsageError
 from simsearch.media.arguments import COUNT, FLAG, NUMBER, allow, require
 from simsearch.where.tree import Condition
 
-DIVERSITY = 0.5
+DIVERSITY = 0.3
 """What `diverse=True` means."""
 
 

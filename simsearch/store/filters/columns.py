@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     LargeBinary,
     String,
+    and_,
     case,
     cast,
     column,
@@ -83,13 +84,20 @@ def key_value(key: Key) -> ColumnElement[Any]:
     return _looked_up(key, "value")
 
 
-def by_type(key: Key, compared: dict[tuple[str, ...], ColumnElement[bool]], otherwise: bool) -> ColumnElement[bool]:
-    """What holds for a metadata value of each type, `otherwise` for other types, and unknown for null and none."""
-    kind, unknown = key_type(key), literal_column("NULL", Boolean)
+def by_type(
+    key: Key, compared: dict[tuple[str, ...], ColumnElement[bool]], *, otherwise: bool = False, exact: bool
+) -> ColumnElement[bool]:
+    """What holds for a metadata value of each type, `otherwise` for other types, and unknown for null and none.
+
+    Unless `exact`, what is unknown may be false.
+    """
+    kind = key_type(key)
+    if not (exact or otherwise):
+        # The comparison first: it is false for most rows, and then the type is not looked for.
+        return or_(*(and_(condition, kind.in_(types)) for types, condition in compared.items()))
     given = [(kind.in_(types), condition) for types, condition in compared.items()]
-    return case(
-        (or_(kind.is_(None), kind == "null"), unknown), *given, else_=literal_column(str(int(otherwise)), Boolean)
-    )
+    missing = (or_(kind.is_(None), kind == "null"), literal_column("NULL", Boolean))
+    return case(*given, missing, else_=literal_column(str(int(otherwise)), Boolean))
 
 
 def _is_plain(key: Key) -> bool:

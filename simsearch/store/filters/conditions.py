@@ -44,17 +44,21 @@ GLOB = {Wildcard.ANY: "*", Wildcard.ONE: "?"}
 ESCAPED = str.maketrans({letter: f"[{letter}]" for letter in "*?["})
 
 
-def compiled(condition: Condition) -> ColumnElement[bool]:
-    """The condition on rows of ITEM, joined with CONTENT where `needs_content` says so."""
+def compiled(condition: Condition, *, exact: bool = False) -> ColumnElement[bool]:
+    """The condition on rows of ITEM, joined with CONTENT where `needs_content` says so.
+
+    What is unknown may be false unless `exact`: for rows that are chosen both are the same, and it is quicker.
+    """
     if isinstance(condition, And | Or):
-        return (and_ if isinstance(condition, And) else or_)(*map(compiled, condition.parts))
+        parts = [compiled(part, exact=exact) for part in condition.parts]
+        return (and_ if isinstance(condition, And) else or_)(*parts)
     if isinstance(condition, Not):
-        return not_(compiled(condition.part))
+        return not_(compiled(condition.part, exact=True))
     if isinstance(condition, Compare):
-        return _compare(condition)
+        return _compare(condition, exact)
     if isinstance(condition, OneOf):
-        return _one_of(condition)
-    return _like(condition) if isinstance(condition, Like) else _is_null(condition)
+        return _one_of(condition, exact)
+    return _like(condition, exact) if isinstance(condition, Like) else _is_null(condition)
 
 
 def needs_content(condition: Condition) -> bool:
@@ -62,19 +66,20 @@ def needs_content(condition: Condition) -> bool:
     return any(isinstance(each, Field) and each.name in columns.OF_CONTENT for each in columns_of(condition))
 
 
-def _compare(condition: Compare) -> ColumnElement[bool]:
+def _compare(condition: Compare, exact: bool) -> ColumnElement[bool]:
     compared: ColumnElement[bool]
     compare, value, target = OPERATORS[condition.operator], condition.value, condition.column
     if isinstance(target, Key):
         compared = compare(columns.key_value(target), _of_json(value))
-        return columns.by_type(target, {_types(value): compared}, condition.operator == "!=")
+        return columns.by_type(target, {_types(value): compared}, otherwise=condition.operator == "!=", exact=exact)
     if FIELDS[target.name] is Kind.TEXT and condition.operator not in ("=", "!=") and target.name not in _AS_BYTES:
         assert isinstance(value, str)
         compared = compare(columns.as_text(target), columns.text_value(value))
         return compared
     compared = compare(columns.field(target), _stored(target, value))
-    within = target.name == "folder" and condition.operator == "=" and isinstance(value, str)
-    return and_(compared, *_range((f"{value}{os.sep}",))) if within and value != os.sep else compared
+    if target.name == "folder" and condition.operator == "=" and str(value).strip(os.sep):
+        return and_(compared, *_range((f"{value}{os.sep}",)))
+    return compared
 
 
 _AS_BYTES = frozenset(("path", "name", "folder"))
@@ -86,7 +91,7 @@ def _stored(target: Field, value: Value) -> Any:
     return columns.text_value(value) if target.name in _AS_TEXT and isinstance(value, str) else value
 
 
-def _one_of(condition: OneOf) -> ColumnElement[bool]:
+def _one_of(condition: OneOf, exact: bool) -> ColumnElement[bool]:
     target, values = condition.column, condition.values
     if isinstance(target, Field):
         return columns.field(target).in_([_stored(target, value) for value in values])
@@ -94,7 +99,7 @@ def _one_of(condition: OneOf) -> ColumnElement[bool]:
     grouped: dict[tuple[str, ...], list[Any]] = {}
     for value in values:
         grouped.setdefault(_types(value), []).append(_of_json(value))
-    return columns.by_type(target, {types: found.in_(some) for types, some in grouped.items()}, False)
+    return columns.by_type(target, {types: found.in_(some) for types, some in grouped.items()}, exact=exact)
 
 
 def _of_json(value: Value) -> Any:
@@ -109,14 +114,14 @@ def _types(value: Value) -> tuple[str, ...]:
     return columns.TEXTS if isinstance(value, str) else columns.NUMBERS
 
 
-def _like(condition: Like) -> ColumnElement[bool]:
+def _like(condition: Like, exact: bool) -> ColumnElement[bool]:
     # GLOB heeds case; LIKE does not, for the letters of ASCII alone.
     pattern = "".join(
         GLOB[part] if isinstance(part, Wildcard) else part.translate(ESCAPED) for part in condition.pattern
     )
     target = condition.column
     if isinstance(target, Key):
-        return columns.by_type(target, {columns.TEXTS: _glob(columns.key_value(target), pattern)}, False)
+        return columns.by_type(target, {columns.TEXTS: _glob(columns.key_value(target), pattern)}, exact=exact)
     matched = _glob(columns.as_text(target), pattern)
     return and_(matched, *_range(condition.pattern)) if target.name == "path" else matched
 

@@ -34,12 +34,23 @@ class Filtered:
     def contents_where(self, condition: Condition) -> Ids:
         """The contents of the items for which a condition holds, ascending. Looks at every item."""
         with self._database.reading() as connection:
-            return np.unique(reading.id_array(connection, _chosen(ITEM.c.content_id, condition)))
+            return np.unique(_numbers(connection, _chosen(ITEM.c.content_id, condition)))
+
+    def share_where(self, condition: Condition, sample: int) -> float:
+        """The share of the items for which a condition holds, estimated from so many of them; 0.0 without items."""
+        with self._database.reading() as connection:
+            last = reading.last_id(connection, ITEM.name)
+            # The same for every call, so that what is decided by it is as well.
+            drawn = np.random.default_rng(0).integers(1, last + 1, 2 * sample) if last else np.empty(0, dtype=np.int64)
+            here = reading.among(ITEM.c.id, drawn.tolist())
+            total = connection.scalar(select(func.count()).select_from(ITEM).where(here)) or 0
+            chosen = _chosen(ITEM.c.id, condition).where(here).subquery()
+            return (connection.scalar(select(func.count()).select_from(chosen)) or 0) / max(1, total)
 
     def item_ids_where(self, condition: Condition) -> Ids:
         """The items for which a condition holds, ascending."""
         with self._database.reading() as connection:
-            return reading.id_array(connection, _chosen(ITEM.c.id, condition).order_by(ITEM.c.id))
+            return np.sort(_numbers(connection, _chosen(ITEM.c.id, condition)))
 
     def items_of(self, content_ids: Iterable[int], where: Condition | None = None) -> dict[int, list[Item]]:
         """The items of each content that there is, by ascending id; only those for which the condition holds."""
@@ -85,11 +96,8 @@ class Filtered:
             return dict(sorted((folder, count) for folder, count in connection.execute(query)))
 
     def state(self) -> tuple[int, int]:
-        """A value that is another one after every change of the database, by whomever it was made."""
-        with self._database.reading() as connection:
-            driver: Any = connection.connection.driver_connection
-            version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-            return int(version), int(driver.total_changes)
+        """A value that is another one after every change of the database, by whomever it was made. Takes 10 µs."""
+        return self._database.state()
 
     def has_key(self, key: Key) -> bool:
         """Whether the metadata of any item has this key. Quick where many have it."""
@@ -117,6 +125,13 @@ def _counted(value: ColumnElement[Any], condition: Condition | None) -> Select[A
     if needs_content(condition):
         query = query.outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
     return query.where(compiled(condition))
+
+
+def _numbers(connection: Connection, query: Select[Any]) -> Ids:
+    """The numbers of a query of one column, in any order; as one text they come in half the time."""
+    inner = query.subquery()
+    joined = connection.scalar(select(func.group_concat(inner.c[0])))
+    return np.fromstring(joined or "", dtype=np.int64, sep=",")
 
 
 def _keys(connection: Connection) -> Iterator[str]:

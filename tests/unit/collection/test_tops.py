@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from simsearch.collection import Collection
+from simsearch.collection.identities.deciding import load_decider
 from simsearch.recognition.decide import top_scores
 from simsearch.recognition.gallery import RULE, Gallery
 
@@ -61,7 +62,17 @@ def change(people: Collection, kind: str, one: int, other: int) -> None:
         people.merge(label, target)
 
 
+def assert_loaded_as_from_nothing(people: Collection) -> None:
+    """What is kept in memory and brought up to date is what a new process would load."""
+    kept, fresh = people.decider, load_decider(people.store)
+    assert kept.gallery.examples == fresh.gallery.examples
+    np.testing.assert_array_equal(kept.gallery.vectors, fresh.gallery.vectors)
+    np.testing.assert_array_equal(kept.tops, fresh.tops)
+    assert (kept.generation, kept.stale) == (fresh.generation, fresh.stale)
+
+
 def assert_as_from_nothing(people: Collection) -> None:
+    assert_loaded_as_from_nothing(people)
     stored, calibration = people.store.tops(), people.store.calibration()
     assert stored is not None
     assert calibration is not None
@@ -94,6 +105,7 @@ def test_examples_of_other_labels_are_read_only_where_a_best_score_falls(
     people: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(people)
+    assert people.decider.tops.shape
     read: list[int] = []
     examples = type(people.store).examples
 

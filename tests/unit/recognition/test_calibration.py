@@ -88,6 +88,13 @@ def test_removing_identities_never_makes_it_stale(kept: set[int], rule: Rule) ->
     assert stale_reason(made, top_scores(IMPOSTORS, less, rule), fingerprint="a1", rule=rule) is None
 
 
+def test_the_rounding_of_products_of_another_shape_does_not_make_it_stale() -> None:
+    tops = top_scores(IMPOSTORS, GALLERY)
+    made = calibrate()
+    assert stale_reason(made, tops + np.float32(3e-7), fingerprint="a1", rule="nearest") is None
+    assert stale_reason(made, tops + np.float32(3e-6), fingerprint="a1", rule="nearest") is not None
+
+
 def test_it_is_stale_when_refitting_would_raise_the_threshold() -> None:
     made = calibrate()
     near = IMPOSTORS[:30]

@@ -109,3 +109,13 @@ def test_of_many_examples_some_are_drawn() -> None:
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     found = left_out_decisions(made(list(range(len(angles))), vectors))
     assert len(found.scores) == len(set(found.identities.tolist())) == MOST_LEFT_OUT
+
+
+@given(st.lists(st.integers(0, 4), max_size=12), st.lists(st.integers(0, 4), max_size=5))
+def test_more_examples_are_sorted_in(old: list[int], new: list[int]) -> None:
+    rows = np.random.default_rng(0).normal(size=(len(old) + len(new), 3)).astype(np.float32)
+    examples = [Example(number + 1, f"{label}", "") for number, label in enumerate([*old, *new])]
+    before = Gallery.of(examples[: len(old)], rows[: len(old)])
+    found, expected = before.with_examples(examples[len(old) :], rows[len(old) :]), Gallery.of(examples, rows)
+    assert found.examples == expected.examples
+    np.testing.assert_array_equal(found.vectors, expected.vectors)
