@@ -45,7 +45,7 @@ def secured(settings: ServeSettings) -> ServeSettings:
     """
     if 0 < len(settings.token) < SHORTEST_TOKEN:
         raise UsageError(
-            f"a token of {len(settings.token)} characters can be guessed; give {SHORTEST_TOKEN} or more, or leave it out"
+            f"a token of {len(settings.token)} characters can be guessed; give {SHORTEST_TOKEN} or more, or none"
         )
     guarded = bool(settings.token) or not is_loopback(settings.host)
     return replace(settings, token=settings.token or secrets.token_urlsafe(24), guarded=guarded)
