@@ -100,7 +100,7 @@ def _start(name: str, given: tuple[Path | None, int, int, int]) -> Connection:
 
 
 def _serve(name: str, given: tuple[Path | None, int, int, int], pipe: Connection) -> None:
-    rows, queries = _vectors(*given)
+    rows, queries = vectors(*given)
     truth = _nearest(rows, queries)
     before, started = _resident(), time.perf_counter()
     search_at, settings = {
@@ -123,7 +123,7 @@ def _serve(name: str, given: tuple[Path | None, int, int, int], pipe: Connection
         pipe.send(len(queries) / (time.perf_counter() - started))
 
 
-def _vectors(path: Path | None, rows: int, queries: int, dim: int) -> tuple[Any, Any]:
+def vectors(path: Path | None, rows: int, queries: int, dim: int) -> tuple[Any, Any]:
     from simsearch.vectors.arrays import as_vectors
 
     if path is not None:
