@@ -92,9 +92,12 @@ export function button(words, { sign, onclick, kind = "", square = false, ...mor
   return made;
 }
 
+let numbers = 0;
+
 /** A control with its words above it. */
 export function labelled(words, control) {
-  return h("label", { class: "labelled" }, h("span", {}, words), control);
+  if (!control.id) control.id = `control-${(numbers += 1)}`;
+  return h("div", { class: "labelled" }, h("label", { for: control.id }, words), control);
 }
 
 /** A menu to choose from: options are [value, words]. */

@@ -14,7 +14,8 @@ export class Watch extends EventTarget {
   #asking = false;
   jobs = [];
   collections = [];
-  reached = true;
+  /** Why the server gave no answer the last time, or null. */
+  trouble = null;
 
   constructor(api) {
     super();
@@ -29,10 +30,10 @@ export class Watch extends EventTarget {
     this.#asking = true;
     try {
       await this.#ask();
-      this.#reach(true);
+      this.#met(null);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.#reach(error.status !== 0);
+      this.#met(error);
     } finally {
       this.#asking = false;
       if (!document.hidden) this.#timer = setTimeout(() => this.now(), this.jobs.some(isOpen) ? QUICK : SLOW);
@@ -50,9 +51,9 @@ export class Watch extends EventTarget {
     }
   }
 
-  #reach(reached) {
-    if (reached === this.reached) return;
-    this.reached = reached;
+  #met(trouble) {
+    if (trouble?.message === this.trouble?.message) return;
+    this.trouble = trouble;
     this.dispatchEvent(new Event("change"));
   }
 

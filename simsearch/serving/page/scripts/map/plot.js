@@ -89,7 +89,7 @@ export class Plot {
     this.#waiting = true;
     requestAnimationFrame(() => {
       this.#waiting = false;
-      this.#paintNow();
+      this.drawNow();
     });
   }
 
@@ -107,7 +107,8 @@ export class Plot {
     this.#y = Math.max(-1, Math.min(1, this.#y));
   }
 
-  #paintNow() {
+  /** Draws at once; `draw` does before the next frame. */
+  drawNow() {
     const { canvas, context } = this;
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];

@@ -15,7 +15,7 @@ export class Filters {
   /** `apply(filters)` is called when something was chosen. */
   constructor(apply) {
     this.#apply = apply;
-    this.form = h("form", { class: "card filters", hidden: true, onsubmit: (event) => this.#sent(event), onchange: (event) => event.target.dataset.now && this.#send() });
+    this.form = h("form", { class: "card filters", hidden: true, onsubmit: (event) => this.#sent(event), onchange: (event) => "now" in event.target.dataset && this.#send() });
     this.element = this.form;
   }
 

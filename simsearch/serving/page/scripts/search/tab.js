@@ -13,7 +13,8 @@ import { chosen } from "./condition.js";
 import { Filters } from "./filters.js";
 import { asksForNothing, bodyOf, commandOf, csvOf, nameOf, packed, parametersOf, queryOf } from "./query.js";
 
-const PAGE = 100;
+const FIRST = 100;
+const FURTHER = 500;
 const said = words.search;
 
 export function createSearch(page) {
@@ -163,11 +164,12 @@ class SearchTab {
 
   async #ask(signal) {
     const collection = this.#collection.name;
+    const body = bodyOf(this.#query, this.#cursor ? FURTHER : FIRST, this.#cursor);
     if (asksForNothing(this.#query)) {
-      const { where } = bodyOf(this.#query, PAGE, null);
-      return this.#page.api.get("items", { collection, limit: PAGE, cursor: this.#cursor, where }, signal);
+      const { k: limit, where } = body;
+      return this.#page.api.get("items", { collection, limit, cursor: this.#cursor, where }, signal);
     }
-    const answer = await this.#page.api.post("search", { collection }, bodyOf(this.#query, PAGE, this.#cursor), signal);
+    const answer = await this.#page.api.post("search", { collection }, body, signal);
     return { items: answer.matches, cursor: answer.cursor };
   }
 
