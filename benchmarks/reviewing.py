@@ -55,7 +55,7 @@ def reported(material: Material, shots: int, draws: int) -> NDArray[np.float64]:
     for seed in range(draws):
         gallery, kinds = with_wrong_ones(material, shots, np.random.default_rng(seed))
         rows = np.arange(len(kinds))
-        found = findings(gallery, rows, {}, threshold=None, rule=RULE)
+        found = findings(gallery, rows, threshold=None, rule=RULE)
         closer = np.array([number in found and found[number].kind == "closer" for number in gallery.ids.tolist()])
         scores = own_scores(gallery, RULE)
         for place, chosen in enumerate((closer, scores < lower_fence(scores))):

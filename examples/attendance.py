@@ -44,13 +44,13 @@ FROM seen JOIN photo USING (sha256) GROUP BY 1, 2 ORDER BY 1, label IS NULL, 2
 """
 
 
-def largest(files: list[Path], how: Finding) -> list[Image.Image]:
+def largest(files: list[Path], how: Finding) -> dict[Path, Image.Image]:
     """The largest face of each photograph; those without a face are named."""
-    found = []
+    found = {}
     for file in files:
         crops = crops_of(opened(file), how)
         if crops:
-            found.append(max(crops, key=lambda crop: crop.width))
+            found[file] = max(crops, key=lambda crop: crop.width)
         else:
             print(f"  no face found in {file}; give --crop x,y,w,h, or another photograph")
     return found
@@ -60,12 +60,15 @@ def enroll(given: argparse.Namespace) -> None:
     """Enrolls the people, and calibrates the threshold on strangers, or without them on the people themselves."""
     with simsearch.Collection.open_or_create(given.folder / "faces", encoder=given.encoder) as collection:
         for person in sorted({path.parent for path in photographs(given.people)} - {given.people}):
-            report = collection.enroll(person.name, largest(photographs(person), given.how))
+            faces = largest(photographs(person), given.how)
+            report = collection.enroll(person.name, list(faces.values()))
             print(f"  {person.name}: {report.added} enrolled, {report.existing} had been before")
             for finding in report.findings:
-                print(f"    look at number {finding.path.split()[-1]}: {finding.reason}")
+                row = int(finding.path.removeprefix("row "))
+                print(f"    look at {list(faces)[row].name}: {finding.reason}")
         with tempfile.TemporaryDirectory() as folder:
-            for number, crop in enumerate(largest(photographs(given.strangers), given.how) if given.strangers else ()):
+            strangers = largest(photographs(given.strangers), given.how) if given.strangers else {}
+            for number, crop in enumerate(strangers.values()):
                 crop.save(Path(folder) / f"{number:05}.png")
             made = collection.calibrate(FAR, impostors=folder if given.strangers else None).calibration.threshold
     promise = "at 95 % confidence" if made.guaranteed else "an estimate, no guarantee: give --strangers"

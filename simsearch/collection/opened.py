@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from simsearch.collection import pinning
 from simsearch.collection.cache.opening import open_index
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from simsearch.types import Encoder, VectorIndex
 
 
+T = TypeVar("T")
 GONE = "gone"
 """The name of no file: where an index file is looked for when there can be none."""
 
@@ -32,7 +32,8 @@ class OpenCollection:
         self._given = encoder
         self._writer: Store | None = None
         self._writer_file: object = None
-        self._index: VectorIndex | None = None
+        self._values = dict[str, Any]()
+        self._turns = 0
         self.index_notes: tuple[str, ...] = ()
         self._retired: list[Store] = []
         self._store: Store | None
@@ -43,7 +44,8 @@ class OpenCollection:
         for store in (*self._retired, *([self._store] if self._store else ())):
             store.close()
         self._retired = []
-        self._store = self._index = self._file = None
+        self._store = self._file = None
+        self._values = {}
 
     def reopen(self, encoder: str | Path | Encoder | None = None) -> None:
         """Turns to the collection that is in the folder now, with this encoder, or the one given before if it fits.
@@ -51,11 +53,42 @@ class OpenCollection:
         The store before stays open until `close`: other threads may be in the middle of an answer.
         """
         self._retired.append(self.store)
-        self._store, self._file = _open_store(self.folder)
-        if encoder is None and getattr(self._given, "fingerprint", None) == self._store.setting("fingerprint"):
+        opened, file = _open_store(self.folder)
+        if encoder is None and getattr(self._given, "fingerprint", None) == opened.setting("fingerprint"):
             encoder = self._given
-        self._index, self._given = None, encoder
-        self._forget_encoder()
+        self._turns += 1
+        self._store, self._file, self._given = opened, file, encoder
+        # Last: a thread that has met the new one reads for it what is current now.
+        self._values = {}
+        self._turns += 1
+
+    def steadily(self, answer: Callable[[], T]) -> T:
+        """What `answer` returns from one state of the collection.
+
+        It is called again where `reopen`, in another thread, has turned to another state meanwhile.
+        """
+        while True:
+            before = self._turns
+            try:
+                found = answer()
+            except SimsearchError:
+                if self._is_steady(before):
+                    raise
+            else:
+                if self._is_steady(before):
+                    return found
+
+    def _is_steady(self, before: int) -> bool:
+        # Odd in the middle of a turn.
+        return self._turns == before and not before % 2
+
+    def _value_of(self, name: str, make: Callable[[], T]) -> T:
+        """A value of the state that is open, made when it is first needed."""
+        values = self._values
+        if name not in values:
+            values[name] = make()
+        found: T = values[name]
+        return found
 
     @property
     def replaced(self) -> bool:
@@ -66,10 +99,6 @@ class OpenCollection:
         if self._writer is not None:
             self._writer.close()
         self._writer = None
-
-    def _forget_encoder(self) -> None:
-        for cached in ("encoder", "dim", "modality"):
-            self.__dict__.pop(cached, None)
 
     def __enter__(self) -> Self:
         return self
@@ -86,22 +115,25 @@ class OpenCollection:
             raise UsageError(f"The collection {self.folder} was closed")
         return self._store
 
-    @cached_property
+    @property
     def dim(self) -> int:
         """The length of the vectors."""
-        return int(pinning.setting(self.folder, self.store, "dim"))
+        return self._value_of("dim", lambda: int(pinning.setting(self.folder, self.store, "dim")))
 
-    @cached_property
+    @property
     def modality(self) -> str:
         """What it holds: "image", "text", or "vector" for vectors of the user's own."""
-        return self.store.setting("modality") or "image"
+        return self._value_of("modality", lambda: self.store.setting("modality") or "image")
 
-    @cached_property
+    @property
     def encoder(self) -> Encoder:
         """The encoder that the collection is pinned to. Raises EncoderMismatchError when its fingerprint differs.
 
         One that was given by its place is remembered there when the recorded one has gone.
         """
+        return self._value_of("encoder", self._pinned_encoder)
+
+    def _pinned_encoder(self) -> Encoder:
         opened = pinning.pinned_encoder(self.folder, self.store, self._given)
         if isinstance(self._given, (str, Path)):
             from simsearch.collection import making
@@ -120,15 +152,15 @@ class OpenCollection:
     @property
     def index(self) -> VectorIndex:
         """The vectors of all contents; loaded at first use."""
-        if self._index is None:
-            while True:
-                place = self._place()
-                index = open_index(place, self.store, self.dim, self._try_bringing_up)
-                # Else another state took its place meanwhile, and the files may have been that one's.
-                if self._place() == place:
-                    break
-            self._index = index
-        return self._index
+        return self._value_of("index", self._open_index)
+
+    def _open_index(self) -> VectorIndex:
+        while True:
+            place = self._place()
+            index = open_index(place, self.store, self.dim, self._try_bringing_up)
+            # Else another state took its place meanwhile, and the files may have been that one's.
+            if self._place() == place:
+                return index
 
     def _place(self) -> Path:
         """The folder in which the files of the open store are; one that is not there when they have gone."""
@@ -148,7 +180,7 @@ class OpenCollection:
 
         Where another state of the collection has taken its place, for instance with another encoder, that is opened.
         """
-        self._index = None
+        self._values.pop("index", None)
         if self.replaced:
             self.reopen()
 
@@ -196,8 +228,7 @@ class OpenCollection:
             return
         with self.writing() as store:
             store.set_settings(settings, if_empty=True)
-        self._forget_encoder()
-        self._index = None
+        self._values = {}
 
     @contextlib.contextmanager
     def changing(self, encoder: Encoder | None = None) -> Iterator[Store]:
@@ -208,7 +239,7 @@ class OpenCollection:
             try:
                 yield store
             finally:
-                self._index = None
+                self._values.pop("index", None)
                 self.index_notes = bring_up(self.folder, store, self.dim)
 
 

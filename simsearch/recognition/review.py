@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -13,8 +12,6 @@ from simsearch.recognition.gallery import Gallery, Rule, cosines, unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from simsearch.types import Example
 
     Rows: TypeAlias = NDArray[np.int64]
 
@@ -38,7 +35,7 @@ class Finding:
     other: str | None
     """The other label; None for an outlier."""
     score: float | None
-    """Its score with its own label, itself left out; None where it is the only example."""
+    """Its score with its own label, itself left out; None where it is the only example, and for equal contents."""
     bound: float | None
     """What that score should reach: the score with the other label, or what is usual; None for equal contents."""
 
@@ -56,13 +53,11 @@ class Finding:
         )
 
 
-def findings(
-    gallery: Gallery, rows: Rows, equal: Mapping[int, str], *, threshold: float | None, rule: Rule
-) -> dict[int, Finding]:
-    """What looks wrong of these rows of the gallery, by the id of the example: at most one finding each.
+def findings(gallery: Gallery, rows: Rows, *, threshold: float | None, rule: Rule) -> dict[int, Finding]:
+    """Which of these rows of the gallery are closer to another label or outliers, by the id of the example.
 
-    `equal` has another label with the same content, by the row. The only example of a label is compared with
-    `threshold`, at which it would be recognized as the other one. Each row is left out of its own label's examples.
+    Each is left out of its own label's examples. The only example of a label is compared with `threshold`, at which it
+    would be recognized as the other one.
     """
     scores = own_scores(gallery, rule)
     several = scores > _NONE
@@ -70,29 +65,20 @@ def findings(
     others, names = _best_others(gallery, rows, rule)
     own, alone = scores[rows], ~several[rows]
     closer = np.where(alone, threshold is not None and others >= (threshold or 0), others > own)
-    outlier = ~alone & (own < fence)
     found = {}
-    for place in np.flatnonzero(closer | outlier | np.isin(rows, list(equal))).tolist():
-        row = int(rows[place])
-        example, score = gallery.examples[row], None if alone[place] else float(own[place])
-        made: tuple[Literal["equal", "closer", "outlier"], str | None, float | None]
-        if row in equal:
-            made = "equal", equal[row], None
-        elif closer[place]:
-            made = "closer", gallery.labels[names[place]], float(others[place])
-        else:
-            made = "outlier", None, fence
-        found[example.id] = Finding(_named(example), example.label, made[0], made[1], score, made[2])
+    for place in np.flatnonzero(closer | (~alone & (own < fence))).tolist():
+        example, score = gallery.examples[int(rows[place])], None if alone[place] else float(own[place])
+        name, label = example.uri or example.text or f"example {example.id}", example.label
+        found[example.id] = (
+            Finding(name, label, "closer", gallery.labels[names[place]], score, float(others[place]))
+            if closer[place]
+            else Finding(name, label, "outlier", None, score, fence)
+        )
     return found
 
 
 _NONE = -2.0
 """Stands for the score of the only example of a label."""
-
-
-def _named(example: Example) -> str:
-    stored = f"example {example.id}" if example.id > 0 else f"row {-example.id - 1}"
-    return example.uri or example.text or stored
 
 
 def own_scores(gallery: Gallery, rule: Rule) -> NDArray[np.float32]:

@@ -108,6 +108,7 @@ def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
 
     class Protocol(TimedProtocol):
         head_seconds = settings.limits.head_seconds
+        send_seconds = settings.limits.send_seconds
 
     return uvicorn.Config(
         app,

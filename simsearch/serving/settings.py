@@ -27,7 +27,7 @@ class Limits:
     head_seconds: float = 10.0
     """For the head of a request to arrive, and for an idle connection."""
     send_seconds: float = 60.0
-    """For a part of an answer to be taken by the client."""
+    """For any part of an answer to be taken by the client."""
     answer_seconds: float = 60.0
     """For a query to be answered, waiting included."""
     batch: int = 64

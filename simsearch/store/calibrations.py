@@ -73,16 +73,13 @@ def stored_tops(connection: Connection) -> StoredTops | None:
 
 
 def impostor_ids(connection: Connection) -> Ids:
-    return id_array(connection, select(IMPOSTOR.c.id).order_by(IMPOSTOR.c.id))
+    found = driver(connection).execute("SELECT id FROM impostor ORDER BY id").fetchall()
+    return np.array([row[0] for row in found], dtype=np.int64)
 
 
 def enrolled(connection: Connection) -> Ids:
     known = IMPOSTOR.c.sha256.in_(select(EXAMPLE.c.sha256)) | IMPOSTOR.c.identity.in_(select(EXAMPLE.c.label))
     return id_array(connection, select(IMPOSTOR.c.id).where(known).order_by(IMPOSTOR.c.id))
-
-
-def impostor_count(connection: Connection) -> int:
-    return int(driver(connection).execute("SELECT count(*) FROM impostor").fetchone()[0])
 
 
 def impostors(connection: Connection) -> tuple[tuple[Impostor, ...], Vectors]:

@@ -153,10 +153,6 @@ class IdentityStore:
         with self._database.reading() as connection:
             return calibrations.enrolled(connection)
 
-    def impostor_count(self) -> int:
-        with self._database.reading() as connection:
-            return calibrations.impostor_count(connection)
-
     def impostor_ids(self) -> Ids:
         """The ids of all impostors, ascending."""
         with self._database.reading() as connection:

@@ -180,6 +180,21 @@ def ids_under(connection: Connection, root: str) -> Ids:
     return id_array(connection, select(ITEM.c.id).where(items_under(root)).order_by(ITEM.c.id))
 
 
+def ids_under_each(connection: Connection, roots: Sequence[str]) -> list[list[int]]:
+    """`ids_under` for many roots. It uses the driver directly: building each query would take a millisecond."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    query = (
+        "SELECT id FROM item WHERE uri = ? UNION SELECT id FROM item WHERE uri >= ? AND uri < ? "
+        "UNION SELECT id FROM item WHERE file_id = (SELECT id FROM file WHERE path = ?)"
+    )
+    found = []
+    for root in roots:
+        exact, first, beyond = map(to_bytes, range_under(root))
+        found.append([row[0] for row in driver.execute(query, (exact, first, beyond, exact))])
+    return found
+
+
 def files_under(connection: Connection, root: str) -> list[tuple[str, int, int]]:
     """The files under a root that items are from: path, size and mtime_ns, as they were when they were last read."""
     single = select(ITEM.c.uri, ITEM.c.size, ITEM.c.mtime_ns).where(ITEM.c.file_id.is_(None), under(ITEM.c.uri, root))

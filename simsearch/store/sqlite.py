@@ -206,6 +206,11 @@ class Store(Filtered, Sources, IdentityStore):
         with self._database.reading() as connection:
             return reading.ids_under(connection, root)
 
+    def ids_under_each(self, roots: Sequence[str]) -> list[list[int]]:
+        """`ids_under` of each root, of which there may be many: some 10 µs for each."""
+        with self._database.reading() as connection:
+            return reading.ids_under_each(connection, roots)
+
     def items(self, ids: Ids) -> list[Item]:
         """The items that there are of those asked for, by ascending id."""
         with self._database.reading() as connection:

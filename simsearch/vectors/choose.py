@@ -21,7 +21,9 @@ FLAT_NUMBERS = 1 << 22
 FEWEST = 4096
 """Of fewer vectors than this, lists would have no rows to be trained on."""
 LISTS_OF = 4.0
-"""Lists by the square root of the number of vectors."""
+"""Lists by the square root of the number of vectors, rounded to a power of two."""
+ROWS_OF_LIST = 40
+"""Vectors of a list on average, at least."""
 MOST_LISTS = 65_536
 ID_BYTES = 8
 SHARE_OF_MEMORY = 2
@@ -100,7 +102,7 @@ def chosen(count: int, dim: int, wish: Wish) -> Design:
         return Design("flat", reason="a recall of 1 is wanted, so a query is compared with every vector")
     if count * dim <= FLAT_NUMBERS or count < FEWEST:
         return Design("flat", reason=f"comparing with each of {count:,} vectors is exact and fast")
-    lists = min(MOST_LISTS, 2 ** round(math.log2(LISTS_OF * math.sqrt(count))))
+    lists = 2 ** int(math.log2(min(MOST_LISTS, LISTS_OF * math.sqrt(2 * count), max(2, count / ROWS_OF_LIST))))
     sizes = {code: (count * (size + ID_BYTES) + lists * dim * 4) for code, size in _code_bytes(dim).items()}
     for code, size in sizes.items():
         if wish.memory is None or size * SHARE_OF_MEMORY <= wish.memory:

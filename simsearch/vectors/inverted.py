@@ -26,7 +26,7 @@ _FAISS: Any = faiss
 TUNED_K = 10
 CODES_EACH = 8
 # Candidates that are scored in float64, beyond k.
-MARGIN = 6
+MARGIN = 2
 # Scoring a row that is gathered costs as much as so many codes of a list.
 GATHERING = 4
 # Queries searched at once: their candidates take some MiB.

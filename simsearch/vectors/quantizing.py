@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FAISS: Any = faiss
 SAMPLE = 64
-"""Rows of the training sample for each list; FAISS's k-means asks for 39 or more."""
+"""Rows of the training sample for each list."""
 ITERATIONS = 10
 ROWS_AT_ONCE = 1 << 16
 
@@ -28,6 +28,8 @@ def train(rows: FaissFlatIndex, design: Design, seed: int) -> Any:
     bits = {"sq8": _FAISS.ScalarQuantizer.QT_8bit, "sq4": _FAISS.ScalarQuantizer.QT_4bit}[design.code]
     lists = _empty(_FAISS.IndexFlatIP(rows.dim), design.lists, bits)
     lists.cp.niter, lists.cp.seed = ITERATIONS, seed
+    # FAISS prints a warning where a cluster has fewer than 39 rows of the sample.
+    lists.cp.min_points_per_centroid = 1
     lists.train(rows.rows[sample_of(len(rows), SAMPLE * design.lists, seed)])
     extend(lists, rows.rows, 0)
     return lists

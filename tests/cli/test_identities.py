@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from simsearch.collection import Collection
 from simsearch.encoders import open_encoder
 
 
@@ -241,3 +244,24 @@ def test_evidence_is_saved_as_a_picture(command, people, place):
     assert refused.code == 2
     assert "--force to replace it" in refused.err
     assert refused.out == ""
+
+
+def test_two_that_enroll_at_once_lose_nothing(people, place, draw):
+    """Each process enrolls one; where another is just writing, it ends with an error that says so."""
+    files = [draw(place / "many" / f"{seed}.png", seed) for seed in (100, 101, 102)]
+    line = [sys.executable, "-m", "simsearch", "enroll"]
+    running = [
+        subprocess.Popen([*line, f"name {file.stem}", file, "--quiet"], cwd=place, stderr=subprocess.PIPE, text=True)
+        for file in files
+    ]
+    errors = [each.communicate(timeout=120)[1] for each in running]
+    done = [each.returncode == 0 for each in running]
+    assert any(done)
+    assert all(
+        error == "" if fine else "is being written by process" in error
+        for error, fine in zip(errors, done, strict=True)
+    )
+    with Collection.open(place / "indexes" / "gallery") as opened:
+        names = {f"name {file.stem}" for file, fine in zip(files, done, strict=True) if fine}
+        assert set(opened.labels()) == {"Ana", "Ben", *names}
+        assert opened.check().clean

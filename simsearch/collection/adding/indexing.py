@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.adding import roots
 from simsearch.collection.adding.changes import changed
 from simsearch.collection.adding.labels import labeller
-from simsearch.collection.adding.metadata import apply, read_sidecar
+from simsearch.collection.adding.metadata import apply, read_table
 from simsearch.collection.adding.renewing import renew, renew_examples
 from simsearch.collection.adding.run import Accounted, Job, Row, Run
 from simsearch.collection.adding.storing import outcomes, write
@@ -64,7 +64,7 @@ def add_sources(
     accounted = Accounted(store.last_item_id())
     # Resolving links would rename what is indexed.
     given = [os.path.abspath(source) for source in sources]  # noqa: PTH100
-    sidecar = None if metadata is None else read_sidecar(metadata, reading.encoding, given)
+    about = None if metadata is None else read_table(metadata, reading.encoding, given)
     spelled: dict[str, str] = {}
     for source in given:
         spelled[source] = root = roots.known_spelling(store, source)
@@ -86,9 +86,9 @@ def add_sources(
         notes += _perhaps_moved(run, root)
         renew_examples(run)
     done = total(reports)
-    if sidecar is not None:
-        notes.append(apply(store, sidecar, spelled))
-        done = replace(done, skipped=(*done.skipped, *sidecar.bad))
+    if about is not None:
+        notes.append(apply(store, about, spelled))
+        done = replace(done, skipped=(*done.skipped, *about.bad))
     return replace(done, notes=tuple(notes))
 
 

@@ -27,7 +27,7 @@ Change = Callable[[Mapping[str, "JSONValue"], Mapping[str, "JSONValue"]], "dict[
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecar:
+class MetadataTable:
     """A table of metadata: its values by absolute path (or name of an item), and the rows that cannot be used."""
 
     path: str
@@ -35,7 +35,7 @@ class Sidecar:
     bad: tuple[Skip, ...]
 
 
-def read_sidecar(file: str, encoding: str | None, sources: Sequence[str]) -> Sidecar:
+def read_table(file: str, encoding: str | None, sources: Sequence[str]) -> MetadataTable:
     """The table of metadata in a file, whose column `path` is relative to it.
 
     Raises UsageError when it cannot be read, and when none of its paths is a file in the sources.
@@ -48,23 +48,23 @@ def read_sidecar(file: str, encoding: str | None, sources: Sequence[str]) -> Sid
         raise UsageError(f"--metadata {file}: {error}; give a table with the column path") from error
     values = {os.path.normpath(base / path): row for path, row in found.items()}
     require_files(values, f"--metadata {file}", sources)
-    return Sidecar(os.path.abspath(file), values, tuple(bad.listed()))  # noqa: PTH100  (links stay as they are)
+    return MetadataTable(os.path.abspath(file), values, tuple(bad.listed()))  # noqa: PTH100  (links stay as they are)
 
 
-def apply(store: Store, sidecar: Sidecar, spelled: Mapping[str, str]) -> str:
+def apply(store: Store, table: MetadataTable, spelled: Mapping[str, str]) -> str:
     """Gives items the values of a table, and says what was done; `spelled` has the known names of given roots.
 
     A value replaces that of its key, an empty one takes the key away; other keys stay. One transaction for each 1,000.
     """
-    values = dict(sidecar.values)
+    values = dict(table.values)
     for given, root in spelled.items():
         if given != root:
-            values |= {root + path[len(given) :]: row for path, row in sidecar.values.items() if is_in(path, given)}
+            values |= {root + path[len(given) :]: row for path, row in table.values.items() if is_in(path, given)}
     updated, named = _change(store, values, changed_by)
-    missing = [path for path in sidecar.values if path not in named]
+    missing = [path for path in table.values if path not in named]
     for given, root in spelled.items():
         missing = [path for path in missing if not (is_in(path, given) and root + path[len(given) :] in named)]
-    note = f"{sidecar.path}: metadata of {updated:,} item{'' if updated == 1 else 's'} changed"
+    note = f"{table.path}: metadata of {updated:,} item{'' if updated == 1 else 's'} changed"
     if not missing:
         return note
     rows = "1 row names" if len(missing) == 1 else f"{len(missing):,} rows name"

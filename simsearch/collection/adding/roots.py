@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,12 @@ def known_spelling(store: Store, source: str | Path) -> str:
 
     So a folder that is given through a symbolic link, or in other case where that is the same, is not indexed again.
     """
+    return _spelling(list(store.roots()), source)
+
+
+def _spelling(roots: Sequence[str], source: str | os.PathLike[str]) -> str:
     path = os.path.abspath(source)  # noqa: PTH100  (resolving links would rename what is indexed)
-    roots = list(store.roots())
-    if any(is_in(path, root) for root in roots):
+    if not roots or any(is_in(path, root) for root in roots):
         return path
     known = {identity: root for root in reversed(roots) if (identity := _identity(root)) is not None}
     place, inside = path, ""
@@ -130,11 +134,10 @@ def _listed(store: Store) -> str:
 
 def ids_of(store: Store, paths: Iterable[str | os.PathLike[str]]) -> Ids:
     """The ids of the items of paths, of those under them as folders, or of uris as given; each once, ascending."""
-    found: list[Ids] = []
-    for path in paths:
-        ids = store.ids_under(known_spelling(store, os.fspath(path)))
-        found.append(ids if len(ids) else store.ids_under(os.fspath(path)))
-    return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *found]))
+    roots, given = list(store.roots()), [os.fspath(path) for path in paths]
+    found = store.ids_under_each([_spelling(roots, path) for path in given])
+    rest = [path for path, ids in zip(given, found, strict=True) if not ids]
+    return np.unique(np.array([*chain(*found, *store.ids_under_each(rest))], dtype=np.int64))
 
 
 def remove(store: Store, paths: Sequence[str] | None, where: Condition | None) -> int:

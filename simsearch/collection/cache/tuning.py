@@ -13,6 +13,7 @@ from simsearch.vectors.choose import Design, design_of
 if TYPE_CHECKING:
     from simsearch.vectors.audit import HeldOut
     from simsearch.vectors.faiss_index import FaissFlatIndex
+    from simsearch.vectors.inverted import InvertedIndex
 
 QUERIES = 1000
 """Stored vectors for tuning, and as many others for measuring what was tuned."""
@@ -28,7 +29,7 @@ def train_lists(folder: Path, generation: int, files: Files, wanted: Design) -> 
     lists = train(rows, wanted, TRAINING_SEED)
     design, audit = _tuned(rows, lists, replace(wanted, trained=len(rows)))
     if design.kind == "flat":
-        return _flat(files.manifest, design), design.reason
+        return flat(files.manifest, design), design.reason
     path = free_name(folder, "codes", generation, ".faiss")
     with replacing(path) as temporary:
         write_lists(temporary, lists)
@@ -36,20 +37,29 @@ def train_lists(folder: Path, generation: int, files: Files, wanted: Design) -> 
     return replace(files.manifest, files=parts, chosen=design.document(), audit=audit), ""
 
 
-def tune_lists(files: Files, wanted: Design) -> tuple[Manifest, str]:
-    """A manifest with the lists that are there, tuned again, and a note; of flat rows if they miss the recall."""
+def tune_lists(files: Files, main: InvertedIndex, wanted: Design) -> tuple[Manifest, str]:
+    """A manifest with the lists that are there, tuned again if they miss the recall, and a note if that changed them.
+
+    It is of flat rows if half of the lists do not reach it.
+    """
+    from simsearch.vectors.audit import audit
+
     before = design_of(files.manifest.chosen)
-    rows, lists = files.main.exact, files.main.lists  # type: ignore[attr-defined]
-    design, audit = _tuned(rows, lists, replace(before, target=wanted.target))
+    if before.target == wanted.target:
+        found = audit(main, sample(main.exact, AUDIT_SEED))
+        if found.recall >= wanted.target:
+            return replace(files.manifest, audit=found.document()), ""
+    design, measured = _tuned(main.exact, main.lists, replace(before, target=wanted.target))
     if design.kind == "flat":
-        return _flat(files.manifest, design), design.reason
+        return flat(files.manifest, design), design.reason
     note = ""
     if design.probes != before.probes:
         note = f"the index reads {design.probes} lists in place of {before.probes}, for a recall of {wanted.target:g}"
-    return replace(files.manifest, chosen=design.document(), audit=audit), note
+    return replace(files.manifest, chosen=design.document(), audit=measured), note
 
 
-def _flat(manifest: Manifest, design: Design) -> Manifest:
+def flat(manifest: Manifest, design: Design) -> Manifest:
+    """The manifest without lists."""
     parts = {part: manifest.files[part] for part in (ROWS, IDS)}
     return replace(manifest, files=parts, chosen=design.document(), audit={})
 

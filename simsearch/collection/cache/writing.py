@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection.cache.opening import CODES, IDS, ROWS, Files, OvertakenError, free_name, usable_files
 from simsearch.collection.cache.policy import rows_due, training_due, tuning_due, wish_of
-from simsearch.collection.cache.tuning import train_lists, tune_lists
+from simsearch.collection.cache.tuning import flat, train_lists, tune_lists
 from simsearch.collection.places import INDEX_FILES
 from simsearch.errors import DamagedError
 from simsearch.manifest import MANIFEST_NAME, Manifest, PartFile, read_manifest, replacing, write_manifest
-from simsearch.vectors.choose import Design, chosen
+from simsearch.vectors.choose import Design, chosen, design_of
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -42,7 +42,12 @@ def bring_up(folder: Path, store: Store, dim: int, *, everything: bool = False) 
     if training_due(files.manifest, wanted):
         manifest, note = train_lists(folder, store.generation(), files, wanted)
     elif tuning_due(files.manifest, wanted):
-        manifest, note = tune_lists(files, wanted)
+        from simsearch.vectors.inverted import InvertedIndex
+
+        assert isinstance(files.main, InvertedIndex)
+        manifest, note = tune_lists(files, files.main, wanted)
+    elif wanted.kind == "flat" and wanted != design_of(files.manifest.chosen):
+        manifest, note = flat(files.manifest, wanted), ""
     else:
         return ()
     switch(folder, store, manifest)
@@ -74,14 +79,14 @@ def _write_rows(folder: Path, store: Store, dim: int, files: Files | None) -> No
         write_rows(rows_file, ids_file, dim, count, _batches(store, files))
     written = {ROWS: PartFile.of(rows_path), IDS: PartFile.of(ids_path)}
     wanted = chosen(count, dim, wish_of(store))
-    flat = Design("flat", reason=wanted.reason)
-    manifest = Manifest(generation, store.last_content_id(), count, written, flat.document(), {}, store.identity())
+    design = Design("flat", reason=wanted.reason)
+    manifest = Manifest(generation, store.last_content_id(), count, written, design.document(), {}, store.identity())
     if files is not None and wanted.kind == "lists":
-        manifest = _carried(folder, manifest, files)
+        manifest = _carried(folder, manifest, files, wanted.reason)
     switch(folder, store, manifest)
 
 
-def _carried(folder: Path, manifest: Manifest, old: Files) -> Manifest:
+def _carried(folder: Path, manifest: Manifest, old: Files, reason: str) -> Manifest:
     """The manifest with the older lists carried over, if there are any; or with what is known of lists that failed."""
     from simsearch.vectors.files import open_rows
     from simsearch.vectors.inverted import InvertedIndex, write_lists
@@ -93,7 +98,8 @@ def _carried(folder: Path, manifest: Manifest, old: Files) -> Manifest:
     path = free_name(folder, "codes", manifest.generation, ".faiss")
     with replacing(path) as temporary:
         write_lists(temporary, carried_over(old.main.lists, places_after(old.main.ids, old.removed), rows))
-    return replace(manifest, files={**manifest.files, CODES: PartFile.of(path)}, chosen=old.manifest.chosen)
+    chosen = {**old.manifest.chosen, "reason": reason}
+    return replace(manifest, files={**manifest.files, CODES: PartFile.of(path)}, chosen=chosen)
 
 
 def _batches(store: Store, files: Files | None) -> Iterator[tuple[Ids, Vectors]]:

@@ -108,17 +108,22 @@ def enroll_vectors(
     """Makes each row an example of `label`, all in one transaction; with a bad row none is stored."""
     check_label(label)
     rows = own_vectors(store, vectors, f"an example of {label!r}")
-    reports = _stored(store, [(label, NewExample("", hashlib.sha256(row).digest(), row)) for row in rows], options)
+    new = [(label, NewExample("", hashlib.sha256(row).digest(), row)) for row in rows]
+    reports = _stored(store, new, [f"row {number}" for number in range(len(new))], options)
     return reports.get(label, EnrollReport())
 
 
-def _stored(store: Store, rows: Sequence[tuple[str, NewExample]], options: EnrollOptions) -> dict[str, EnrollReport]:
+def _stored(
+    store: Store, rows: Sequence[tuple[str, NewExample]], names: Sequence[str], options: EnrollOptions
+) -> dict[str, EnrollReport]:
     """What was enrolled of each label, in one transaction; a strict review refuses what looks wrong."""
     found: Mapping[int, Finding] = {}
     if options.review != "off" and options.decider is not None:
-        found = review_new(store, options.decider(), rows)
+        found = review_new(store, options.decider(), rows, names)
     strict = options.review == "strict"
-    kept = [row for place, row in enumerate(rows) if not (strict and place in found)]
+    # By content, as one may be given twice.
+    wrong = {(rows[place][0], rows[place][1].sha256) for place in found} if strict else set()
+    kept = [(label, one) for label, one in rows if (label, one.sha256) not in wrong]
     given = Counter(label for label, _ in kept)
     with following(store, list(given)):
         added = store.add_examples(kept)
@@ -176,10 +181,15 @@ def enroll_all(
     """What was enrolled of each label: read in threads, encoded and stored in batches, each one transaction."""
     check_encoding(options.encoding)
     reports = dict[str, EnrollReport]()
-    read = ahead(lambda one: _unless_blank(read_example(encoder, *one, options.encoding), options.force), given)
-    for batch in batches(read, TRANSACTION):
+
+    def read(numbered: tuple[int, tuple[str, Query]]) -> ReadExample:
+        row, (label, source) = numbered
+        return _unless_blank(read_example(encoder, label, source, options.encoding, row), options.force)
+
+    for batch in batches(ahead(read, enumerate(given)), TRANSACTION):
         rows, skipped = encoded_examples(store, encoder, batch)
-        stored = _stored(store, rows, options)
+        done = {one.sha256 for _, one in rows}
+        stored = _stored(store, rows, [one.name for one in batch if one.sha256 in done], options)
         for label in dict.fromkeys(one.label for one in batch):
             unread = tuple(skip for of, skip in skipped if of == label)
             reports[label] = _joined(reports.get(label, EnrollReport()), stored.get(label, EnrollReport()), unread)

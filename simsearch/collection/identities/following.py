@@ -36,8 +36,7 @@ def following(store: Store, labels: Sequence[str]) -> Iterator[None]:
 
 def _follow(store: Store, before: StoredTops, left: Ids, labels: Sequence[str], *, outdated: bool) -> None:
     """Stores the scores of the impostors that are left. O(examples of the labels) where their best labels stay."""
-    every = store.impostor_count() == len(before.ids)
-    kept = slice(None) if every else np.isin(before.ids, store.impostor_ids())
+    kept = np.isin(before.ids, store.impostor_ids())
     vectors = before.vectors[kept]
 
     def whole() -> Gallery:

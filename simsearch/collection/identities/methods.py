@@ -64,8 +64,13 @@ class IdentityCollection(EnrolledCollection):
         allow(NUMBER, threshold=threshold)
         require(FLAG, distinct=distinct)
         allow(TEXT, encoding=encoding)
-        vectors = querying.resolve(self, sources, encoding)[1]
-        return deciding.recognized(self, vectors, threshold, distinct=distinct)
+        given = source_list(sources)
+
+        def answer() -> list[Recognition]:
+            vectors = querying.resolve(self, given, encoding)[1]
+            return deciding.recognized(self, vectors, threshold, distinct=distinct)
+
+        return self.steadily(answer)
 
     def save_evidence(
         self,

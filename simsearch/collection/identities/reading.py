@@ -33,6 +33,9 @@ class ReadExample:
 
     label: str
     name: str
+    """What tells it from the others of a call: its file, its text or its place."""
+    uri: str = ""
+    """Its file; empty for one that has none."""
     sha256: bytes = b""
     prepared: Prepared | None = None
     text: str | None = None
@@ -78,7 +81,7 @@ def encoded_examples(
             reason = vector.reason if isinstance(vector, VectorError) else ""
             skipped.append((one.label, Skip(one.name, one.reason or reason)))
         else:
-            rows.append((one.label, NewExample(one.name, one.sha256, vector, one.text, RULES)))
+            rows.append((one.label, NewExample(one.uri, one.sha256, vector, one.text, RULES)))
     return rows, skipped
 
 
@@ -94,9 +97,10 @@ def meant_source(source: Query, store: Store, encoder: Encoder) -> Query:
     return Path(meant.uri) if isinstance(meant, Item) else meant
 
 
-def read_example(encoder: Encoder, label: str, source: Query, encoding: str | None = None) -> ReadExample:
-    """A source, read and prepared. Safe in threads."""
-    name = str(source) if isinstance(source, Text) else _name(source) or "given in memory"
+def read_example(encoder: Encoder, label: str, source: Query, encoding: str | None = None, row: int = 0) -> ReadExample:
+    """A source, read and prepared; one without a name is called by its row. Safe in threads."""
+    uri = _name(source)
+    name = str(source) if isinstance(source, Text) else uri or f"row {row}"
     if isinstance(source, Path) and encoder.modality != "text" and like_words(source):
         return ReadExample(label, name, reason="no such file, and words cannot be an example of images")
     if isinstance(source, Path) and is_folder(source):
@@ -107,14 +111,14 @@ def read_example(encoder: Encoder, label: str, source: Query, encoding: str | No
         if encoder.modality == "text":
             text = (source.text or "") if isinstance(source, Item) else text_of(source, encoding)
             digest, prepared = hashlib.sha256(text.encode()).digest(), encoder.prepare(text)
-            return ReadExample(label, _name(source), digest, prepared, text)
+            return ReadExample(label, name, uri, digest, prepared, text)
         content = read_file(source) if isinstance(source, (str, Path)) else source
         prepared = encoder.prepare(content)  # type: ignore[arg-type]
         digest = hashlib.sha256(content if isinstance(content, bytes) else prepared.pixels).digest()  # type: ignore[attr-defined]
     except MediaError as error:
         reason = error.reason.removeprefix(f"{source}: " if isinstance(source, Path) else "")
         return ReadExample(label, name, reason=reason)
-    return ReadExample(label, _name(source), digest, prepared)
+    return ReadExample(label, name, uri, digest, prepared)
 
 
 def _name(source: Query) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simsearch.collection.identities.deciding import load_decider
-from simsearch.recognition.gallery import RULE
+from simsearch.recognition.gallery import RULE, Gallery
 from simsearch.recognition.review import Finding, findings
 from simsearch.types import Example
 
@@ -16,64 +16,69 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simsearch.collection.identities.deciding import Decider
-    from simsearch.recognition.gallery import Gallery
     from simsearch.store import NewExample, Store
 
 
-def review_new(store: Store, decider: Decider, given: Sequence[tuple[str, NewExample]]) -> dict[int, Finding]:
+def review_new(
+    store: Store, decider: Decider, given: Sequence[tuple[str, NewExample]], names: Sequence[str]
+) -> dict[int, Finding]:
     """What looks wrong of examples that are not enrolled yet, by their place; those enrolled already are left out.
 
-    They are compared with all that are enrolled and with each other.
+    They are compared with all that are enrolled and with each other. `names` are those that users know them by.
     """
     contents = store.labels_of_contents([one.sha256 for _, one in given])
-    new: dict[tuple[str, bytes], int] = {}
+    new: dict[tuple[bytes, str], int] = {}
     for place, (label, one) in enumerate(given):
         if label not in contents.get(one.sha256, ()):
-            new.setdefault((label, one.sha256), place)
+            new.setdefault((one.sha256, label), place)
+    known = _labels([*((content, label) for content in contents for label in contents[content]), *new])
+    found = {}
+    for (content, label), place in list(new.items()):
+        if len(known[content]) > 1:
+            found[place] = _equal(names[place], label, known[content])
+            # It is no example of what its label looks like, for the others.
+            del new[content, label]
     if not new:
-        return {}
+        return found
     # Ids below zero stand for the places, as these have none yet.
-    made = [Example(-1 - place, label, given[place][1].uri, given[place][1].text) for (label, _), place in new.items()]
-    rows = np.stack([given[place][1].vector for place in new.values()])
-    gallery = decider.gallery.with_examples(made, rows)
-    found = _findings(decider, gallery, np.flatnonzero(gallery.ids < 0), _equal(contents, list(new), given, gallery))
-    return {-1 - number: finding for number, finding in found.items()}
-
-
-def _equal(
-    contents: dict[bytes, list[str]],
-    new: Sequence[tuple[str, bytes]],
-    given: Sequence[tuple[str, NewExample]],
-    gallery: Gallery,
-) -> dict[int, str]:
-    """Another label of the same content, for each row of the gallery that is new and has one."""
-    known = {content: set(labels) for content, labels in contents.items()}
-    for label, content in new:
-        known.setdefault(content, set()).add(label)
-    equal = {}
-    for row in np.flatnonzero(gallery.ids < 0).tolist():
-        label, one = given[-1 - int(gallery.ids[row])]
-        others = sorted(known[one.sha256] - {label})
-        if others:
-            equal[row] = others[0]
-    return equal
+    made = [Example(-1 - place, label, names[place]) for (_, label), place in new.items()]
+    gallery = decider.gallery.with_examples(made, np.stack([given[place][1].vector for place in new.values()]))
+    others = _findings(decider, gallery, np.flatnonzero(gallery.ids < 0))
+    return found | {-1 - number: finding for number, finding in others.items()}
 
 
 def review_all(store: Store) -> tuple[Finding, ...]:
     """What looks wrong of the enrolled examples, in the order of their labels."""
     with store.snapshot():
         decider, digests = load_decider(store), store.example_digests()
-        gallery = decider.gallery
-        known: dict[bytes, set[str]] = {}
-        for example in gallery.examples:
-            known.setdefault(digests[example.id], set()).add(example.label)
-        others = [sorted(known[digests[example.id]] - {example.label}) for example in gallery.examples]
-        equal = {row: names[0] for row, names in enumerate(others) if names}
-        return tuple(_findings(decider, gallery, np.arange(len(gallery.examples)), equal).values())
+    gallery = decider.gallery
+    known = _labels((digests[example.id], example.label) for example in gallery.examples)
+    found: dict[int, Finding] = {}
+    for example in gallery.examples:
+        labels = known[digests[example.id]]
+        if len(labels) > 1:
+            name = example.uri or example.text or f"example {example.id}"
+            found[example.id] = _equal(name, example.label, labels)
+    rows = [row for row, example in enumerate(gallery.examples) if example.id not in found]
+    rest = Gallery(tuple(gallery.examples[row] for row in rows), gallery.vectors[rows])
+    found |= _findings(decider, rest, np.arange(len(rows)))
+    return tuple(found[example.id] for example in gallery.examples if example.id in found)
 
 
-def _findings(decider: Decider, gallery: Gallery, rows: NDArray[np.int64], equal: dict[int, str]) -> dict[int, Finding]:
+def _labels(pairs: Iterable[tuple[bytes, str]]) -> Mapping[bytes, set[str]]:
+    """The labels of each content."""
+    found: dict[bytes, set[str]] = {}
+    for content, label in pairs:
+        found.setdefault(content, set()).add(label)
+    return found
+
+
+def _equal(name: str, label: str, labels: set[str]) -> Finding:
+    return Finding(name, label, "equal", min(labels - {label}), None, None)
+
+
+def _findings(decider: Decider, gallery: Gallery, rows: NDArray[np.int64]) -> dict[int, Finding]:
     """The findings by the id of the example."""
     held = None if decider.calibration is None else decider.calibration.threshold
     threshold = held.score if held is not None and held.guaranteed else None
-    return findings(gallery, rows, equal, threshold=threshold, rule=RULE)
+    return findings(gallery, rows, threshold=threshold, rule=RULE)

@@ -31,8 +31,10 @@ as `SEARCH` items."""
 SEARCH = 1_000
 PATIENCE = 10
 """When so many times what was done without knowing all matching contents would pay for it, they are looked for."""
-SHARE = 8
-"""A search for more than one in so many contents costs more than comparing all that match."""
+TRIES = 4
+"""When so many times what should be enough is not, the filter goes with the vectors: what is near does not match."""
+WIDER = 4
+"""Then an index that does not compare with all is asked for so many times more, to find the best as surely."""
 
 
 def nearest(
@@ -53,10 +55,11 @@ def nearest(
         _look_up_nearest(filters, index, vectors, found, where)
     if found.missing.size:
         allowed = filters.ids(where)
-        if len(allowed) > min(FEW, len(index) // 4):
+        many = len(allowed) > min(FEW, len(index) // 4)
+        if many:
             fetched = int(1.5 * k * len(index) / len(allowed)) + MARGIN
-            found.search(index, vectors, fetched, lambda _: len(index) // SHARE, lambda ids: _in(ids, allowed))
-        found.add_among(index, vectors, allowed)
+            found.search(index, vectors, fetched, lambda _: TRIES * fetched, lambda ids: _in(ids, allowed))
+        found.add_among(index, vectors, allowed, WIDER if many else 1)
     return found.ids, found.scores
 
 
@@ -68,11 +71,13 @@ def _look_up_nearest(filters: Filters, index: VectorIndex, vectors: Vectors, fou
         about.spent += ids.size * LOOK_UP + SEARCH
         return _in(ids, filters.store.contents_among(np.unique(ids).tolist(), where))
 
+    fetched = int(1.5 * found.k / about.share) + MARGIN
+
     def most(queries: int) -> int:
         """So many for each query that it costs less than looking at all items would."""
-        return int(len(index) - PATIENCE * about.spent) // (LOOK_UP * queries)
+        return min(TRIES * fetched, int(len(index) - PATIENCE * about.spent) // (LOOK_UP * queries))
 
-    found.search(index, vectors, int(1.5 * found.k / about.share) + MARGIN, most, matching)
+    found.search(index, vectors, fetched, most, matching)
 
 
 def within(
@@ -132,16 +137,16 @@ class _Found:
         self.scores[rows] = scores[enough][chosen].reshape(-1, self.k)
         self.missing = self.missing[~enough]
 
-    def add_among(self, index: VectorIndex, vectors: Vectors, allowed: Ids) -> None:
-        """Answers the rest by comparing with all that match."""
+    def add_among(self, index: VectorIndex, vectors: Vectors, allowed: Ids, wider: int) -> None:
+        """Answers the rest by searching among all that match for so many times more."""
         if not self.missing.size:
             return
-        ids, scores = index.search(vectors[self.missing], self.k, allowed)
+        ids, scores = index.search(vectors[self.missing], self.k * wider, allowed)
         if ids.shape[1] < self.k and len(self.missing) < len(self.ids):
             # Others have changed the collection since the first queries were answered.
             self.missing = np.arange(len(self.ids))
-            ids, scores = index.search(vectors, self.k, allowed)
-        width = ids.shape[1]
+            ids, scores = index.search(vectors, self.k * wider, allowed)
+        width = min(self.k, ids.shape[1])
         self.ids, self.scores = self.ids[:, :width], self.scores[:, :width]
-        self.ids[self.missing], self.scores[self.missing] = ids, scores
+        self.ids[self.missing], self.scores[self.missing] = ids[:, :width], scores[:, :width]
         self.missing = self.missing[:0]

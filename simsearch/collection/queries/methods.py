@@ -13,7 +13,7 @@ from simsearch.collection.queries.matching import Searched
 from simsearch.collection.queries.remembered import Filters
 from simsearch.collection.queries.request import requested
 from simsearch.collection.queries.resolving import items_in, resolved
-from simsearch.media.arguments import TEXT, allow
+from simsearch.media.arguments import TEXT, allow, source_list
 from simsearch.types import Item
 
 if TYPE_CHECKING:
@@ -83,8 +83,13 @@ class QueryMethods(OpenCollection):
         """`query` for several sources, encoded and searched together; errors name the row, from 0."""
         request = requested(k, min_score, self.condition(where), offset, exclude_self, diverse)
         allow(TEXT, encoding=encoding)
-        queries, vectors = resolved(self, sources, encoding)
-        return Searched(self.index, self.filters()).matches(queries, vectors, request)
+        given = source_list(sources)
+
+        def answer() -> list[Matches]:
+            queries, vectors = resolved(self, given, encoding)
+            return Searched(self.index, self.filters()).matches(queries, vectors, request)
+
+        return self.steadily(answer)
 
     def iterate_matches(
         self,
@@ -110,7 +115,7 @@ class QueryMethods(OpenCollection):
         from simsearch.vectors.arrays import as_vectors
 
         condition = self.condition(where)
-        return nearest(self.filters(), self.index, as_vectors(vectors, self.dim), k, condition)
+        return self.steadily(lambda: nearest(self.filters(), self.index, as_vectors(vectors, self.dim), k, condition))
 
     def items(self, where: str | None = None) -> Iterator[Item]:
         """All items, or those for which the filter holds, by ascending id; streams."""

@@ -6,13 +6,13 @@ STYLE = """
 :root {
   color-scheme: light dark;
   --page: #ffffff; --panel: #f6f7f9; --ink: #1b1f24; --muted: #57606a; --line: #d5dae0; --grid: #e6e9ed;
-  --s0: #0067ac; --s1: #b35900; --s2: #007a5a; --s3: #a2487f; --s4: #3a7ea1; --s5: #7a6a00; --rest: #9aa3ad;
+  --s0: #0067ac; --s1: #b35900; --s2: #007a5a; --s3: #a2487f; --s4: #3d444d; --s5: #7a6a00; --rest: #9aa3ad;
   --right: #007a5a; --wrong: #c0392b; --note: #fff6db; --note-line: #e3c768;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #14171a; --panel: #1d2126; --ink: #e8ebee; --muted: #a3adb8; --line: #363c44; --grid: #2a3037;
-    --s0: #62b5f5; --s1: #f0a04b; --s2: #4fd0a5; --s3: #e39ac4; --s4: #8ecbe8; --s5: #d8c75a; --rest: #6d7681;
+    --s0: #62b5f5; --s1: #f0a04b; --s2: #4fd0a5; --s3: #e39ac4; --s4: #c9d1d9; --s5: #d8c75a; --rest: #6d7681;
     --right: #4fd0a5; --wrong: #ff8a7a; --note: #2f2a17; --note-line: #6f5f25;
   }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from simsearch.collection.reindexing import encoder_change
 from simsearch.collection.reindexing.encoder_change import reindex
 from simsearch.collection.switching import COMPLETE, previous_folder, rebuilding_folder
 from simsearch.encoders import open_encoder
-from simsearch.errors import EncoderError, LockedError, StoreError, UsageError
+from simsearch.errors import EncoderError, LockedError, SimsearchError, StoreError, UsageError
 from simsearch.progress import Silent
 
 
@@ -385,3 +386,36 @@ def test_what_is_forgotten_while_it_encodes_is_not_carried_over(folder, other, t
         assert opened.labels() == {"Ana": 2}
         assert opened.forgotten("Ben").clean
     assert [path for path in folder.iterdir() if vector.tobytes() in path.read_bytes()] == []
+
+
+def test_other_threads_with_the_same_object_are_answered_from_one_state(folder, other, tiny, gallery):
+    """While it turns to the new state, back, and forth again."""
+    query = gallery / "1.png"
+    scores = {}
+    with Collection.open(folder) as opened:
+        for encoder in (tiny, other):
+            opened.reindex(encoder)
+            scores[encoder] = {(m.item.uri, round(m.score, 4)) for m in opened.query(query, 5)}
+        stop, wrong, answers = threading.Event(), list[object](), [0] * 4
+
+        def ask(number):
+            while not stop.is_set():
+                try:
+                    found = {(m.item.uri, round(m.score, 4)) for m in opened.query(query, 5)}
+                    if found not in scores.values():
+                        wrong.append(found)
+                    opened.recognize(query)
+                    answers[number] += 1
+                except SimsearchError as error:
+                    wrong.append(error)
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(6):
+            opened.roll_back()
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+    assert min(answers) > 0

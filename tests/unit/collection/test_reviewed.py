@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hash_encoder import HashEncoder
+from PIL import Image
 
 from simsearch.collection import Collection
 from simsearch.errors import UsageError
+from simsearch.types import Text
 
 AXES = np.eye(4, dtype=np.float32)
 
@@ -86,6 +89,20 @@ def test_examples_of_one_call_are_reviewed_together(tmp_path: Path, tiny: Path, 
         assert [one.reason for one in report.labels["Ana"].findings] == ["equal to an example of Ben"]
         # What is enrolled already is not new.
         assert faces.enroll("Cy", [folder / "Cy" / "own.png"], review="strict").existing == 1
+
+
+def test_what_is_refused_is_so_in_all_its_copies_and_named_by_its_row(
+    tmp_path: Path, tiny: Path, image: Callable[[int], Image.Image]
+) -> None:
+    with Collection.create(tmp_path / "faces", tiny) as faces:
+        faces.enroll("Ben", [image(1)])
+        (tmp_path / "bad.png").write_bytes(b"none")
+        report = faces.enroll("Ana", [tmp_path / "bad.png", image(2), image(1), image(1)], review="strict")
+        assert [finding.path for finding in report.findings] == ["row 2"]
+        assert faces.labels() == {"Ana": 1, "Ben": 1}
+    with Collection.create(tmp_path / "texts", HashEncoder()) as texts:
+        texts.enroll("one", [Text("a text")])
+        assert [one.path for one in texts.enroll("two", [Text("other"), Text("a text")]).findings] == ["a text"]
 
 
 def test_another_word_is_refused(people: Collection) -> None:

@@ -90,8 +90,8 @@ def assert_as_from_nothing(people: Collection) -> None:
     np.testing.assert_allclose(stored.scores, scores[np.arange(len(owners)), owners], atol=ROUNDING, rtol=0)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(CHANGES, min_size=1, max_size=12))
+@settings(max_examples=20, deadline=None)
+@given(st.lists(CHANGES, min_size=1, max_size=10))
 def test_any_changes_leave_the_scores_that_would_be_computed_from_nothing(
     people: Collection, changes: list[tuple[str, int, int]]
 ) -> None:
@@ -155,6 +155,24 @@ def test_a_failure_within_a_change_undoes_all_of_it(
     assert_as_from_nothing(people)
     assert people.merge("label 0", "label 1") == 2
     assert_as_from_nothing(people)
+
+
+def test_two_that_change_in_turn_see_each_other(people: Collection) -> None:
+    start(people)
+    with Collection.open(people.folder) as other:
+        for number in range(3):
+            people.enroll(f"label {number}", [row(20 + number)])
+            other.enroll(f"label {number + 1}", [row(30 + number)], review="strict")
+            assert_as_from_nothing(people)
+            assert_as_from_nothing(other)
+        other.merge("label 0", "label 1")
+        assert_as_from_nothing(people)
+        people.rename("label 1", "label 0")
+        assert_as_from_nothing(other)
+        assert other.recognize(row(20), threshold=-1).label == "label 0"
+        other.forget("label 0")
+        assert_as_from_nothing(people)
+        assert people.labels() == other.labels()
 
 
 def test_another_database_in_its_place_is_written_to(people: Collection, tmp_path: Path) -> None:

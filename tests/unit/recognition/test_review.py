@@ -51,7 +51,7 @@ def test_scores_are_those_of_one_example_left_out_at_a_time(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(review, "CELLS", cells)
         scores = own_scores(gallery, rule)
-        found = findings(gallery, np.arange(len(labels)), {}, threshold=0.5, rule=rule)
+        found = findings(gallery, np.arange(len(labels)), threshold=0.5, rule=rule)
     fence = lower_fence(scores[scores > -2])
     for row, example in enumerate(gallery.examples):
         own, other = by_hand(gallery, row, rule)
@@ -79,28 +79,20 @@ def test_an_example_unlike_all_others_is_an_outlier() -> None:
     vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     names = [f"label {number // 10}" for number in range(30)] + ["label 0"]
     gallery = Gallery.of([Example(number + 1, name, f"{number}") for number, name in enumerate(names)], vectors)
-    (found,) = findings(gallery, np.arange(31), {}, threshold=None, rule="both").values()
+    (found,) = findings(gallery, np.arange(31), threshold=None, rule="both").values()
     assert (found.kind, found.path, found.label, found.other) == ("outlier", "30", "label 0", None)
     assert found.reason.endswith("is usual")
-
-
-def test_what_is_equal_is_that_first() -> None:
-    gallery = gallery_of([0, 1], 3)
-    found = findings(gallery, np.array([1]), {1: "label 0"}, threshold=-1.0, rule="both")
-    assert [(one.kind, one.other, one.score, one.reason) for one in found.values()] == [
-        ("equal", "label 0", None, "equal to an example of label 0")
-    ]
 
 
 def test_the_only_example_of_a_label_is_compared_with_the_threshold() -> None:
     gallery = Gallery.of([Example(1, "a", "x"), Example(2, "b", "y")], np.array([[1, 0], [0.8, 0.6]], np.float32))
     rows = np.array([1])
-    assert findings(gallery, rows, {}, threshold=None, rule="both") == {}
-    assert findings(gallery, rows, {}, threshold=0.9, rule="both") == {}
-    (found,) = findings(gallery, rows, {}, threshold=0.7, rule="both").values()
+    assert findings(gallery, rows, threshold=None, rule="both") == {}
+    assert findings(gallery, rows, threshold=0.9, rule="both") == {}
+    (found,) = findings(gallery, rows, threshold=0.7, rule="both").values()
     assert found.reason == "scores 0.800 with a, enough to be recognized as a"
 
 
 def test_an_empty_gallery_has_no_findings() -> None:
     gallery = Gallery((), np.empty((0, DIM), np.float32))
-    assert findings(gallery, np.empty(0, np.int64), {}, threshold=None, rule="both") == {}
+    assert findings(gallery, np.empty(0, np.int64), threshold=None, rule="both") == {}
