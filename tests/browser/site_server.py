@@ -33,7 +33,7 @@ NAMES = (
     "Ελληνικά και γλώσσα.png",
     "日本語の写真 名前.png",
     "صورة عربية طويلة.png",
-    "עברית ‮ gnp.exe.png",
+    "עברית \u202e gnp.exe.png",
     "e\u0301 combining — 👩‍👩‍👧 family.png",
     "spaces  and\ttabs.png",
     "per%20cent&amp;#38;.png",
@@ -120,6 +120,11 @@ def make_texts(folder: Path, encoder: Encoder) -> None:
         collection.add(SAMPLES / "jobs" / "resumes.csv")
 
 
+def announce(ready: dict[str, str]) -> None:
+    sys.stdout.write(json.dumps(ready) + "\n")
+    sys.stdout.flush()
+
+
 def main(folder: Path, port: int) -> None:
     photo, tiny = open_encoder("photo"), open_encoder(folder / "tiny")
     makers = {
@@ -139,7 +144,7 @@ def main(folder: Path, port: int) -> None:
         settings = replace(settings, port=listening.getsockname()[1])
         ready = {"address": address_of(listening, settings)}
         collections = [(name, folder / name, encoder) for name, encoder in encoders.items()]
-        serve(collections, settings, listening, lambda: print(json.dumps(ready), flush=True))
+        serve(collections, settings, listening, lambda: announce(ready))
 
 
 if __name__ == "__main__":

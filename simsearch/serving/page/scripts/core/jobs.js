@@ -12,6 +12,7 @@ export class Watch extends EventTarget {
   #api;
   #timer;
   #asking = false;
+  #looked = -Infinity;
   jobs = [];
   collections = [];
   /** Why the server gave no answer the last time, or null. */
@@ -23,28 +24,32 @@ export class Watch extends EventTarget {
     document.addEventListener("visibilitychange", () => document.hidden || this.now());
   }
 
-  /** Asks at once, then in its own time. */
-  async now() {
+  /** Asks at once, then in its own time; of collections each time only where `own`. */
+  async now(own = true) {
     clearTimeout(this.#timer);
     if (this.#asking) return;
     this.#asking = true;
     try {
-      await this.#ask();
+      await this.#ask(own);
       this.#met(null);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.#met(error);
     } finally {
       this.#asking = false;
-      if (!document.hidden) this.#timer = setTimeout(() => this.now(), this.jobs.some(isOpen) ? QUICK : SLOW);
+      if (!document.hidden) this.#timer = setTimeout(() => this.now(false), this.jobs.some(isOpen) ? QUICK : SLOW);
     }
   }
 
-  async #ask() {
+  async #ask(own) {
     const before = new Map(this.jobs.map((job) => [job.id, job.state]));
-    const [{ jobs }, { collections }] = await Promise.all([this.#api.get("jobs"), this.#api.get("collections")]);
+    const { jobs } = await this.#api.get("jobs");
+    const anyEnded = jobs.some((job) => !isOpen(job) && OPEN.has(before.get(job.id)));
+    if (own || anyEnded || performance.now() - this.#looked >= SLOW) {
+      this.collections = (await this.#api.get("collections")).collections;
+      this.#looked = performance.now();
+    }
     this.jobs = jobs;
-    this.collections = collections;
     this.dispatchEvent(new Event("change"));
     for (const job of jobs) {
       if (!isOpen(job) && OPEN.has(before.get(job.id))) this.dispatchEvent(new CustomEvent("ended", { detail: job }));

@@ -3,7 +3,7 @@
 import { thumbnail } from "../core/api.js";
 import { button, fill, h, icon, picture } from "../core/dom.js";
 import { recall, remember } from "../core/store.js";
-import { showDetails } from "../parts/details.js";
+import { enrolling, showDetails } from "../parts/details.js";
 import { copy, empty, openDialog, Trouble } from "../parts/dialogs.js";
 import { cameraButton, chooser, preview } from "../parts/drop.js";
 import { VirtualGrid } from "../parts/virtual.js";
@@ -38,8 +38,9 @@ class SearchTab {
     this.pictures = h("div", { class: "row" },
       chooser(said.choose, (files) => this.takeFiles(files), { sign: "picture", square: true }),
       cameraButton((files) => this.takeFiles(files)));
+    this.press = h("button", { type: "submit", class: "button primary", "aria-label": said.go }, icon("search"), h("span", { class: "wide-only" }, said.go));
     this.form = h("form", { class: "search-bar", role: "search", onsubmit: (event) => this.#sent(event) },
-      this.box, this.pictures, h("button", { type: "submit", class: "button primary" }, icon("search"), h("span", { class: "wide-only" }, said.go)));
+      this.box, this.pictures, this.press);
     this.chips = h("ul", { class: "row chips" });
     this.filters = new Filters((filters) => this.#go({ filters }));
     this.toggle = button(said.filters, { sign: "filter", onclick: () => this.#openFilters(), "aria-expanded": "false" });
@@ -77,6 +78,7 @@ class SearchTab {
     const { modality, takes_words: takesWords, name } = this.#collection;
     this.box.value = this.#query.words;
     this.box.disabled = !takesWords;
+    this.press.hidden = !takesWords;
     this.box.placeholder = modality === "text" ? said.placeholderTexts : takesWords ? said.placeholder : modality === "image" ? said.placeholderPictures : said.onlyItems;
     this.pictures.hidden = modality !== "image";
     this.takeFiles = modality === "image" ? (files) => this.#upload(files[0]) : null;
@@ -102,6 +104,7 @@ class SearchTab {
     this.#cursor = null;
     this.#ended = false;
     this.trouble.clear();
+    this.filters.refuse(null);
     this.end.hidden = true;
     this.nothing.hidden = true;
     fill(this.tally, said.searching);
@@ -157,7 +160,8 @@ class SearchTab {
       if (error.name === "AbortError") return;
       this.#loading = null;
       this.#ended = true;
-      this.trouble.say(error, error.status === 0 || error.status >= 500 ? () => this.#anew() : null);
+      if (error.code === "usage" && error.message.startsWith("where")) this.#openFilters(true, error);
+      else this.trouble.say(error, error.status === 0 || error.status >= 500 ? () => this.#anew() : null);
       fill(this.tally, "");
     }
   }
@@ -201,6 +205,7 @@ class SearchTab {
       actions: (item) => [
         button(said.more, { sign: "plus", kind: "primary", onclick: () => this.#like(item) }),
         button(said.less, { sign: "minus", onclick: () => this.#unlike(item) }),
+        enrolling(this.#page, item),
       ],
     });
   }
@@ -253,9 +258,10 @@ class SearchTab {
     return made;
   }
 
-  #openFilters() {
-    this.filters.element.hidden = !this.filters.element.hidden;
-    this.toggle.setAttribute("aria-expanded", String(!this.filters.element.hidden));
+  #openFilters(open = this.filters.element.hidden, refused = null) {
+    this.filters.element.hidden = !open;
+    this.toggle.setAttribute("aria-expanded", String(open));
+    this.filters.refuse(refused);
   }
 
   async #drawFilters() {
