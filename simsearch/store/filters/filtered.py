@@ -56,9 +56,13 @@ class Filtered:
         """The items of each content that there is, by ascending id; only those for which the condition holds."""
         grouped: dict[int, list[Item]] = {}
         with self._database.reading() as connection:
-            here = reading.among(ITEM.c.content_id, content_ids)
-            for item in reading.items(connection, here if where is None else and_(here, compiled(where))):
-                grouped.setdefault(item.content_id, []).append(item)
+            if where is None:
+                found = reading.items_of_contents(connection, content_ids)
+            else:
+                here = reading.among(ITEM.c.content_id, content_ids)
+                found = reading.items(connection, and_(here, compiled(where)))
+        for item in found:
+            grouped.setdefault(item.content_id, []).append(item)
         return grouped
 
     def contents_among(self, content_ids: Iterable[int], where: Condition) -> Ids:
