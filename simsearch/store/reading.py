@@ -33,6 +33,7 @@ from simsearch.store.schema import (
     ITEM,
     MOUNT,
     REMOVED,
+    SETTING,
     range_under,
     restored_words,
     to_bytes,
