@@ -32,6 +32,9 @@ class Metrics:
         self._waiting = Gauge("simsearch_queue_length", "Queries that wait", of_one, registry=ours)
         self._items = Gauge("simsearch_items", "Items of a collection", of_one, registry=ours)
         self._contents = Gauge("simsearch_contents", "Distinct contents of a collection", of_one, registry=ours)
+        self._recall = Gauge(
+            "simsearch_recall", "recall@10 of the index against exact search, as measured", of_one, registry=ours
+        )
         self._generation = Gauge("simsearch_generation", "Changes of a collection's contents", of_one, registry=ours)
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
@@ -51,6 +54,8 @@ class Metrics:
         self._items.labels(collection).set(info.items)
         self._contents.labels(collection).set(info.contents)
         self._generation.labels(collection).set(info.generation)
+        if info.index.recall is not None:
+            self._recall.labels(collection).set(info.index.recall.recall)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

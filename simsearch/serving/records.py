@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ def collection_record(name: str, info: Info, *, takes_words: bool, read_only: bo
         "problems": info.problems,
         "generation": info.generation,
         "bytes_on_disk": info.bytes_on_disk,
+        "index": {"kind": info.index.kind, "reason": info.index.reason},
+        "recall": None if info.index.recall is None else asdict(info.index.recall),
         "read_only": read_only,
     }
 

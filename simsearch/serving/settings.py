@@ -27,7 +27,7 @@ class Limits:
     head_seconds: float = 10.0
     """For the head of a request to arrive, and for an idle connection."""
     send_seconds: float = 60.0
-    """For a part of an answer to be taken by the client."""
+    """For any part of an answer to be taken by the client."""
     answer_seconds: float = 60.0
     """For a query to be answered, waiting included."""
     batch: int = 64
@@ -35,8 +35,11 @@ class Limits:
     queue: int = 512
     """Queries that wait; others are turned away."""
     connections: int = 512
-    most_matches: int = 10_000
-    """The largest k, and the largest page."""
+
+    @classmethod
+    def for_uploads(cls, body_bytes: int) -> Limits:
+        """The usual limits, for bodies of so many bytes; at least two such fit into memory at the same time."""
+        return cls(body_bytes=body_bytes, held_bytes=max(cls().held_bytes, 2 * body_bytes))
 
 
 @dataclass(frozen=True, slots=True)

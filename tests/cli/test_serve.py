@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 Command = Callable[..., Any]
 PATIENT = """
@@ -43,7 +45,7 @@ class Stuck:
         return self.inner.encode(sources)
 
 encoder, folder, batches = sys.argv[1:]
-settings = ServeSettings(port=0, token="t", limits=Limits(head_seconds=0.3, read_seconds=0.3))
+settings = ServeSettings(port=0, token="t", limits=Limits(head_seconds=0.3, read_seconds=0.3, send_seconds=0.3))
 with listen("127.0.0.1", 0) as listening:
     print(listening.getsockname()[1], flush=True)
     serve([("index", Path(folder), Stuck(open_encoder(encoder), int(batches)))], settings, listening)
@@ -197,3 +199,20 @@ def test_a_slow_client_holds_nobody_up(patient: Callable[[int], Server], indexed
         answer = whole.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"slow"' in answer
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="polling of POSIX")
+def test_a_client_that_does_not_take_its_answer_is_left(
+    patient: Callable[[int], Server], command: Command, place: Path, tiny: Path
+) -> None:
+    """Its connection is reset, and with it goes what the server held for it."""
+    (place / "gallery").mkdir()
+    Image.effect_noise((5000, 4000), 50).save(place / "gallery/large.bmp")
+    command("index", place / "gallery", "--encoder", tiny, "--quiet")
+    server = patient(99)
+    with socket.create_connection(("127.0.0.1", server.port), 30) as lazy:
+        lazy.sendall(b"GET /api/v1/items/1/file HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert call(server.address, "api/v1/health")["status"] == "ok"
+        ends = select.poll()
+        ends.register(lazy, select.POLLHUP | select.POLLERR)
+        assert ends.poll(30_000)

@@ -126,7 +126,7 @@ def latest(store: Store) -> Path:
     for removal in store.removals.all():
         for path in journals(Path(removal.quarantine)):
             run = read_journal(path)
-            files = bool(run.active()) or run.undoing is not None
+            files = run.can_be_undone()
             if run.plan == removal.plan and run.method not in IRREVERSIBLE and (files or not removal.settled):
                 # Names of runs sort by time.
                 found[files, path.parent.name] = path

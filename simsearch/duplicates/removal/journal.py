@@ -128,8 +128,7 @@ def journals(quarantine: Path) -> list[Path]:
 def latest_journal(quarantine: Path) -> Path:
     """The newest journal of a quarantine folder with something left to undo. Raises PlanError where there is none."""
     for path in reversed(journals(quarantine)):
-        run = read_journal(path)
-        if run.active() or run.undoing is not None:
+        if read_journal(path).can_be_undone():
             return path
     raise PlanError(f"{quarantine}: nothing to undo; give the journal of another quarantine folder")
 

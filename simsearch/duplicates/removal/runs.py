@@ -105,6 +105,10 @@ class Run:
     def open_units(self) -> list[Unit]:
         return [unit for unit in self.units.values() if unit.open]
 
+    def can_be_undone(self) -> bool:
+        """Whether files have gone, or folders have times that a kill has kept from being put back."""
+        return bool(self.active() or self.open_units()) or self.undoing is not None
+
     def replay(self, record: Mapping[str, Any]) -> None:
         """Takes in one record. Raises ValueError, KeyError, TypeError or IndexError for what is none."""
         name = record["record"]

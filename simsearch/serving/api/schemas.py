@@ -115,6 +115,8 @@ SCHEMAS: dict[str, Schema] = {
         problems=WHOLE,
         generation=WHOLE,
         bytes_on_disk=WHOLE,
+        index=record(kind=TEXT, reason=TEXT),
+        recall=maybe(record(recall=NUMBER, low=NUMBER, high=NUMBER, queries=WHOLE, k=WHOLE)),
         read_only=FLAG,
     ),
     "Item": record(**_ITEM),
@@ -125,7 +127,7 @@ SCHEMAS: dict[str, Schema] = {
         **_ITEM,
         copies=WHOLE,
     ),
-    "Matches": record(query=TEXT, score_kind=TEXT, matches=many(ref("Match")), cursor=MAYBE_TEXT),
+    "Matches": record(query=TEXT, score_kind=TEXT, matches=many(ref("Match")), cursor=MAYBE_TEXT, remarks=many(TEXT)),
     "Facets": record(
         labels=many(record(label=TEXT, items=WHOLE)), folders=many(record(folder=TEXT, items=WHOLE)), keys=many(TEXT)
     ),
@@ -228,6 +230,8 @@ EXAMPLES: dict[str, Any] = {
         "problems": 0,
         "generation": 12,
         "bytes_on_disk": 9_000_000,
+        "index": {"kind": "flat", "reason": "few vectors"},
+        "recall": None,
         "read_only": False,
     },
     "Item": _ITEM_EXAMPLE,
@@ -236,6 +240,7 @@ EXAMPLES: dict[str, Any] = {
         "score_kind": "images",
         "matches": [{"rank": 1, "score": 0.93, "score_kind": "images", **_ITEM_EXAMPLE, "copies": 0}],
         "cursor": None,
+        "remarks": [],
     },
     "Facets": {
         "labels": [{"label": "cat", "items": 12}],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +33,14 @@ class Gate:
     """Checks host, origin and caller, reads the body within its limits, and measures what is answered."""
 
     def __init__(self, app: ASGIApp, access: Access, limits: Limits, metrics: Metrics) -> None:
-        self._app, self._access, self._limits, self._metrics = app, access, limits, metrics
+        self._app, self._access, self._metrics = app, access, metrics
         self._bodies = Bodies(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answering = _Answering(send, self._limits.send_seconds)
+        answering = _Answering(send)
         began = time.perf_counter()
         try:
             await self._admitted(scope, receive, answering)
@@ -64,10 +63,10 @@ class Gate:
 
 
 class _Answering:
-    """Sends with the headers that every answer has; a client that does not take its answer is dropped."""
+    """Sends with the headers that every answer has."""
 
-    def __init__(self, send: Send, seconds: float) -> None:
-        self._send, self._seconds = send, seconds
+    def __init__(self, send: Send) -> None:
+        self._send = send
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -78,5 +77,4 @@ class _Answering:
             if b"cache-control" not in present:
                 added.append((b"cache-control", b"no-store"))
             message = {**message, "headers": [*message["headers"], *added]}
-        async with asyncio.timeout(self._seconds):
-            await self._send(message)
+        await self._send(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from removals import keep, plan_of, put, remove, tree
 
 from simsearch.duplicates.removal.apply import apply_plan
-from simsearch.duplicates.removal.journal import Journal, journals, read_journal
+from simsearch.duplicates.removal.journal import Journal, journals, latest_journal, read_journal
 from simsearch.duplicates.removal.undo import undo_run
 
 HERE = Path(__file__).parent
@@ -95,3 +96,18 @@ def test_a_deletion_that_was_interrupted_is_finished(tmp_path: Path) -> None:
     assert not sidecar.exists()
     assert again.journal == report.journal
     assert len(undo_run(report.journal).failed) == 2
+
+
+def test_a_run_whose_folders_wait_for_their_times_can_be_undone(tmp_path: Path) -> None:
+    """A kill after a file was put back and before the times of its folder were."""
+    album = tmp_path / "album"
+    plan = plan_of(album, [keep(put(album / "a.jpg", b"a")), remove(put(album / "b.jpg", b"a"))])
+    journal = apply_plan(plan, tmp_path / "quarantine").journal
+    assert journal is not None
+    lines = journal.read_text(encoding="utf-8").splitlines()
+    unit = next(json.loads(line) for line in lines if json.loads(line)["record"] == "unit")
+    back = json.dumps({"record": "back", "unit": unit["number"], "step": 0})
+    journal.write_text("\n".join([line for line in lines if '"end"' not in line] + [back]) + "\n", encoding="utf-8")
+    assert read_journal(journal).active() == []
+    assert read_journal(journal).can_be_undone()
+    assert latest_journal(tmp_path / "quarantine") == journal

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from simsearch.serving.metrics import Metrics
 from simsearch.serving.served import Served
 from simsearch.serving.settings import Limits
 from simsearch.types import Text
+from simsearch.vectors.audit import Audit
 
 WORDS = [f"text {number}" for number in range(40)]
 
@@ -228,3 +230,29 @@ def test_a_collection_of_texts_and_one_of_vectors_are_served_beside_each_other(t
             ]
             == "b"
         )
+
+
+class Knowing(HashEncoder):
+    """Has a vocabulary of one word."""
+
+    def unknown_words(self, text: str) -> list[str]:
+        return [word for word in text.split() if word != "text"]
+
+
+def test_words_that_are_ignored_are_named(texts: Path) -> None:
+    with client_of([Served("texts", texts, Knowing())], SETTINGS) as client:
+        said = client.post(f"{API}/search", json={"text": "text xyzzy"}).json()["remarks"]
+        assert client.post(f"{API}/search", json={"item": 1}).json()["remarks"] == []
+    assert said == ["xyzzy: not in the vocabulary of the encoder, ignored"]
+
+
+def test_what_was_measured_of_the_index_is_in_the_metrics(tmp_path: Path) -> None:
+    audit, lists = Audit(0.991, 0.985, 0.996, 200), "lists"
+    with Collection.create(tmp_path / "vectors", dim=4) as collection:
+        info = collection.info()
+    metrics = Metrics()
+    metrics.holds("vectors", info)
+    assert "simsearch_recall{" not in metrics.text().decode()
+    metrics.holds("vectors", replace(info, items=7, index=replace(info.index, kind=lists, recall=audit)))
+    assert 'simsearch_recall{collection="vectors"} 0.991' in metrics.text().decode()
+    assert 'simsearch_items{collection="vectors"} 7.0' in metrics.text().decode()
