@@ -56,6 +56,7 @@ def planned(data: Path | None, pairwise_share: str) -> Iterator[Sequence[str | P
     yield ("indexing", *given)
     yield ("enrolling", *given)
     yield ("unchanged",)
+    yield ("serving",)
     yield ("decoding",)
     yield ("networks",)
     yield ("encoding",)

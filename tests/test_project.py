@@ -369,7 +369,9 @@ def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
     versions = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
     assert len(versions) == len(pins)
-    for requirement in requirements("train", "pretrained", "plots", "heic", "trash", "dedupe", "distinct", "test"):
+    for requirement in requirements(
+        "train", "pretrained", "plots", "heic", "trash", "dedupe", "distinct", "serve", "test"
+    ):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), requirement
         assert "+" not in version

@@ -70,7 +70,7 @@ def serve_command(
     require_extra()
     collections = _collections(indexes)
     folders = tuple(Path(folder).absolute() for folder in allowed_folders)
-    limits = Limits(body_bytes=max_upload * 2**20)
+    limits = Limits.for_uploads(max_upload * 2**20)
     settings = secured(ServeSettings(host, port, token or "", False, read_only, allowed_hosts, folders, limits))
     with listen(host, port) as listening:
         settings = replace(settings, port=listening.getsockname()[1])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from simsearch.types import Encoder
 
+SHORTEST_TOKEN = 16
 STOP_SECONDS = 10
 """How long open requests may still take when the server stops."""
 
@@ -39,8 +40,13 @@ def require_extra() -> None:
 def secured(settings: ServeSettings) -> ServeSettings:
     """The settings with a token: that which was given, else a new one.
 
-    It is asked of everybody where it was given, or where other machines can reach the server.
+    It is asked of everybody where it was given, or where other machines can reach the server. Raises UsageError for a
+    token that is short enough to be guessed.
     """
+    if 0 < len(settings.token) < SHORTEST_TOKEN:
+        raise UsageError(
+            f"a token of {len(settings.token)} characters can be guessed; give {SHORTEST_TOKEN} or more, or none"
+        )
     guarded = bool(settings.token) or not is_loopback(settings.host)
     return replace(settings, token=settings.token or secrets.token_urlsafe(24), guarded=guarded)
 

@@ -35,8 +35,11 @@ class Limits:
     queue: int = 512
     """Queries that wait; others are turned away."""
     connections: int = 512
-    most_matches: int = 10_000
-    """The largest k, and the largest page."""
+
+    @classmethod
+    def for_uploads(cls, body_bytes: int) -> Limits:
+        """The usual limits, for bodies of so many bytes; at least two such fit into memory at the same time."""
+        return cls(body_bytes=body_bytes, held_bytes=max(cls().held_bytes, 2 * body_bytes))
 
 
 @dataclass(frozen=True, slots=True)

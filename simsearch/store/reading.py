@@ -33,6 +33,7 @@ from simsearch.store.schema import (
     ITEM,
     MOUNT,
     REMOVED,
+    SETTING,
     range_under,
     restored_words,
     to_bytes,
@@ -46,6 +47,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # SQLite before 3.32 takes 999 variables in a statement.
 AT_ONCE = 900
+OF_DATABASE = (
+    "database",
+    "dim",
+    "encoder",
+    "fingerprint",
+    "format",
+    "gallery",
+    "generation",
+    "id",
+    "journal_floor",
+    "modality",
+)
 SEQUENCE = table("sqlite_sequence", column("name", String), column("seq", Integer))
 
 
@@ -71,6 +84,12 @@ def driver(connection: Connection) -> Any:
 def setting(connection: Connection, key: str) -> str | None:
     row = driver(connection).execute("SELECT value FROM setting WHERE key = ?", (key,)).fetchone()
     return None if row is None else restored_words(row[0])
+
+
+def chosen_settings(connection: Connection) -> dict[str, str]:
+    """The settings that users have chosen, without what a database has for itself or by its encoder."""
+    rows = connection.execute(select(SETTING).where(SETTING.c.key.not_in(OF_DATABASE)))
+    return {row.key: row.value for row in rows}
 
 
 def number_setting(connection: Connection, key: str) -> int:

@@ -106,8 +106,12 @@ def picture(request: Request, context: Context, served: Served, key: Key, shown:
 
 
 @router.get("/items/{item_id}/file", summary="The file of an item", responses=answers(FILE))
-def get_file(served: ServedOf, item_id: ItemPath) -> Response:
+async def get_file(context: ContextOf, served: ServedOf, item_id: ItemPath) -> Response:
     """The file of a picture as it is, or the text of a text. What browsers do not show is for download."""
+    return await run_sync(_file, served, item_id, limiter=context.thumbnails.limiter)
+
+
+def _file(served: Served, item_id: int) -> Response:
     item = _item(served, item_id)
     if item.text is not None:
         return Response(item.text.encode("utf-8", "replace"), media_type="text/plain; charset=utf-8")

@@ -127,7 +127,7 @@ SCHEMAS: dict[str, Schema] = {
         **_ITEM,
         copies=WHOLE,
     ),
-    "Matches": record(query=TEXT, score_kind=TEXT, matches=many(ref("Match")), cursor=MAYBE_TEXT),
+    "Matches": record(query=TEXT, score_kind=TEXT, matches=many(ref("Match")), cursor=MAYBE_TEXT, remarks=many(TEXT)),
     "Facets": record(
         labels=many(record(label=TEXT, items=WHOLE)), folders=many(record(folder=TEXT, items=WHOLE)), keys=many(TEXT)
     ),
@@ -240,6 +240,7 @@ EXAMPLES: dict[str, Any] = {
         "score_kind": "images",
         "matches": [{"rank": 1, "score": 0.93, "score_kind": "images", **_ITEM_EXAMPLE, "copies": 0}],
         "cursor": None,
+        "remarks": [],
     },
     "Facets": {
         "labels": [{"label": "cat", "items": 12}],

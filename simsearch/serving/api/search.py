@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from simsearch.collection.queries.resolving import resolved
-from simsearch.collection.querying import score_kind
+from simsearch.collection.querying import remarks, score_kind, unknown_words
 from simsearch.mixes import Mix
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import ContextOf, ServedOf
@@ -20,6 +20,7 @@ from simsearch.serving.api.items import check_filter
 from simsearch.serving.api.sources import ITEM_ID, MANY, NUMBER, Inputs, Sources, read_inputs
 from simsearch.serving.batching import Examples, Given
 from simsearch.serving.records import match_record
+from simsearch.types import Text
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection
@@ -72,7 +73,13 @@ class Search:
         )
         kinds = _kinds(collection, sources)
         return [
-            Found(matches, kinds[type(source)], modality, None if vectors is None else vectors[row])
+            Found(
+                matches,
+                kinds[type(source)],
+                modality,
+                None if vectors is None else vectors[row],
+                _remarks(collection, source) if isinstance(source, Text) else (),
+            )
             for row, (matches, source) in enumerate(zip(found, sources, strict=True))
         ]
 
@@ -85,6 +92,13 @@ class Found:
     score_kind: str
     modality: str
     vector: Vectors | None
+    remarks: tuple[str, ...] = ()
+    """What should be known of a text: which words of it are ignored, and what is cut."""
+
+
+def _remarks(collection: Collection, text: Text) -> tuple[str, ...]:
+    unknown = (f"{word}: not in the vocabulary of the encoder, ignored" for word in unknown_words(collection, [text]))
+    return (*remarks(collection, [text]).values(), *unknown)
 
 
 def _kinds(collection: Collection, sources: Sequence[Any]) -> dict[type, str]:
@@ -121,8 +135,9 @@ async def search(request: Request, context: ContextOf, served: ServedOf) -> Resp
     found: Found = await context.batchers[served.name].ask(wanted, given)
     matches = [match_record(match, found.score_kind, served.name, found.modality) for match in found.matches]
     following = str(offset + asked.k) if len(matches) == asked.k else None
+    answer = {"query": name, "score_kind": found.score_kind, "matches": matches, "cursor": following}
     more = {} if found.vector is None else {"vector": found.vector.tolist()}
-    return Json({"query": name, "score_kind": found.score_kind, "matches": matches, "cursor": following} | more)
+    return Json(answer | {"remarks": found.remarks} | more)
 
 
 def _query(inputs: Inputs[SearchOptions]) -> tuple[str, Given | Examples]:

@@ -232,6 +232,20 @@ def test_a_collection_of_texts_and_one_of_vectors_are_served_beside_each_other(t
         )
 
 
+class Knowing(HashEncoder):
+    """Has a vocabulary of one word."""
+
+    def unknown_words(self, text: str) -> list[str]:
+        return [word for word in text.split() if word != "text"]
+
+
+def test_words_that_are_ignored_are_named(texts: Path) -> None:
+    with client_of([Served("texts", texts, Knowing())], SETTINGS) as client:
+        said = client.post(f"{API}/search", json={"text": "text xyzzy"}).json()["remarks"]
+        assert client.post(f"{API}/search", json={"item": 1}).json()["remarks"] == []
+    assert said == ["xyzzy: not in the vocabulary of the encoder, ignored"]
+
+
 def test_what_was_measured_of_the_index_is_in_the_metrics(tmp_path: Path) -> None:
     audit, lists = Audit(0.991, 0.985, 0.996, 200), "lists"
     with Collection.create(tmp_path / "vectors", dim=4) as collection:
