@@ -15,17 +15,9 @@ from simsearch.cli.options import (
     quiet_option,
     where_option,
 )
-from simsearch.cli.output import (
-    counted,
-    print_json,
-    print_line,
-    print_remarks,
-    print_skipped,
-    print_status,
-    progress,
-    skip_records,
-)
+from simsearch.cli.output import counted, print_json, print_line, print_remarks, print_skipped, print_status, progress
 from simsearch.cli.watching import check_followed, follow
+from simsearch.records import skip_records
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
