@@ -80,7 +80,10 @@ def ids(store: Store, condition: Condition | str) -> list[int]:
 
 
 @settings(max_examples=35, deadline=None)
-@given(items=st.lists(rows(), max_size=6, unique_by=lambda row: row["path"]), some=st.lists(conditions, min_size=1, max_size=4))
+@given(
+    items=st.lists(rows(), max_size=6, unique_by=lambda row: row["path"]),
+    some=st.lists(conditions, min_size=1, max_size=4),
+)
 def test_random_filters_find_what_a_plain_evaluator_finds(
     shared: Store, items: list[Row], some: list[Condition]
 ) -> None:
