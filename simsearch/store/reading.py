@@ -137,16 +137,25 @@ def picture_sizes(connection: Connection, ids: Sequence[int]) -> dict[int, tuple
     return {row.id: (row.width, row.height) for row in connection.execute(query) if row.width and row.height}
 
 
-def item_of(row: Row[Any]) -> Item:
-    metadata = json.loads(row.metadata)
-    return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, metadata, row.text, row.problem)
+_ITEM = (
+    *(ITEM.c[name] for name in ("id", "uri", "content_id", "label", "size", "mtime_ns", "metadata")),
+    CONTENT.c.text,
+    ITEM.c.problem,
+)
+"""The fields of an item, in their order. Every match is read from a row of them, so nothing else is read."""
+
+
+def _item_of(row: Row[Any]) -> Item:
+    item_id, uri, content_id, label, size, mtime_ns, metadata, text, problem = tuple(row)
+    known = {} if metadata == "{}" else json.loads(metadata)
+    return Item(item_id, uri, content_id, label, size, mtime_ns, known, text, problem)
 
 
 def items(connection: Connection, where: ColumnElement[bool], limit: int | None = None) -> list[Item]:
     """The items for which the condition holds, by ascending id."""
     # An outer join, so that an item is seen even where damage has taken its content.
-    query = select(ITEM, CONTENT.c.text).outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
-    return [item_of(row) for row in connection.execute(query.where(where).order_by(ITEM.c.id).limit(limit))]
+    query = select(*_ITEM).select_from(ITEM).outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
+    return [_item_of(row) for row in connection.execute(query.where(where).order_by(ITEM.c.id).limit(limit))]
 
 
 def row_files(connection: Connection, paths: Sequence[str]) -> dict[str, RowFile]:
