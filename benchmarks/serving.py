@@ -33,7 +33,7 @@ import uvicorn
 from fastapi import Response
 from simsearch.serving.app import create_app
 from simsearch.serving.served import Served
-from simsearch.serving.server import configuration, listen
+from simsearch.serving.server import configuration, listen, switching
 from simsearch.serving.settings import ServeSettings
 
 settings = ServeSettings(port=0, token="t")
@@ -44,7 +44,7 @@ constant = b"x" * int(sys.argv[2])
 async def answer():
     return Response(constant, media_type="application/json")
 
-with listen("127.0.0.1", 0) as listening:
+with listen("127.0.0.1", 0) as listening, switching():
     print(listening.getsockname()[1], flush=True)
     uvicorn.Server(configuration(app, settings)).run(sockets=[listening])
 """
