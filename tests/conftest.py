@@ -219,3 +219,13 @@ def nobody(tiny: Path, tmp_path: Path, unmeasured: dict[str, str]) -> Nobody:
         )
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says which tests had no browser, where they can be seen: at the end."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    without = [report.nodeid for report in skipped if "no browser" in str(report.longrepr)]
+    if without:
+        terminalreporter.section("no browser: install chromium to run these tests")
+        for name in without:
+            terminalreporter.line(name)

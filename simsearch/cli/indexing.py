@@ -15,17 +15,9 @@ from simsearch.cli.options import (
     quiet_option,
     where_option,
 )
-from simsearch.cli.output import (
-    counted,
-    print_json,
-    print_line,
-    print_remarks,
-    print_skipped,
-    print_status,
-    progress,
-    skip_records,
-)
+from simsearch.cli.output import counted, print_json, print_line, print_remarks, print_skipped, print_status, progress
 from simsearch.cli.watching import check_followed, follow
+from simsearch.records import skip_records
 
 if TYPE_CHECKING:
     from simsearch.collection.entry import Indexed
@@ -240,6 +232,8 @@ def remove_command(paths: tuple[str, ...], index: str | None, where: str | None,
     """
     from simsearch.collection.entry import open_one
 
+    if not paths and where is None:
+        raise click.UsageError("there is nothing to remove; give paths, or --where")
     given: tuple[str | None, ...] = paths or (None,)
     with open_one(index) as collection:
         counts = {path: collection.remove(path, where=where) for path in given}

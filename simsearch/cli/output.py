@@ -109,11 +109,6 @@ def print_remarks(remarks: Sequence[Remark]) -> None:
                 print_status(f"{remark.path}: {text}")
 
 
-def skip_records(skipped: Sequence[Skip]) -> list[dict[str, object]]:
-    """The JSON records of skipped files."""
-    return [{"path": skip.path, "reason": skip.reason, "count": skip.count} for skip in skipped]
-
-
 def print_unanswered(query: Skip, as_json: bool) -> None:
     """Prints why a query cannot be answered, on standard error, and with --json as an object in its place."""
     print_skipped([query])
@@ -151,10 +146,6 @@ def item_record(item: Item) -> dict[str, object]:
         "text": item.text,
         "problem": item.problem,
     }
-
-
-def rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
 
 
 def on_a_line(text: str, width: int = 200) -> str:

@@ -63,6 +63,7 @@ def _print_collection(info: Info) -> None:
         ("encoder", f"{info.encoder or 'none, own vectors'} {info.fingerprint} ({info.dim} dimensions)"),
         *_index_rows(info),
         ("on disk", f"{info.bytes_on_disk / 1e6:,.1f} MB"),
+        *[("kept beside", f"{name}, {size / 1e6:,.1f} MB; see simsearch reindex") for name, size in info.kept.items()],
         *[("source", root + _read_by(info.readings.get(root, {}))) for root in info.roots],
         *[("enrolled", f"{label}: {counted(count, 'example')}") for label, count in info.labels.items()],
     ]

@@ -169,6 +169,10 @@ class Collection(
                 include_hidden=include_hidden,
                 strict=strict,
             )
+        return self._noted(report)
+
+    def _noted(self, report: AddReport) -> AddReport:
+        """The report with what was done to the index."""
         return replace(report, notes=(*report.notes, *self.index_notes))
 
     def add_texts(
@@ -183,7 +187,8 @@ class Collection(
 
         encoder = self.encoder
         with self.changing(encoder) as store:
-            return texts_in.add_texts(store, encoder, uris, texts, metadata)
+            report = texts_in.add_texts(store, encoder, uris, texts, metadata)
+        return self._noted(report)
 
     def add_vectors(
         self, uris: Iterable[str], vectors: ArrayLike, metadata: Sequence[Metadata] | None = None
@@ -196,7 +201,8 @@ class Collection(
         from simsearch.collection.adding import vectors_in
 
         with self.changing() as store:
-            return vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
+            report = vectors_in.add_vectors(store, self.dim, uris, vectors, metadata)
+        return self._noted(report)
 
     def set_metadata(self, metadata: Mapping[str | os.PathLike[str], Metadata], *, replace: bool = False) -> int:
         """Sets metadata of items, as {path or uri: {key: value}}; returns how many have changed.

@@ -8,21 +8,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from simsearch.records import skip_records
 
-    from simsearch.collection.identities.calibrating import CalibrationReport
-    from simsearch.collection.identities.comparing import Comparison
+if TYPE_CHECKING:
     from simsearch.collection.upkeep import Info
-    from simsearch.recognition.calibration import Calibration
-    from simsearch.recognition.review import Finding
-    from simsearch.types import AddReport, Example, Item, Match, Recognition, Skip
+    from simsearch.types import AddReport, Example, Item, Match
 
 PREFIX = "/api/v1"
-
-
-def rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
 
 
 def collection_record(name: str, info: Info, *, takes_words: bool, read_only: bool) -> dict[str, Any]:
@@ -73,81 +65,12 @@ def match_record(match: Match, score_kind: str, collection: str, modality: str) 
     return found | item_record(match.item, collection, modality) | {"copies": match.copies}
 
 
-def recognition_record(query: str, recognition: Recognition) -> dict[str, Any]:
-    second = recognition.runner_up
-    return {
-        "query": query,
-        "label": recognition.label,
-        "probability": rounded(recognition.probability),
-        "impostor_p_value": rounded(recognition.impostor_p_value),
-        "score": round(recognition.score, 6),
-        "threshold": recognition.threshold,
-        "stale": recognition.stale,
-        "runner_up": None if second is None else {"label": second.example.label, "score": round(second.score, 6)},
-        "evidence": [
-            {
-                "id": each.example.id,
-                "label": each.example.label,
-                "path": each.example.uri,
-                "score": round(each.score, 6),
-                "text": each.example.text,
-            }
-            for each in recognition.evidence
-        ],
-    }
-
-
-def comparison_record(first: str, second: str, found: Comparison) -> dict[str, Any]:
-    record = {"a": first, "b": second, "same": found.same, "probability": rounded(found.probability)}
-    return record | {"score": round(found.score, 6), "threshold": found.threshold}
-
-
 def example_record(example: Example) -> dict[str, Any]:
     return {"id": example.id, "path": example.uri, "text": example.text, "added": _date(example.added_at)}
 
 
 def _date(seconds: int | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
-
-
-def finding_record(finding: Finding) -> dict[str, Any]:
-    """An example that looks wrong, and why in words."""
-    return {
-        "label": finding.label,
-        "path": finding.path,
-        "kind": finding.kind,
-        "other": finding.other,
-        "score": rounded(finding.score),
-        "bound": rounded(finding.bound),
-        "reason": finding.reason,
-    }
-
-
-def skip_records(skipped: Sequence[Skip]) -> list[dict[str, Any]]:
-    return [{"path": skip.path, "reason": skip.reason, "count": skip.count} for skip in skipped]
-
-
-def calibration_record(made: Calibration) -> dict[str, Any]:
-    threshold, curve = made.threshold, made.probability
-    return {
-        "threshold": threshold.score,
-        "far": threshold.rate,
-        "confidence": threshold.confidence,
-        "guaranteed": threshold.guaranteed,
-        "impostors": threshold.impostors if threshold.guaranteed else 0,
-        "exceeding": threshold.exceeding,
-        "identities": made.identities,
-        "examples": made.examples,
-        "unknown_prior": made.prior,
-        "probability": None if curve is None else {"kind": curve.kind, "log_loss": curve.log_loss},
-    }
-
-
-def calibration_report_record(report: CalibrationReport) -> dict[str, Any]:
-    return calibration_record(report.calibration) | {
-        "projections": [{"times": one.times, "far": one.rate, "worst": one.worst} for one in report.projections],
-        "left_out": skip_records(report.left_out),
-    }
 
 
 def added_record(report: AddReport) -> dict[str, Any]:

@@ -139,6 +139,11 @@ def _small(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE look ADD COLUMN color FLOAT NOT NULL DEFAULT 0")
 
 
+def _labels(connection: Connection) -> None:
+    """Filters by label look only at the items that have it."""
+    connection.exec_driver_sql("CREATE INDEX item_label ON item (label) WHERE label IS NOT NULL")
+
+
 MIGRATIONS = (
     Migration(1, _first),
     Migration(2, _second),
@@ -148,6 +153,7 @@ MIGRATIONS = (
     Migration(6, _rules),
     Migration(7, _owners),
     Migration(8, _small),
+    Migration(9, _labels),
 )
 
 

@@ -128,6 +128,7 @@ ITEM = Table(
     Column("problem", Words),
     Index("item_content_id", "content_id"),
     Index("item_file_id", "file_id", sqlite_where=text("file_id IS NOT NULL")),
+    Index("item_label", "label", sqlite_where=text("label IS NOT NULL")),
     sqlite_autoincrement=True,
 )  # fmt: skip
 EXAMPLE = Table(

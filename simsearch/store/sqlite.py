@@ -102,6 +102,11 @@ class Store(Filtered, Sources, IdentityStore):
         with self._database.reading() as connection:
             return reading.setting(connection, key)
 
+    def chosen_settings(self) -> dict[str, str]:
+        """The settings that users have chosen, without what a database has for itself or by its encoder."""
+        with self._database.reading() as connection:
+            return reading.chosen_settings(connection)
+
     def set_settings(self, settings: Mapping[str, str], *, if_empty: bool = False) -> bool:
         """Replaces settings, with `if_empty` only of a store without items and examples; returns whether it did."""
         with self._database.writing() as connection:

@@ -26,8 +26,10 @@ ROWS_OF_LIST = 40
 """Vectors of a list on average, at least."""
 MOST_LISTS = 65_536
 ID_BYTES = 8
-SHARE_OF_MEMORY = 2
-"""Making lists takes their codes and once more as much: older ones that are carried over, or a training sample."""
+SAMPLE = 40
+"""Vectors that lists are trained on, for each of them; FAISS asks for 39 or more."""
+CARRYING, TRAINING = 2, 1.5
+"""Lists that are carried over are in memory twice; training takes its sample and half as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,16 @@ def chosen(count: int, dim: int, wish: Wish) -> Design:
     if count * dim <= FLAT_NUMBERS or count < FEWEST:
         return Design("flat", reason=f"comparing with each of {count:,} vectors is exact and fast")
     lists = 2 ** int(math.log2(min(MOST_LISTS, LISTS_OF * math.sqrt(2 * count), max(2, count / ROWS_OF_LIST))))
-    sizes = {code: (count * (size + ID_BYTES) + lists * dim * 4) for code, size in _code_bytes(dim).items()}
-    for code, size in sizes.items():
-        if wish.memory is None or size * SHARE_OF_MEMORY <= wish.memory:
-            reason = f"for {count:,} vectors, codes of {size / 1e6:,.0f} MB"
+    needed = {}
+    for code, size in _code_bytes(dim).items():
+        codes, sample = count * (size + ID_BYTES), min(count, SAMPLE * lists) * dim * 4
+        needed[code] = lists * dim * 4 + max(CARRYING * codes, int(TRAINING * sample))
+        if wish.memory is None or needed[code] <= wish.memory:
+            reason = f"for {count:,} vectors, codes of {codes / 1e6:,.0f} MB"
             return Design("lists", code, lists, target=wish.recall, reason=reason)
     assert wish.memory is not None
-    smallest = min(sizes.values()) * SHARE_OF_MEMORY
-    reason = f"lists need {smallest / 1e6:,.0f} MB while they are made, and {wish.memory / 1e6:,.0f} MB may be used"
+    smallest = min(needed.values()) / 1e6
+    reason = f"making lists takes {smallest:,.0f} MB, and {wish.memory / 1e6:,.0f} MB may be used"
     return Design("flat", reason=reason)
 
 

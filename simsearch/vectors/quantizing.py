@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import numpy as np
 
+from simsearch.vectors.choose import SAMPLE
 from simsearch.vectors.inverted import list_ids
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from simsearch.vectors.faiss_index import FaissFlatIndex
 
 _FAISS: Any = faiss
-SAMPLE = 64
-"""Rows of the training sample for each list."""
 ITERATIONS = 10
 ROWS_AT_ONCE = 1 << 16
 

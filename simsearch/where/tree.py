@@ -124,12 +124,28 @@ class Or:
 Condition: TypeAlias = "Compare | OneOf | Like | IsNull | Not | And | Or"
 
 
-def columns_of(condition: Condition) -> Iterator[Column]:
-    """The columns that a condition looks at, some of them repeatedly."""
+def leaves_of(condition: Condition) -> Iterator[Compare | OneOf | Like | IsNull]:
+    """The comparisons of a condition, in order."""
     if isinstance(condition, Not):
-        yield from columns_of(condition.part)
+        yield from leaves_of(condition.part)
     elif isinstance(condition, And | Or):
         for part in condition.parts:
-            yield from columns_of(part)
+            yield from leaves_of(part)
     else:
-        yield condition.column
+        yield condition
+
+
+def columns_of(condition: Condition) -> Iterator[Column]:
+    """The columns that a condition looks at, some of them repeatedly."""
+    return (leaf.column for leaf in leaves_of(condition))
+
+
+def kinds_of(leaf: Compare | OneOf | Like | IsNull) -> frozenset[type]:
+    """The types of metadata values for which a comparison can be true: str, float for all numbers, bool.
+
+    Empty where it can be for any.
+    """
+    if isinstance(leaf, IsNull) or (isinstance(leaf, Compare) and leaf.operator == "!="):
+        return frozenset()
+    values = ("",) if isinstance(leaf, Like) else leaf.values if isinstance(leaf, OneOf) else (leaf.value,)
+    return frozenset(float if type(value) is int else type(value) for value in values)

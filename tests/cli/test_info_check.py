@@ -42,6 +42,7 @@ def test_info_describes_the_collection(command, indexed, tiny):
         "modality": "image",
         "dim": 24,
         "items": 8,
+        "kept": {},
         "contents": 8,
         "problems": 0,
         "labels": {"Ana": 1},

@@ -36,6 +36,12 @@ FAILING = [
     (["check", "--index", "missing"], 1, "No collection"),
     (["move", "old", "new"], 1, "No collection"),
     (["dedupe", "find", "missing"], 1, "missing"),
+    (["serve"], 1, "No collection"),
+    (["migrate", "missing"], 1, "No collection"),
+    (["import", "missing.npz"], 2, "missing.npz does not exist"),
+    (["export", "-o", "made.npz"], 1, "No collection"),
+    (["compact"], 1, "No collection"),
+    (["backup", "made"], 1, "No collection"),
     (["nope"], 2, "No such command"),
 ]
 

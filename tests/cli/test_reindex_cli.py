@@ -15,6 +15,8 @@ def test_it_reports_shows_and_returns(command, indexed, other, tiny, place):
     done = command("reindex", "--encoder", other, "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
     assert command("info", "--json").records[0]["encoder"] == str(other)
+    assert list(command("info", "--json").records[0]["kept"]) == ["gallery.previous"]
+    assert "gallery.previous" in command("info").out
     back = command("reindex", "--rollback")
     assert back.code == 0
     assert f"8 items, now encoded by {tiny}" in back.out

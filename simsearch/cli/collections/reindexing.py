@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from simsearch.cli.options import force_option, index_option, json_option, quiet_option
-from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress, skip_records
+from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress
 from simsearch.errors import UsageError
+from simsearch.records import skip_records
 
 if TYPE_CHECKING:
     from simsearch.collection.reindexing.encoder_change import ReindexReport

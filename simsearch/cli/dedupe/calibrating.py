@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from simsearch.cli.options import index_option, json_option, quiet_option
-from simsearch.cli.output import counted, print_json, print_line, print_skipped, skip_records
+from simsearch.cli.output import counted, print_json, print_line, print_skipped
 from simsearch.errors import UsageError
+from simsearch.records import skip_records
 
 
 @click.command("calibrate")

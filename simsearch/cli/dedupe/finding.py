@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from simsearch.cli.dedupe.printing import pair_record, print_apart, print_group, print_stages, size
+from simsearch.cli.dedupe.printing import print_apart, print_group, print_stages, size
 from simsearch.cli.options import index_option, json_option, quiet_option
-from simsearch.cli.output import (
-    counted,
-    print_json,
-    print_line,
-    print_skipped,
-    progress,
-    skip_records,
-)
+from simsearch.cli.output import counted, print_json, print_line, print_skipped, progress
 from simsearch.errors import UsageError
+from simsearch.records import pair_record, skip_records
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection

@@ -12,18 +12,6 @@ if TYPE_CHECKING:
     from simsearch.duplicates.removal.runs import Method
 
 
-def pair_record(pair: DuplicatePair) -> dict[str, object]:
-    """The JSON record of a pair."""
-    return {
-        "a": pair.a,
-        "b": pair.b,
-        "score": round(pair.score, 6),
-        "kind": pair.kind,
-        "group": pair.group,
-        "via": pair.via,
-    }
-
-
 def print_group(group: DuplicateGroup) -> None:
     split = ", split: some are also copies of what is no copy of the kept one" if group.split else ""
     print_line(f"group {group.number}{split}")

@@ -8,16 +8,9 @@ import click
 
 from simsearch.cli.dedupe.printing import freed
 from simsearch.cli.options import index_option, json_option, quiet_option
-from simsearch.cli.output import (
-    counted,
-    print_json,
-    print_line,
-    print_skipped,
-    print_status,
-    progress,
-    skip_records,
-)
+from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_status, progress
 from simsearch.errors import UsageError
+from simsearch.records import skip_records
 
 if TYPE_CHECKING:
     from simsearch.duplicates.removal.runs import Method

@@ -16,7 +16,8 @@ from simsearch.cli.options import (
     score_range_option,
     strict_option,
 )
-from simsearch.cli.output import print_json, print_line, print_skipped, progress, skip_records
+from simsearch.cli.output import print_json, print_line, print_skipped, progress
+from simsearch.records import skip_records
 
 if TYPE_CHECKING:
     from simsearch.training.distillation.session import Distilled

@@ -20,15 +20,8 @@ from simsearch.cli.options import (
     score_range_option,
     strict_option,
 )
-from simsearch.cli.output import (
-    print_json,
-    print_line,
-    print_skipped,
-    print_status,
-    print_table,
-    progress,
-    skip_records,
-)
+from simsearch.cli.output import print_json, print_line, print_skipped, print_status, print_table, progress
+from simsearch.records import skip_records
 
 if TYPE_CHECKING:
     from simsearch.evaluation.results import Evaluation, Section

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simsearch.cli.options import json_option, quiet_option
-from simsearch.cli.output import (
-    counted,
-    print_json,
-    print_line,
-    print_skipped,
-    print_table,
-    progress,
-    skip_records,
-    wants_json,
-)
+from simsearch.cli.output import counted, print_json, print_line, print_skipped, print_table, progress, wants_json
 from simsearch.errors import UsageError
+from simsearch.records import skip_records
 from simsearch.training.settings import PARSERS, SETTINGS, Setting, in_group, parse_settings, replacement, setting_rows
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from simsearch.cli.options import index_option, json_option, place_option, quiet_option
-from simsearch.cli.output import print_json, print_line, print_skipped, progress, skip_records
+from simsearch.cli.output import print_json, print_line, print_skipped, progress
 from simsearch.cli.recognition.deciding import FROM_ENCODER
+from simsearch.records import calibration_report_record
 
 if TYPE_CHECKING:
     from simsearch.collection.identities.calibrating import CalibrationReport
@@ -77,28 +78,10 @@ def calibrate_command(
         )
     print_skipped(report.left_out)
     if as_json:
-        print_json(_calibration_record(report))
+        print_json(calibration_report_record(report))
     elif not quiet:
         _print_calibration(report)
     return 0
-
-
-def _calibration_record(report: CalibrationReport) -> dict[str, object]:
-    threshold, curve = report.calibration.threshold, report.calibration.probability
-    return {
-        "threshold": threshold.score,
-        "far": threshold.rate,
-        "confidence": threshold.confidence,
-        "guaranteed": threshold.guaranteed,
-        "impostors": threshold.impostors if threshold.guaranteed else 0,
-        "exceeding": threshold.exceeding,
-        "identities": report.calibration.identities,
-        "examples": report.calibration.examples,
-        "unknown_prior": report.calibration.prior,
-        "probability": None if curve is None else {"kind": curve.kind, "log_loss": curve.log_loss},
-        "projections": [{"times": one.times, "far": one.rate, "worst": one.worst} for one in report.projections],
-        "left_out": skip_records(report.left_out),
-    }
 
 
 def _print_calibration(report: CalibrationReport) -> None:

@@ -13,7 +13,8 @@ from simsearch.cli.options import (
     text_option,
     threshold_option,
 )
-from simsearch.cli.output import print_json, print_line, rounded
+from simsearch.cli.output import print_json, print_line
+from simsearch.records import comparison_record
 
 
 @click.command("compare")
@@ -50,8 +51,7 @@ def compare_command(
     one, other = questions([first, second], as_text=as_text, as_file=as_file)
     found = compare_two(one, other, index=index, encoder=encoder, threshold=threshold, encoding=encoding)
     if as_json:
-        record = {"a": first, "b": second, "same": found.same, "probability": rounded(found.probability)}
-        print_json(record | {"score": round(found.score, 6), "threshold": found.threshold})
+        print_json(comparison_record(first, second, found))
     else:
         chance = "" if found.probability is None else f"P(same) {found.probability:.3f}, "
         verdict = "same" if found.same else "different"

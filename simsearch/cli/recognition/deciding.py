@@ -20,14 +20,8 @@ from simsearch.cli.options import (
     text_option,
     threshold_option,
 )
-from simsearch.cli.output import (
-    on_a_line,
-    print_json,
-    print_status,
-    print_table,
-    print_unanswered,
-    rounded,
-)
+from simsearch.cli.output import on_a_line, print_json, print_status, print_table, print_unanswered
+from simsearch.records import recognition_record
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -94,7 +88,7 @@ def recognize_command(
                 continue
             answers.append(answer)
             if as_json:
-                print_json(_record(answer))
+                print_json(recognition_record(answer.query, answer.answer))
         if answers and not as_json:
             rows = [_row(answer) for answer in answers]
             # All but the label and the query are numbers.
@@ -141,27 +135,3 @@ def _without_threshold(encoder: str) -> str:
 
 def _label(recognition: Recognition) -> str:
     return "unknown" if recognition.label is None else recognition.label
-
-
-def _record(found: Identified) -> dict[str, object]:
-    recognition = found.answer
-    second = recognition.runner_up
-    return {
-        "query": found.query,
-        "label": recognition.label,
-        "probability": rounded(recognition.probability),
-        "impostor_p_value": rounded(recognition.impostor_p_value),
-        "score": round(recognition.score, 6),
-        "threshold": recognition.threshold,
-        "stale": recognition.stale,
-        "runner_up": None if second is None else {"label": second.example.label, "score": round(second.score, 6)},
-        "evidence": [
-            {
-                "label": each.example.label,
-                "path": each.example.uri,
-                "score": round(each.score, 6),
-                "text": each.example.text,
-            }
-            for each in recognition.evidence
-        ],
-    }

@@ -20,18 +20,8 @@ from simsearch.cli.options import (
     remark_words,
     text_option,
 )
-from simsearch.cli.output import (
-    LISTED,
-    counted,
-    print_json,
-    print_line,
-    print_skipped,
-    print_status,
-    progress,
-    rounded,
-    shown,
-    skip_records,
-)
+from simsearch.cli.output import LISTED, counted, print_json, print_line, print_skipped, print_status, progress, shown
+from simsearch.records import finding_record, skip_records
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection
@@ -170,14 +160,3 @@ def _print_enrolled(done: Enrolled) -> None:
     added = sum(report.added for report in done.labels.values())
     listed = f"{counted(added, 'example')} of {counted(len(done.labels), 'label')} added"
     print_line(f"{listed}, {sum(done.examples.values()):,} in all; {counted(len(done.examples), 'label')}")
-
-
-def finding_record(finding: Finding) -> dict[str, object]:
-    return {
-        "label": finding.label,
-        "path": finding.path,
-        "kind": finding.kind,
-        "other": finding.other,
-        "score": rounded(finding.score),
-        "bound": rounded(finding.bound),
-    }

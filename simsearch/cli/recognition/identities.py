@@ -10,7 +10,7 @@ import click
 
 from simsearch.cli.options import index_option, json_option, quiet_option
 from simsearch.cli.output import counted, on_a_line, print_json, print_line, print_status, print_table
-from simsearch.cli.recognition.enrolling import finding_record
+from simsearch.records import finding_record
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection

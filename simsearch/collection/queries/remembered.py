@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.errors import UsageError
 from simsearch.where import parse
-from simsearch.where.tree import FIELDS, Key, columns_of
+from simsearch.where.tree import FIELDS, Field, Key, kinds_of, leaves_of
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KEPT = 16
 IDS_KEPT = 8_000_000
 """Bounds of what is remembered: filters, and contents of all of them, 64 MB."""
+KINDS = {str: "texts", float: "numbers", bool: "booleans"}
 SAMPLE = 256
 """Items by which it is estimated how many match."""
 
@@ -45,7 +46,7 @@ class Filters:
         self._turn = threading.Lock()
         self._remembered: OrderedDict[Condition, Remembered] = OrderedDict()
         self._conditions: OrderedDict[str, Condition] = OrderedDict()
-        self._keys: set[Key] = set()
+        self._keys: set[tuple[Key, frozenset[type]]] = set()
 
     def condition(self, text: str) -> Condition:
         """What a filter means. Raises UsageError for one that cannot be read or names what no item has."""
@@ -93,13 +94,17 @@ class Filters:
         return sum(len(one.ids) for one in self._remembered.values() if one.ids is not None)
 
     def _require_keys(self, where: Condition) -> None:
-        """Raises UsageError for a metadata key that no item has, with what may be meant: it may be a typing error."""
-        for key in dict.fromkeys(column for column in columns_of(where) if isinstance(column, Key)):
-            if key in self._keys:
+        """Raises UsageError for a metadata key that no item has, or none with a value that could be meant.
+
+        Either may be a typing error, and would be answered by nothing in silence.
+        """
+        for leaf in leaves_of(where):
+            key, kinds = leaf.column, kinds_of(leaf)
+            if isinstance(key, Field) or (key, kinds) in self._keys:
                 continue
-            if not self.store.has_key(key) and self.store.last_item_id():
-                raise self._unknown(key)
-            self._keys.add(key)
+            if not self.store.has_key(key, kinds) and self.store.last_item_id():
+                raise self._of_other_type(key, kinds) if self.store.has_key(key) else self._unknown(key)
+            self._keys.add((key, kinds))
 
     def _unknown(self, key: Key) -> UsageError:
         names = self.store.metadata_keys()
@@ -107,3 +112,11 @@ class Filters:
         meant = f"; did you mean {close[0]}?" if close else "."
         listed = f" Metadata keys are {', '.join(names)}." if names else " No item has metadata."
         return UsageError(f"where: no item has the metadata key {key}{meant} Fields are {', '.join(FIELDS)}.{listed}")
+
+    def _of_other_type(self, key: Key, kinds: frozenset[type]) -> UsageError:
+        there = [name for kind, name in KINDS.items() if self.store.has_key(key, (kind,))] or ["lists, objects or null"]
+        asked = " or ".join(name for kind, name in KINDS.items() if kind in kinds)
+        return UsageError(
+            f"where: the values of {key} are {' and '.join(there)}, none are {asked}; write texts in single quotes, "
+            "numbers and true or false in none"
+        )

@@ -24,6 +24,7 @@ def carry_over(old: Store, new: Store, encoder: Encoder, progress: Progress) -> 
 
     Interrupted, or called again after the old one has changed, it brings the other up to date.
     """
+    new.set_settings(old.chosen_settings())
     for root, reading in old.roots().items():
         new.add_root(root)
         new.set_reading(root, reading)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simsearch.collection.cache.checking import problems
 from simsearch.collection.cache.policy import wish_of
+from simsearch.collection.switching import kept_folders
 from simsearch.errors import DamagedError
 from simsearch.manifest import read_manifest
 from simsearch.media.folders.filters import FileFilter
@@ -58,6 +59,8 @@ class Info:
     and which files count."""
     generation: int
     bytes_on_disk: int
+    kept: dict[str, int]
+    """The names and bytes of the folders beside it that hold another state of it, of before or after a `reindex`."""
     index: IndexInfo
 
 
@@ -109,6 +112,7 @@ def info(folder: Path, store: Store) -> Info:
             generation=store.generation(),
             readings={root: given for root, given in readings.items() if given},
             bytes_on_disk=bytes_of(folder),
+            kept={place.name: bytes_of(place) for place in kept_folders(folder)},
             index=index_info(folder, store, counts.contents),
         )
 

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from simsearch.records import finding_record, skip_records
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import ContextOf, ServedOf
 from simsearch.serving.api.documents import PICTURE, UNCHANGED, answers, counted, listed, one, source_body
 from simsearch.serving.api.items import Size, picture
 from simsearch.serving.api.sources import ManySources, read_inputs
 from simsearch.serving.batching import ItemId, as_source
-from simsearch.serving.records import example_record, finding_record, skip_records
+from simsearch.serving.records import example_record
 from simsearch.serving.thumbnails import Key, nearest_size
 
 if TYPE_CHECKING:

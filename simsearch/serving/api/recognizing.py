@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 
 from simsearch.collection.querying import resolve
 from simsearch.errors import InputError
+from simsearch.records import calibration_record, comparison_record, recognition_record
 from simsearch.serving.answers import ApiError, Json
 from simsearch.serving.api.context import ContextOf, ServedOf
 from simsearch.serving.api.documents import ANSWERS, answers, one, source_body
 from simsearch.serving.api.sources import NUMBER, ManySources, read_inputs
 from simsearch.serving.batching import as_source
-from simsearch.serving.records import calibration_record, comparison_record, recognition_record
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection

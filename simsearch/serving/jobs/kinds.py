@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from simsearch.serving.records import added_record, calibration_report_record, skip_records
+from simsearch.records import calibration_report_record, skip_records
+from simsearch.serving.records import added_record
 
 if TYPE_CHECKING:
     from simsearch.collection.facade import Collection

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -29,8 +31,10 @@ from simsearch.store.schema import CONTENT, ITEM, Uri, to_bytes
 from simsearch.where.tree import Field, Key
 
 NAME, FOLDER = "simsearch_name", "simsearch_folder"
-NUMBERS, TEXTS, BOOLEANS = ("integer", "real"), ("text",), ("true", "false")
-"""What json_type calls them."""
+TYPES: Mapping[type, tuple[str, ...]] = MappingProxyType(
+    {str: ("text",), int: ("integer", "real"), float: ("integer", "real"), bool: ("true", "false")}
+)
+"""What json_type calls the values that are compared with one of a type."""
 OF_CONTENT = frozenset(("width", "height", "kind", "text"))
 """The fields that a row of the table of items does not have."""
 _PLAIN = frozenset(map(chr, range(0x20, 0x7F))) - {'"', "\\"}

@@ -71,7 +71,9 @@ def _compare(condition: Compare, exact: bool) -> ColumnElement[bool]:
     compare, value, target = OPERATORS[condition.operator], condition.value, condition.column
     if isinstance(target, Key):
         compared = compare(columns.key_value(target), _of_json(value))
-        return columns.by_type(target, {_types(value): compared}, otherwise=condition.operator == "!=", exact=exact)
+        return columns.by_type(
+            target, {columns.TYPES[type(value)]: compared}, otherwise=condition.operator == "!=", exact=exact
+        )
     if FIELDS[target.name] is Kind.TEXT and condition.operator not in ("=", "!=") and target.name not in _AS_BYTES:
         assert isinstance(value, str)
         compared = compare(columns.as_text(target), columns.text_value(value))
@@ -98,20 +100,13 @@ def _one_of(condition: OneOf, exact: bool) -> ColumnElement[bool]:
     found = columns.key_value(target)
     grouped: dict[tuple[str, ...], list[Any]] = {}
     for value in values:
-        grouped.setdefault(_types(value), []).append(_of_json(value))
+        grouped.setdefault(columns.TYPES[type(value)], []).append(_of_json(value))
     return columns.by_type(target, {types: found.in_(some) for types, some in grouped.items()}, exact=exact)
 
 
 def _of_json(value: Value) -> Any:
     """A value as `key_value` gives an equal one: booleans are 1 and 0."""
     return columns.text_value(value) if isinstance(value, str) else int(value) if isinstance(value, bool) else value
-
-
-def _types(value: Value) -> tuple[str, ...]:
-    """The types of JSON that a value is compared with."""
-    if isinstance(value, bool):
-        return columns.BOOLEANS
-    return columns.TEXTS if isinstance(value, str) else columns.NUMBERS
 
 
 def _like(condition: Like, exact: bool) -> ColumnElement[bool]:
@@ -121,7 +116,7 @@ def _like(condition: Like, exact: bool) -> ColumnElement[bool]:
     )
     target = condition.column
     if isinstance(target, Key):
-        return columns.by_type(target, {columns.TEXTS: _glob(columns.key_value(target), pattern)}, exact=exact)
+        return columns.by_type(target, {columns.TYPES[str]: _glob(columns.key_value(target), pattern)}, exact=exact)
     matched = _glob(columns.as_text(target), pattern)
     return and_(matched, *_range(condition.pattern)) if target.name == "path" else matched
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Select, and_, func, literal, select, true
 
 from simsearch.store import reading
-from simsearch.store.filters.columns import field, key_type
+from simsearch.store.filters.columns import TYPES, field, key_type
 from simsearch.store.filters.conditions import compiled, needs_content
 from simsearch.store.schema import CONTENT, ITEM
 from simsearch.where.tree import Field, Key
@@ -56,9 +56,13 @@ class Filtered:
         """The items of each content that there is, by ascending id; only those for which the condition holds."""
         grouped: dict[int, list[Item]] = {}
         with self._database.reading() as connection:
-            here = reading.among(ITEM.c.content_id, content_ids)
-            for item in reading.items(connection, here if where is None else and_(here, compiled(where))):
-                grouped.setdefault(item.content_id, []).append(item)
+            if where is None:
+                found = reading.items_of_contents(connection, content_ids)
+            else:
+                here = reading.among(ITEM.c.content_id, content_ids)
+                found = reading.items(connection, and_(here, compiled(where)))
+        for item in found:
+            grouped.setdefault(item.content_id, []).append(item)
         return grouped
 
     def contents_among(self, content_ids: Iterable[int], where: Condition) -> Ids:
@@ -99,11 +103,13 @@ class Filtered:
         """A value that is another one after every change of the database, by whomever it was made. Takes 10 µs."""
         return self._database.state()
 
-    def has_key(self, key: Key) -> bool:
-        """Whether the metadata of any item has this key. Quick where many have it."""
+    def has_key(self, key: Key, kinds: Collection[type] = ()) -> bool:
+        """Whether the metadata of any item has this key, with a value of one of the kinds if any are given: str, float
+        for all numbers, bool. Quick where many have it."""
+        kind = key_type(key)
+        fits = kind.in_([name for one in kinds for name in TYPES[one]]) if kinds else kind.is_not(None)
         with self._database.reading() as connection:
-            query = select(literal(1)).select_from(ITEM).where(key_type(key).is_not(None)).limit(1)
-            return connection.scalar(query) is not None
+            return connection.scalar(select(literal(1)).select_from(ITEM).where(fits).limit(1)) is not None
 
     def metadata_keys(self, most: int = 50) -> list[str]:
         """The keys of the metadata of the first items, in order, at most so many."""

@@ -68,7 +68,18 @@ NUMBERS = iter(range(10**9))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
 def test_what_is_exported_comes_back(room, form, rows) -> None:
-    rows = {uri: row for uri, row in rows.items() if storable(uri)}
+    come_back(room, form, rows)
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_what_is_exported_as_an_index_comes_back(room, rows) -> None:
+    """In fewer examples, as each starts a process."""
+    come_back(room, ".faiss", rows)
+
+
+def come_back(room: Path, form: str, given: dict[str, tuple[list[float], str | None, dict[str, object]]]) -> None:
+    rows = {uri: row for uri, row in given.items() if storable(uri)}
     place = room / str(next(NUMBERS))
     with Collection.create(place / "a", dim=3) as first, Collection.create(place / "b", dim=3) as second:
         if rows:

@@ -175,6 +175,15 @@ def test_a_key_that_no_item_has_is_refused_with_what_may_be_meant(made: Collecti
         with pytest.raises(UsageError, match="no item has the metadata key"):
             made.items(text)
     assert made.query(np.ones(DIM), where="half > 5") == []
+    for text, words in (
+        ("half = '1'", "the values of half are numbers, none are texts"),
+        ("twin like 'a%'", "are booleans, none are texts"),
+        ("twin in (1, 'a')", "are booleans, none are texts or numbers"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            made.query(np.ones(DIM), where=text)
+    assert len(made.query(np.ones(DIM), where="half != 'a'")) == 10
+    assert len(made.query(np.ones(DIM), where="half in ('a', 1)")) == 10
 
 
 def test_an_empty_collection_has_every_key(tmp_path: Path) -> None:

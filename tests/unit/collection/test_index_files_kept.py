@@ -139,7 +139,7 @@ def test_another_recall_is_tuned_for_and_a_recall_of_one_is_exact(large: Collect
 
 
 def test_memory_that_is_too_small_for_lists_gives_none(large: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "SHARE_OF_MEMORY", 100)
+    monkeypatch.setattr(choose, "CARRYING", 100)
     large.tune(memory="2MB")
     assert "2 MB may be used" in large.info().index.reason
     assert large.info().index.memory == 2_000_000

@@ -19,6 +19,6 @@ def test_kills_lose_nothing_and_readers_are_answered_from_one_state(tmp_path: Pa
     faults = importlib.util.module_from_spec(spec)
     sys.modules["faults"] = faults
     spec.loader.exec_module(faults)
-    found = faults.trial(tmp_path, 3, 5, readers=4, longest=1.5)
+    found = faults.trial(tmp_path, 2, 5, readers=4, longest=1.2)
     assert found.violations == []
     assert found.answers > 8

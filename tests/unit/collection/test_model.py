@@ -19,7 +19,21 @@ from where_oracle import KEYS, holds, json_values, row_of, values, written
 from simsearch import Collection, Match
 from simsearch.errors import UsageError
 from simsearch.vectors.arrays import as_vectors
-from simsearch.where.tree import And, Compare, Condition, Field, IsNull, Key, Like, Not, OneOf, Or, Wildcard, columns_of
+from simsearch.where.tree import (
+    And,
+    Compare,
+    Condition,
+    Field,
+    IsNull,
+    Key,
+    Like,
+    Not,
+    OneOf,
+    Or,
+    Wildcard,
+    kinds_of,
+    leaves_of,
+)
 
 DIM = 3
 NAMES = [f"{folder}/{number}" for folder in ("a", "b") for number in range(6)]
@@ -128,19 +142,31 @@ class Model(RuleBasedStateMachine):
     # -- answers -----------------------------------------------------------------------------------------------
 
     def answered(self, where: Condition | None) -> dict[str, Kept] | None:
-        """The items for which a filter holds; None, with the refusal seen, where no item has one of its keys."""
-        used = () if where is None else [column for column in columns_of(where) if isinstance(column, Key)]
-        for key in used:
-            if self.last and not any(key.path[0] in kept.metadata for kept in self.expected.values()):
-                # One that was there once is known until the collection is opened again.
-                try:
-                    assert not list(self.collection.items(written(where)))  # type: ignore[arg-type]
-                except UsageError as error:
-                    assert "no item has the metadata key" in str(error)
-                return None
-        return {
+        """The items for which a filter holds; None, with the refusal seen, where it names what no item has."""
+        chosen = {
             name: kept for name, kept in self.expected.items() if where is None or holds(where, self.row(name, kept))
         }
+        try:
+            self.collection.condition(None if where is None else written(where))
+        except UsageError as error:
+            assert where is not None
+            assert any(words in str(error) for words in ("no item has the metadata key", "the values of"))
+            # At least one comparison can hold for no item.
+            assert any(not self.meant(leaf) for leaf in leaves_of(where))
+            return None
+        return chosen
+
+    def meant(self, leaf: Any) -> bool:
+        """Whether an item has a value of a type that the comparison could be true for."""
+        if isinstance(leaf.column, Field):
+            return True
+        found = [
+            kept.metadata[leaf.column.path[0]]
+            for kept in self.expected.values()
+            if leaf.column.path[0] in kept.metadata
+        ]
+        kinds = kinds_of(leaf)
+        return any(not kinds or (float if type(value) is int else type(value)) in kinds for value in found)
 
     @staticmethod
     def row(name: str, kept: Kept) -> Any:

@@ -388,6 +388,18 @@ def test_what_is_forgotten_while_it_encodes_is_not_carried_over(folder, other, t
     assert [path for path in folder.iterdir() if vector.tobytes() in path.read_bytes()] == []
 
 
+def test_what_users_have_set_is_carried_over(folder, other):
+    with Collection.open(folder) as opened:
+        opened.tune(recall=0.9, memory="1GB")
+        before = opened.store.chosen_settings()
+        assert len(before) == 2
+        opened.reindex(other)
+        assert opened.store.chosen_settings() == before
+        opened.tune(recall=0.95)
+        opened.roll_back()
+        assert opened.store.chosen_settings() == before | {"index_recall": "0.95"}
+
+
 def test_other_threads_with_the_same_object_are_answered_from_one_state(folder, other, tiny, gallery):
     """While it turns to the new state, back, and forth again."""
     query = gallery / "1.png"

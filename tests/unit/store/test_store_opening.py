@@ -72,7 +72,7 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> Non
         tables = connection.scalars(text("SELECT name FROM sqlite_master WHERE type='table'")).all()
         assert {name for name in tables if not name.startswith("sqlite_")} == set(METADATA.tables)
         indexes = connection.scalars(text("SELECT name FROM sqlite_master WHERE type='index' AND sql IS NOT NULL"))
-        assert indexes.all() == ["item_content_id", "item_file_id", "content_rules"]
+        assert indexes.all() == ["item_content_id", "item_file_id", "content_rules", "item_label"]
 
 
 def test_there_is_no_store_where_there_is_no_file(path: Path) -> None:

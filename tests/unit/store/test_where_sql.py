@@ -119,10 +119,15 @@ def test_a_filter_by_the_beginning_of_a_path_or_by_a_label_needs_no_look_at_all_
     from simsearch.store.filters.conditions import compiled
     from simsearch.store.schema import ITEM
 
-    for condition, index in (("path like '/a/%'", "uri"), ("folder = '/a'", "uri")):
+    for condition, index in (
+        ("path like '/a/%'", "uri"),
+        ("folder = '/a'", "uri"),
+        ("label = 'a'", "item_label"),
+        ("label in ('a', 'b')", "item_label"),
+    ):
         query = ITEM.select().where(compiled(parse(condition)))
         with store._database.reading() as connection:
-            text = str(query.compile(connection, compile_kwargs={"literal_binds": False}))
+            text = str(query.compile(connection, compile_kwargs={"render_postcompile": True}))
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", tuple("x" * text.count("?"))).all()
         assert "SEARCH item" in str(plan), condition
         assert index in str(plan)

@@ -29,12 +29,9 @@ class Page {
     try {
       await this.api.start();
       await this.watch.now();
+      if (this.watch.trouble) throw this.watch.trouble;
     } catch (error) {
       this.#say(error.message, words.tryAgain, () => location.reload());
-      return;
-    }
-    if (!this.watch.collections.length) {
-      this.#say(this.watch.reached ? words.unreachable : words.gone, words.tryAgain, () => location.reload());
       return;
     }
     this.watch.addEventListener("change", () => this.#changed());
@@ -69,7 +66,7 @@ class Page {
       this.tabs.append(h("a", { href: `#/${tab}`, "data-tab": tab }, icon(SIGNS[tab]), words.tabs[tab], tab === "jobs" ? this.dot : null));
     }
     this.theme = button("", { sign: "moon", square: true, kind: "quiet", onclick: () => this.#turn() });
-    this.notice = h("div", { class: "notice", role: "status", hidden: true });
+    this.notice = h("div", { class: "notice news", role: "status", hidden: true });
     this.main = h("main", { id: "content", tabindex: "-1" }, this.notice);
     document.body.append(
       h("a", { class: "button primary skip", href: "#content", onclick: (event) => { event.preventDefault(); this.main.focus(); } }, words.skip),
@@ -139,10 +136,10 @@ class Page {
   }
 
   #changed() {
-    const { jobs, reached, collections } = this.watch;
+    const { jobs, trouble, collections } = this.watch;
     this.dot.classList.toggle("on", jobs.some(isOpen));
     const now = collections.find((one) => one.name === this.collection.name);
-    if (!reached) this.#say(words.gone, words.tryAgain, () => this.watch.now());
+    if (trouble) this.#say(trouble.status ? trouble.message : words.gone, words.tryAgain, () => this.watch.now());
     else if (now && now.generation !== this.#seen) {
       this.#say(words.changed, words.retry, () => this.refresh());
     } else this.notice.hidden = true;

@@ -92,9 +92,12 @@ export function button(words, { sign, onclick, kind = "", square = false, ...mor
   return made;
 }
 
+let numbers = 0;
+
 /** A control with its words above it. */
 export function labelled(words, control) {
-  return h("label", { class: "labelled" }, h("span", {}, words), control);
+  if (!control.id) control.id = `control-${(numbers += 1)}`;
+  return h("div", { class: "labelled" }, h("label", { for: control.id }, words), control);
 }
 
 /** A menu to choose from: options are [value, words]. */
@@ -106,12 +109,13 @@ export function select(options, chosen, properties = {}) {
   return made;
 }
 
-/** A picture; where it cannot be shown its sign stands there, so that nothing moves. */
+/** A picture; where it cannot be shown a sign stands there, of the same size. */
 export function picture(address, words, properties = {}) {
+  const instead = () => h("span", { ...properties, class: `${properties.class ?? ""} no-picture`.trim() }, icon("picture"));
+  if (!address) return instead();
   const made = h("img", { alt: words, decoding: "async", draggable: "false", ...properties });
-  made.addEventListener("error", () => made.classList.add("broken"), { once: true });
-  if (address) made.src = address;
-  else made.classList.add("broken");
+  made.addEventListener("error", () => made.replaceWith(instead()), { once: true });
+  made.src = address;
   return made;
 }
 

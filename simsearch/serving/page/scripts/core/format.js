@@ -11,7 +11,6 @@ export const date = (seconds) => DATE.format(new Date(seconds * 1000));
 export function percent(share) {
   const value = share * 100;
   if (value === 0) return "0 %";
-  if (value > 99.9 && value < 100) return "> 99.9 %";
   const digits = value >= 10 ? 0 : value >= 1 ? 1 : Math.min(6, 1 - Math.floor(Math.log10(value)));
   return `${Number(value.toFixed(digits))} %`;
 }

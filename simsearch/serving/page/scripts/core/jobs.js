@@ -12,9 +12,11 @@ export class Watch extends EventTarget {
   #api;
   #timer;
   #asking = false;
+  #looked = -Infinity;
   jobs = [];
   collections = [];
-  reached = true;
+  /** Why the server gave no answer the last time, or null. */
+  trouble = null;
 
   constructor(api) {
     super();
@@ -22,37 +24,41 @@ export class Watch extends EventTarget {
     document.addEventListener("visibilitychange", () => document.hidden || this.now());
   }
 
-  /** Asks at once, then in its own time. */
-  async now() {
+  /** Asks at once, then in its own time; of collections each time only where `own`. */
+  async now(own = true) {
     clearTimeout(this.#timer);
     if (this.#asking) return;
     this.#asking = true;
     try {
-      await this.#ask();
-      this.#reach(true);
+      await this.#ask(own);
+      this.#met(null);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      this.#reach(error.status !== 0);
+      this.#met(error);
     } finally {
       this.#asking = false;
-      if (!document.hidden) this.#timer = setTimeout(() => this.now(), this.jobs.some(isOpen) ? QUICK : SLOW);
+      if (!document.hidden) this.#timer = setTimeout(() => this.now(false), this.jobs.some(isOpen) ? QUICK : SLOW);
     }
   }
 
-  async #ask() {
+  async #ask(own) {
     const before = new Map(this.jobs.map((job) => [job.id, job.state]));
-    const [{ jobs }, { collections }] = await Promise.all([this.#api.get("jobs"), this.#api.get("collections")]);
+    const { jobs } = await this.#api.get("jobs");
+    const anyEnded = jobs.some((job) => !isOpen(job) && OPEN.has(before.get(job.id)));
+    if (own || anyEnded || performance.now() - this.#looked >= SLOW) {
+      this.collections = (await this.#api.get("collections")).collections;
+      this.#looked = performance.now();
+    }
     this.jobs = jobs;
-    this.collections = collections;
     this.dispatchEvent(new Event("change"));
     for (const job of jobs) {
       if (!isOpen(job) && OPEN.has(before.get(job.id))) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
     }
   }
 
-  #reach(reached) {
-    if (reached === this.reached) return;
-    this.reached = reached;
+  #met(trouble) {
+    if (trouble?.message === this.trouble?.message) return;
+    this.trouble = trouble;
     this.dispatchEvent(new Event("change"));
   }
 

@@ -1,7 +1,7 @@
 // Duplicates: found, looked at group by group, removed by a plan, and put back.
 
 import { thumbnail } from "../core/api.js";
-import { button, fill, h, icon, labelled, picture, select } from "../core/dom.js";
+import { button, fill, h, icon, picture, select } from "../core/dom.js";
 import { baseName, bytes, count, percent, score } from "../core/format.js";
 import { ask, empty, openDialog, toast, Trouble } from "../parts/dialogs.js";
 import { JobPanel } from "../parts/progress.js";
@@ -58,7 +58,7 @@ class DuplicatesTab {
     this.nothing = h("div", { hidden: true });
     this.element = h("div", { class: "stack" },
       h("div", { class: "row apart tab-head" }, h("h1", {}, said.title),
-        h("div", { class: "row end" }, labelled(said.preset, this.preset), this.find, this.undoAll)),
+        h("div", { class: "row" }, h("label", { class: "row nowrap" }, h("span", { class: "small muted" }, said.preset), this.preset), this.find, this.undoAll)),
       this.trouble.element, this.progress.element, this.review, this.foot, this.nothing);
     document.addEventListener("keydown", (event) => this.#key(event));
     page.watch.addEventListener("change", () => this.element.isConnected && this.#watched());

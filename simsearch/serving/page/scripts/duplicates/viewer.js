@@ -93,7 +93,7 @@ function framed(file, ...over) {
   const box = h("div", { class: "viewer-picture" }, picture(thumbnail(file.item, LARGE), baseName(file.path)), ...over);
   if (file.width && file.height) {
     box.style.aspectRatio = `${file.width} / ${file.height}`;
-    box.style.width = `min(100%, ${Math.round((420 * file.width) / file.height)}px)`;
+    box.style.width = `min(100%, ${(file.width / file.height).toFixed(4)} * min(420px, 44vh))`;
   }
   return box;
 }

@@ -24,14 +24,14 @@ class JobsTab {
   constructor(page) {
     this.#page = page;
     this.trouble = new Trouble();
-    this.starting = h("form", { class: "card stack", onsubmit: (event) => this.#start(event) });
+    this.starting = h("form", { class: "card stack close", onsubmit: (event) => this.#start(event) });
     this.running = h("div", { class: "stack close" });
     this.list = h("ul", { class: "stack close" });
     this.health = h("div", { class: "health" });
     this.element = h("div", { class: "stack" },
       h("h1", {}, said.title),
       h("div", { class: "jobs-body" },
-        h("section", { class: "stack", "aria-label": said.list }, this.running, this.list),
+        h("section", { class: "stack close" }, h("h2", {}, said.list), this.running, this.list),
         h("div", { class: "stack" },
           h("section", { class: "stack close" }, h("h2", {}, said.index), this.starting, this.trouble.element),
           h("section", { class: "stack close" }, h("h2", {}, said.health), this.health))));

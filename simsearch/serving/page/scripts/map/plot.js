@@ -4,6 +4,8 @@ import { h } from "../core/dom.js";
 
 const MOST_ZOOM = 400;
 const NEAR = 14;
+const MARGIN = 48;
+const FEW = 5000;
 
 export class Plot {
   #map = null;
@@ -18,6 +20,7 @@ export class Plot {
   #moved = false;
   #marked = -1;
   #buffer = null;
+  #bounds = { x: 0, y: 0, across: 2, down: 2 };
 
   /** `hover(place, x, y)` is told the point under the pointer or -1, `pick(place)` which was clicked. */
   constructor({ name, hover, pick }) {
@@ -39,6 +42,7 @@ export class Plot {
   load(map, cells) {
     this.#map = map;
     this.#cells = cells;
+    this.#bounds = boundsOf(map);
     this.fit();
   }
 
@@ -55,9 +59,10 @@ export class Plot {
   }
 
   fit() {
+    const { x, y } = this.#bounds;
     this.#scale = 1;
-    this.#x = 0;
-    this.#y = 0;
+    this.#x = x;
+    this.#y = y;
     this.draw();
   }
 
@@ -89,13 +94,14 @@ export class Plot {
     this.#waiting = true;
     requestAnimationFrame(() => {
       this.#waiting = false;
-      this.#paintNow();
+      this.drawNow();
     });
   }
 
   /** Pixels of the canvas for one unit of the map. */
   get #unit() {
-    return (Math.min(this.canvas.clientWidth, this.canvas.clientHeight) / 2.16) * this.#scale;
+    const { across, down } = this.#bounds;
+    return Math.min((this.canvas.clientWidth - MARGIN) / across, (this.canvas.clientHeight - MARGIN) / down) * this.#scale;
   }
 
   #point(x, y) {
@@ -107,7 +113,8 @@ export class Plot {
     this.#y = Math.max(-1, Math.min(1, this.#y));
   }
 
-  #paintNow() {
+  /** Draws at once; `draw` does before the next frame. */
+  drawNow() {
     const { canvas, context } = this;
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
@@ -119,8 +126,10 @@ export class Plot {
       this.#buffer = { image, pixels: new Uint32Array(image.data.buffer) };
     }
     this.#buffer.pixels.fill(this.ground ?? 0xffffffff);
-    if (this.#map && this.#colors) this.#dots(width, height, ratio);
+    const few = this.#map !== null && this.#map.count <= FEW;
+    if (this.#map && this.#colors && !few) this.#dots(width, height, ratio);
     context.putImageData(this.#buffer.image, 0, 0);
+    if (this.#colors && few) this.#circles(ratio);
     if (this.#map && this.#marked >= 0) this.#ring(ratio);
   }
 
@@ -141,6 +150,25 @@ export class Plot {
       const at = y * width + x;
       const color = colors[i];
       for (let k = 0; k < disc.offsets.length; k += 1) pixels[at + disc.offsets[k]] = color;
+    }
+  }
+
+  /** A few points are drawn one by one, with smooth edges. */
+  #circles(ratio) {
+    const { places, count } = this.#map;
+    const { context } = this;
+    const unit = this.#unit * ratio;
+    const [left, top] = [this.canvas.width / 2 - this.#x * unit, this.canvas.height / 2 + this.#y * unit];
+    const radius = this.#radius() * ratio;
+    context.lineWidth = ratio;
+    context.strokeStyle = written(this.ground ?? 0xffffffff);
+    for (let i = 0; i < count; i += 1) {
+      if (this.#hidden !== null && this.#hidden[i]) continue;
+      context.fillStyle = written(this.#colors[i]);
+      context.beginPath();
+      context.arc(left + places[2 * i] * unit, top - places[2 * i + 1] * unit, radius, 0, 7);
+      context.fill();
+      context.stroke();
     }
   }
 
@@ -245,6 +273,20 @@ export class Plot {
     this.hover(place, x, y);
     this.mark(place);
   }
+}
+
+/** A packed color as CSS writes it. */
+const written = (color) => `rgb(${color & 255} ${(color >> 8) & 255} ${(color >> 16) & 255})`;
+
+/** The middle and the extent of points; of a single place the extent is not zero. */
+function boundsOf({ count, places }) {
+  const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
+  for (let i = 0; i < 2 * count; i += 1) {
+    low[i % 2] = Math.min(low[i % 2], places[i]);
+    high[i % 2] = Math.max(high[i % 2], places[i]);
+  }
+  const extent = (axis) => Math.max(high[axis] - low[axis], 1e-3);
+  return { x: (low[0] + high[0]) / 2, y: (low[1] + high[1]) / 2, across: extent(0), down: extent(1) };
 }
 
 /** The pixels of a disc as offsets in a picture so wide. */

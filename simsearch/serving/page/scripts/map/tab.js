@@ -4,7 +4,7 @@ import { thumbnail } from "../core/api.js";
 import { button, delayed, fill, h, icon, labelled, picture, select } from "../core/dom.js";
 import { baseName, count } from "../core/format.js";
 import { isOpen } from "../core/jobs.js";
-import { showDetails } from "../parts/details.js";
+import { enrolling, showDetails } from "../parts/details.js";
 import { empty, Trouble } from "../parts/dialogs.js";
 import { JobPanel } from "../parts/progress.js";
 import { words } from "../strings.js";
@@ -221,7 +221,7 @@ class MapTab {
     try {
       const item = await this.#item(place);
       showDetails(item, this.#page.collection.name, {
-        actions: () => [button(words.search.more, { sign: "search", kind: "primary", onclick: () => this.#page.go("search", { item: item.id }) })],
+        actions: () => [button(words.search.more, { sign: "search", kind: "primary", onclick: () => this.#page.go("search", { item: item.id }) }), enrolling(this.#page, item)],
       });
     } catch (error) {
       this.trouble.say(error);

@@ -1,10 +1,10 @@
 // One item, large, with what is known of it.
 
 import { fileAddress, thumbnail } from "../core/api.js";
-import { button, fill, h, icon, picture } from "../core/dom.js";
+import { button, fill, h, icon, labelled, picture } from "../core/dom.js";
 import { baseName, bytes, date, folderOf, score } from "../core/format.js";
 import { words } from "../strings.js";
-import { copy, openDialog } from "./dialogs.js";
+import { ask, copy, openDialog, toast } from "./dialogs.js";
 
 const said = words.search;
 
@@ -37,7 +37,7 @@ export function showDetails(item, collection, { around = () => null, actions = (
     );
   }
   function actionsOf(shown) {
-    const own = actions(shown);
+    const own = actions(shown).filter(Boolean);
     own.forEach((one) => one.addEventListener("click", opened.close));
     return [
       own,
@@ -51,6 +51,22 @@ export function showDetails(item, collection, { around = () => null, actions = (
     else if (event.key === "ArrowLeft") step(-1);
   });
   draw(item);
+}
+
+/** A button that makes an item an example of a label that is asked for. */
+export function enrolling(page, item) {
+  if (page.readOnly) return null;
+  const label = h("input", { class: "field", required: true, maxlength: 1000, autocomplete: "off", value: item.label ?? "" });
+  const send = async () => {
+    const name = label.value.trim();
+    const { collection } = page;
+    const report = await page.own(() =>
+      page.api.post(`identities/${encodeURIComponent(name)}/examples`, { collection: collection.name }, { items: [item.id] }));
+    if (report.skipped) throw new Error(report.skipped_files[0].reason);
+    toast(words.recognize.enrolled(report.added, name));
+  };
+  const open = () => ask(words.recognize.enrollOne, labelled(words.recognize.label, label), send, { words: words.recognize.enroll });
+  return button(words.recognize.enrollOne, { sign: "person", onclick: open });
 }
 
 function facts(item) {

@@ -41,7 +41,7 @@ export function listen(wanted, take) {
 
 /** A button that opens the chooser of files. */
 export function chooser(name, take, { multiple = false, ...more } = {}) {
-  const input = h("input", { type: "file", accept: "image/*", multiple, class: "unseen", tabindex: "-1", "aria-label": name });
+  const input = h("input", { type: "file", accept: "image/*", multiple, hidden: true });
   input.addEventListener("change", () => {
     const files = [...input.files];
     input.value = "";
@@ -53,7 +53,7 @@ export function chooser(name, take, { multiple = false, ...more } = {}) {
 /** A button that takes a picture: with the camera here, or with that of the telephone's own program. */
 export function cameraButton(take, more = {}) {
   const input = h("input", {
-    type: "file", accept: "image/*", capture: "environment", class: "unseen", tabindex: "-1", "aria-label": words.search.camera,
+    type: "file", accept: "image/*", capture: "environment", hidden: true,
   });
   input.addEventListener("change", () => {
     const files = [...input.files];

@@ -55,12 +55,15 @@ function row(asked, answer, collection) {
       h("ul", { class: "evidence" }, answer.evidence.slice(0, 4).map((one) => evidence(one, collection)))));
 }
 
+/** A probability is never quite one. */
+const likely = (share) => (share > 0.999 ? said.nearlySure : percent(share));
+
 function meter(share) {
   const filled = h("span");
   filled.style.transform = `scaleX(${share})`;
   return h("div", { class: "stack tiny" },
-    h("div", { class: "bar", role: "img", "aria-label": said.probability(percent(share)) }, filled),
-    h("p", { class: "small number" }, said.probability(percent(share))));
+    h("div", { class: "bar", role: "img", "aria-label": said.probability(likely(share)) }, filled),
+    h("p", { class: "small number" }, said.probability(likely(share))));
 }
 
 function evidence(one, collection) {

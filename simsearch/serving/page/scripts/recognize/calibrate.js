@@ -64,6 +64,7 @@ export class Calibration {
   }
 
   #draw() {
+    if (!this.#curve) return;
     fill(this.rateValue, percent(this.#far));
     this.rate.setAttribute("aria-valuetext", percent(this.#far));
     const { points, impostors, known, confidence } = this.#curve;

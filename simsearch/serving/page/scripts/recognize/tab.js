@@ -32,11 +32,12 @@ class RecognizeTab {
     this.box = h("textarea", { class: "field", rows: 3, "aria-label": said.box, placeholder: said.dropTexts });
     this.textForm = h("form", { class: "card stack close", onsubmit: (event) => this.#askText(event) }, this.box,
       h("div", { class: "row" }, h("button", { type: "submit", class: "button primary" }, said.ask)));
-    this.busy = h("p", { class: "muted", role: "status" });
+    this.busy = h("p", { class: "muted small busy", role: "status" });
+    this.known = h("div", { class: "stack", hidden: true }, this.identities.element, this.calibration.element);
     this.element = h("div", { class: "stack" }, h("h1", {}, said.title),
       h("div", { class: "recognize-body" },
-        h("div", { class: "stack" }, this.dropZone, this.textForm, this.trouble.element, this.busy, this.answers.element, this.tray.element),
-        h("div", { class: "stack" }, this.identities.element, this.calibration.element)));
+        h("div", { class: "stack" }, this.dropZone, this.textForm, this.busy, this.trouble.element, this.answers.element, this.tray.element),
+        this.known));
   }
 
   show() {
@@ -58,6 +59,8 @@ class RecognizeTab {
     try {
       const [{ identities }] = await Promise.all([this.#page.api.get("identities", { collection }), this.calibration.load()]);
       this.identities.show(identities);
+      // Shown when it is whole, so that nothing moves.
+      this.known.hidden = false;
     } catch (error) {
       this.trouble.say(error, () => this.refresh());
     }

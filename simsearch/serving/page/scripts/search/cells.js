@@ -15,7 +15,7 @@ export const SHAPES = {
     const columns = Math.max(2, Math.floor((width + gap) / (least + gap)));
     return { columns, gap, height: (across) => Math.round(across) + 46 };
   },
-  rows: () => ({ columns: 1, gap: 8, height: () => 116 }),
+  rows: () => ({ columns: 1, gap: 8, height: () => 98 }),
 };
 
 /** A cell; `acts` has open, more and less. */
@@ -27,9 +27,9 @@ export function cell(item, pictures, acts) {
   const main = h("button", { type: "button", class: "cell-main", "data-main": true, "aria-label": label(item, name), title: item.path, onclick: acts.open },
     inside,
     h("span", { class: "cell-line" },
-      h("span", { class: "clip" }, item.label ?? name),
+      h("span", { class: "clip" }, pictures ? (item.label ?? name) : [item.label, name].filter(Boolean).join(" · ")),
       item.score === undefined ? null : h("span", { class: "muted number" }, score(item.score))),
-    h("span", { class: "cell-path clip muted small" }, item.label === null && pictures ? "" : name));
+    pictures ? h("span", { class: "cell-path clip muted small" }, item.label === null ? "" : name) : null);
   const more = button(said.more, { sign: "plus", square: true, kind: "tight", tabindex: "-1", "data-main": true, onclick: acts.more });
   const less = button(said.less, { sign: "minus", square: true, kind: "tight", tabindex: "-1", "data-main": true, onclick: acts.less });
   more.setAttribute("aria-label", `${said.more}: ${name}`);

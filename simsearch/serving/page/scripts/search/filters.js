@@ -15,8 +15,15 @@ export class Filters {
   /** `apply(filters)` is called when something was chosen. */
   constructor(apply) {
     this.#apply = apply;
-    this.form = h("form", { class: "card filters", hidden: true, onsubmit: (event) => this.#sent(event), onchange: (event) => event.target.dataset.now && this.#send() });
+    this.form = h("form", { class: "card filters", hidden: true, onsubmit: (event) => this.#sent(event), onchange: (event) => "now" in event.target.dataset && this.#send() });
+    this.refused = h("p", { class: "bad small filter-refused", role: "alert", id: "filter-refused" });
     this.element = this.form;
+  }
+
+  /** Says what is wrong with the condition, or that nothing is. */
+  refuse(error) {
+    this.refused.textContent = error?.message ?? "";
+    this.where?.setAttribute("aria-invalid", String(Boolean(error)));
   }
 
   async load(api, collection) {
@@ -37,7 +44,7 @@ export class Filters {
     this.key = h("input", { class: "field", value: filters.key, list: "metadata-keys", autocomplete: "off" });
     this.operator = select(operators.map((one) => [one, one]), filters.operator || "=");
     this.value = h("input", { class: "field", value: filters.value, autocomplete: "off" });
-    this.where = h("input", { class: "field code", value: filters.where, placeholder: said.whereHint, autocomplete: "off", spellcheck: "false" });
+    this.where = h("input", { class: "field code", value: filters.where, placeholder: said.whereHint, autocomplete: "off", spellcheck: "false", "aria-describedby": "filter-refused", "aria-invalid": String(Boolean(this.refused.textContent)) });
     fill(
       this.form,
       h("datalist", { id: "metadata-keys" }, keys.map((key) => h("option", { value: key }))),
@@ -47,6 +54,7 @@ export class Filters {
       labelled(said.to, this.to),
       h("div", { class: "filter-metadata" }, labelled(said.key, this.key), labelled(said.operator, this.operator), labelled(said.value, this.value)),
       h("div", { class: "filter-where" }, labelled(said.where, this.where)),
+      this.refused,
       h("div", { class: "row filter-foot" },
         h("button", { type: "submit", class: "button primary" }, said.apply),
         button(said.clearFilters, { kind: "quiet", onclick: () => this.#apply({ label: [], folder: "", from: "", to: "", key: "", operator: "", value: "", where: "" }) })),

@@ -22,13 +22,21 @@ export function queryOf(parameters) {
 }
 
 /** The parameters of the address of a query. */
-export function parametersOf(query) {
+export function parametersOf(asked) {
+  const query = led(asked);
   const { words, item, vector, name, filters } = query;
   const lists = Object.fromEntries(LISTS.map((list) => [list, query[list]]));
   return { q: words, item, vector, name: vector ? name : null, ...lists, ...filters };
 }
 
-export const asksForNothing = (query) => !query.words && !query.item && !query.vector && !query.like.length;
+/** A query of examples alone is led by the first of them. */
+function led(query) {
+  if (query.words || query.item || query.vector) return query;
+  const [item = null, ...like] = query.like;
+  return item === null ? { ...query, unlike: [] } : { ...query, item, like };
+}
+
+export const asksForNothing = (query) => !query.words && !query.item && !query.vector;
 
 /** The body of a search. */
 export function bodyOf(query, k, cursor) {

@@ -3,7 +3,7 @@
 import { thumbnail } from "../core/api.js";
 import { button, fill, h, icon, picture } from "../core/dom.js";
 import { recall, remember } from "../core/store.js";
-import { showDetails } from "../parts/details.js";
+import { enrolling, showDetails } from "../parts/details.js";
 import { copy, empty, openDialog, Trouble } from "../parts/dialogs.js";
 import { cameraButton, chooser, preview } from "../parts/drop.js";
 import { VirtualGrid } from "../parts/virtual.js";
@@ -13,7 +13,8 @@ import { chosen } from "./condition.js";
 import { Filters } from "./filters.js";
 import { asksForNothing, bodyOf, commandOf, csvOf, nameOf, packed, parametersOf, queryOf } from "./query.js";
 
-const PAGE = 100;
+const FIRST = 100;
+const FURTHER = 500;
 const said = words.search;
 
 export function createSearch(page) {
@@ -37,8 +38,9 @@ class SearchTab {
     this.pictures = h("div", { class: "row" },
       chooser(said.choose, (files) => this.takeFiles(files), { sign: "picture", square: true }),
       cameraButton((files) => this.takeFiles(files)));
+    this.press = h("button", { type: "submit", class: "button primary", "aria-label": said.go }, icon("search"), h("span", { class: "wide-only" }, said.go));
     this.form = h("form", { class: "search-bar", role: "search", onsubmit: (event) => this.#sent(event) },
-      this.box, this.pictures, h("button", { type: "submit", class: "button primary" }, icon("search"), h("span", { class: "wide-only" }, said.go)));
+      this.box, this.pictures, this.press);
     this.chips = h("ul", { class: "row chips" });
     this.filters = new Filters((filters) => this.#go({ filters }));
     this.toggle = button(said.filters, { sign: "filter", onclick: () => this.#openFilters(), "aria-expanded": "false" });
@@ -76,6 +78,7 @@ class SearchTab {
     const { modality, takes_words: takesWords, name } = this.#collection;
     this.box.value = this.#query.words;
     this.box.disabled = !takesWords;
+    this.press.hidden = !takesWords;
     this.box.placeholder = modality === "text" ? said.placeholderTexts : takesWords ? said.placeholder : modality === "image" ? said.placeholderPictures : said.onlyItems;
     this.pictures.hidden = modality !== "image";
     this.takeFiles = modality === "image" ? (files) => this.#upload(files[0]) : null;
@@ -101,6 +104,7 @@ class SearchTab {
     this.#cursor = null;
     this.#ended = false;
     this.trouble.clear();
+    this.filters.refuse(null);
     this.end.hidden = true;
     this.nothing.hidden = true;
     fill(this.tally, said.searching);
@@ -156,18 +160,20 @@ class SearchTab {
       if (error.name === "AbortError") return;
       this.#loading = null;
       this.#ended = true;
-      this.trouble.say(error, error.status === 0 || error.status >= 500 ? () => this.#anew() : null);
+      if (error.code === "usage" && error.message.startsWith("where")) this.#openFilters(true, error);
+      else this.trouble.say(error, error.status === 0 || error.status >= 500 ? () => this.#anew() : null);
       fill(this.tally, "");
     }
   }
 
   async #ask(signal) {
     const collection = this.#collection.name;
+    const body = bodyOf(this.#query, this.#cursor ? FURTHER : FIRST, this.#cursor);
     if (asksForNothing(this.#query)) {
-      const { where } = bodyOf(this.#query, PAGE, null);
-      return this.#page.api.get("items", { collection, limit: PAGE, cursor: this.#cursor, where }, signal);
+      const { k: limit, where } = body;
+      return this.#page.api.get("items", { collection, limit, cursor: this.#cursor, where }, signal);
     }
-    const answer = await this.#page.api.post("search", { collection }, bodyOf(this.#query, PAGE, this.#cursor), signal);
+    const answer = await this.#page.api.post("search", { collection }, body, signal);
     return { items: answer.matches, cursor: answer.cursor };
   }
 
@@ -199,6 +205,7 @@ class SearchTab {
       actions: (item) => [
         button(said.more, { sign: "plus", kind: "primary", onclick: () => this.#like(item) }),
         button(said.less, { sign: "minus", onclick: () => this.#unlike(item) }),
+        enrolling(this.#page, item),
       ],
     });
   }
@@ -251,9 +258,10 @@ class SearchTab {
     return made;
   }
 
-  #openFilters() {
-    this.filters.element.hidden = !this.filters.element.hidden;
-    this.toggle.setAttribute("aria-expanded", String(!this.filters.element.hidden));
+  #openFilters(open = this.filters.element.hidden, refused = null) {
+    this.filters.element.hidden = !open;
+    this.toggle.setAttribute("aria-expanded", String(open));
+    this.filters.refuse(refused);
   }
 
   async #drawFilters() {
