@@ -156,25 +156,16 @@ def picture_sizes(connection: Connection, ids: Sequence[int]) -> dict[int, tuple
     return {row.id: (row.width, row.height) for row in connection.execute(query) if row.width and row.height}
 
 
-_ITEM = (
-    *(ITEM.c[name] for name in ("id", "uri", "content_id", "label", "size", "mtime_ns", "metadata")),
-    CONTENT.c.text,
-    ITEM.c.problem,
-)
-"""The fields of an item, in their order. Every match is read from a row of them, so nothing else is read."""
-
-
-def _item_of(row: Row[Any]) -> Item:
-    item_id, uri, content_id, label, size, mtime_ns, metadata, text, problem = tuple(row)
-    known = {} if metadata == "{}" else json.loads(metadata)
-    return Item(item_id, uri, content_id, label, size, mtime_ns, known, text, problem)
+def item_of(row: Row[Any]) -> Item:
+    metadata = json.loads(row.metadata)
+    return Item(row.id, row.uri, row.content_id, row.label, row.size, row.mtime_ns, metadata, row.text, row.problem)
 
 
 def items(connection: Connection, where: ColumnElement[bool], limit: int | None = None) -> list[Item]:
     """The items for which the condition holds, by ascending id."""
     # An outer join, so that an item is seen even where damage has taken its content.
-    query = select(*_ITEM).select_from(ITEM).outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
-    return [_item_of(row) for row in connection.execute(query.where(where).order_by(ITEM.c.id).limit(limit))]
+    query = select(ITEM, CONTENT.c.text).outerjoin(CONTENT, CONTENT.c.id == ITEM.c.content_id)
+    return [item_of(row) for row in connection.execute(query.where(where).order_by(ITEM.c.id).limit(limit))]
 
 
 _OF_CONTENTS = (
@@ -191,7 +182,7 @@ def items_of_contents(connection: Connection, content_ids: Iterable[int]) -> lis
     for row in driver.execute(_OF_CONTENTS, (json.dumps(list(content_ids)),)):
         number, uri, content, label, size, mtime_ns, metadata, text, problem = row
         words = [None if one is None else restored_words(one) for one in (label, problem)]
-        held = json.loads(metadata)
+        held = {} if metadata == "{}" else json.loads(metadata)
         found.append(Item(number, to_text(uri), content, words[0], size, mtime_ns, held, text, words[1]))
     return found
 
