@@ -65,7 +65,7 @@ class InvertedIndex:
         """The list of each position. Reads the ids of all lists once."""
         found = np.zeros(len(self), dtype=np.int32)
         for number in range(self.lists.nlist):
-            found[list_ids(self.lists, number)] = number
+            found[_list_ids(self.lists, number)] = number
         return found
 
     def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
@@ -181,7 +181,7 @@ def _bitmap(chosen: NDArray[np.bool_]) -> Any:
     return _FAISS.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))
 
 
-def list_ids(lists: Any, number: int) -> NDArray[np.int64]:
+def _list_ids(lists: Any, number: int) -> NDArray[np.int64]:
     """The positions in one list; a view of its memory."""
     size = lists.invlists.list_size(number)
     if not size:
@@ -205,8 +205,10 @@ def open_lists(path: Path, rows: FaissFlatIndex) -> Any:
         lists = _mapped(path)
     except RuntimeError as error:
         raise DamagedError(f"{path}: not an index of vectors ({str(error).splitlines()[0]})") from error
-    if not isinstance(lists, _FAISS.IndexIVFScalarQuantizer) or lists.metric_type != faiss.METRIC_INNER_PRODUCT:
-        raise DamagedError(f"{path}: holds a {type(lists).__name__} instead of inverted lists with inner product")
+    if not isinstance(lists, (_FAISS.IndexIVFPQFastScan, _FAISS.IndexIVFScalarQuantizer)):
+        raise DamagedError(f"{path}: holds a {type(lists).__name__} instead of inverted lists of codes")
+    if lists.metric_type != faiss.METRIC_L2:
+        raise DamagedError(f"{path}: its lists are not by distance")
     if (lists.ntotal, lists.d) != (len(rows), rows.dim):
         raise DamagedError(f"{path}: {lists.ntotal} codes of {lists.d} numbers for {len(rows)} vectors of {rows.dim}")
     return lists
@@ -216,5 +218,10 @@ def _mapped(path: Path) -> Any:
     try:
         return _FAISS.read_index(str(path), _FAISS.IO_FLAG_MMAP_IFC)
     except (RuntimeError, TypeError):
-        with path.open("rb") as stream:
-            return _FAISS.read_index(_FAISS.PyCallbackIOReader(stream.read))
+        return read_lists(path)
+
+
+def read_lists(path: Path) -> Any:
+    """The lists in a file, read into memory, where they can be changed."""
+    with path.open("rb") as stream:
+        return _FAISS.read_index(_FAISS.PyCallbackIOReader(stream.read))

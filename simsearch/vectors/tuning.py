@@ -12,7 +12,7 @@ from simsearch.vectors.inverted import InvertedIndex
 if TYPE_CHECKING:
     from simsearch.vectors.faiss_index import FaissFlatIndex
 
-FACTORS = (2, 4, 8, 16)
+FACTORS = (2, 4, 8, 16, 32)
 """Candidates for each neighbour that is wanted."""
 STEP = 2**0.5
 FAR = 5
