@@ -37,7 +37,6 @@ from simsearch.cli.output import (
     print_unanswered,
     shown,
 )
-from simsearch.errors import UsageError
 from simsearch.types import Skip
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def _queries(
     ]
     queries = with_examples([*read(sources), *sums], read(like), read(unlike))
     if not queries:
-        raise UsageError("there is nothing to query by; give a file or a text, --mix or --like")
+        raise click.UsageError("there is nothing to query by; give a file or a text, --mix or --like")
     return queries
 
 

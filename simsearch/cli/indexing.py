@@ -232,6 +232,8 @@ def remove_command(paths: tuple[str, ...], index: str | None, where: str | None,
     """
     from simsearch.collection.entry import open_one
 
+    if not paths and where is None:
+        raise click.UsageError("there is nothing to remove; give paths, or --where")
     given: tuple[str | None, ...] = paths or (None,)
     with open_one(index) as collection:
         counts = {path: collection.remove(path, where=where) for path in given}

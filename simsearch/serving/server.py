@@ -138,6 +138,9 @@ def _stopping(server: Any) -> Iterator[None]:
         server.should_exit = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    if hasattr(signal, "SIGPIPE"):
+        # The commands end by it when their output is closed; here it is raised by each client that goes away.
+        before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         yield
     finally:

@@ -129,6 +129,18 @@ def test_it_starts_answers_and_stops(start: Callable[..., Server], command: Comm
     assert server.stopped(signal.SIGTERM) == (0, "")
 
 
+def test_clients_that_go_away_end_nothing(start: Callable[..., Server], indexed: Path) -> None:
+    """To write to one that has closed raises SIGPIPE, by which a command ends when its output is closed."""
+    server = start("-m", "simsearch", "serve", "--port", "0", "--json")
+    address = json.loads(server.line())["address"]
+    place = ("127.0.0.1", int(address.rsplit(":", 1)[1].strip("/")))
+    for _ in range(30):
+        with socket.create_connection(place, 30) as client:
+            client.sendall(b"GET /api/v1/items HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 5)
+    assert call(address, "api/v1/health")["status"] == "ok"
+    assert server.stopped(signal.SIGTERM) == (0, "")
+
+
 def test_control_c_stops_it_too(start: Callable[..., Server], indexed: Path) -> None:
     server = start("-m", "simsearch", "serve", "--port", "0", "--quiet")
     assert server.line().startswith("http://127.0.0.1:")

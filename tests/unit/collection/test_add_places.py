@@ -191,7 +191,7 @@ def test_a_folder_of_two_names_is_indexed_once(collection, tmp_path, draw):
     table.write_text("path,label\nsub/1.png,one\n" + f"{link}/sub/2.png,two\n")
     skipped = (Skip(str(root / "labels.csv"), "not an image (.csv)"),)
     assert collection.add(link) == AddReport(unchanged=4, skipped=skipped)
-    assert collection.add(link, labels=str(table)) == AddReport(unchanged=4, skipped=skipped)
+    assert collection.add(link, labels=str(table)) == AddReport(unchanged=4)
     assert collection.add([link / "sub", link / "sub" / "0.png"]) == AddReport(unchanged=4)
     assert [(item.uri, item.label) for item in collection.items()] == [
         (str(root / "sub" / f"{n}.png"), label) for n, label in enumerate((None, "one", "two", None))
