@@ -94,7 +94,8 @@ def within(
         ids = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(ids for ids, _ in near)]))
         few = len(ids) * LOOK_UP <= len(index)
         allowed = filters.store.contents_among(ids.tolist(), where) if few else filters.ids(where)
-    return [(ids[_in(ids, allowed)], scores[_in(ids, allowed)]) for ids, scores in near]
+    matches = [_in(ids, allowed) for ids, _ in near]
+    return [(ids[chosen], scores[chosen]) for (ids, scores), chosen in zip(near, matches, strict=True)]
 
 
 def _in(ids: Ids, ascending: Ids) -> NDArray[np.bool_]:
