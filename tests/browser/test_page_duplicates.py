@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import expect
+from site_visits import Visit
 
 from simsearch import Collection
 

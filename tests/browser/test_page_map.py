@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import Page, expect
 from site_server import MANY
+from site_visits import Visit
 
 pytestmark = pytest.mark.slow
 DRAWN = """(canvas) => {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import expect
 from site_server import SAMPLES
+from site_visits import Visit
 
 from simsearch import Collection
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import Page, expect
 from site_server import MANY, NAMES, SAMPLES
+from site_visits import Visit
 
 pytestmark = pytest.mark.slow
 QUERY = sorted((SAMPLES / "clothing-queries" / "shoes").glob("*.jpg"))[0]
