@@ -78,10 +78,11 @@ def test_words_find_pictures_and_the_query_is_a_link_and_a_command(visit: Visit)
 
 def test_a_wrong_filter_is_said_where_it_belongs(visit: Visit) -> None:
     page = visit.open("search?collection=clothing&q=hat&where=lable%20%3D%201")
-    expect(page.get_by_role("alert")).to_contain_text("did you mean label?")
+    expect(page.locator("form.filters").get_by_role("alert")).to_contain_text("did you mean label?")
+    expect(page.get_by_label("Condition")).to_have_attribute("aria-invalid", "true")
     visit.keep("search-refused")
     choose(page, Path(__file__))
-    expect(page.get_by_role("alert")).to_contain_text("upload")
+    expect(page.locator(".notice.bad")).to_contain_text("upload")
 
 
 def test_dropped_pasted_and_filmed_pictures_are_searched(visit: Visit) -> None:

@@ -272,7 +272,7 @@ export const words = {
     list: "Jobs",
     health: "Collections",
     facts: {
-      items: "Items", contents: "Distinct", encoder: "Encoder", labels: "Labels", bytes: "On disk",
+      items: "Items", contents: "Distinct", encoder: "Encoder", labels: "Enrolled", bytes: "On disk",
       problems: "Problems", folders: "Folders", modality: "Holds",
     },
     modality: { image: "pictures", text: "texts", vector: "vectors" },

@@ -42,7 +42,7 @@ class DuplicatesTab {
     this.about = h("p", { class: "muted small" });
     this.list = h("ol", { class: "group-list" });
     this.summary = h("p", { class: "number", role: "status" });
-    this.stepBack = button(said.undoStep, { sign: "undo", onclick: () => this.#undo() });
+    this.stepBack = button(said.undoStep, { sign: "undo", square: true, kind: "tight", onclick: () => this.#undo() });
     this.apply = button(said.apply, { kind: "primary", onclick: () => this.#apply() });
     this.review = h("div", { class: "review", hidden: true },
       h("nav", { class: "card review-list", "aria-label": said.groups }, this.list),
@@ -51,9 +51,9 @@ class DuplicatesTab {
           h("div", { class: "row" },
             button(words.search.previous, { sign: "left", square: true, kind: "tight", onclick: () => this.#step(-1) }),
             button(words.search.next, { sign: "right", square: true, kind: "tight", onclick: () => this.#step(1) }),
-            button(said.keys, { kind: "tight", onclick: () => this.#keys() }))),
-        this.viewer.element, this.about, this.files,
-        h("div", { class: "row" }, button(said.accept, { sign: "check", kind: "primary", onclick: () => this.#accept() }), this.stepBack)));
+            this.stepBack, button(said.keys, { kind: "tight", onclick: () => this.#keys() }),
+            button(said.accept, { sign: "check", kind: "primary tight", onclick: () => this.#accept() }))),
+        this.viewer.element, this.about, this.files));
     this.foot = h("div", { class: "card row apart review-foot", hidden: true }, this.summary, this.apply);
     this.nothing = h("div", { hidden: true });
     this.element = h("div", { class: "stack" },

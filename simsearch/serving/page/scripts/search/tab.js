@@ -160,7 +160,7 @@ class SearchTab {
       if (error.name === "AbortError") return;
       this.#loading = null;
       this.#ended = true;
-      if (error.code === "usage" && error.message.startsWith("where")) this.#openFilters(true, error);
+      if (error.field === "where") this.#openFilters(true, error);
       else this.trouble.say(error, error.status === 0 || error.status >= 500 ? () => this.#anew() : null);
       fill(this.tally, "");
     }
