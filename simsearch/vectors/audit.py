@@ -51,7 +51,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Queries, their own ids, and the scores of their exact neighbours without themselves, shape (q, 10)."""
+    """Queries, their own ids, and the scores of their exact neighbors without themselves, shape (q, 10)."""
 
     ids: Ids
     vectors: Vectors
@@ -59,7 +59,7 @@ class HeldOut:
 
 
 def held_out(exact: Searched, ids: Ids, vectors: Vectors) -> HeldOut:
-    """The exact neighbours of stored vectors. Costs comparing each with every row."""
+    """The exact neighbors of stored vectors. Costs comparing each with every row."""
     found, scores = exact.search(vectors, K + 1)
     _, best = without_self(found, scores, ids)
     return HeldOut(ids, vectors, best)
@@ -73,7 +73,7 @@ def without_self(found: Ids, scores: Scores, own: Ids) -> tuple[Ids, Scores]:
 
 
 def hits(index: Searched, asked: HeldOut) -> NDArray[np.float64]:
-    """For each query the share of its exact neighbours that the index finds."""
+    """For each query the share of its exact neighbors that the index finds."""
     if not asked.scores.shape[1]:
         return np.ones(len(asked.ids))
     found, scores = index.search(asked.vectors, asked.scores.shape[1] + 1)

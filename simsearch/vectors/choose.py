@@ -51,7 +51,7 @@ class Design:
     """What an index is, and why.
 
     `kind` is "flat", which compares with every vector, or "lists". Of lists: the code of their vectors, how many lists
-    there are, how many of them are read (`probes`), how many candidates are scored for each neighbour (`factor`), the
+    there are, how many of them are read (`probes`), how many candidates are scored for each neighbor (`factor`), the
     score below which a query is far from all lists (`near`), how many vectors there were when they were trained, and
     the recall that they were tuned for.
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The type stubs of FAISS lack these classes and functions.
 _FAISS: Any = faiss
-# Recall is tuned for so many answers: ten neighbours, and the query itself if it is stored. For more of them more codes
+# Recall is tuned for so many answers: ten neighbors, and the query itself if it is stored. For more of them more codes
 # are read, and so many for each at least.
 TUNED_K = K + 1
 CODES_EACH = 8
@@ -41,7 +41,7 @@ class InvertedIndex:
     """Reads the `probes` lists nearest to a query, and scores `factor` x k candidates exactly.
 
     The positions of the rows are the ids of the lists. A query whose answers score below `near`, the least that queries
-    like the stored ones get, is far from all lists, and its neighbours are in many of them: it reads twice as many, and
+    like the stored ones get, is far from all lists, and its neighbors are in many of them: it reads twice as many, and
     again, until its answer stays the same. Always answers with k rows where there are so many: what the
     lists do not give comes from comparing with every row, as do range searches and searches among few ids.
     """
@@ -98,7 +98,7 @@ class InvertedIndex:
         return ids, scores
 
     def _wanted_rows(self, k: int) -> float:
-        """How many codes a query is compared with: by tuning, and for more than ten neighbours more of them."""
+        """How many codes a query is compared with: by tuning, and for more than ten neighbors more of them."""
         tuned = self.probes * len(self) / int(self.lists.nlist)
         return max(tuned * math.sqrt(max(1.0, k / TUNED_K)), CODES_EACH * k)
 

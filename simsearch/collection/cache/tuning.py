@@ -86,7 +86,7 @@ def _tuned(rows: FaissFlatIndex, lists: Any, design: Design) -> tuple[Design, di
 
 
 def sample(rows: FaissFlatIndex, seed: int) -> HeldOut:
-    """Stored vectors with their exact neighbours."""
+    """Stored vectors with their exact neighbors."""
     from simsearch.vectors.audit import held_out
     from simsearch.vectors.quantizing import sample_of
 
