@@ -13,6 +13,7 @@ import numpy as np
 
 from simsearch.errors import DamagedError
 from simsearch.vectors.arrays import best_first, checked_queries, places_of
+from simsearch.vectors.audit import K
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 
 # The type stubs of FAISS lack these classes and functions.
 _FAISS: Any = faiss
-# Recall is tuned for this many neighbors; for more of them more codes are read, and so many for each at least.
-TUNED_K = 10
+# Recall is tuned for so many answers: ten neighbors, and the query itself if it is stored. For more of them more codes
+# are read, and so many for each at least.
+TUNED_K = K + 1
 CODES_EACH = 8
 # Candidates that are scored in float64, beyond k.
 MARGIN = 2
+# What is wanted was computed from whole lists, and must not become one list more.
+ROUNDING = 1e-6
 # Scoring a row that is gathered costs as much as so many codes of a list.
 GATHERING = 4
 # Queries searched at once: their candidates take some MiB.
@@ -76,7 +80,7 @@ class InvertedIndex:
         left = np.arange(len(queries))
         while read is not None and len(left):
             found, values = self._approximate(queries[left], k, read)
-            same = (found == ids[left]).all(axis=1) | (values[:, min(k, TUNED_K) - 1] >= self.near)
+            same = (found == ids[left]).all(axis=1) | (values[:, min(k, K) - 1] >= self.near)
             ids[left], scores[left] = found, values
             left = left[~same | (found[:, -1] < 0)]
             read = read.twice()
@@ -173,7 +177,7 @@ class _Reading:
 
 def _reading(wanted: float, lists: int, rows: int, selector: Any, quantizer: Any) -> _Reading | None:
     """Reads as many lists as hold `wanted` rows on average."""
-    probes = max(1, math.ceil(wanted * lists / rows)) if rows else lists
+    probes = max(1, math.ceil(wanted * lists / rows - ROUNDING)) if rows else lists
     return None if probes * 2 > lists else _Reading(probes, lists, rows, selector, quantizer)
 
 

@@ -55,6 +55,21 @@ def test_the_recall_that_was_tuned_for_holds_for_other_queries(code: str) -> Non
     assert index(code).probes * 2 <= 64
 
 
+@pytest.mark.parametrize("code", ["pq4", "sq8"])
+def test_ten_neighbors_are_found_as_well_as_ten_beside_the_query(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recall is tuned with eleven answers, of which the query is one: fewer answers read as many lists."""
+    found = index(code)
+    read = []
+    search = type(found.lists).search
+    monkeypatch.setattr(found, "near", -1.0)
+    monkeypatch.setattr(
+        type(found.lists), "search", lambda *given, params: read.append(params.nprobe) or search(*given, params=params)
+    )
+    for k in (1, 5, 10, 11):
+        found.search(clustered()[:3], k)
+    assert read == [found.probes] * 4
+
+
 def test_every_score_is_the_one_of_exact_search() -> None:
     queries = clustered()[:50]
     ids, scores = index().search(queries, 10)
