@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import Page, expect
 from site_server import MANY, NAMES, SAMPLES
+from site_visits import Visit
 
 pytestmark = pytest.mark.slow
 QUERY = sorted((SAMPLES / "clothing-queries" / "shoes").glob("*.jpg"))[0]
@@ -154,10 +154,10 @@ def test_names_are_text_whatever_they_hold(visit: Visit) -> None:
     for name in NAMES:
         assert any(name.replace("\t", " ").replace("  ", " ") in " ".join(one.split()) for one in shown), name
     visit.keep("search-names")
-    page.locator(".cell-main", has_text="onerror").click()
+    page.locator(".cell-main", has_text=NAMES[0]).click()
     expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text(NAMES[0])
     page.keyboard.press("Escape")
-    page.locator(".cell-main", has_text="onerror").focus()
+    page.locator(".cell-main", has_text=NAMES[0]).focus()
     page.keyboard.press("m")
     expect(page.locator(".chip")).to_contain_text(NAMES[0])
     assert "simsearch" in page.title()

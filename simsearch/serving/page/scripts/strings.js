@@ -211,6 +211,7 @@ export const words = {
       ["1 2 3", "side by side, flicker, slider"],
       ["?", "show these keys"],
     ],
+    viewsName: "How the pictures are compared",
     views: { beside: "Side by side", flicker: "Flicker", slider: "Slider" },
     flick: "Switch picture",
     slide: "Border between the pictures",
