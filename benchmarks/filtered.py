@@ -90,14 +90,18 @@ def first_times(collection: Collection, where: str, queries: NDArray[np.float32]
 
 
 def measured(
-    collection: Collection, where: str, name: str, queries: NDArray[np.float32], unfiltered: list[float]
+    collection: Collection, where: str, name: str, queries: NDArray[np.float32]
 ) -> tuple[list[str], list[Bar]]:
     store = collection.store
     condition = collection.condition(where)
     assert condition is not None
     first = first_times(collection, where, queries)
     ids = store.contents_where(condition)
-    known = times(lambda query: collection.search(query, K, where=where), queries)
+    known, unfiltered = [], []
+    for query in queries:
+        # In turns, so that both see one machine.
+        unfiltered += times(lambda query: collection.search(query, K), query[None, :])
+        known += times(lambda query: collection.search(query, K, where=where), query[None, :])
 
     gathered = faiss.IndexFlatIP(collection.dim)
     gathered.add(store.vectors_of(ids.tolist()))
@@ -123,7 +127,9 @@ def measured(
         Bar(f"{name}: results", found.shape[1], at_least=expected),
     ]
     if name == "50 %":
-        bars.append(Bar.ratio(f"{name}: time beside the unfiltered query", known, unfiltered, at_most=3))
+        bars.append(
+            Bar(f"{name}: time of all queries beside the unfiltered ones", sum(known) / sum(unfiltered), at_most=3)
+        )
     if name == "0.1 %":
         bars.append(
             Bar(f"{name}: first query beside reading and comparing what matches", medians[0] / medians[3], at_most=1)
@@ -152,7 +158,7 @@ def main() -> None:
         table.append(["none", f"{given.rows:,}", str(K), "", "", f"{statistics.median(unfiltered):.3f}", "", ""])
         bars: list[Bar] = []
         for where, name in FILTERS.items():
-            row, some = measured(collection, where, name, queries, unfiltered)
+            row, some = measured(collection, where, name, queries)
             table.append(row)
             bars += some
     Report(

@@ -33,7 +33,7 @@ import uvicorn
 from fastapi import Response
 from simsearch.serving.app import create_app
 from simsearch.serving.served import Served
-from simsearch.serving.server import configuration, listen
+from simsearch.serving.server import configuration, listen, switching
 from simsearch.serving.settings import ServeSettings
 
 settings = ServeSettings(port=0, token="t")
@@ -44,7 +44,7 @@ constant = b"x" * int(sys.argv[2])
 async def answer():
     return Response(constant, media_type="application/json")
 
-with listen("127.0.0.1", 0) as listening:
+with listen("127.0.0.1", 0) as listening, switching():
     print(listening.getsockname()[1], flush=True)
     uvicorn.Server(configuration(app, settings)).run(sockets=[listening])
 """
@@ -146,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--clusters", type=int, default=0, help="draw the vectors around so many centres; 0 for none")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0, help="for each kind of query, in all turns together")
     parser.add_argument("--turns", type=int, default=3)
@@ -155,6 +156,9 @@ def main() -> None:
         folder = Path(place) / "vectors"
         with simsearch.Collection.create(folder, dim=options.dim) as collection:
             vectors = rng.normal(size=(options.items, options.dim)).astype(np.float32)
+            if options.clusters:
+                vectors /= 2
+                vectors += rng.normal(size=(options.clusters, options.dim))[np.arange(options.items) % options.clusters]
             collection.add_vectors([f"item {number}" for number in range(options.items)], vectors)
             measure(collection, vectors, folder, options)
 
@@ -255,11 +259,12 @@ def publish(
             at_most=1.2,
         ),
     ]
+    around = f" around {options.clusters:,} centres" if options.clusters else ""
     timed = [f"{name} {middle} ms" for name, middle, *_ in timed_rows(started, 1e3)]
     Report(
         "serving",
         "A server answers many clients at a good part of what the search, or HTTP, would allow alone.",
-        f"{options.items:,} vectors of {options.dim} numbers, k = 10, {options.clients} clients, {options.seconds:g} s",
+        f"{options.items:,} vectors of {options.dim} numbers{around}, {options.clients} clients, {options.seconds:g} s",
         rows,
         bars,
         [f"Start to the first answer: {', '.join(timed)}", f"Memory of the server: {memory[-1]:,.0f} MB"],

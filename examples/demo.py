@@ -27,6 +27,7 @@ from simsearch.media.sheets import SheetRow, Tile, contact_sheet, save_sheet
 SAMPLES = Path(os.path.relpath(Path(__file__).parent / "samples"))
 OUTPUT = Path("demo-output")
 INDEXES = OUTPUT / "indexes"
+SERVED = ("clothing", "Korean", "resumes.csv")
 NEAREST = 5
 FITTING = 3
 PER_COLOR = 60
@@ -46,6 +47,9 @@ def main() -> None:
         if OUTPUT / "shapes" not in path.parents:
             print(path)
     print(f"\nAll of them are in {OUTPUT.absolute()}")
+    chapter("Look at the collections in a browser")
+    served = " ".join(f"--index {shlex.quote((INDEXES / name).as_posix())}" for name in SERVED)
+    print(f"$ {shlex.quote(Path(sys.executable).parent.joinpath('simsearch').as_posix())} serve --open {served}")
 
 
 def chapter(title: str) -> None:

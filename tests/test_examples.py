@@ -303,6 +303,10 @@ def test_demo_runs_twice_and_names_its_pictures(tmp_path: Path) -> None:
         with Image.open(path) as picture:
             assert min(picture.size) >= 200, path
     assert not list((tmp_path / "indexes").iterdir()), "the collections of the user were touched"
+    served = re.findall(r"--index (\S+)", text.splitlines()[-1])
+    assert "simsearch serve --open" in text
+    assert served
+    assert all((tmp_path / name / "collection.sqlite").is_file() for name in served)
     check_demo_figures(text)
 
 

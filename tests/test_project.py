@@ -386,5 +386,7 @@ def test_the_wheel_holds_everything_that_is_no_code() -> None:
         for file in ("encoder.json", "encoder.onnx"):
             assert PACKAGE / "encoders" / "bundled" / name / file in shipped
     assert PACKAGE / "py.typed" in shipped
+    page = PACKAGE / "serving" / "page"
+    assert {page / "index.html", page / "scripts" / "main.js", page / "styles" / "tokens.css"} <= shipped
     packages = {path.parent for path in PACKAGE.rglob("*.py")}
     assert all((package / "__init__.py").is_file() for package in packages)

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from simsearch.types import Encoder
 
 SHORTEST_TOKEN = 16
+SWITCH_SECONDS = 0.0005
 STOP_SECONDS = 10
 """How long open requests may still take when the server stops."""
 
@@ -102,7 +104,7 @@ def serve(
     for one in served:
         one.reading()
     server = Server(configuration(create_app(served, settings), settings))
-    with _stopping(server):
+    with _stopping(server), switching():
         server.run(sockets=[listening])
 
 
@@ -127,6 +129,21 @@ def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_SECONDS,
         server_header=False,
     )
+
+
+@contextlib.contextmanager
+def switching() -> Iterator[None]:
+    """Threads of Python take turns every half millisecond inside, ten times as often as usual.
+
+    The thread that writes answers gives its turn away with each of them, and would else wait for as long as the thread
+    that searches may go on.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @contextlib.contextmanager

@@ -182,7 +182,7 @@ def items_of_contents(connection: Connection, content_ids: Iterable[int]) -> lis
     for row in driver.execute(_OF_CONTENTS, (json.dumps(list(content_ids)),)):
         number, uri, content, label, size, mtime_ns, metadata, text, problem = row
         words = [None if one is None else restored_words(one) for one in (label, problem)]
-        held = json.loads(metadata)
+        held = {} if metadata == "{}" else json.loads(metadata)
         found.append(Item(number, to_text(uri), content, words[0], size, mtime_ns, held, text, words[1]))
     return found
 

@@ -51,7 +51,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Queries, their own ids, and the scores of their exact neighbours without themselves, shape (q, 10)."""
+    """Queries, their own ids, and the scores of their exact neighbors without themselves, shape (q, 10)."""
 
     ids: Ids
     vectors: Vectors
@@ -59,7 +59,7 @@ class HeldOut:
 
 
 def held_out(exact: Searched, ids: Ids, vectors: Vectors) -> HeldOut:
-    """The exact neighbours of stored vectors. Costs comparing each with every row."""
+    """The exact neighbors of stored vectors. Costs comparing each with every row."""
     found, scores = exact.search(vectors, K + 1)
     _, best = without_self(found, scores, ids)
     return HeldOut(ids, vectors, best)
@@ -73,7 +73,7 @@ def without_self(found: Ids, scores: Scores, own: Ids) -> tuple[Ids, Scores]:
 
 
 def hits(index: Searched, asked: HeldOut) -> NDArray[np.float64]:
-    """For each query the share of its exact neighbours that the index finds."""
+    """For each query the share of its exact neighbors that the index finds."""
     if not asked.scores.shape[1]:
         return np.ones(len(asked.ids))
     found, scores = index.search(asked.vectors, asked.scores.shape[1] + 1)
@@ -82,22 +82,22 @@ def hits(index: Searched, asked: HeldOut) -> NDArray[np.float64]:
     return np.asarray((reached >= asked.scores[:, -1:] - TIE).mean(axis=1), dtype=np.float64)
 
 
-def interval(shares: NDArray[np.float64], seed: int = 0) -> tuple[float, float, float]:
-    """The mean and its 95 % interval.
+def interval(shares: NDArray[np.float64], each: int = K, seed: int = 0) -> tuple[float, float, float]:
+    """The mean and its 95 % interval, of shares of `each` neighbors.
 
-    The percentile bootstrap over queries (Efron, 1979), widened to Wilson's score interval (1927) for the share of
-    queries with a perfect answer where all are perfect: a bootstrap of equal numbers has no width.
+    The percentile bootstrap over queries (Efron, 1979). Where every neighbor was found that has no width: then it is
+    Wilson's score interval (1927) over all neighbors, as if they were independent.
     """
     mean, count = float(shares.mean()), len(shares)
     random = np.random.default_rng(seed)
     drawn = shares[random.integers(0, count, size=(RESAMPLES, count))].mean(axis=1)
     low, high = (float(value) for value in np.percentile(drawn, [2.5, 97.5]))
     if shares.min() == shares.max() == 1.0:
-        # Wilson's lower bound for `count` of `count`.
-        low = count / (count + NORMAL_95**2)
+        found = count * max(1, each)
+        low = found / (found + NORMAL_95**2)
     return mean, low, high
 
 
 def audit(index: Searched, asked: HeldOut) -> Audit:
-    mean, low, high = interval(hits(index, asked))
+    mean, low, high = interval(hits(index, asked), asked.scores.shape[1])
     return Audit(round(mean, 5), round(low, 5), round(high, 5), len(asked.ids))

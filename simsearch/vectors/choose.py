@@ -29,7 +29,7 @@ ID_BYTES = 8
 SAMPLE = 40
 """Vectors that lists are trained on, for each of them; FAISS asks for 39 or more."""
 CARRYING, TRAINING = 2, 1.5
-"""Lists that are carried over are in memory twice; training takes its sample and half as much again."""
+"""Lists are in memory and in what is written of them; training takes its sample and half as much again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Design:
     """What an index is, and why.
 
     `kind` is "flat", which compares with every vector, or "lists". Of lists: the code of their vectors, how many lists
-    there are, how many of them are read (`probes`), how many candidates are scored for each neighbour (`factor`), the
+    there are, how many of them are read (`probes`), how many candidates are scored for each neighbor (`factor`), the
     score below which a query is far from all lists (`near`), how many vectors there were when they were trained, and
     the recall that they were tuned for.
     """
@@ -104,20 +104,38 @@ def chosen(count: int, dim: int, wish: Wish) -> Design:
         return Design("flat", reason="a recall of 1 is wanted, so a query is compared with every vector")
     if count * dim <= FLAT_NUMBERS or count < FEWEST:
         return Design("flat", reason=f"comparing with each of {count:,} vectors is exact and fast")
-    lists = 2 ** int(math.log2(min(MOST_LISTS, LISTS_OF * math.sqrt(2 * count), max(2, count / ROWS_OF_LIST))))
-    needed = {}
-    for code, size in _code_bytes(dim).items():
-        codes, sample = count * (size + ID_BYTES), min(count, SAMPLE * lists) * dim * 4
-        needed[code] = lists * dim * 4 + max(CARRYING * codes, int(TRAINING * sample))
-        if wish.memory is None or needed[code] <= wish.memory:
-            reason = f"for {count:,} vectors, codes of {codes / 1e6:,.0f} MB"
-            return Design("lists", code, lists, target=wish.recall, reason=reason)
+    lists = lists_for(count)
+    codes = fitting(count, dim, wish)
+    if codes:
+        size = count * (_bytes_of(codes[0], dim) + ID_BYTES) / 1e6
+        reason = f"for {count:,} vectors, codes of {size:,.0f} MB"
+        return Design("lists", codes[0], lists, target=wish.recall, reason=reason)
     assert wish.memory is not None
-    smallest = min(needed.values()) / 1e6
-    reason = f"making lists takes {smallest:,.0f} MB, and {wish.memory / 1e6:,.0f} MB may be used"
-    return Design("flat", reason=reason)
+    smallest = min(_needed(code, count, dim) for code in _codes(dim)) / 1e6
+    return Design("flat", reason=f"making lists takes {smallest:,.0f} MB, and {wish.memory / 1e6:,.0f} MB may be used")
 
 
-def _code_bytes(dim: int) -> dict[str, int]:
-    """The bytes of a vector's code, the most exact code first."""
-    return {"sq8": dim, "sq4": (dim + 1) // 2}
+def lists_for(count: int) -> int:
+    """How many lists so many vectors get."""
+    return int(2 ** int(math.log2(min(MOST_LISTS, LISTS_OF * math.sqrt(2 * count), max(2, count / ROWS_OF_LIST)))))
+
+
+def fitting(count: int, dim: int, wish: Wish) -> tuple[str, ...]:
+    """The codes that the memory allows, the fastest first; a later one is more exact."""
+    return tuple(code for code in _codes(dim) if wish.memory is None or _needed(code, count, dim) <= wish.memory)
+
+
+def _codes(dim: int) -> tuple[str, ...]:
+    return ("pq4", "sq8") if dim % 2 == 0 else ("sq8",)
+
+
+def _bytes_of(code: str, dim: int) -> int:
+    """The bytes of a vector's code: four bits for each pair of numbers, or eight for each number."""
+    return (dim + 3) // 4 if code == "pq4" else dim
+
+
+def _needed(code: str, count: int, dim: int) -> int:
+    """The bytes of memory that making lists takes."""
+    lists = lists_for(count)
+    codes, sample = count * (_bytes_of(code, dim) + ID_BYTES), min(count, SAMPLE * lists) * dim * 4
+    return lists * dim * 4 + max(CARRYING * codes, int(TRAINING * sample))

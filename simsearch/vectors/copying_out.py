@@ -45,7 +45,10 @@ def _limit_by_job(size: int) -> None:
 
 
 def copy_out(path: Path, vectors: Path, ids: Path) -> None:
-    """Writes the vectors of an index and their ids. Raises RuntimeError or MemoryError for what cannot be read."""
+    """Writes the vectors of an index as a .npy, and their ids one after the other.
+
+    Raises RuntimeError or MemoryError for what cannot be read.
+    """
     callbacks: Any = faiss
     with path.open("rb") as stream:
         whole = faiss.read_index(callbacks.PyCallbackIOReader(stream.read))
@@ -68,7 +71,7 @@ def copy_out(path: Path, vectors: Path, ids: Path) -> None:
         np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
         for start in range(0, index.ntotal, ROWS_AT_ONCE):
             stream.write(index.reconstruct_n(start, min(ROWS_AT_ONCE, index.ntotal - start)).astype("<f4").tobytes())
-    np.save(ids, numbers.astype(np.int64))
+    numbers.astype("<i8").tofile(ids)
 
 
 def main(arguments: list[str]) -> int:

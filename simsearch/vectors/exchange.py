@@ -38,13 +38,13 @@ def write_flat(path: Path, dim: int, count: int, vectors: Iterable[Vectors], ids
 
 
 def copied_out(path: Path, folder: Path, memory: int | None = None) -> tuple[Path, Path]:
-    """Two .npy in `folder`, of the vectors in an index file of FAISS and of their ids.
+    """Two files in `folder`: a .npy of the vectors in an index file of FAISS, and their ids as int64.
 
     A process of its own reads the file, because FAISS may crash on a hostile one, or ask for any amount of memory:
     `memory` bytes are what it gets, by default 1 GiB and four times the file. Raises DamagedError.
     """
     limit = memory or GIBIBYTE + 4 * path.stat().st_size
-    vectors, ids = folder / "vectors.npy", folder / "ids.npy"
+    vectors, ids = folder / "vectors.npy", folder / "ids"
     command = [sys.executable, "-m", "simsearch.vectors.copying_out", *map(str, (path.absolute(), vectors, ids, limit))]
     quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:

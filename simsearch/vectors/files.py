@@ -9,6 +9,7 @@ import numpy as np
 
 from simsearch.errors import DamagedError
 from simsearch.vectors.faiss_index import FaissFlatIndex
+from simsearch.vectors.npy import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,10 +54,12 @@ def open_rows(rows_path: Path, ids_path: Path) -> FaissFlatIndex:
 
 def _mapped(path: Path, descr: str, dimensions: int) -> NDArray[Any]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        with path.open("rb") as stream:
+            shape, kind, fortran = read_head(stream)
+            offset = stream.tell()
+        if kind.newbyteorder("<").str != descr or len(shape) != dimensions or fortran:
+            raise DamagedError(f"{path}: not an array of {descr} with {dimensions} dimensions")
+        # The class of mapped arrays makes each slice slower.
+        return np.asarray(np.memmap(path, dtype=kind, mode="r", offset=offset, shape=shape))
+    except ValueError as error:
         raise DamagedError(f"{path}: not an array ({error})") from error
-    if not isinstance(array, np.ndarray) or array.dtype.newbyteorder("<").str != descr or array.ndim != dimensions:
-        raise DamagedError(f"{path}: not an array of {descr} with {dimensions} dimensions")
-    # The class of mapped arrays makes each slice slower.
-    return np.asarray(array)

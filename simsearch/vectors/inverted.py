@@ -13,6 +13,7 @@ import numpy as np
 
 from simsearch.errors import DamagedError
 from simsearch.vectors.arrays import best_first, checked_queries, places_of
+from simsearch.vectors.audit import K
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 
 # The type stubs of FAISS lack these classes and functions.
 _FAISS: Any = faiss
-# Recall is tuned for this many neighbours; for more of them more codes are read, and so many for each at least.
-TUNED_K = 10
+# Recall is tuned for so many answers: ten neighbors, and the query itself if it is stored. For more of them more codes
+# are read, and so many for each at least.
+TUNED_K = K + 1
 CODES_EACH = 8
 # Candidates that are scored in float64, beyond k.
 MARGIN = 2
+# What is wanted was computed from whole lists, and must not become one list more.
+ROUNDING = 1e-6
 # Scoring a row that is gathered costs as much as so many codes of a list.
 GATHERING = 4
 # Queries searched at once: their candidates take some MiB.
@@ -37,7 +41,7 @@ class InvertedIndex:
     """Reads the `probes` lists nearest to a query, and scores `factor` x k candidates exactly.
 
     The positions of the rows are the ids of the lists. A query whose answers score below `near`, the least that queries
-    like the stored ones get, is far from all lists, and its neighbours are in many of them: it reads twice as many, and
+    like the stored ones get, is far from all lists, and its neighbors are in many of them: it reads twice as many, and
     again, until its answer stays the same. Always answers with k rows where there are so many: what the
     lists do not give comes from comparing with every row, as do range searches and searches among few ids.
     """
@@ -65,7 +69,7 @@ class InvertedIndex:
         """The list of each position. Reads the ids of all lists once."""
         found = np.zeros(len(self), dtype=np.int32)
         for number in range(self.lists.nlist):
-            found[list_ids(self.lists, number)] = number
+            found[_list_ids(self.lists, number)] = number
         return found
 
     def search(self, queries: Vectors, k: int, among: Ids | None = None) -> tuple[Ids, Scores]:
@@ -76,7 +80,7 @@ class InvertedIndex:
         left = np.arange(len(queries))
         while read is not None and len(left):
             found, values = self._approximate(queries[left], k, read)
-            same = (found == ids[left]).all(axis=1) | (values[:, min(k, TUNED_K) - 1] >= self.near)
+            same = (found == ids[left]).all(axis=1) | (values[:, min(k, K) - 1] >= self.near)
             ids[left], scores[left] = found, values
             left = left[~same | (found[:, -1] < 0)]
             read = read.twice()
@@ -94,7 +98,7 @@ class InvertedIndex:
         return ids, scores
 
     def _wanted_rows(self, k: int) -> float:
-        """How many codes a query is compared with: by tuning, and for more than ten neighbours more of them."""
+        """How many codes a query is compared with: by tuning, and for more than ten neighbors more of them."""
         tuned = self.probes * len(self) / int(self.lists.nlist)
         return max(tuned * math.sqrt(max(1.0, k / TUNED_K)), CODES_EACH * k)
 
@@ -173,7 +177,7 @@ class _Reading:
 
 def _reading(wanted: float, lists: int, rows: int, selector: Any, quantizer: Any) -> _Reading | None:
     """Reads as many lists as hold `wanted` rows on average."""
-    probes = max(1, math.ceil(wanted * lists / rows)) if rows else lists
+    probes = max(1, math.ceil(wanted * lists / rows - ROUNDING)) if rows else lists
     return None if probes * 2 > lists else _Reading(probes, lists, rows, selector, quantizer)
 
 
@@ -181,7 +185,7 @@ def _bitmap(chosen: NDArray[np.bool_]) -> Any:
     return _FAISS.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))
 
 
-def list_ids(lists: Any, number: int) -> NDArray[np.int64]:
+def _list_ids(lists: Any, number: int) -> NDArray[np.int64]:
     """The positions in one list; a view of its memory."""
     size = lists.invlists.list_size(number)
     if not size:
@@ -205,8 +209,10 @@ def open_lists(path: Path, rows: FaissFlatIndex) -> Any:
         lists = _mapped(path)
     except RuntimeError as error:
         raise DamagedError(f"{path}: not an index of vectors ({str(error).splitlines()[0]})") from error
-    if not isinstance(lists, _FAISS.IndexIVFScalarQuantizer) or lists.metric_type != faiss.METRIC_INNER_PRODUCT:
-        raise DamagedError(f"{path}: holds a {type(lists).__name__} instead of inverted lists with inner product")
+    if not isinstance(lists, (_FAISS.IndexIVFPQFastScan, _FAISS.IndexIVFScalarQuantizer)):
+        raise DamagedError(f"{path}: holds a {type(lists).__name__} instead of inverted lists of codes")
+    if lists.metric_type != faiss.METRIC_L2:
+        raise DamagedError(f"{path}: its lists are not by distance")
     if (lists.ntotal, lists.d) != (len(rows), rows.dim):
         raise DamagedError(f"{path}: {lists.ntotal} codes of {lists.d} numbers for {len(rows)} vectors of {rows.dim}")
     return lists
@@ -216,5 +222,10 @@ def _mapped(path: Path) -> Any:
     try:
         return _FAISS.read_index(str(path), _FAISS.IO_FLAG_MMAP_IFC)
     except (RuntimeError, TypeError):
-        with path.open("rb") as stream:
-            return _FAISS.read_index(_FAISS.PyCallbackIOReader(stream.read))
+        return read_lists(path)
+
+
+def read_lists(path: Path) -> Any:
+    """The lists in a file, read into memory, where they can be changed."""
+    with path.open("rb") as stream:
+        return _FAISS.read_index(_FAISS.PyCallbackIOReader(stream.read))

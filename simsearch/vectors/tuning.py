@@ -12,11 +12,11 @@ from simsearch.vectors.inverted import InvertedIndex
 if TYPE_CHECKING:
     from simsearch.vectors.faiss_index import FaissFlatIndex
 
-FACTORS = (2, 4, 8, 16)
-"""Candidates for each neighbour that is wanted."""
+FACTORS = (2, 4, 8, 16, 32)
+"""Candidates for each neighbor that is wanted."""
 STEP = 2**0.5
-FAR = 5
-"""Per cent of the stored queries whose tenth neighbour scores below what counts as near."""
+FAR = 1
+"""Per cent of the stored queries whose tenth neighbor scores below what counts as near."""
 
 
 def tuned(rows: FaissFlatIndex, lists: Any, asked: HeldOut, recall: float) -> InvertedIndex | None:

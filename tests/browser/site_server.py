@@ -26,7 +26,7 @@ KINDS = ("dress", "hat", "shoes")
 COPIED = 8
 MANY = 5_000
 CONTENTS = 40
-NAMES = (
+_NAMES = (
     "<img src=x onerror=document.title='broken'>.png",
     "\"><script>document.title='broken'<∕script>.png",
     "javascript:alert(1).png",
@@ -40,7 +40,9 @@ NAMES = (
     '=1+1 formula, "quoted".png',
     "a" * 180 + ".png",
 )
-"""Names in many scripts, and hostile ones."""
+_REFUSED = '<>:"|?*\t' if sys.platform == "win32" else ""
+NAMES = tuple(name for name in _NAMES if not set(name) & set(_REFUSED))
+"""Names in many scripts, and hostile ones, as far as the system has them."""
 
 
 class Held:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Site, Visit
 from PIL import Image
 from playwright.sync_api import expect
+from site_visits import Site, Visit
 
 from simsearch import Collection
 

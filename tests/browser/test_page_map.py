@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import Page, expect
 from site_server import MANY
+from site_visits import Visit
 
 pytestmark = pytest.mark.slow
 DRAWN = """(canvas) => {
@@ -81,6 +81,7 @@ def test_the_map_is_moved_by_keys_wheel_and_legend(visit: Visit) -> None:
     assert "label=hat" in page.url
     page.get_by_label("Color by").select_option("outlier")
     expect(page.get_by_text("unusual", exact=True)).to_be_visible()
+    expect(page.locator(".ramp")).to_be_visible()
     visit.keep("map-unusual")
     page.get_by_label("Color by").select_option("density")
     expect(page.get_by_text("dense", exact=True)).to_be_visible()

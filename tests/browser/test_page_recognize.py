@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import expect
 from site_server import SAMPLES
+from site_visits import Visit
 
 from simsearch import Collection
 
@@ -99,4 +99,10 @@ def test_nobody_is_enrolled_yet(visit: Visit) -> None:
     expect(page.get_by_text("Nobody is enrolled yet")).to_be_visible()
     visit.keep("recognize-empty")
     page.locator(".drop-zone input[multiple]").set_input_files(drawings("character01")[:1])
-    expect(page.get_by_role("alert")).to_contain_text("nobody is enrolled yet")
+    dialog = page.get_by_role("dialog", name="Enroll examples")
+    dialog.get_by_label("Label").fill("somebody")
+    dialog.get_by_role("button", name="Enroll").click()
+    expect(page.get_by_role("heading", name="somebody")).to_be_visible()
+    page.get_by_role("button", name="Forget: somebody").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    expect(page.get_by_text("Nobody is enrolled yet")).to_be_visible()

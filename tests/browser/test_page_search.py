@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Visit
 from playwright.sync_api import Page, expect
 from site_server import MANY, NAMES, SAMPLES
+from site_visits import Visit
 
 pytestmark = pytest.mark.slow
 QUERY = sorted((SAMPLES / "clothing-queries" / "shoes").glob("*.jpg"))[0]
@@ -78,10 +78,11 @@ def test_words_find_pictures_and_the_query_is_a_link_and_a_command(visit: Visit)
 
 def test_a_wrong_filter_is_said_where_it_belongs(visit: Visit) -> None:
     page = visit.open("search?collection=clothing&q=hat&where=lable%20%3D%201")
-    expect(page.get_by_role("alert")).to_contain_text("did you mean label?")
+    expect(page.locator("form.filters").get_by_role("alert")).to_contain_text("did you mean label?")
+    expect(page.get_by_label("Condition")).to_have_attribute("aria-invalid", "true")
     visit.keep("search-refused")
     choose(page, Path(__file__))
-    expect(page.get_by_role("alert")).to_contain_text("upload")
+    expect(page.locator(".notice.bad")).to_contain_text("upload")
 
 
 def test_dropped_pasted_and_filmed_pictures_are_searched(visit: Visit) -> None:
@@ -153,10 +154,10 @@ def test_names_are_text_whatever_they_hold(visit: Visit) -> None:
     for name in NAMES:
         assert any(name.replace("\t", " ").replace("  ", " ") in " ".join(one.split()) for one in shown), name
     visit.keep("search-names")
-    page.locator(".cell-main", has_text="onerror").click()
+    page.locator(".cell-main", has_text=NAMES[0]).click()
     expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text(NAMES[0])
     page.keyboard.press("Escape")
-    page.locator(".cell-main", has_text="onerror").focus()
+    page.locator(".cell-main", has_text=NAMES[0]).focus()
     page.keyboard.press("m")
     expect(page.locator(".chip")).to_contain_text(NAMES[0])
     assert "simsearch" in page.title()

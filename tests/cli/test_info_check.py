@@ -95,7 +95,7 @@ def test_check_says_clean(command, indexed):
 def test_check_measures_the_recall(command, indexed):
     done = command("check", "--recall")
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[1].startswith("recall: 1.0000 of the 10 nearest found (95 % interval 0.6")
+    assert done.out.splitlines()[1].startswith("recall: 1.0000 of the 10 nearest found (95 % interval 0.9")
     found = command("check", "--recall", "--json").records[0]["recall"]
     assert (found["recall"], found["high"], found["queries"]) == (1.0, 1.0, 8)
 

@@ -79,22 +79,24 @@ def set_metadata(store: Store, given: Mapping[str | os.PathLike[str], Metadata],
     if not isinstance(given, Mapping):
         raise UsageError(f"metadata is {shown(given)}; give a dict from paths to dicts")
     plain = plain_metadata(list(given.values())) or []
-    values: dict[str, Mapping[str, JSONValue]] = {}
-    for name, about in zip(given, plain, strict=True):
-        values[_named(store, name)] = about
+    values = dict(zip(_named(store, list(given)), plain, strict=True))
     change: Change = (lambda _, new: dict(new)) if replace else (lambda before, new: {**before, **new})
     return _change(store, values, change)[0]
 
 
-def _named(store: Store, name: Any) -> str:
-    """The uri of the item of a path, or of a uri as given."""
-    if not isinstance(name, (str, os.PathLike)):
-        raise UsageError(f"{shown(name)} is no path; give the path or uri of an item")
-    exact, path = os.fspath(name), os.path.abspath(name)  # noqa: PTH100  (links stay as they are)
-    known = store.known([exact, path])
-    if not known:
-        raise UsageError(f"{exact} is no item of the collection; add it first")
-    return path if path in known else exact
+def _named(store: Store, names: Sequence[Any]) -> list[str]:
+    """The uris of the items of paths, or of uris as given."""
+    for name in names:
+        if not isinstance(name, (str, os.PathLike)):
+            raise UsageError(f"{shown(name)} is no path; give the path or uri of an item")
+    exact = [os.fspath(name) for name in names]
+    paths = [os.path.abspath(name) for name in exact]  # noqa: PTH100  (links stay as they are)
+    known = store.known([*exact, *paths])
+    found = [path if path in known else name for name, path in zip(exact, paths, strict=True)]
+    missing = [name for name in found if name not in known]
+    if missing:
+        raise UsageError(f"{missing[0]} is no item of the collection; add it first")
+    return found
 
 
 def _change(store: Store, values: Mapping[str, Mapping[str, Any]], change: Change) -> tuple[int, set[str]]:

@@ -35,15 +35,15 @@ def rows_due(manifest: Manifest, added: int, removed: int) -> bool:
     return max(added, removed) > most_beside(manifest.count)
 
 
-def training_due(manifest: Manifest, wanted: Design) -> bool:
-    """Whether lists are to be made as `wanted`."""
+def training_due(manifest: Manifest, wanted: Design, codes: tuple[str, ...]) -> bool:
+    """Whether lists are to be made as `wanted`: with one of these codes."""
     there = design_of(manifest.chosen)
     if wanted.kind == "flat":
         return False
     if there.kind == "flat":
         # Unless they were made and did not reach this recall.
         return manifest.count >= GROWN * there.trained or there.target != wanted.target
-    return there.code != wanted.code or manifest.count >= GROWN * there.trained
+    return there.code not in codes or manifest.count >= GROWN * there.trained
 
 
 def tuning_due(manifest: Manifest, wanted: Design) -> bool:

@@ -13,7 +13,7 @@ from simsearch.collection.cache.tuning import flat, train_lists, tune_lists
 from simsearch.collection.places import INDEX_FILES
 from simsearch.errors import DamagedError
 from simsearch.manifest import MANIFEST_NAME, Manifest, PartFile, read_manifest, replacing, write_manifest
-from simsearch.vectors.choose import Design, chosen, design_of
+from simsearch.vectors.choose import Design, chosen, design_of, fitting
 
 if TYPE_CHECKING:
     from simsearch.store import Store
@@ -38,9 +38,10 @@ def bring_up(folder: Path, store: Store, dim: int, *, everything: bool = False) 
         files = usable_files(folder, store, dim)
     if files is None:
         raise DamagedError(f"{folder}: the index files were changed while they were written; run it again")
-    wanted = chosen(files.manifest.count, dim, wish_of(store))
-    if training_due(files.manifest, wanted):
-        manifest, note = train_lists(folder, store.generation(), files, wanted)
+    wish, count = wish_of(store), files.manifest.count
+    wanted, codes = chosen(count, dim, wish), fitting(count, dim, wish)
+    if training_due(files.manifest, wanted, codes):
+        manifest, note = train_lists(folder, store.generation(), files, wanted, codes)
     elif tuning_due(files.manifest, wanted):
         from simsearch.vectors.inverted import InvertedIndex
 
@@ -87,17 +88,17 @@ def _write_rows(folder: Path, store: Store, dim: int, files: Files | None) -> No
 
 
 def _carried(folder: Path, manifest: Manifest, old: Files, reason: str) -> Manifest:
-    """The manifest with the older lists carried over, if there are any; or with what is known of lists that failed."""
+    """The manifest with the older lists refilled, if there are any; or with what is known of lists that failed."""
     from simsearch.vectors.files import open_rows
     from simsearch.vectors.inverted import InvertedIndex, write_lists
-    from simsearch.vectors.quantizing import carried_over, places_after
+    from simsearch.vectors.quantizing import refilled
 
     if not isinstance(old.main, InvertedIndex):
         return replace(manifest, chosen=old.manifest.chosen)
     rows = open_rows(*(folder / manifest.files[part].name for part in (ROWS, IDS)))
     path = free_name(folder, "codes", manifest.generation, ".faiss")
     with replacing(path) as temporary:
-        write_lists(temporary, carried_over(old.main.lists, places_after(old.main.ids, old.removed), rows))
+        write_lists(temporary, refilled(folder / old.manifest.files[CODES].name, rows))
     chosen = {**old.manifest.chosen, "reason": reason}
     return replace(manifest, files={**manifest.files, CODES: PartFile.of(path)}, chosen=chosen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ FEW = 20_000
 """So many matching contents are compared one by one: exact, and quicker than finding them among their neighbors."""
 MANY = 0.02
 """Of filters for such a share of the items the nearest contents are looked up first."""
-MARGIN = 32
-"""Contents that are fetched beyond those that should be enough."""
+SURE = 2.5
+"""So many standard deviations more than on average are fetched: one time in a hundred they are not enough."""
 LOOK_UP = 8
 """Looking up a content costs as much as looking at so many of all items in order, a search for contents to look up
 as `SEARCH` items."""
@@ -57,10 +58,16 @@ def nearest(
         allowed = filters.ids(where)
         many = len(allowed) > min(FEW, len(index) // 4)
         if many:
-            fetched = int(1.5 * k * len(index) / len(allowed)) + MARGIN
+            fetched = _enough(k, len(allowed) / len(index))
             found.search(index, vectors, fetched, lambda _: TRIES * fetched, lambda ids: _in(ids, allowed))
         found.add_among(index, vectors, allowed, WIDER if many else 1)
     return found.ids, found.scores
+
+
+def _enough(k: int, share: float) -> int:
+    """How many of the nearest hold k matching ones almost surely, if that share of all match, wherever they are."""
+    share = min(1.0, share)
+    return math.ceil((k + SURE * math.sqrt(k * (1 - share)) + 1) / share)
 
 
 def _look_up_nearest(filters: Filters, index: VectorIndex, vectors: Vectors, found: _Found, where: Condition) -> None:
@@ -71,7 +78,7 @@ def _look_up_nearest(filters: Filters, index: VectorIndex, vectors: Vectors, fou
         about.spent += ids.size * LOOK_UP + SEARCH
         return _in(ids, filters.store.contents_among(np.unique(ids).tolist(), where))
 
-    fetched = int(1.5 * found.k / about.share) + MARGIN
+    fetched = _enough(found.k, about.share)
 
     def most(queries: int) -> int:
         """So many for each query that it costs less than looking at all items would."""
@@ -94,7 +101,8 @@ def within(
         ids = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(ids for ids, _ in near)]))
         few = len(ids) * LOOK_UP <= len(index)
         allowed = filters.store.contents_among(ids.tolist(), where) if few else filters.ids(where)
-    return [(ids[_in(ids, allowed)], scores[_in(ids, allowed)]) for ids, scores in near]
+    matches = [_in(ids, allowed) for ids, _ in near]
+    return [(ids[chosen], scores[chosen]) for (ids, scores), chosen in zip(near, matches, strict=True)]
 
 
 def _in(ids: Ids, ascending: Ids) -> NDArray[np.bool_]:

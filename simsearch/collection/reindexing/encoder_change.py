@@ -79,14 +79,14 @@ def reindex(
     with contextlib.ExitStack() as lock:
         with OpenCollection(folder) as old:
             opened, wanted = _wanted(old, encoder)
-            with _unfinished(rebuilding_folder(folder), wanted, opened) as new:
+            with _unfinished(folder, wanted, opened) as new:
                 with new.changing() as store:
                     lost = carry_over(old.store, store, opened, progress)
                 _check_lost(folder, old.store, lost)
                 change = compare(old, new)
                 if switch:
                     lock.enter_context(locking.held(folder))
-                    _check_current(old)
+                    _check_current(old, new)
                     with new.changing() as store:
                         lost = carry_over(old.store, store, opened, Silent())
                         # What was forgotten meanwhile is forgotten here too.
@@ -121,8 +121,7 @@ def roll_back(
     wanted = _encoder_of(target if begun else previous, encoder)
     if not begun:
         with locking.held(folder):
-            if target.exists():
-                shutil.rmtree(target)
+            _remove(target)
             (previous / RETURNING).touch()
             previous.replace(target)
     return reindex(folder, wanted, progress, let_go=let_go)
@@ -162,8 +161,8 @@ def _check_disks(old: Store) -> None:
                 )
 
 
-def _check_current(old: OpenCollection) -> None:
-    if old.replaced:
+def _check_current(old: OpenCollection, new: OpenCollection) -> None:
+    if old.replaced or new.replaced:
         raise StoreError(f"{old.folder} was reindexed by another process meanwhile; look at it, then run this again")
 
 
@@ -176,16 +175,26 @@ def _check_lost(folder: Path, old: Store, lost: tuple[Skip, ...]) -> None:
         )
 
 
-def _unfinished(target: Path, encoder: str | Path | Encoder, opened: Encoder) -> OpenCollection:
+def _unfinished(folder: Path, encoder: str | Path | Encoder, opened: Encoder) -> OpenCollection:
     """The unfinished state for this encoder, or a new one."""
+    target = rebuilding_folder(folder)
     if is_collection(target):
         begun = OpenCollection(target, opened)
         if begun.store.setting("fingerprint") == opened.fingerprint:
             return begun
         begun.close()
     check_place(target)
-    shutil.rmtree(target, ignore_errors=True)
+    # Under the lock of the collection, so that no other process is just switching to it.
+    with locking.held(folder):
+        _remove(target)
     return OpenCollection(target, make(target, encoder, None).encoder)
+
+
+def _remove(target: Path) -> None:
+    """Deletes an unfinished state. Raises LockedError when another process is working on it."""
+    if target.is_dir():
+        with locking.held(target):
+            shutil.rmtree(target)
 
 
 def _report(

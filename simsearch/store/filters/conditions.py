@@ -41,6 +41,9 @@ OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 GLOB = {Wildcard.ANY: "*", Wildcard.ONE: "?"}
+_AS_BYTES = frozenset(("path", "name", "folder"))
+_AS_TEXT = frozenset(("kind", "text"))
+"""How texts of fields are stored; those of the others as text where they are valid text, else as bytes."""
 ESCAPED = str.maketrans({letter: f"[{letter}]" for letter in "*?["})
 
 
@@ -82,10 +85,6 @@ def _compare(condition: Compare, exact: bool) -> ColumnElement[bool]:
     if target.name == "folder" and condition.operator == "=" and str(value).strip(os.sep):
         return and_(compared, *_range((f"{value}{os.sep}",)))
     return compared
-
-
-_AS_BYTES = frozenset(("path", "name", "folder"))
-_AS_TEXT = frozenset(("kind", "text"))
 
 
 def _stored(target: Field, value: Value) -> Any:

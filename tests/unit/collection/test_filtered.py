@@ -25,16 +25,16 @@ WAYS = {
     "as it is": {},
     "the nearest first": {
         "MANY": 0.0001,
-        "MARGIN": 1,
+        "SURE": -1,
         "LOOK_UP": 0.01,
         "SEARCH": 0,
         "PATIENCE": 0,
         "FEW": 1,
         "TRIES": 100,
     },
-    "the nearest first, but not for long": {"MANY": 0.0001, "MARGIN": 1, "LOOK_UP": 1, "SEARCH": 1, "FEW": 1},
+    "the nearest first, but not for long": {"MANY": 0.0001, "SURE": -1, "LOOK_UP": 1, "SEARCH": 1, "FEW": 1},
     "what matches first": {"MANY": 2},
-    "what matches first, then the nearest": {"MANY": 2, "MARGIN": 1, "FEW": 1, "TRIES": 100},
+    "what matches first, then the nearest": {"MANY": 2, "SURE": -1, "FEW": 1, "TRIES": 100},
 }
 
 

@@ -70,7 +70,7 @@ def assert_near_exact(collection: Collection, queries: np.ndarray, least: float 
 
 def test_a_large_collection_gets_lists_that_are_measured(large: Collection) -> None:
     index = large.info().index
-    assert (index.kind, index.code, index.rows, index.beside) == ("lists", "sq8", 2000, 0)
+    assert (index.kind, index.code, index.rows, index.beside) == ("lists", "pq4", 2000, 0)
     assert index.recall is not None
     assert index.recall.low <= index.recall.recall <= index.recall.high
     assert index.recall.recall >= 0.98

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simsearch.collection import Collection
+from simsearch.collection import Collection, locking
 from simsearch.collection.reindexing import encoder_change
 from simsearch.collection.reindexing.encoder_change import reindex
 from simsearch.collection.switching import COMPLETE, previous_folder, rebuilding_folder
@@ -386,6 +386,31 @@ def test_what_is_forgotten_while_it_encodes_is_not_carried_over(folder, other, t
         assert opened.labels() == {"Ana": 2}
         assert opened.forgotten("Ben").clean
     assert [path for path in folder.iterdir() if vector.tobytes() in path.read_bytes()] == []
+
+
+def test_two_that_encode_at_once_do_not_switch_to_what_is_half_there(folder, other, tiny, monkeypatch):
+    compare = encoder_change.compare
+
+    def begin_another(*states):
+        monkeypatch.undo()
+        with pytest.raises(Stopped):
+            reindex(folder, str(tiny), StopAfter(3))
+        return compare(*states)
+
+    before = held(folder)
+    monkeypatch.setattr(encoder_change, "compare", begin_another)
+    with pytest.raises(StoreError, match="by another process meanwhile"):
+        reindex(folder, str(other), Silent())
+    assert held(folder) == before
+    assert reindex(folder, str(other), Silent()).switched
+
+
+def test_what_another_process_is_encoding_is_not_removed(folder, other, tiny):
+    with pytest.raises(Stopped):
+        reindex(folder, str(other), StopAfter(3))
+    with locking.held(rebuilding_folder(folder)), pytest.raises(LockedError, match="rebuilding is being written"):
+        reindex(folder, str(tiny), Silent())
+    assert reindex(folder, str(other), Silent()).switched
 
 
 def test_what_users_have_set_is_carried_over(folder, other):

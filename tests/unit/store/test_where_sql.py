@@ -79,8 +79,11 @@ def ids(store: Store, condition: Condition | str) -> list[int]:
     return store.item_ids_where(tree).tolist()
 
 
-@settings(max_examples=50, deadline=None)
-@given(items=st.lists(rows(), max_size=6, unique_by=lambda row: row["path"]), some=st.lists(conditions, max_size=5))
+@settings(max_examples=35, deadline=None)
+@given(
+    items=st.lists(rows(), max_size=6, unique_by=lambda row: row["path"]),
+    some=st.lists(conditions, min_size=1, max_size=4),
+)
 def test_random_filters_find_what_a_plain_evaluator_finds(
     shared: Store, items: list[Row], some: list[Condition]
 ) -> None:
@@ -131,3 +134,13 @@ def test_a_filter_by_the_beginning_of_a_path_or_by_a_label_needs_no_look_at_all_
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", tuple("x" * text.count("?"))).all()
         assert "SEARCH item" in str(plan), condition
         assert index in str(plan)
+
+
+def test_the_largest_filters_are_carried_out(store: Store) -> None:
+    written_to(store, [row_of(f"item {number}", size=number, metadata={"n": number}) for number in range(3)])
+    many = " or ".join(f"n = {number}" for number in range(100, 399))
+    assert ids(store, f"{many} or n = 1") == [2]
+    assert ids(store, f"not ({many} or n = 1)") == [1, 3]
+    assert ids(store, f"path in ({', '.join(repr(f'item {number}') for number in range(2, 20_001))})") == [3]
+    assert ids(store, "not (" * 20 + "n = 1" + ")" * 20) == [2]
+    assert ids(store, f"path like '{'%m' * 20}%' or path like 'item {'_' * 4_000}' or n = 2") == [3]

@@ -98,10 +98,11 @@ def test_a_damaged_file_is_reported_in_one_line(kept: int, tmp_path: Path) -> No
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("code", ["pq4", "sq8"])
 @pytest.mark.parametrize("name", ["codes.faiss", "codes 写真 é.faiss", "codes \udcff.faiss"])
-def test_lists_are_written_and_mapped_under_any_name(name: str, tmp_path: Path) -> None:
+def test_lists_are_written_and_mapped_under_any_name(name: str, code: str, tmp_path: Path) -> None:
     rows = FaissFlatIndex.over(IDS, ROWS)
-    lists = train(rows, Design("lists", "sq8", 2), 0)
+    lists = train(rows, Design("lists", code, 2), 0)
     write_lists(tmp_path / name, lists)
     opened = open_lists(tmp_path / name, rows)
     for one, other in zip(lists.search(ROWS[:5], 4), opened.search(ROWS[:5], 4), strict=True):
@@ -111,8 +112,9 @@ def test_lists_are_written_and_mapped_under_any_name(name: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (faiss.IndexFlatIP(6), "IndexFlatIP instead of inverted lists with inner product"),
+        (faiss.IndexFlatIP(6), "IndexFlatIP instead of inverted lists of codes"),
         (faiss.IndexHNSWFlat(6, 8), "IndexHNSWFlat"),
+        (faiss.index_factory(6, "IVF2,SQ8", faiss.METRIC_INNER_PRODUCT), "not by distance"),
     ],
 )
 def test_another_index_of_faiss_is_refused(other: faiss.Index, words: str, tmp_path: Path) -> None:

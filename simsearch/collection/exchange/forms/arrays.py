@@ -24,6 +24,7 @@ from simsearch.collection.exchange.forms.rows import (
 from simsearch.collection.exchange.records import BATCH, Batches, Header, Opened, foreign_record, parsed
 from simsearch.errors import DamagedError
 from simsearch.vectors.arrays import as_vectors
+from simsearch.vectors.npy import read_head
 
 SINGULAR = {"uris": "uri", "ids": "id", "labels": "label", "texts": "text"}
 HEADER, ROWS, VECTORS, IDS = "header.json", "rows.jsonl", "vectors.npy", "ids.npy"
@@ -103,7 +104,9 @@ def _columns(path: Path, archive: zipfile.ZipFile, count: int) -> dict[str, np.n
         if name == VECTORS or not name.endswith(".npy"):
             continue
         try:
-            values = np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+            stream = io.BytesIO(archive.read(name))
+            shape, kind, _ = read_head(stream)
+            values = np.frombuffer(stream.read(), dtype=kind).reshape(shape)
         except ValueError as error:
             raise DamagedError(f"{path}, {key}: cannot be read ({error})") from None
         if values.shape == (count,):
@@ -143,10 +146,8 @@ def array_blocks(opened: Callable[[], IO[bytes]], where: str) -> tuple[Iterator[
 
 def _array_head(stream: IO[bytes], where: str) -> tuple[tuple[int, int], np.dtype[Any]]:
     try:
-        version = np.lib.format.read_magic(stream)
-        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, kind = reader(stream)
-    except (ValueError, EOFError) as error:
+        shape, kind, fortran = read_head(stream)
+    except ValueError as error:
         raise DamagedError(f"{where}: not a .npy ({error})") from None
     if len(shape) != 2 or fortran or kind.kind not in "fiu" or not shape[1]:
         raise DamagedError(f"{where}: {kind} of shape {shape}; vectors are numbers of shape (n, dim), in C order")

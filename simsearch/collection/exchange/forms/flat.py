@@ -40,7 +40,8 @@ def read(path: Path, stack: ExitStack) -> Opened:
     blocks, dim, count = array_blocks(lambda: vectors.open("rb"), str(path))
     rows = beside(path)
     if not rows.exists():
-        return Opened(None, dim, _numbered(path, blocks, np.load(ids, mmap_mode="r")))
+        numbers = np.memmap(ids, dtype="<i8", mode="r") if count else np.empty(0, np.int64)
+        return Opened(None, dim, _numbered(path, blocks, numbers))
     header = header_beside(path, rows)
     require_shape(header, dim, count, path)
     return Opened(header, dim, paired(path, blocks, lambda: behind_header(rows)))

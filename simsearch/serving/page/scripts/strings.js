@@ -211,6 +211,7 @@ export const words = {
       ["1 2 3", "side by side, flicker, slider"],
       ["?", "show these keys"],
     ],
+    viewsName: "How the pictures are compared",
     views: { beside: "Side by side", flicker: "Flicker", slider: "Slider" },
     flick: "Switch picture",
     slide: "Border between the pictures",
@@ -272,7 +273,7 @@ export const words = {
     list: "Jobs",
     health: "Collections",
     facts: {
-      items: "Items", contents: "Distinct", encoder: "Encoder", labels: "Labels", bytes: "On disk",
+      items: "Items", contents: "Distinct", encoder: "Encoder", labels: "Enrolled", bytes: "On disk",
       problems: "Problems", folders: "Folders", modality: "Holds",
     },
     modality: { image: "pictures", text: "texts", vector: "vectors" },

@@ -42,7 +42,7 @@ class DuplicatesTab {
     this.about = h("p", { class: "muted small" });
     this.list = h("ol", { class: "group-list" });
     this.summary = h("p", { class: "number", role: "status" });
-    this.stepBack = button(said.undoStep, { sign: "undo", onclick: () => this.#undo() });
+    this.stepBack = button(said.undoStep, { sign: "undo", square: true, kind: "tight", onclick: () => this.#undo() });
     this.apply = button(said.apply, { kind: "primary", onclick: () => this.#apply() });
     this.review = h("div", { class: "review", hidden: true },
       h("nav", { class: "card review-list", "aria-label": said.groups }, this.list),
@@ -51,9 +51,9 @@ class DuplicatesTab {
           h("div", { class: "row" },
             button(words.search.previous, { sign: "left", square: true, kind: "tight", onclick: () => this.#step(-1) }),
             button(words.search.next, { sign: "right", square: true, kind: "tight", onclick: () => this.#step(1) }),
-            button(said.keys, { kind: "tight", onclick: () => this.#keys() }))),
-        this.viewer.element, this.about, this.files,
-        h("div", { class: "row" }, button(said.accept, { sign: "check", kind: "primary", onclick: () => this.#accept() }), this.stepBack)));
+            this.stepBack, button(said.keys, { kind: "tight", onclick: () => this.#keys() }),
+            button(said.accept, { sign: "check", kind: "primary tight", onclick: () => this.#accept() }))),
+        this.viewer.element, this.about, this.files));
     this.foot = h("div", { class: "card row apart review-foot", hidden: true }, this.summary, this.apply);
     this.nothing = h("div", { hidden: true });
     this.element = h("div", { class: "stack" },
@@ -125,7 +125,7 @@ class DuplicatesTab {
   #drawList() {
     fill(this.list, this.#groups.map((group, place) => {
       const kept = group.files[0];
-      return h("li", {}, h("button", { type: "button", class: "group-link", "aria-current": place === this.#at ? "true" : null, "data-at": place, onclick: () => this.#go(place) },
+      return h("li", {}, h("button", { type: "button", class: "group-link", "aria-current": place === this.#at ? "true" : null, "data-at": place, onclick: () => this.#picked(place) },
         kept.item?.thumbnail ? picture(thumbnail(kept.item, 48), "") : h("span", { class: "group-sign" }, icon("copies")),
         h("span", { class: "clip" }, baseName(kept.path)),
         h("span", { class: "muted small number" }, count(group.files.length)),
@@ -143,7 +143,9 @@ class DuplicatesTab {
     fill(this.heading, said.group(count(this.#at + 1), count(this.#totals.groups)));
     this.viewer.compare(kept, chosen);
     fill(this.about, aboutPair(group, kept, chosen));
-    fill(this.files, group.files.map((file, place) => this.#fileCard(group, file, place)));
+    const inside = this.files.contains(document.activeElement);
+    fill(this.files, group.files.map((file, place) => this.#fileCard(file, place)));
+    if (inside) this.heading.focus({ preventScroll: true });
     for (const link of this.list.querySelectorAll("button")) {
       if (Number(link.dataset.at) === this.#at) {
         link.setAttribute("aria-current", "true");
@@ -156,7 +158,7 @@ class DuplicatesTab {
     this.#drawSummary();
   }
 
-  #fileCard(group, file, place) {
+  #fileCard(file, place) {
     const { now } = file;
     const small = file.item?.thumbnail ? picture(thumbnail(file.item, 72), "") : icon("copies");
     const acts = now === "keep" ? null : h("div", { class: "row" },
@@ -198,6 +200,12 @@ class DuplicatesTab {
     this.#at = Math.max(0, Math.min(this.#groups.length - 1, place));
     this.#file = 1;
     this.#drawGroup();
+  }
+
+  /** Goes to a group of the list; the focus goes with it, so that the keys work on the group. */
+  async #picked(place) {
+    await this.#go(place);
+    this.heading.focus({ preventScroll: true });
   }
 
   #step(by) {

@@ -16,7 +16,7 @@ export class Viewer {
   #pair = null;
 
   constructor() {
-    this.modes = h("div", { class: "row", role: "group", "aria-label": words.tabs.duplicates },
+    this.modes = h("div", { class: "row", role: "group", "aria-label": said.viewsName },
       Object.entries(said.views).map(([mode, text]) => button(text, { kind: "tight", "data-mode": mode, onclick: () => this.show(mode) })));
     this.stage = h("div", { class: "viewer" });
     this.element = h("div", { class: "stack close" }, this.modes, this.stage);

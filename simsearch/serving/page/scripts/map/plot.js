@@ -5,6 +5,8 @@ import { h } from "../core/dom.js";
 const MOST_ZOOM = 400;
 const NEAR = 14;
 const MARGIN = 48;
+// On both sides, so that the middle stays the middle.
+const BUTTONS = 2 * 44;
 const FEW = 5000;
 
 export class Plot {
@@ -101,7 +103,7 @@ export class Plot {
   /** Pixels of the canvas for one unit of the map. */
   get #unit() {
     const { across, down } = this.#bounds;
-    return Math.min((this.canvas.clientWidth - MARGIN) / across, (this.canvas.clientHeight - MARGIN) / down) * this.#scale;
+    return Math.min((this.canvas.clientWidth - MARGIN - BUTTONS) / across, (this.canvas.clientHeight - MARGIN) / down) * this.#scale;
   }
 
   #point(x, y) {

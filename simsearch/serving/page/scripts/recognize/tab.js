@@ -80,6 +80,10 @@ class RecognizeTab {
 
   async #ask(files) {
     this.trouble.clear();
+    if (!this.identities.count && !this.#page.readOnly) {
+      this.#enrollDialog({ files });
+      return;
+    }
     for (let start = 0; start < files.length; start += AT_ONCE) {
       const part = files.slice(start, start + AT_ONCE);
       const asked = await Promise.all(part.map(async (file) => ({ file, name: file.name, small: await preview(file, 160) })));

@@ -18,7 +18,7 @@ export const SHAPES = {
   rows: () => ({ columns: 1, gap: 8, height: () => 98 }),
 };
 
-/** A cell; `acts` has open, more and less. */
+/** A cell; `acts` has open and more, and less where there is a query that it can lead. */
 export function cell(item, pictures, acts) {
   const name = baseName(item.path);
   const inside = pictures
@@ -31,9 +31,9 @@ export function cell(item, pictures, acts) {
       item.score === undefined ? null : h("span", { class: "muted number" }, score(item.score))),
     pictures ? h("span", { class: "cell-path clip muted small" }, item.label === null ? "" : name) : null);
   const more = button(said.more, { sign: "plus", square: true, kind: "tight", tabindex: "-1", "data-main": true, onclick: acts.more });
-  const less = button(said.less, { sign: "minus", square: true, kind: "tight", tabindex: "-1", "data-main": true, onclick: acts.less });
+  const less = acts.less && button(said.less, { sign: "minus", square: true, kind: "tight", tabindex: "-1", "data-main": true, onclick: acts.less });
   more.setAttribute("aria-label", `${said.more}: ${name}`);
-  less.setAttribute("aria-label", `${said.less}: ${name}`);
+  less?.setAttribute("aria-label", `${said.less}: ${name}`);
   return h("div", { class: pictures ? "cell" : "cell cell-row", onkeydown: (event) => keys(event, acts) }, main, h("div", { class: "cell-acts" }, more, less));
 }
 
@@ -45,5 +45,5 @@ function label(item, name) {
 function keys(event, acts) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "m") acts.more();
-  else if (event.key === "n") acts.less();
+  else if (event.key === "n") acts.less?.();
 }

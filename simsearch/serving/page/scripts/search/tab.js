@@ -160,7 +160,7 @@ class SearchTab {
       if (error.name === "AbortError") return;
       this.#loading = null;
       this.#ended = true;
-      if (error.code === "usage" && error.message.startsWith("where")) this.#openFilters(true, error);
+      if (error.field === "where") this.#openFilters(true, error);
       else this.trouble.say(error, error.status === 0 || error.status >= 500 ? () => this.#anew() : null);
       fill(this.tally, "");
     }
@@ -195,7 +195,7 @@ class SearchTab {
     return cell(item, this.#showsPictures, {
       open: () => this.#open(place),
       more: () => this.#like(item),
-      less: () => this.#unlike(item),
+      less: asksForNothing(this.#query) ? null : () => this.#unlike(item),
     });
   }
 
@@ -204,7 +204,7 @@ class SearchTab {
       around: (by) => this.#matches[place + by] ?? null,
       actions: (item) => [
         button(said.more, { sign: "plus", kind: "primary", onclick: () => this.#like(item) }),
-        button(said.less, { sign: "minus", onclick: () => this.#unlike(item) }),
+        asksForNothing(this.#query) ? null : button(said.less, { sign: "minus", onclick: () => this.#unlike(item) }),
         enrolling(this.#page, item),
       ],
     });
@@ -216,7 +216,6 @@ class SearchTab {
   }
 
   #unlike(item) {
-    if (asksForNothing(this.#query)) return;
     this.#go({ unlike: [...new Set([...this.#query.unlike, item.id])], like: this.#query.like.filter((id) => id !== item.id) });
   }
 
