@@ -27,7 +27,7 @@ from simsearch.evaluation.statistics.probability import SameCurve
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 GUIDE = ROOT / "docs" / "guide.md"
-TEXTS = ROOT / "docs" / "text-encoders.md"
+RECOGNITION = ROOT / "docs" / "recognition.md"
 
 
 def loaded(path: Path) -> ModuleType:
@@ -88,11 +88,8 @@ def accepted(words: Sequence[str]) -> str:
 
 
 def test_the_commands_in_the_documents_are_accepted() -> None:
-    used = {accepted(words) for page in (GUIDE, ROOT / "docs" / "evaluation.md", TEXTS) for words in commands(page)}
+    used = {accepted(words) for page in PAGES for words in commands(page)}
     assert used == set(COMMANDS)
-    for page in PAGES:
-        for words in commands(page):
-            accepted(words)
     with pytest.raises(click.NoSuchOption):
         accepted(["query", "photo.jpg", "--no-such-option"])
 
@@ -135,9 +132,10 @@ def test_the_python_of_the_guide_runs(
         collection.enroll("Ana", ["ana1.jpg", "ana2.jpg"])
         collection.enroll("Bela", ["bela.jpg"])
     names: dict[str, Any] = {}
-    for source in blocks(GUIDE, "python"):
-        if not calls_of_train(source):
-            exec(compile(source, "guide.md", "exec"), names)
+    for page in (RECOGNITION, GUIDE):
+        for source in blocks(page, "python"):
+            if not calls_of_train(source):
+                exec(compile(source, page.name, "exec"), names)
     assert names["calibrated"].calibration.threshold.impostors == 3
     assert names["ids"].shape == names["scores"].shape == (100, 10)
     assert names["ids"][:, 0].tolist() == list(range(1, 101))
