@@ -48,7 +48,7 @@ TOP = 10
 ROWS_AT_ONCE = 1_000
 """Rows of a table whose columns are made equally wide."""
 offset_option = click.option(
-    "--offset", metavar="N", default=0, type=click.IntRange(0), help="Pass over the first N, for the next page."
+    "--offset", metavar="N", default=0, type=click.IntRange(0), help="Skip the first N, for the next page."
 )
 
 

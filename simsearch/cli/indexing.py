@@ -201,7 +201,7 @@ def _print_missing(report: AddReport) -> None:
 @json_option
 @quiet_option
 def move_command(old: str, new: str, index: str | None, as_json: bool, quiet: bool) -> int:
-    """Tell a collection that an indexed folder or file was moved from OLD to NEW. Files are not touched.
+    """Record that an indexed folder or file was moved from OLD to NEW. Files are not touched.
 
     Items keep labels, metadata and examples, and nothing is read again. A folder that was moved as it is is also
     recognized by index.

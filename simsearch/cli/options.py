@@ -66,6 +66,13 @@ threshold_option = click.option(
     callback=comparable,
     help="Minimum score of a known label, a cosine similarity from -1 to 1.",
 )
+same_option = click.option(
+    "-t",
+    "--threshold",
+    type=click.FloatRange(-1, 1),
+    callback=comparable,
+    help="Score from which on the two count as the same, from -1 to 1.  [default: of the encoder's own curve]",
+)
 min_score_option = click.option(
     "-t",
     "--min-score",
@@ -85,7 +92,7 @@ convention_option = click.option(
 encoding_option = click.option(
     "--encoding",
     metavar="NAME",
-    help="Encoding of texts and tables without a byte order mark, as cp1252 or utf-16-le.  [default: utf-8]",
+    help="Encoding of texts and tables without a byte order mark, such as cp1252 or utf-16-le.  [default: utf-8]",
 )
 exclude_option = click.option(
     "--exclude",
@@ -115,7 +122,7 @@ score_range_option = click.option(
     "--score-range",
     callback=_range,
     metavar="LOW,HIGH",
-    help="The grades for dissimilar and for identical, as 0,5.  [default: the smallest and largest in the data]",
+    help="The grades for dissimilar and for identical, such as 0,5.  [default: the smallest and largest in the data]",
 )
 
 

@@ -29,11 +29,15 @@ from simsearch.cli.output import print_json, print_line, print_status
     "--token",
     metavar="TOKEN",
     envvar="SIMSEARCH_TOKEN",
-    help="What every caller must give; better in $SIMSEARCH_TOKEN.  [default: a new one, asked of this machine's "
+    help="Token that every call needs; better in $SIMSEARCH_TOKEN.  [default: a new one, required of this machine's "
     "programs only for changes]",
 )
 @click.option(
-    "--allow-host", "allowed_hosts", metavar="NAME", multiple=True, help="A name that this server has for its callers."
+    "--allow-host",
+    "allowed_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A host name under which the server is reached; may be repeated.",
 )
 @click.option(
     "--allow-folder",

@@ -258,7 +258,7 @@ def _recall(audit: Audit, target: float) -> str:
 @json_option
 @quiet_option
 def compact_command(index: str | None, as_json: bool, quiet: bool) -> int:
-    """Give back the space of what was removed. It needs as much free space as the collection takes."""
+    """Free the disk space of what was removed. Needs as much free space as the collection takes."""
     from simsearch.collection.entry import open_one
 
     with open_one(index) as collection:

@@ -126,7 +126,7 @@ def _there() -> str:
 
 @contextlib.contextmanager
 def planned(path: str, index: str | None) -> Iterator[tuple[Collection, Plan]]:
-    """A plan and its collection: the one named, else where the plan says, else the one that has its id."""
+    """A plan and its collection: the one named, else the one at the path in the plan, else the one with its id."""
     plan = read_plan(Path(path))
     with _of_plan(plan, index) as collection:
         yield collection, plan
@@ -149,7 +149,7 @@ def _of_plan(plan: Plan, index: str | None) -> Collection:
 def undo(journal: str | None, index: str | None, progress: Progress) -> Undone:
     """Undoes the run of a journal, or the latest of the collection named, or of all there are.
 
-    The collection is the one named, else the one that knows the journal; if none does, only files are put back.
+    The collection is the one named, else the one that has the journal on record; without one only files are put back.
     """
     if journal is not None and index is None:
         folder = _knowing(journal_of(Path(journal)))

@@ -29,7 +29,7 @@ class Indexed:
 
 
 def open_one(index: str | None, encoder: str | None = None) -> Collection:
-    """The collection that a command means; `encoder` says where its encoder is now."""
+    """The collection that a command means; `encoder` is where its encoder is now."""
     return Collection.open(the_one(index), encoder)
 
 

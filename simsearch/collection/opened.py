@@ -255,7 +255,7 @@ def _described(folder: Path, store: Store | None) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another of its name; None where there is none."""
+    """Device and inode of a file, which another of its name does not have; None where there is none."""
     try:
         status = path.stat()
     except OSError:

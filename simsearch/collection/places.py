@@ -18,7 +18,7 @@ HOLDER_NAME = "lock.pid"
 INDEX_FILES = ("vectors-*", "ids-*", "codes-*")
 """The names of all files of an index, also of those of older versions."""
 BACKUP_NAME = "backup.json"
-"""Marks a collection that is a backup, and says of what."""
+"""Marks a collection that is a backup, and names what it is a backup of."""
 SERVING = "serving"
 """The folder in a collection that a server keeps its jobs and plans in."""
 _MARKS = (COMPLETE, RETURNING, BACKUP_NAME, SERVING)

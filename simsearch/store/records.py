@@ -55,7 +55,7 @@ class Write:
 class RowFile(NamedTuple):
     """A file that holds several items, as it was when it was last read to its end.
 
-    `size` is -1 while that has not been, or when an item of it was taken out since. `reading` says how it was read.
+    `size` is -1 while that has not been, or when an item of it was taken out since. `reading` has the options of that.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The part of the store that knows where its items are from: roots, tables, and folders on other devices."""
+"""The part of the store with the sources of its items: roots, tables, and folders on other devices."""
 
 from __future__ import annotations
 

@@ -303,8 +303,8 @@ def test_labelled_pairs_choose_what_counts_as_a_copy(command, album: Path, place
     assert "gone.png: is no item of the collection" in done.err
     found = command("dedupe", "find", "--json")
     assert [row["kind"] for row in found.records] == ["exact"]
-    assert "chosen by 3 labelled pairs" in found.err
-    assert command("dedupe", "calibrate", "--reset").out == "Copies are accepted from the usual score on.\n"
+    assert "chosen by 3 labeled pairs" in found.err
+    assert command("dedupe", "calibrate", "--reset").out == "Copies are accepted from the default score on.\n"
     assert len(command("dedupe", "find", "--json", "--quiet").records) == 3
     wrong = command("dedupe", "calibrate")
-    assert (wrong.code, wrong.err) == (2, "Error: give a table of labelled pairs, or --reset and none\n")
+    assert (wrong.code, wrong.err) == (2, "Error: give a table of labeled pairs, or --reset without one\n")

@@ -14,7 +14,7 @@ from simsearch.cli.output import counted, print_json, print_line, progress
     "--out",
     required=True,
     metavar="FILE",
-    help="File: .npz, .npy, .parquet, .jsonl or .faiss names the form.",
+    help="File: .npz, .npy, .parquet, .jsonl or .faiss. The ending sets the format.",
 )
 @index_option
 @where_option

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 @click.option(
     "--encoder",
     metavar="NAME|FOLDER",
-    help="The new encoder, or with --rollback where that of before is now.  [default: the recorded one]",
+    help="The new encoder, or with --rollback the present folder of the previous one.  [default: the recorded one]",
 )
 @index_option
 @click.option("--dry-run", is_flag=True, help="Encode and report, but do not switch; the next run does.")
-@click.option("--rollback", is_flag=True, help="Return to the state before the last switch.")
+@click.option("--rollback", is_flag=True, help="Return to the previous state.")
 @click.option("--discard", is_flag=True, help="Delete the state that is kept for --rollback.")
 @click.option(
     "--report", metavar="FILE", help="Save the items whose neighbors change most, before and after, as .png or .pdf."
@@ -46,7 +46,7 @@ def reindex_command(
     """Encode a collection again with another encoder, beside the one that is there, and switch in one step.
 
     The collection answers queries meanwhile. Labels, metadata and enrolled examples are carried over. It can be killed
-    at any moment: the same command resumes. The state before is kept until --discard or the next reindex.
+    at any moment: the same command resumes. The previous state is kept until --discard or the next reindex.
     """
     from simsearch.collection.entry import open_one
 
@@ -117,4 +117,4 @@ def _print_report(done: ReindexReport, pages: list[Path], *, as_json: bool, quie
     if done.calibration_stale:
         print_status("the calibration was made with another encoder: simsearch calibrate")
     if done.switched:
-        print_status("the state before is kept: simsearch reindex --rollback returns to it, --discard deletes it")
+        print_status("the previous state is kept: simsearch reindex --rollback returns to it, --discard deletes it")

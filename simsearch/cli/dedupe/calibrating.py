@@ -20,13 +20,13 @@ from simsearch.records import skip_records
     show_default=True,
     help="Share of the accepted pairs that must be copies.",
 )
-@click.option("--reset", is_flag=True, help="Return to the usual score.")
+@click.option("--reset", is_flag=True, help="Return to the default score.")
 @json_option
 @quiet_option
 def calibrate_command(
     pairs: str | None, index: str | None, precision: float, reset: bool, as_json: bool, quiet: bool
 ) -> int:
-    """Choose the score from which on pairs count as copies, by pairs that you have labelled.
+    """Choose the score from which on pairs count as copies, from pairs that you have labeled.
 
     PAIRS.csv has the columns a and b (paths, relative to the table, or names of items) and same (1 for copies). The
     lowest score is taken that has the precision on these pairs; find and plan use it unless --strict or --loose is
@@ -35,7 +35,7 @@ def calibrate_command(
     from simsearch.collection.entry import open_one
 
     if (pairs is None) != reset:
-        raise UsageError("give a table of labelled pairs, or --reset and none")
+        raise UsageError("give a table of labeled pairs, or --reset without one")
     with open_one(index) as collection:
         found = collection.calibrate_duplicates(pairs, precision=precision)
     skipped = () if found is None else found.skipped
@@ -45,10 +45,10 @@ def calibrate_command(
         record = {field: None if found is None else getattr(found, field) for field in fields}
         print_json({**record, "skipped_files": skip_records(skipped)})
     elif found is None and not quiet:
-        print_line("Copies are accepted from the usual score on.")
+        print_line("Copies are accepted from the default score on.")
     elif found is not None and not quiet:
         print_line(
             f"Copies are accepted from a score of {found.score:.3f} on: {found.accepted:,} of "
-            f"{counted(found.pairs, 'labelled pair')}, precision {found.precision:.3f}, recall {found.recall:.3f}"
+            f"{counted(found.pairs, 'labeled pair')}, precision {found.precision:.3f}, recall {found.recall:.3f}"
         )
     return 0

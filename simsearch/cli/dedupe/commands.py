@@ -15,10 +15,10 @@ def dedupe_command() -> None:
 
     \b
     simsearch dedupe find ./photos                  list what is a copy of what; changes nothing
-    simsearch dedupe plan ./photos -o plan.json     write which files would go, to be looked at and edited
+    simsearch dedupe plan ./photos -o plan.json     write which files would be removed, to look at and edit
     simsearch dedupe apply plan.json                move them to a quarantine folder
     simsearch dedupe undo                           put them back
-    simsearch dedupe calibrate pairs.csv            choose what counts as a copy, by labelled pairs
+    simsearch dedupe calibrate pairs.csv            choose what counts as a copy, by labeled pairs
     """
 
 

@@ -31,7 +31,7 @@ def _comparing(function: _F) -> _F:
     for option in (
         click.argument("target", metavar="[COLLECTION|FOLDER]", required=False),
         index_option,
-        click.option("--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection, as of index."),
+        click.option("--encoder", metavar="NAME|FOLDER", help="Encoder of a new collection, as in index."),
         click.option(
             "--against",
             metavar="COLLECTION|FOLDER",
@@ -118,7 +118,7 @@ def plan_command(
     """Write a plan of what to remove, with the reason for each file; nothing is removed.
 
     The plan is JSON, to be edited: "remove" becomes "leave" for what should stay. Sidecars go with their picture; a
-    picture with a RAW file or a film stays unless the kept one has the same.
+    picture with a RAW file or a video stays unless the kept one has the same.
     """
     from simsearch.duplicates.removal.plan_file import check_plan_place
     from simsearch.duplicates.report.writing import check_report

@@ -22,7 +22,7 @@ def print_group(group: DuplicateGroup) -> None:
 
 def print_stages(report: DuplicateReport) -> None:
     if report.calibration is not None:
-        pairs = counted(report.calibration.pairs, "labelled pair")
+        pairs = counted(report.calibration.pairs, "labeled pair")
         print_status(f"copies have a score of {report.calibration.score:.3f} or more, chosen by {pairs}")
     for stage in report.stages:
         print_status(f"{stage.name}: {counted(stage.pairs, 'pair')}")

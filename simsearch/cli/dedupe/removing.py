@@ -43,7 +43,7 @@ def apply_command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Carry out a plan: files go, and their items leave the collection. Interrupted, the same command goes on.
+    """Carry out a plan: remove files and their items. After an interruption the same command resumes.
 
     A file that has changed since the plan was made stays, and so does every copy of a kept file that has changed.
     """

@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     type=click.Choice(["classes", "pairs", "graded", "triplets"]),
     help="What DATA contains, if its columns leave that open.",
 )
-@click.option("--columns", help="Roles of the columns, as left=s1,right=s2,score=grade.")
+@click.option("--columns", help="Roles of the columns, such as left=s1,right=s2,score=grade.")
 @convention_option
 @score_range_option
 @click.option("--label-until", metavar="SIGNS", help="Cut labels before the first of these characters.")

@@ -77,7 +77,7 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
 
 @click.command("train", cls=_Train)
 @click.argument("source", metavar="FOLDER|FILE")
-@click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, as encoders/NAME.")
+@click.option("-o", "--out", required=True, metavar="FOLDER", help="The encoder folder to make, such as encoders/NAME.")
 @click.option("--preset", help="Network, loss and schedule, with random weights unless --from is given; see --list.")
 @click.option(
     "--from",
@@ -103,7 +103,7 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     "texts",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Any setting that --list prints, as margin=0.3; may be repeated.",
+    help="Any setting that --list prints, such as margin=0.3; may be repeated.",
 )
 @click.option("--no-report", is_flag=True, help="Write no plots.")
 @click.option("--restart", is_flag=True, help="Train from the beginning instead of resuming from a checkpoint.")

@@ -29,7 +29,7 @@ def _rate(context: click.Context, parameter: click.Parameter, value: float) -> f
     callback=_rate,
     required=True,
     metavar="RATE",
-    help="False-accept rate: the share of unknown queries that may be given a label, as 0.01.",
+    help="False-accept rate: the share of unknown queries that may be given a label, such as 0.01.",
 )
 @click.option(
     "--impostors",
@@ -68,7 +68,7 @@ def calibrate_command(
     """Find the threshold of recognize at which unknown inputs are accepted at a rate of at most --far.
 
     With impostors the rate is guaranteed with the confidence, however the scores are distributed. They must be drawn
-    like the unknown inputs that will come. Without impostors it is an estimate.
+    like the unknown inputs to come. Without impostors it is an estimate.
     """
     from simsearch.collection.entry import open_one
 

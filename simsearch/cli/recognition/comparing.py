@@ -10,8 +10,8 @@ from simsearch.cli.options import (
     index_option,
     json_option,
     questions,
+    same_option,
     text_option,
-    threshold_option,
 )
 from simsearch.cli.output import print_json, print_line
 from simsearch.records import comparison_record
@@ -29,7 +29,7 @@ from simsearch.records import comparison_record
 @text_option
 @file_option
 @encoding_option
-@threshold_option
+@same_option
 @json_option
 def compare_command(
     first: str,
@@ -42,7 +42,7 @@ def compare_command(
     threshold: float | None,
     as_json: bool,
 ) -> int:
-    """Say whether two images, or two texts, are of the same identity, with a probability.
+    """Print whether two images, or two texts, are of the same identity, with a probability.
 
     The probability is for equally many same and different pairs, and from the encoder's own held-out classes.
     """

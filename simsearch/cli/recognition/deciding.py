@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from simsearch.collection.identity_entry import Identified
     from simsearch.types import Recognition
 
-FROM_ENCODER = "probabilities are from the encoder's own classes: no identity has enough examples to measure them"
+FROM_ENCODER = "probabilities are from the encoder's own curve: no identity has enough examples to fit them here"
 
 
 @click.command("recognize")

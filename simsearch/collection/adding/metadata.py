@@ -52,7 +52,7 @@ def read_table(file: str, encoding: str | None, sources: Sequence[str]) -> Metad
 
 
 def apply(store: Store, table: MetadataTable, spelled: Mapping[str, str]) -> str:
-    """Gives items the values of a table, and says what was done; `spelled` has the known names of given roots.
+    """Gives items the values of a table, and returns what was done; `spelled` has the known names of given roots.
 
     A value replaces that of its key, an empty one takes the key away; other keys stay. One transaction for each 1,000.
     """

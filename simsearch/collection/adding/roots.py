@@ -90,7 +90,7 @@ def _is_as_it_was(path: str, size: int, mtime_ns: int) -> bool:
 def add_root(store: Store, path: str) -> None:
     """Remembers `path` as a place that this collection is fed from.
 
-    A path that is not there is an error, unless the collection knows it: then its disk may be away.
+    A path that is not there is an error, unless it is a root of the collection: then its disk may be away.
     """
     known = store.roots()
     if path in known:

@@ -35,7 +35,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What happened to the files, and to the items; None where no collection knows of the run."""
+    """What happened to the files, and to the items; None where the run is recorded in no collection."""
 
     files: UndoReport
     items: Settled | None

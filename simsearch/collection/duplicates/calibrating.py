@@ -1,4 +1,4 @@
-"""The threshold of duplicates from labelled pairs, kept with the collection."""
+"""The threshold of duplicates from labeled pairs, kept with the collection."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class PairCalibration:
 def calibrate(
     store: Store, pairs: str | os.PathLike[str] | Iterable[LabelledPair], precision: float
 ) -> PairCalibration:
-    """Chooses the threshold by labelled pairs of items and stores it. The store is open for writing."""
+    """Chooses the threshold from labeled pairs of items and stores it. The store is open for writing."""
     skipped: list[Skip] = []
     given = list(_table(Path(pairs), skipped) if isinstance(pairs, str | os.PathLike) else pairs)
     contents = load(store)

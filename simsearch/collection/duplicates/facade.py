@@ -66,10 +66,10 @@ class DuplicateMethods(OpenCollection):
         *,
         precision: float = 0.99,
     ) -> PairCalibration | None:
-        """Chooses the score from which on pairs count as copies by the default preset, from labelled pairs of items.
+        """Chooses the score from which on pairs count as copies by the default preset, from labeled pairs of items.
 
         `pairs` is a table with the columns a, b and same, or tuples of two uris and whether they are copies; None
-        returns to the usual score. The lowest score is taken at which the share of copies among the accepted pairs is
+        returns to the default score. The lowest score is taken at which the share of copies among the accepted pairs is
         at least `precision`. Raises UsageError when there is none, and where pairs are of one kind only.
         """
         from simsearch.collection.duplicates import calibrating

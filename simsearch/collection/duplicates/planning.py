@@ -25,7 +25,7 @@ NO_FILE = "is not a file of its own, so it cannot be moved; remove it where it w
 
 
 def header(store: Store, folder: Path, found: Found, reference: Store | None) -> Header:
-    """What a plan says of the collection that it is for. Raises UsageError when that holds no files."""
+    """The record in a plan of the collection that it is for. Raises UsageError when that holds no files."""
     searched = tuple(store.roots())
     if not searched:
         raise UsageError(f"{folder} holds no files, so there is nothing to plan")

@@ -15,7 +15,7 @@ from simsearch.store.exchange.formats import NEWEST, format_of
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """The format of a collection before and after; `problem` says why it could not be brought to the current one."""
+    """The format of a collection before and after; `problem` is why it could not be changed."""
 
     folder: Path
     before: int | None

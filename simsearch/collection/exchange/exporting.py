@@ -88,7 +88,7 @@ def _write(path: Path, header: Header, given: Callable[[], Batches]) -> tuple[Pa
 
     suffix = path.suffix.lower()
     with ExitStack() as stack:
-        # The file of rows is renamed last: it is the one that says what it belongs to.
+        # The file of rows is renamed last: it names what it belongs to.
         rows = stack.enter_context(replacing(beside(path))) if suffix in PAIRED else path
         written = stack.enter_context(replacing(path))
         if suffix == ".jsonl":

@@ -90,7 +90,7 @@ def _changes(folders: Sequence[str], own: Path, stop: threading.Event, settle: f
 
 
 def _identities(folders: Sequence[str]) -> dict[str, tuple[int, int] | None]:
-    """What tells each folder from another of its name; None where there is none."""
+    """Device and inode of each folder, which another of its name does not have; None where there is none."""
     found: dict[str, tuple[int, int] | None] = {}
     for folder in folders:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +32,11 @@ def rename(store: Store, label: str, new: str) -> int:
     """Gives a label another name; returns the number of its examples."""
     known = store.labels()
     check_label(new)
-    if new in known and new != label:
-        raise UsageError(f"{new!r} is enrolled already; to join the two: simsearch merge {label} {new}")
     _require(known, label)
+    if new in known and new != label:
+        raise UsageError(
+            f"{new!r} is enrolled already; to join the two: {shlex.join(['simsearch', 'merge', label, new])}"
+        )
     if new == label:
         return known[label]
     with following(store, [label, new]):

@@ -33,7 +33,7 @@ class ReadExample:
 
     label: str
     name: str
-    """What tells it from the others of a call: its file, its text or its place."""
+    """What distinguishes it from the others of a call: its file, its text or its place."""
     uri: str = ""
     """Its file; empty for one that has none."""
     sha256: bytes = b""

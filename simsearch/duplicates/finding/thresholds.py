@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A threshold, and what it does to the labelled pairs: pairs at or above it are accepted."""
+    """A threshold, and what it does to the labeled pairs: pairs at or above it are accepted."""
 
     score: float
     accepted: int
@@ -34,7 +34,7 @@ class Chosen:
 
 
 def lowest_threshold(scores: NDArray[np.float64], same: NDArray[np.bool_], precision: float) -> Chosen:
-    """The lowest threshold at which the labelled pairs reach the precision; pairs of equal score are taken together.
+    """The lowest threshold at which the labeled pairs reach the precision; pairs of equal score are taken together.
 
     It lies midway to the next lower score, or to 0. Pairs with a score of 0 are never accepted. Raises UsageError
     without pairs of both kinds, for a precision outside (0, 1], and where no threshold reaches it.
@@ -43,7 +43,7 @@ def lowest_threshold(scores: NDArray[np.float64], same: NDArray[np.bool_], preci
         raise UsageError(f"the precision is {precision:g}; it must be above 0 and at most 1")
     if not same.any() or same.all():
         kind = "different" if same.any() else "the same"
-        raise UsageError(f"none of the {len(same):,} labelled pairs is {kind}; give pairs of both kinds")
+        raise UsageError(f"none of the {len(same):,} labeled pairs is {kind}; give pairs of both kinds")
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(same[order])
     accepted = np.arange(1, len(order) + 1)

@@ -56,7 +56,7 @@ def apply_plan(
     with locked(folder, plan.header.searched):
         work = _Work(plan, folder, method)
         try:
-            with Working(progress or Silent(), plan.totals.files, "file", "Removing") as working:
+            with Working(progress or Silent(), plan.totals.files, "files", "removing") as working:
                 for group in plan.groups:
                     work.group(group)
                     working.progress.advance(sum(len(file.states()) for file in group.removed))

@@ -43,7 +43,7 @@ def undo_run(journal: Path, *, progress: Progress | None = None) -> UndoReport:
         failed: list[Skip] = []
         incomplete: list[Skip] = []
         restored = 0
-        with Working(progress or Silent(), len(run.active()), "file", "Putting back") as working:
+        with Working(progress or Silent(), len(run.active()), "files", "restoring") as working:
             for unit, number in _remaining(run):
                 step = unit.steps[number]
                 try:

@@ -17,7 +17,7 @@ from simsearch.store.schema import CONTENT
 from simsearch.store.writing import set_setting
 
 PROGRESS = "duplicates"
-"""The setting that says how far contents were compared with each other."""
+"""The setting with how far contents were compared with each other."""
 BATCH = 10_000
 
 

@@ -75,7 +75,7 @@ def text_value(value: str) -> ColumnElement[str]:
 
 
 def key_type(key: Key) -> ColumnElement[str]:
-    """What json_type says of a metadata value; NULL where there is none."""
+    """The json_type of a metadata value; NULL where there is none."""
     if _is_plain(key):
         return func.json_type(ITEM.c.metadata, _json_path(key), type_=String)
     return _looked_up(key, "type")

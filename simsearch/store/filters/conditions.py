@@ -48,7 +48,7 @@ ESCAPED = str.maketrans({letter: f"[{letter}]" for letter in "*?["})
 
 
 def compiled(condition: Condition, *, exact: bool = False) -> ColumnElement[bool]:
-    """The condition on rows of ITEM, joined with CONTENT where `needs_content` says so.
+    """The condition on rows of ITEM, joined with CONTENT where `needs_content` is true.
 
     What is unknown may be false unless `exact`: for rows that are chosen both are the same, and it is quicker.
     """

@@ -182,7 +182,7 @@ def test_labels_are_renamed_and_merged(people: Collection) -> None:
     for wrong in (lambda: people.rename("nobody", "x"), lambda: people.merge("zero", "nobody")):
         with pytest.raises(UsageError, match="enrolled as 'nobody'"):
             wrong()
-    with pytest.raises(UsageError, match="enrolled already"):
+    with pytest.raises(UsageError, match="enrolled already; to join the two: simsearch merge zero 'name 2'"):
         people.rename("zero", "name 2")
     with pytest.raises(UsageError, match="at least one letter"):
         people.rename("zero", " ")

@@ -33,7 +33,7 @@ def test_what_cannot_be_is_refused_with_what_can() -> None:
     scores, same = np.array([0.9, 0.8, 0.7]), np.array([False, True, False])
     with pytest.raises(UsageError, match=r"no threshold has a precision of 0\.9 .* is 0\.500"):
         lowest_threshold(scores, same, 0.9)
-    with pytest.raises(UsageError, match="none of the 3 labelled pairs is different"):
+    with pytest.raises(UsageError, match="none of the 3 labeled pairs is different"):
         lowest_threshold(scores, np.ones(3, np.bool_), 0.9)
     with pytest.raises(UsageError, match=r"the precision is 1\.5"):
         lowest_threshold(scores, same, 1.5)
