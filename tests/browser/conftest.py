@@ -59,7 +59,7 @@ def new_visit(browser: Browser, site: Site, shots: Path) -> Iterator[Callable[..
 
     def opened(at: Site = site, beside: Visit | None = None, **settings: Any) -> Visit:
         if beside is None:
-            contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}, **settings))
+            contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | settings))
             contexts[-1].set_default_timeout(20_000)
             contexts[-1].add_init_script(WATCHED)
             contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"], origin=at.address)

@@ -100,3 +100,27 @@ class Visit:
     @property
     def shifts(self) -> float:
         return float(self.page.evaluate("window.shifts"))
+
+
+def middle_of_a_point(page: Page) -> tuple[float, float]:
+    """Where on the screen a point of the map is drawn."""
+    x, y = page.locator("canvas").evaluate(
+        """(canvas) => {
+          const { width, height } = canvas;
+          const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+          copy.drawImage(canvas, 0, 0);
+          const { data } = copy.getImageData(0, 0, width, height);
+          const at = (x, y) => data.subarray(4 * (y * width + x), 4 * (y * width + x) + 3).join();
+          const ground = at(0, 0);
+          for (let y = 8; y < height - 8; y += 1) {
+            for (let x = 8; x < width - 8; x += 1) {
+              if ([[0, 0], [4, 0], [0, 4], [4, 4]].every(([a, b]) => at(x + a, y + b) !== ground)) {
+                return [x + 2, y + 2].map((value) => (value * canvas.clientWidth) / width);
+              }
+            }
+          }
+        }"""
+    )
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    return box["x"] + x, box["y"] + y

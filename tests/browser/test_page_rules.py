@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Page, expect
-from site_visits import Visit
+from site_visits import Visit, middle_of_a_point
 
 pytestmark = pytest.mark.slow
 VIEWS = {
@@ -121,3 +123,22 @@ def test_movement_is_left_out_where_it_is_not_wanted(visit: Visit) -> None:
     expect(page.locator(".empty")).to_be_visible()
     running = "document.getAnimations().filter((one) => one.playState === 'running').length"
     assert page.evaluate(running) == 0
+
+
+def test_a_telephone_needs_no_pointer_that_hovers(new_visit: Callable[..., Visit]) -> None:
+    visit = new_visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = visit.open("search?collection=clothing&q=hat")
+    first = page.locator(".cell").first
+    less = first.get_by_role("button", name="Not like this")
+    expect(less).to_be_visible()
+    assert less.evaluate("(one) => getComputedStyle(one.parentElement).opacity") == "1"
+    less.tap()
+    expect(page.locator(".chip.less")).to_be_visible()
+    page.get_by_role("link", name="Look around").tap()
+    expect(page.locator(".map-outlier img").first).to_be_visible()
+    page.touchscreen.tap(*middle_of_a_point(page))
+    tip = page.locator(".map-tip")
+    expect(tip.locator("img")).to_be_visible()
+    visit.page.screenshot(path=visit.shots / "map-touched.png")
+    tip.get_by_role("button").tap()
+    expect(page.get_by_role("dialog")).to_be_visible()

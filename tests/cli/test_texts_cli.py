@@ -114,6 +114,7 @@ def test_texts_are_enrolled_recognized_and_forgotten(command, faq, place):
     record = command("recognize", "--text", "I want my money back", "-t", "0.6", "--json").records[0]
     assert record["label"] == "returns"
     assert record["evidence"][0] == {
+        "id": 1,
         "label": "returns",
         "path": "",
         "score": pytest.approx(1, abs=1e-5),

@@ -36,7 +36,8 @@ export class Plot {
     this.canvas.addEventListener("pointermove", (event) => this.#moves(event));
     this.canvas.addEventListener("pointerup", (event) => this.#up(event));
     this.canvas.addEventListener("pointercancel", (event) => this.#pointers.delete(event.pointerId));
-    this.canvas.addEventListener("pointerleave", () => this.hover(-1, 0, 0));
+    // A finger leaves after each touch; what it has shown stays.
+    this.canvas.addEventListener("pointerleave", (event) => event.pointerType === "touch" || this.hover(-1, 0, 0));
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
   }
 
