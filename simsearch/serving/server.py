@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import secrets
 import signal
 import socket
@@ -67,6 +68,8 @@ def listen(host: str, port: int) -> socket.socket:
         listening.listen(256)
     except OSError as error:
         listening.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(f"{host} is no address of this machine; give one that is, or leave --host out") from error
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"port {port} of {host} cannot be used: {reason}; choose another with --port") from error
     listening.setblocking(False)

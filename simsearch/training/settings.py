@@ -76,7 +76,9 @@ SETTINGS = (
         option=True,
     ),
     Setting("modality", "image|text", "Modality of the source, if it could be both.", "reading", option=True),
-    Setting("columns", "TEXT", "Names of the columns, or ROLE=NAME,...; see docs/training-data.md.", "reading", option=True),
+    Setting(
+        "columns", "TEXT", "Names of the columns, or ROLE=NAME,...; see docs/training-data.md.", "reading", option=True
+    ),
     Setting(
         "convention",
         "same|different",

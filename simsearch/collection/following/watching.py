@@ -56,7 +56,7 @@ def require_followed(folders: Sequence[str]) -> None:
     """Raises UsageError for what is no folder, MissingExtraError without the library that follows folders."""
     for folder in folders:
         if not Path(folder).is_dir():
-            raise UsageError(f"{folder} is no folder; folders can be followed, and the files in them with these")
+            raise UsageError(f"{folder} is no folder; give folders to follow, as the files in them are followed too")
     try:
         import watchfiles  # noqa: F401
     except ImportError:

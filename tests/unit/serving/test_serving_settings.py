@@ -40,6 +40,8 @@ def test_the_address_has_the_port_that_is_free_and_the_token_where_it_is_needed(
         assert address_of(listening, guarded) == f"http://127.0.0.1:{port}/?token={'a' * 20}"
         with pytest.raises(UsageError, match=f"port {port} of localhost cannot be used: address already in use"):
             listen("localhost", port)
+    with pytest.raises(UsageError, match=r"192\.0\.2\.1 is no address of this machine; give one that is"):
+        listen("192.0.2.1", 0)
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="without IPv6")
