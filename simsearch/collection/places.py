@@ -15,7 +15,7 @@ from simsearch.outputs import first_foreign
 STORE_NAME = "collection.sqlite"
 LOCK_NAME = "lock"
 HOLDER_NAME = "lock.pid"
-INDEX_FILES = ("vectors-*", "ids-*", "codes-*")
+INDEX_FILES = ("vectors-*.npy", "vectors-*.faiss", "ids-*.npy", "codes-*.faiss")
 """The names of all files of an index, also of those of older versions."""
 BACKUP_NAME = "backup.json"
 """Marks a collection that is a backup, and names what it is a backup of."""

@@ -23,6 +23,7 @@ class Page {
   #views = new Map();
   #seen = null;
   #shown = null;
+  #owning = 0;
 
   async start() {
     this.#frame();
@@ -140,7 +141,7 @@ class Page {
     this.dot.classList.toggle("on", jobs.some(isOpen));
     const now = collections.find((one) => one.name === this.collection.name);
     if (trouble) this.#say(trouble.status ? trouble.message : words.gone, words.tryAgain, () => this.watch.now());
-    else if (now && now.generation !== this.#seen) {
+    else if (now && now.generation !== this.#seen && !this.#owning) {
       this.#say(words.changed, words.retry, () => this.refresh());
     } else this.notice.hidden = true;
     if (now) this.collection = now;
@@ -155,8 +156,14 @@ class Page {
 
   /** What the page itself changes is no news. */
   async own(change) {
-    const answer = await change();
-    await this.watch.now();
+    this.#owning += 1;
+    let answer;
+    try {
+      answer = await change();
+      await this.watch.now();
+    } finally {
+      this.#owning -= 1;
+    }
     const now = this.watch.collections.find((one) => one.name === this.collection.name);
     if (now) this.#seen = now.generation;
     this.notice.hidden = true;

@@ -11,7 +11,8 @@ export const isOpen = (job) => OPEN.has(job.state);
 export class Watch extends EventTarget {
   #api;
   #timer;
-  #asking = false;
+  #current = Promise.resolve();
+  #states = null;
   #looked = -Infinity;
   jobs = [];
   collections = [];
@@ -25,10 +26,15 @@ export class Watch extends EventTarget {
   }
 
   /** Asks at once, then in its own time; of collections each time only where `own`. */
-  async now(own = true) {
+  now(own = true) {
     clearTimeout(this.#timer);
-    if (this.#asking) return;
-    this.#asking = true;
+    const look = () => this.#look(own);
+    this.#current = this.#current.then(look, look);
+    return this.#current;
+  }
+
+  async #look(own) {
+    clearTimeout(this.#timer);
     try {
       await this.#ask(own);
       this.#met(null);
@@ -36,24 +42,23 @@ export class Watch extends EventTarget {
       if (!(error instanceof Refused)) throw error;
       this.#met(error);
     } finally {
-      this.#asking = false;
       if (!document.hidden) this.#timer = setTimeout(() => this.now(false), this.jobs.some(isOpen) ? QUICK : SLOW);
     }
   }
 
   async #ask(own) {
-    const before = new Map(this.jobs.map((job) => [job.id, job.state]));
+    const before = this.#states;
     const { jobs } = await this.#api.get("jobs");
-    const anyEnded = jobs.some((job) => !isOpen(job) && OPEN.has(before.get(job.id)));
-    if (own || anyEnded || performance.now() - this.#looked >= SLOW) {
+    // One that has begun and ended since the last look has ended too.
+    const ended = before === null ? [] : jobs.filter((job) => !isOpen(job) && (before.get(job.id) ?? "running") === "running");
+    if (own || ended.length || performance.now() - this.#looked >= SLOW) {
       this.collections = (await this.#api.get("collections")).collections;
       this.#looked = performance.now();
     }
     this.jobs = jobs;
+    this.#states = new Map(jobs.map((job) => [job.id, isOpen(job) ? "running" : "ended"]));
     this.dispatchEvent(new Event("change"));
-    for (const job of jobs) {
-      if (!isOpen(job) && OPEN.has(before.get(job.id))) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
-    }
+    for (const job of ended) this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 
   #met(trouble) {
