@@ -73,12 +73,15 @@ def reindex(
     """Encodes all items and examples of a collection again, beside it, then takes its place in one step.
 
     Readers are answered from the old state all along, and writers wait only while what they have changed meanwhile is
-    carried over. An interrupted run is resumed when it is called again. StoreError is raised, and the collection stays
-    as it is, when more than half of it cannot be read. `let_go` closes what this process has open of the collection.
+    carried over. An interrupted run is resumed when it is called again. The collection stays as it is when more than half of
+    it cannot be read (StoreError), and when it has this encoder and a state of another one would be lost (UsageError).
+    `let_go` closes what this process has open of the collection.
     """
     with contextlib.ExitStack() as lock:
         with OpenCollection(folder) as old:
             opened, wanted = _wanted(old, encoder)
+            if encoder is not None:
+                _check_kept(old, opened)
             with _unfinished(folder, wanted, opened) as new:
                 with new.changing() as store:
                     lost = carry_over(old.store, store, opened, progress)
@@ -159,6 +162,20 @@ def _check_disks(old: Store) -> None:
                     f"{mount} is not mounted, and {count:,} items are from there; mount it, or remove them first: "
                     f"{shlex.join(['simsearch', 'remove', mount])}"
                 )
+
+
+def _check_kept(old: OpenCollection, encoder: Encoder) -> None:
+    """Raises UsageError when the collection has this encoder, and encoding again would replace a state of another."""
+    fingerprint, previous = encoder.fingerprint, previous_folder(old.folder)
+    if old.store.setting("fingerprint") != fingerprint or not is_collection(previous):
+        return
+    with OpenCollection(previous) as kept:
+        if kept.store.setting("fingerprint") != fingerprint:
+            before = kept.store.setting("encoder")
+            raise UsageError(
+                f"{old.folder} is encoded by {encoder.name} already, and its state with {before} is kept for --rollback. "
+                "To encode it again, leave --encoder out; that replaces the kept state"
+            )
 
 
 def _check_current(old: OpenCollection, new: OpenCollection) -> None:

@@ -337,6 +337,16 @@ def test_a_roll_back_takes_along_what_has_changed_since(folder, other, tiny, gal
             opened.roll_back()
 
 
+def test_the_same_change_again_does_not_replace_the_state_that_is_kept(folder, other, tiny):
+    assert reindex(folder, str(other), Silent()).switched
+    with pytest.raises(UsageError, match=r"is encoded by .* already, and its state with .* is kept for --rollback"):
+        reindex(folder, str(other), Silent())
+    assert held(previous_folder(folder))[1] == open_encoder(tiny).fingerprint
+    assert reindex(folder, None, Silent()).switched
+    assert held(previous_folder(folder))[1] == open_encoder(other).fingerprint
+    assert reindex(folder, str(other), Silent()).switched
+
+
 def test_a_roll_back_that_was_stopped_goes_on(folder, other, monkeypatch):
     before = held(folder)
     reindex(folder, str(other), Silent())
