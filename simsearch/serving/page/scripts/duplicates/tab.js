@@ -1,16 +1,15 @@
 // Duplicates: found, looked at group by group, removed by a plan, and put back.
 
-import { thumbnail } from "../core/api.js";
-import { button, fill, h, icon, picture, select } from "../core/dom.js";
-import { baseName, bytes, count, percent, score } from "../core/format.js";
+import { button, fill, h, icon, select } from "../core/dom.js";
+import { bytes, count } from "../core/format.js";
 import { ask, empty, openDialog, toast, Trouble } from "../parts/dialogs.js";
 import { JobPanel } from "../parts/progress.js";
 import { words } from "../strings.js";
+import { aboutPair, fileCard, groupLink, proved } from "./cards.js";
 import { Decisions } from "./decisions.js";
 import { Viewer } from "./viewer.js";
 
 const PAGE = 100;
-const WHOLE = 0.96;
 const KINDS = ["duplicates", "apply", "undo"];
 const said = words.duplicates;
 
@@ -123,14 +122,11 @@ class DuplicatesTab {
   }
 
   #drawList() {
-    fill(this.list, this.#groups.map((group, place) => {
-      const kept = group.files[0];
-      return h("li", {}, h("button", { type: "button", class: "group-link", "aria-current": place === this.#at ? "true" : null, "data-at": place, onclick: () => this.#picked(place) },
-        kept.item?.thumbnail ? picture(thumbnail(kept.item, 48), "") : h("span", { class: "group-sign" }, icon("copies")),
-        h("span", { class: "clip" }, baseName(kept.path)),
-        h("span", { class: "muted small number" }, count(group.files.length)),
-        h("span", { class: this.#decisions.seen.has(group.group) ? "seen on" : "seen" }, icon("check"))));
-    }));
+    fill(this.list, this.#groups.map((group, place) => groupLink(group, place, {
+      current: place === this.#at,
+      seen: this.#decisions.seen.has(group.group),
+      pick: () => this.#picked(place),
+    })));
   }
 
   #drawGroup() {
@@ -142,9 +138,12 @@ class DuplicatesTab {
     for (const file of group.files) file.now = this.#decisions.action(group, file);
     fill(this.heading, said.group(count(this.#at + 1), count(this.#totals.groups)));
     this.viewer.compare(kept, chosen);
-    fill(this.about, aboutPair(group, kept, chosen));
+    fill(this.about, aboutPair(group, chosen));
     const inside = this.files.contains(document.activeElement);
-    fill(this.files, group.files.map((file, place) => this.#fileCard(file, place)));
+    fill(this.files, group.files.map((file, place) => fileCard(file, place === this.#file, {
+      choose: () => this.#choose(place),
+      decide: (action) => this.#decide(place, action),
+    })));
     if (inside) this.heading.focus({ preventScroll: true });
     for (const link of this.list.querySelectorAll("button")) {
       if (Number(link.dataset.at) === this.#at) {
@@ -156,22 +155,6 @@ class DuplicatesTab {
     this.stepBack.disabled = !this.#decisions.canUndo;
     this.apply.disabled = this.#page.readOnly;
     this.#drawSummary();
-  }
-
-  #fileCard(file, place) {
-    const { now } = file;
-    const small = file.item?.thumbnail ? picture(thumbnail(file.item, 72), "") : icon("copies");
-    const acts = now === "keep" ? null : h("div", { class: "row" },
-      button(said.keep, { kind: "tight", onclick: () => this.#decide(place, "keep") }),
-      button(now === "remove" ? said.leaveIt : said.drop, { kind: "tight", onclick: () => this.#decide(place, now === "remove" ? "leave" : "remove") }));
-    return h("li", { class: "file-card", "data-now": now, "data-chosen": String(place === this.#file) },
-      h("button", { type: "button", class: "file-main", onclick: () => this.#choose(place), "aria-pressed": String(place === this.#file) },
-        h("span", { class: "file-picture" }, small),
-        h("span", { class: "stack tiny" },
-          h("span", { class: "row" }, h("strong", { class: "state" }, { keep: said.kept, remove: said.remove, leave: said.leave }[now]), h("span", { class: "muted small" }, factsOf(file))),
-          h("span", { class: "small" }, file.path),
-          file.reason ? h("span", { class: "muted small" }, file.reason) : null)),
-      acts);
   }
 
   #drawSummary() {
@@ -320,22 +303,4 @@ class DuplicatesTab {
     else if (job.kind === "undo") toast(said.undone(job.result.restored));
     if (job.state === "done") this.#page.refresh();
   }
-}
-
-/** What relates each file to the kept one of the plan: its own place is where it is. */
-function proved(group) {
-  for (const file of group.files) file.proved = file.action === "keep";
-  return group;
-}
-
-function factsOf(file) {
-  const size = file.width ? `${file.width} × ${file.height}` : null;
-  return [size, bytes(file.bytes), file.companions.length ? words.items(file.companions.length) : null].filter(Boolean).join(" · ");
-}
-
-function aboutPair(group, kept, other) {
-  const parts = [other?.kind, other?.score == null ? null : `${words.search.facts.score} ${score(other.score)}`];
-  if (other?.overlap && Math.min(...other.overlap) < WHOLE) parts.push(said.shows(percent(other.overlap[0])));
-  if (group.split) parts.push(said.splitNote);
-  return parts.filter(Boolean).join(" · ");
 }

@@ -1,6 +1,7 @@
 // A plane of points on a canvas: 100,000 of them are drawn into one picture, a few milliseconds each time.
 
 import { h } from "../core/dom.js";
+import { boundsOf, discOf, written } from "./shapes.js";
 
 const MOST_ZOOM = 400;
 const NEAR = 14;
@@ -276,30 +277,4 @@ export class Plot {
     this.hover(place, x, y);
     this.mark(place);
   }
-}
-
-/** A packed color as CSS writes it. */
-const written = (color) => `rgb(${color & 255} ${(color >> 8) & 255} ${(color >> 16) & 255})`;
-
-/** The middle and the extent of points; of a single place the extent is not zero. */
-function boundsOf({ count, places }) {
-  const [low, high] = [[Infinity, Infinity], [-Infinity, -Infinity]];
-  for (let i = 0; i < 2 * count; i += 1) {
-    low[i % 2] = Math.min(low[i % 2], places[i]);
-    high[i % 2] = Math.max(high[i % 2], places[i]);
-  }
-  const extent = (axis) => Math.max(high[axis] - low[axis], 1e-3);
-  return { x: (low[0] + high[0]) / 2, y: (low[1] + high[1]) / 2, across: extent(0), down: extent(1) };
-}
-
-/** The pixels of a disc as offsets in a picture so wide. */
-function discOf(radius, width) {
-  const reach = Math.ceil(radius);
-  const offsets = [];
-  for (let y = -reach; y <= reach; y += 1) {
-    for (let x = -reach; x <= reach; x += 1) {
-      if (x * x + y * y <= radius * radius + 0.3) offsets.push(y * width + x);
-    }
-  }
-  return { reach, offsets: Int32Array.from(offsets) };
 }
