@@ -73,8 +73,8 @@ def reindex(
     """Encodes all items and examples of a collection again, beside it, then takes its place in one step.
 
     Readers are answered from the old state all along, and writers wait only while what they have changed meanwhile is
-    carried over. An interrupted run is resumed when it is called again. The collection stays as it is when more than half of
-    it cannot be read (StoreError), and when it has this encoder and a state of another one would be lost (UsageError).
+    carried over. An interrupted run is resumed when it is called again. The collection stays as it is when more than half
+    of it cannot be read (StoreError), and when it has this encoder and a state of another would be lost (UsageError).
     `let_go` closes what this process has open of the collection.
     """
     with contextlib.ExitStack() as lock:
@@ -173,8 +173,8 @@ def _check_kept(old: OpenCollection, encoder: Encoder) -> None:
         if kept.store.setting("fingerprint") != fingerprint:
             before = kept.store.setting("encoder")
             raise UsageError(
-                f"{old.folder} is encoded by {encoder.name} already, and its state with {before} is kept for --rollback. "
-                "To encode it again, leave --encoder out; that replaces the kept state"
+                f"{old.folder} is encoded by {encoder.name} already, and its state with {before} is kept for "
+                "--rollback. To encode it again, leave --encoder out; that replaces the kept state"
             )
 
 
