@@ -73,8 +73,9 @@ def reindex(
     """Encodes all items and examples of a collection again, beside it, then takes its place in one step.
 
     Readers are answered from the old state all along, and writers wait only while what they have changed meanwhile is
-    carried over. An interrupted run is resumed when it is called again. The collection stays as it is when more than half
-    of it cannot be read (StoreError), and when it has this encoder and a state of another would be lost (UsageError).
+    carried over. An interrupted run is resumed when it is called again. The collection stays as it is when more than
+    half of it cannot be read (StoreError), and when it has this encoder and a state of another would be lost
+    (UsageError).
     `let_go` closes what this process has open of the collection.
     """
     with contextlib.ExitStack() as lock:
