@@ -75,7 +75,7 @@ class UpkeepMethods(OpenCollection):
         return self.index_notes
 
     def compact(self) -> CompactReport:
-        """Gives back the space of what was removed: index files and database are written anew, without it.
+        """Frees the space of what was removed: index files and database are written anew, without it.
 
         Readers go on with the files that they have opened. It needs as much free space as the collection takes.
         """

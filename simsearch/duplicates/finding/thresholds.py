@@ -1,4 +1,4 @@
-"""The score from which on pairs count as copies, from pairs that a person has labelled."""
+"""The score from which on pairs count as copies, from pairs that a person has labeled."""
 
 from __future__ import annotations
 

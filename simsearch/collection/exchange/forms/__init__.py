@@ -1,1 +1,1 @@
-"""The forms of files that vectors are exchanged in: a module each to write and read."""
+"""The formats of files that vectors are exchanged in: a module each to write and read."""
