@@ -72,6 +72,7 @@ def cli() -> None:
     simsearch enroll Ana ana.jpg       store an example of an identity to recognize
     simsearch recognize who.jpg        print the recognized identity, or "unknown"
     simsearch dedupe find ./photos     list copies of files, edited ones as well
+    simsearch serve --open             search, recognize and judge duplicates in the browser
     simsearch train ./labelled -o encoders/mine    train an encoder for your notion of similarity
     """
 

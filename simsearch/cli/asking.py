@@ -237,7 +237,10 @@ def _print_table(matches: Sequence[Match]) -> None:
 def items_command(
     index: str | None, where: str | None, top: int | None, offset: int, as_json: bool, quiet: bool
 ) -> int:
-    """List the items of a collection, or those for which a condition holds, in the order in which they were added."""
+    """List the items of a collection, or those for which a condition holds.
+
+    They are in the order in which they were added.
+    """
     from simsearch.collection.entry import open_one
 
     count = 0

@@ -226,9 +226,10 @@ def move_command(old: str, new: str, index: str | None, as_json: bool, quiet: bo
 @json_option
 @quiet_option
 def remove_command(paths: tuple[str, ...], index: str | None, where: str | None, as_json: bool, quiet: bool) -> int:
-    """Remove items from a collection, by path, folder, or row (such as faq.csv#7), or by --where. Files stay.
+    """Remove items from a collection, by path or by --where. Files stay.
 
-    With both, the items of the paths for which the condition holds.
+    A PATH is a file, a folder, or a row (such as faq.csv#7). With both, the items of the paths for which the condition
+    holds.
     """
     from simsearch.collection.entry import open_one
 

@@ -29,7 +29,10 @@ MAX_LISTED = 8
 @index_option
 @json_option
 def info_command(encoder: str | None, index: str | None, as_json: bool) -> int:
-    """Describe a collection, or an encoder: a bundled one, a folder, or a model of the hub."""
+    """Describe a collection or an encoder.
+
+    ENCODER is the name of a bundled one, a folder, or a model of the hub.
+    """
     if encoder is None:
         from simsearch.collection.entry import open_one
 

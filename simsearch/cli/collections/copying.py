@@ -15,9 +15,10 @@ from simsearch.cli.output import counted, print_json, print_line, print_status
 @json_option
 @quiet_option
 def backup_command(folder: str, index: str | None, force: bool, as_json: bool, quiet: bool) -> int:
-    """Copy a collection to a folder, as it is at one moment, also while others write to it, and check the copy.
+    """Copy a collection to a folder, and check the copy.
 
-    The copy is a collection: it can be queried where it is, and copied back. A backup that is there is replaced.
+    The copy is of one moment, also while others write. It is a collection: it can be queried where it is, and copied
+    back. A backup that is there is replaced.
     """
     from simsearch.collection.entry import open_one
 
@@ -38,9 +39,10 @@ def backup_command(folder: str, index: str | None, force: bool, as_json: bool, q
 @json_option
 @quiet_option
 def migrate_command(names: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool) -> int:
-    """Bring collections of older versions to the current format, by default all under indexes/.
+    """Bring collections of older versions to the current format.
 
-    A collection is also migrated when it is opened. An older simsearch cannot open it any more: make a backup before.
+    Without names, all under indexes/ are. A collection is also migrated when it is opened. An older simsearch cannot
+    open it any more: make a backup before.
     """
     from simsearch.collection.entries.migrating import migrate
 

@@ -45,10 +45,11 @@ def export_command(out: str, index: str | None, where: str | None, force: bool, 
 @json_option
 @quiet_option
 def import_command(file: str, index: str | None, encoder: str | None, as_json: bool, quiet: bool) -> int:
-    """Read vectors from a file (.npz, .npy, .parquet, .jsonl, .faiss) into a collection, a new one if need be.
+    """Read vectors from a file into a collection, a new one if need be.
 
-    A new collection is named after the file. It is one of your own vectors, which are queried with vectors; with
-    --encoder it is one of that encoder, from whose vectors the file must have been exported.
+    FILE ends in .npz, .npy, .parquet, .jsonl or .faiss. A new collection is named after it. It is one of your own
+    vectors, which are queried with vectors; with --encoder it is one of that encoder, from whose vectors the file must
+    have been exported.
     """
     from simsearch.collection.entries.importing import import_file
 

@@ -43,10 +43,11 @@ def reindex_command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Encode a collection again with another encoder, beside the one that is there, and switch in one step.
+    """Encode a collection again with another encoder; it can be rolled back.
 
-    The collection answers queries meanwhile. Labels, metadata and enrolled examples are carried over. It can be killed
-    at any moment: the same command resumes. The previous state is kept until --discard or the next reindex.
+    It is encoded beside the present state, which answers queries meanwhile, and replaces it in one step. Labels,
+    metadata and enrolled examples are carried over. It can be killed at any moment: the same command resumes. The
+    previous state is kept until --discard or the next reindex.
     """
     from simsearch.collection.entry import open_one
 

@@ -26,7 +26,7 @@ from simsearch.records import skip_records
 def calibrate_command(
     pairs: str | None, index: str | None, precision: float, reset: bool, as_json: bool, quiet: bool
 ) -> int:
-    """Choose the score from which on pairs count as copies, from pairs that you have labeled.
+    """Choose the score from which on pairs count as copies, from labeled pairs.
 
     PAIRS.csv has the columns a and b (paths, relative to the table, or names of items) and same (1 for copies). The
     lowest score is taken that has the precision on these pairs; find and plan use it unless --strict or --loose is

@@ -69,7 +69,7 @@ def find_command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """List duplicates: equal files, equal pixels, and copies that were resized, cropped, turned or edited.
+    """List duplicates: equal files, equal pixels, and edited copies.
 
     A FOLDER is indexed first. Of texts: equal ones, and near ones with the same words, numbers and names. The exit code
     is 3 if there are any, 0 if there are none.

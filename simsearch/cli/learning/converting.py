@@ -162,12 +162,12 @@ def convert_command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Convert a pretrained model to an encoder folder, which needs neither torch nor the model's library.
+    """Convert a pretrained model to an encoder folder.
 
-    SOURCE is a name on the Hugging Face hub, OWNER/MODEL (an image model, a text model, or both as CLIP, with which
-    words find images), a folder in the hub's format, or an ONNX file NAME.onnx. The options for ONNX files must match
-    the preprocessing that the model was trained with; --mean and --std are for pixels in [0, 1] and in the order of the
-    model's channels.
+    Using it needs neither torch nor the model's library. SOURCE is a name on the Hugging Face hub, OWNER/MODEL (an
+    image model, a text model, or both as CLIP, with which words find images), a folder in the hub's format, or an ONNX
+    file NAME.onnx. The options for ONNX files must match the preprocessing that the model was trained with; --mean and
+    --std are for pixels in [0, 1] and in the order of the model's channels.
 
     The embeddings are compared with those of the model itself; if they differ, no encoder is written.
     """

@@ -135,7 +135,9 @@ def train_command(
     quiet: bool,
     **options: Any,
 ) -> int:
-    """Train an encoder on class folders, a table of classes, pairs, grades or triplets, or unlabelled files.
+    """Train an encoder on labeled or unlabeled images or texts.
+
+    The source is class folders, a table of classes, pairs, grades or triplets, or unlabeled files.
 
     Images or texts of one folder form a class: they are similar, those of different folders are not. An interrupted run
     resumes from its checkpoint when the same command is given again.

@@ -65,7 +65,7 @@ def calibrate_command(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Find the threshold of recognize at which unknown inputs are accepted at a rate of at most --far.
+    """Find the threshold of recognize for a false-accept rate of at most --far.
 
     With impostors the rate is guaranteed with the confidence, however the scores are distributed. They must be drawn
     like the unknown inputs to come. Without impostors it is an estimate.

@@ -42,7 +42,7 @@ def compare_command(
     threshold: float | None,
     as_json: bool,
 ) -> int:
-    """Print whether two images, or two texts, are of the same identity, with a probability.
+    """Print whether two images, or two texts, are of the same identity.
 
     The probability is for equally many same and different pairs, and from the encoder's own held-out classes.
     """
