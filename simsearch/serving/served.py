@@ -94,8 +94,8 @@ class Registry:
         """The collection of a name; without one the only one. Raises ApiError 404 or 400."""
         if name is None:
             if len(self._by_name) > 1:
-                listed = ", ".join(self._by_name)
-                raise ApiError(400, "collection", f"several collections are served: {listed}", "collection")
+                several = f"several collections are served: {', '.join(self._by_name)}; choose by ?collection=NAME"
+                raise ApiError(400, "collection", several, "collection")
             return next(iter(self))
         if name not in self._by_name:
             raise ApiError(404, "no_collection", f"no collection {name[:100]!r} is served here", "collection")

@@ -195,6 +195,7 @@ def test_a_collection_of_texts_and_one_of_vectors_are_served_beside_each_other(t
         client.headers.update(BEARER)
         which = client.post(f"{API}/search", json={"text": "a"})
         assert (which.status_code, which.json()["error"]["field"]) == (400, "collection")
+        assert which.json()["error"]["message"].endswith("; choose by ?collection=NAME")
         listed = client.get(f"{API}/collections").json()["collections"]
         assert [(one["name"], one["modality"], one["takes_words"]) for one in listed] == [
             ("texts", "text", True),
