@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from simsearch.collection.cache.policy import most_beside
 from simsearch.errors import DamagedError
 from simsearch.manifest import MANIFEST_NAME, Manifest, read_manifest
+from simsearch.vectors.arrays import places_of
 from simsearch.vectors.choose import Design, design_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ def usable_files(folder: Path, store: Store, dim: int) -> Files | None:
 
     Raises OvertakenError when a writer has just replaced them, or the manifest is newer than the store.
     """
-    import numpy as np
 
     manifest = None
     try:
@@ -92,7 +92,8 @@ def usable_files(folder: Path, store: Store, dim: int) -> Files | None:
         if manifest is not None and _is_replaced(folder, manifest):
             raise OvertakenError from error
         return None
-    return Files(manifest, main, np.intersect1d(removed, main.ids))
+    ids = main.ids
+    return Files(manifest, main, ids[places_of(removed, ids)])
 
 
 def require_same(folder: Path, manifest: Manifest, store: Store) -> None:
