@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from simsearch.duplicates.removal.apply import apply_plan
-from simsearch.duplicates.removal.journal import journals, latest_journal
+from simsearch.duplicates.removal.journal import journals, read_journal
 from simsearch.duplicates.removal.plan import Companion, FileState, Group, Header, Plan, PlannedFile
 from simsearch.duplicates.removal.plan_file import read_plan, write_plan
 from simsearch.duplicates.removal.undo import undo_run
@@ -116,8 +116,8 @@ def trial(folder: Path, elsewhere: Path, seed: int) -> Counter[str]:
         counts[f"kills of {what} that landed" if landed else f"runs of {what} that ended before the kill"] += 1
         counts["differing"] += not kept_are_there(plan)
     with divided(quarantine, method):
-        with contextlib.suppress(PlanError):
-            report = undo_run(latest_journal(quarantine))
+        if (journal := latest(quarantine)) is not None:
+            report = undo_run(journal)
             counts["files put back"] += report.restored
             counts["differing"] += bool(report.failed or report.incomplete)
         counts["differing"] += snapshot(root) != before or leftovers(quarantine)
@@ -130,6 +130,11 @@ def trial(folder: Path, elsewhere: Path, seed: int) -> Counter[str]:
     if counts["differing"]:
         print(f"seed {seed}, {method}: the tree differs", file=sys.stderr)
     return counts
+
+
+def latest(quarantine: Path) -> Path | None:
+    """The newest journal with something left to undo, as the command takes it."""
+    return next((path for path in reversed(journals(quarantine)) if read_journal(path).can_be_undone()), None)
 
 
 def interrupt(rng: random.Random, task: Task) -> int:
@@ -206,8 +211,8 @@ def perform(task: Task) -> None:
         if task.at is not None:
             die_at(task.at)
         if task.what == "undo":
-            with contextlib.suppress(PlanError):
-                undo_run(latest_journal(quarantine))
+            if (journal := latest(quarantine)) is not None:
+                undo_run(journal)
         else:
             with contextlib.suppress(PlanError):
                 apply_plan(plan, quarantine, method=task.method.split()[0])  # type: ignore[arg-type]

@@ -34,7 +34,8 @@ def replace(
     owners: Ids | None,
     gallery: int,
 ) -> None:
-    remove(connection)
+    connection.execute(IMPOSTOR.delete())
+    connection.execute(CALIBRATION.delete())
     dim = number_setting(connection, "dim")
     rows = [
         {"identity": identity, "uri": uri, "sha256": sha256, "vector": stored_vector(vector, dim, repr(uri))}
@@ -87,11 +88,6 @@ def impostors(connection: Connection) -> tuple[tuple[Impostor, ...], Vectors]:
     rows = connection.execute(select(IMPOSTOR).order_by(IMPOSTOR.c.id)).all()
     found = tuple(Impostor(row.identity, row.uri, row.sha256) for row in rows)
     return found, as_array([row.vector for row in rows], dim)
-
-
-def remove(connection: Connection) -> bool:
-    connection.execute(IMPOSTOR.delete())
-    return connection.execute(CALIBRATION.delete()).rowcount > 0
 
 
 def remove_identity(connection: Connection, label: str) -> None:

@@ -162,9 +162,3 @@ class IdentityStore:
         """Every impostor by ascending id, and their vectors, shape (n, dim)."""
         with self._database.reading() as connection:
             return calibrations.impostors(connection)
-
-    def remove_calibration(self) -> bool:
-        """Removes the calibration and its impostors; returns whether there was one."""
-        with self._database.writing() as connection:
-            examples.changed(connection)
-            return calibrations.remove(connection)

@@ -19,7 +19,7 @@ from simsearch.collection.duplicates.pictures import PictureExaminer
 from simsearch.collection.duplicates.report import DuplicateReport, Stage
 from simsearch.collection.duplicates.texts import TextExaminer
 from simsearch.duplicates.finding.features import opencv
-from simsearch.duplicates.finding.kinds import PRESETS, Preset
+from simsearch.duplicates.finding.kinds import EXACT, PRESETS, Preset
 from simsearch.duplicates.finding.policy import DEFAULT_ORDER, Policy
 from simsearch.errors import UsageError
 from simsearch.progress import Progress, Silent
@@ -127,7 +127,7 @@ class _Search:
             self._accept(key)
         # Within a collection equal bytes are one content.
         exact = self._contents.shared()
-        self._copies |= dict.fromkeys(exact, (1.0, "exact"))
+        self._copies |= dict.fromkeys(exact, (EXACT, "exact"))
         folders = Folders()
         keeping = Keeping(self._contents, self._ledger, folders, self._policy, self._copies)
         groups = Groups(self._contents, self._ledger, keeping, self._copies, self._prove).all()

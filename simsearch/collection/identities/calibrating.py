@@ -15,7 +15,7 @@ import numpy as np
 from simsearch.collection.adding.labels import folder_label
 from simsearch.collection.adding.run import batches
 from simsearch.collection.adding.storing import TRANSACTION
-from simsearch.collection.identities.deciding import Decider, calibration_of
+from simsearch.collection.identities.deciding import Decider
 from simsearch.collection.identities.reading import encoded_examples, own_vectors, read_example
 from simsearch.errors import UsageError
 from simsearch.evaluation.statistics.probability import encoder_curve
@@ -246,9 +246,3 @@ def _digest(source: Query) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return b""
-
-
-def stored_calibration(store: Store) -> Calibration | None:
-    """The calibration of a collection, if there is one."""
-    stored = store.calibration()
-    return None if stored is None else calibration_of(stored.document)

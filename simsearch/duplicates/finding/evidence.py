@@ -9,7 +9,7 @@ import numpy as np
 
 from simsearch.duplicates.finding.aligned import Agreement, compare
 from simsearch.duplicates.finding.alignment import align
-from simsearch.duplicates.finding.features import SIDE, Features, View, features, view
+from simsearch.duplicates.finding.features import SIDE, Features, View, features
 from simsearch.duplicates.finding.geometry import Proof, enlarged, fit
 from simsearch.duplicates.finding.screening import HALF, Sketch
 
@@ -59,11 +59,6 @@ class Evidence:
         to_original = np.linalg.inv(np.array([[wide, 0, wide / 2 - 0.5], [0, high, high / 2 - 0.5], [0, 0, 1]]))
         found: NDArray[np.float64] = (to_original @ np.vstack([self.proof.matrix, [0, 0, 1]]) @ to_view)[:2]
         return found
-
-
-def describe(content: bytes) -> Described:
-    """The view and the features of the picture in the bytes of a file. Raises MediaError where it cannot be read."""
-    return described(view(content))
 
 
 def described(picture: View) -> Described:

@@ -52,12 +52,6 @@ class Proof:
         return bool(np.linalg.det(self.matrix[:, :2]) < 0)
 
     @property
-    def scales(self) -> tuple[float, float]:
-        """The largest and the smallest factor by which a length grows."""
-        large, small = np.linalg.svd(self.matrix[:, :2], compute_uv=False)
-        return float(large), float(small)
-
-    @property
     def angle(self) -> float:
         """Degrees by which the picture (after mirroring, if mirrored) is turned, in (-180, 180]."""
         (a, b), (c, d) = self.matrix[:, :2] * ((-1, 1) if self.mirrored else (1, 1))

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 from simsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """A pair of items that was found, and its score. `via` names the center through which it is implied."""
+    """A pair of items that was found, and its score."""
 
     left: int
     right: int
     score: float
-    via: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +79,6 @@ def _examine_again(
             if (score := prove(center, other)) is not None:
                 around[center][other] = around[other][center] = score
                 front.append(other)
-
-
-def implied(group: Group, proved: Mapping[tuple[int, int], float]) -> Iterator[Tie]:
-    """All pairs of a group with left < right: proved ones with their score, others with that of the weaker tie.
-
-    `proved` has the scores of pairs (left, right) with left < right.
-    """
-    to_center = {_other(tie, group.center): tie.score for tie in group.others} | {group.center: 1.0}
-    members = sorted(group.members)
-    for place, left in enumerate(members):
-        for right in members[place + 1 :]:
-            if (score := proved.get((left, right))) is not None:
-                yield Tie(left, right, score)
-            else:
-                yield Tie(left, right, min(to_center[left], to_center[right]), group.center)
 
 
 def against_reference(ties: Iterable[Tie], reference: set[int]) -> list[Group]:

@@ -125,14 +125,6 @@ def journals(quarantine: Path) -> list[Path]:
     return sorted(quarantine.glob(f"*/{JOURNAL_NAME}"))
 
 
-def latest_journal(quarantine: Path) -> Path:
-    """The newest journal of a quarantine folder with something left to undo. Raises PlanError where there is none."""
-    for path in reversed(journals(quarantine)):
-        if read_journal(path).can_be_undone():
-            return path
-    raise PlanError(f"{quarantine}: nothing to undo; give the journal of another quarantine folder")
-
-
 def sweep(quarantine: Path) -> None:
     """Removes what is left of runs that were killed before their journal was there; nothing was touched by them."""
     for leftover in quarantine.glob(f"*/.{JOURNAL_NAME}.*.tmp"):

@@ -12,8 +12,8 @@ from scenes import looked_at, scene, soft
 
 from simsearch.duplicates.finding import alignment
 from simsearch.duplicates.finding.aligned import Agreement
-from simsearch.duplicates.finding.evidence import Evidence, describe, examine, score
-from simsearch.duplicates.finding.features import FEATURES, SIDE, Features, features, mirrored, view_of
+from simsearch.duplicates.finding.evidence import Evidence, described, examine, score
+from simsearch.duplicates.finding.features import FEATURES, SIDE, Features, features, mirrored, view, view_of
 from simsearch.duplicates.finding.geometry import Proof, fit, plausible
 from simsearch.duplicates.finding.kinds import PRESETS, Preset, kind_of, pixel_digest
 from simsearch.errors import MissingExtraError, UsageError
@@ -218,7 +218,7 @@ def test_too_few_features_fit_nothing() -> None:
 def test_without_opencv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, original: Image.Image) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(MissingExtraError, match=r"simsearch\[dedupe\]"):
-        describe(jpeg(original, 90))
+        described(view(jpeg(original, 90)))
 
 
 def test_equal_pixels_have_one_digest_whatever_holds_them(original: Image.Image) -> None:
@@ -235,7 +235,7 @@ def test_equal_pixels_have_one_digest_whatever_holds_them(original: Image.Image)
 
 
 def test_an_edit_in_a_file_is_described_from_its_bytes(original: Image.Image) -> None:
-    evidence = examine(describe(jpeg(original, 90)), describe(jpeg(original.resize((960, 720)), 60)))
+    evidence = examine(described(view(jpeg(original, 90))), described(view(jpeg(original.resize((960, 720)), 60))))
     assert isinstance(evidence, Evidence) and kind_of(evidence) == "resized or recompressed"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simsearch.duplicates.finding.groups import Group, Tie, against_reference, implied, star_groups
+from simsearch.duplicates.finding.groups import Group, Tie, against_reference, star_groups
 from simsearch.errors import UsageError
 
 TIES = st.lists(
@@ -66,19 +66,6 @@ def test_what_is_tied_to_a_member_is_compared_with_the_center_once() -> None:
     assert [(group.center, group.members, group.split) for group in groups] == [
         (1, (1, 2, 3, 4), True),
         (5, (5, 6), True),
-    ]
-
-
-def test_pairs_that_were_not_proved_are_implied_by_the_center() -> None:
-    group = Group(2, (Tie(1, 2, 0.9), Tie(2, 3, 0.8), Tie(2, 4, 0.7)))
-    proved = {(1, 2): 0.9, (2, 3): 0.8, (2, 4): 0.7, (1, 3): 0.65}
-    assert list(implied(group, proved)) == [
-        Tie(1, 2, 0.9),
-        Tie(1, 3, 0.65),
-        Tie(1, 4, 0.7, 2),
-        Tie(2, 3, 0.8),
-        Tie(2, 4, 0.7),
-        Tie(3, 4, 0.7, 2),
     ]
 
 

@@ -25,7 +25,7 @@ export class Plot {
   #buffer = null;
   #bounds = { x: 0, y: 0, across: 2, down: 2 };
 
-  /** `hover(place, x, y)` is told the point under the pointer or -1, `pick(place)` which was clicked. */
+  /** Calls `hover(place, x, y)` with the point under the pointer or -1, `pick(place)` with the one that was clicked. */
   constructor({ name, hover, pick }) {
     this.hover = hover;
     this.pick = pick;
