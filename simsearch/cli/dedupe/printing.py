@@ -24,6 +24,10 @@ def print_stages(report: DuplicateReport) -> None:
     if report.calibration is not None:
         pairs = counted(report.calibration.pairs, "labeled pair")
         print_status(f"copies have a score of {report.calibration.score:.3f} or more, chosen by {pairs}")
+    if report.is_outdated:
+        print_status(
+            "the score chosen by labeled pairs was of another encoder; choose again: simsearch dedupe calibrate"
+        )
     for stage in report.stages:
         print_status(f"{stage.name}: {counted(stage.pairs, 'pair')}")
     copies = sum(len(group.copies) for group in report.groups)

@@ -47,6 +47,8 @@ class PairCalibration:
     accepted: int
     version: int = VERSION
     """The version of the scores."""
+    encoder: str = ""
+    """The fingerprint of the encoder whose cosines the scores are; empty where they are proved by pixels."""
     skipped: tuple[Skip, ...] = ()
 
 
@@ -62,7 +64,13 @@ def calibrate(
     scores, same = _scored(given, contents, Ledger(store.comparisons, contents), examine, skipped)
     chosen = lowest_threshold(scores, same, precision)
     found = PairCalibration(
-        chosen.score, chosen.precision, chosen.recall, len(same), chosen.accepted, skipped=tuple(skipped)
+        score=chosen.score,
+        precision=chosen.precision,
+        recall=chosen.recall,
+        pairs=len(same),
+        accepted=chosen.accepted,
+        encoder=(store.setting("fingerprint") or "") if is_text else "",
+        skipped=tuple(skipped),
     )
     kept = {name: value for name, value in asdict(found).items() if name != "skipped"}
     store.set_settings({SETTING: json.dumps(kept)})
@@ -75,12 +83,16 @@ def forget(store: Store) -> None:
 
 
 def calibrated(store: Store) -> PairCalibration | None:
-    """The threshold that was chosen for this collection; None without one, or where scores have changed since."""
+    """The threshold that was chosen for this collection, if there is one; see `holds`."""
     kept = store.setting(SETTING)
     if not kept:
         return None
-    found = PairCalibration(**json.loads(kept))
-    return found if found.version == VERSION else None
+    return PairCalibration(**json.loads(kept))
+
+
+def holds(store: Store, found: PairCalibration) -> bool:
+    """Whether scores are as they were when it was chosen: of this version, and of texts of this encoder."""
+    return found.version == VERSION and found.encoder in ("", store.setting("fingerprint"))
 
 
 def _scored(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from simsearch.collection.duplicates import pictures, texts
-from simsearch.collection.duplicates.calibrating import PairCalibration, calibrated
+from simsearch.collection.duplicates.calibrating import PairCalibration, calibrated, holds
 from simsearch.collection.duplicates.companions import Folders
 from simsearch.collection.duplicates.comparing import Ledger, Numbers, compare_all
 from simsearch.collection.duplicates.contents import Contents, load, pairs_of_items, repeated
@@ -84,8 +84,9 @@ def find(store: Store, reference: Store | None, wanted: Wanted) -> Found:
     contents = load(store, reference)
     ledger = Ledger(store.comparisons, contents)
     own = calibrated(store) if wanted.preset == "default" else None
-    search = _Search(contents, ledger, modality, wanted, own)
-    return search.run()
+    used = own if own is not None and holds(store, own) else None
+    found = _Search(contents, ledger, modality, wanted, used).run()
+    return replace(found, report=replace(found.report, is_outdated=own is not used))
 
 
 def _accepting(preset: Preset, own: PairCalibration | None, is_text: bool) -> Preset:

@@ -83,6 +83,8 @@ class DuplicateReport:
     """Score and kind of proved pairs of contents, by their numbers, the smaller first."""
     calibration: PairCalibration | None = None
     """The threshold that was chosen for this collection, where it decided."""
+    is_outdated: bool = False
+    """Whether one was chosen that no longer decides, since its scores were of another encoder or version."""
 
     def each_pair(self) -> Iterator[DuplicatePair]:
         """All pairs of each group, then those between groups. Made one at a time: a group of n has n (n - 1) / 2."""

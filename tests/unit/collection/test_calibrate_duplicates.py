@@ -86,3 +86,8 @@ def test_texts_below_the_usual_cosine_are_found_if_the_score_allows(tmp_path: Pa
         assert found is not None
         assert found.score == pytest.approx(0.416, abs=0.001)
         assert {(pair.a, pair.b) for pair in made.find_duplicates().pairs} == {("x", "y")}
+        # The cosines of another encoder are other scores.
+        with made.writing() as store:
+            store.set_settings({"fingerprint": "another"})
+        report = made.find_duplicates()
+        assert (report.is_outdated, report.calibration, report.pairs) == (True, None, ())
